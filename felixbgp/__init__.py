@@ -1,0 +1,4 @@
+"""felixbgp: the BGP networking of a Calico-style cluster, one agent per node.
+
+The pure core is every package but `runtime`, `cli` and `lab`; see docs/architecture.md.
+"""

@@ -1,0 +1,22 @@
+"""What an agent is told at its start; everything else comes from the store."""
+
+from dataclasses import dataclass
+
+from felixbgp.net import Address
+
+ROUTE_PROTOCOL = 186
+"""rtm_protocol of our routes: `bgp` in iproute2's table."""
+ROUTE_METRIC = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig:
+    """The node's name and the few things that must be known before the store is.
+
+    `router_id` overrides the BGP identifier (Calico's CALICO_ROUTER_ID); None means the node's IPv4 address.
+    """
+
+    node: str
+    router_id: Address | None = None
+    route_protocol: int = ROUTE_PROTOCOL
+    route_metric: int = ROUTE_METRIC

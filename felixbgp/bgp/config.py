@@ -1,0 +1,64 @@
+"""What the speaker is told to be: its own identity and its peers."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+from felixbgp.bgp.effects import TransportOptions
+from felixbgp.bgp.policy.types import Policy
+from felixbgp.net import Address, Family
+
+BGP_PORT = 179
+
+
+class PeerId(NamedTuple):
+    """The address and TCP port a peer is reached at; what tells two peers apart."""
+
+    address: Address
+    port: int = BGP_PORT
+
+    def __str__(self) -> str:
+        if self.port == BGP_PORT:
+            return str(self.address)
+        host = str(self.address) if len(self.address) == 4 else f"[{self.address}]"
+        return f"{host}:{self.port}"
+
+
+class NextHopMode(Enum):
+    """NEXT_HOP towards a peer: by the rules of RFC 4271 §5.1.3, always ourselves, or always unchanged."""
+
+    AUTO = "auto"
+    SELF = "self"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerConfig:
+    """One peer. `families` has one entry in a Calico cluster (one session per family)."""
+
+    peer: PeerId
+    name: str
+    """What operators call it, unique among the peers; appears in status only."""
+    families: tuple[Family, ...]
+    local_as: int
+    remote_as: int
+    passive: bool = False
+    """Never dial; wait for the peer to do so."""
+    hold_time_s: int = 90
+    """Proposed hold time in seconds (RFC 4271 §4.2): 0, or at least 3."""
+    route_reflector_client: bool = False
+    next_hop: NextHopMode = NextHopMode.AUTO
+    allowed_local_as: int = 0
+    """How many times our own AS may stand in a received AS_PATH."""
+    transport: TransportOptions = field(default_factory=TransportOptions)
+    import_policy: Policy = field(default_factory=Policy)
+    export_policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerConfig:
+    """The speaker's identity. `cluster_id` defaults to the identifier (RFC 4456 §7)."""
+
+    bgp_identifier: Address
+    local_as: int
+    cluster_id: Address | None = None

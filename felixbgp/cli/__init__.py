@@ -1,0 +1,1 @@
+"""The `felixbgp` command: one module per verb."""

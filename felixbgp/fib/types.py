@@ -1,0 +1,124 @@
+"""Routes as the kernel has them, and the inputs and effects that move them."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+from felixbgp.net import Address, Family, Prefix
+
+
+class RouteKind(IntEnum):
+    """rtm_type of rtnetlink(7)."""
+
+    UNICAST = 1
+    BLACKHOLE = 6
+    UNREACHABLE = 7
+    PROHIBIT = 8
+
+
+class NextHop(NamedTuple):
+    """One way out: a gateway, an interface, or both. `interface` is a name ("" = let the kernel choose)."""
+
+    gateway: Address | None
+    interface: str = ""
+    onlink: bool = False
+    weight: int = 1
+
+
+class Route(NamedTuple):
+    """What a prefix leads to; `next_hops` is empty unless `kind` is UNICAST, sorted otherwise."""
+
+    kind: RouteKind
+    next_hops: tuple[NextHop, ...] = ()
+
+
+class KernelRoute(NamedTuple):
+    """A route in the watched table as the kernel reports it."""
+
+    prefix: Prefix
+    route: Route
+    protocol: int
+    metric: int
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSnapshot:
+    """All routes of the table in one family, ours and others'; replaces what was known."""
+
+    family: Family
+    routes: tuple[KernelRoute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRouteChanged:
+    """Somebody (never ourselves) added, replaced or removed a route."""
+
+    route: KernelRoute
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoutesApplied:
+    """The kernel took these `ReplaceRoutes` (present) or `DeleteRoutes` (absent) entries."""
+
+    prefixes: tuple[Prefix, ...]
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFailed:
+    """The kernel refused one entry: its errno, and its own words."""
+
+    prefix: Prefix
+    errno: int
+    reason: str
+    present: bool
+    """Whether the entry was of a `ReplaceRoutes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """An interface appeared, changed or (present false) went away."""
+
+    index: int
+    name: str
+    up: bool
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KernelLost:
+    """Events were lost (ENOBUFS) or the socket failed; snapshots of every family follow."""
+
+    reason: str
+
+
+KernelInput = KernelSnapshot | KernelRouteChanged | RoutesApplied | RouteFailed | LinkChanged | KernelLost
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceRoutes:
+    """Make these routes ours, each atomically; answered per prefix by `RoutesApplied` or `RouteFailed`."""
+
+    routes: tuple[tuple[Prefix, Route], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRoutes:
+    """Remove these routes of ours; answered like `ReplaceRoutes`."""
+
+    prefixes: tuple[Prefix, ...]
+
+
+KernelEffect = ReplaceRoutes | DeleteRoutes
+
+
+@dataclass(frozen=True, slots=True)
+class RouteProblem:
+    """A fact: one prefix could not be brought into the wanted state, and why."""
+
+    prefix: Prefix
+    reason: str
+
+
+FibFact = RouteProblem

@@ -1,0 +1,55 @@
+"""One IPv4 or IPv6 address."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Self
+
+from felixbgp.net.family import IPV4, IPV6, Family
+
+
+class AddressError(ValueError):
+    """A text or byte string that is no IP address."""
+
+
+class Address(bytes):
+    """An address as its 4 or 16 octets in network order.
+
+    It is `bytes`, so it goes onto the wire and into dictionaries as it is, and sorts in numeric order
+    within a family. `str()` gives the canonical text (RFC 5952 for IPv6).
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, octets: bytes) -> Self:
+        """Wrap 4 or 16 octets; raises `AddressError` for any other length."""
+        if len(octets) not in (4, 16):
+            raise AddressError(f"an address has 4 or 16 octets, not {len(octets)}")
+        return super().__new__(cls, octets)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `192.0.2.1` or `2001:db8::1`; a zone (`%eth0`) is refused. Raises `AddressError`."""
+        try:
+            parsed = ip_address(text)
+        except ValueError as error:
+            raise AddressError(f"{text!r} is not an IPv4 or IPv6 address") from error
+        if isinstance(parsed, IPv6Address) and parsed.scope_id is not None:
+            raise AddressError(f"{text!r} has a zone, which has no meaning outside its host")
+        return cls(parsed.packed)
+
+    @property
+    def family(self) -> Family:
+        """`IPV4` or `IPV6`."""
+        return IPV4 if len(self) == 4 else IPV6
+
+    @property
+    def is_link_local(self) -> bool:
+        """Whether the address is in 169.254.0.0/16 or fe80::/10."""
+        if len(self) == 4:
+            return self[:2] == b"\xa9\xfe"
+        return self[0] == 0xFE and self[1] & 0xC0 == 0x80
+
+    def __str__(self) -> str:
+        return str(IPv4Address(bytes(self)) if len(self) == 4 else IPv6Address(bytes(self)))
+
+    def __repr__(self) -> str:
+        return f"Address({str(self)!r})"
