@@ -10,7 +10,7 @@ RESOURCES = "/calico/resources/v3/projectcalico.org/"
 
 @dataclass(frozen=True, slots=True)
 class PeerOrigin:
-    """Which resource a peer comes from: `mesh`, `global` or `node`, and the BGPPeer's name ("" for the mesh)."""
+    """A peer's scope (`mesh`, `global` or `node`) and its BGPPeer's name ("" for the mesh)."""
 
     scope: str
     resource: str
@@ -27,7 +27,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """Everything derived for one node. `speaker` is None while the node has no address or AS to speak with."""
+    """Everything derived for one node. `speaker` is None while the node has no BGP address."""
 
     speaker: SpeakerConfig | None = None
     listen: tuple[Address, ...] = ()

@@ -1,0 +1,147 @@
+"""The five messages of BGP-4 as values (RFC 4271 §4, RFC 2918) and the path attributes they carry."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+from felixbgp.net import Address, Family
+
+
+class MessageType(IntEnum):
+    """RFC 4271 §4.1; RFC 2918 §3."""
+
+    OPEN = 1
+    UPDATE = 2
+    NOTIFICATION = 3
+    KEEPALIVE = 4
+    ROUTE_REFRESH = 5
+
+
+class Origin(IntEnum):
+    """RFC 4271 §4.3, ORIGIN; lower is preferred."""
+
+    IGP = 0
+    EGP = 1
+    INCOMPLETE = 2
+
+
+class SegmentType(IntEnum):
+    """AS_PATH segment types, RFC 4271 §4.3 and RFC 5065 §3."""
+
+    AS_SET = 1
+    AS_SEQUENCE = 2
+    AS_CONFED_SEQUENCE = 3
+    AS_CONFED_SET = 4
+
+
+class Segment(NamedTuple):
+    """One AS_PATH segment: its type (a `SegmentType` value) and AS numbers, four octets each."""
+
+    type: int
+    asns: tuple[int, ...]
+
+
+class UnknownAttribute(NamedTuple):
+    """An attribute we do not interpret, kept octet for octet (RFC 4271 §5)."""
+
+    flags: int
+    type: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathAttributes:
+    """The attributes that a set of prefixes shares; NEXT_HOP is that of the family they belong to.
+
+    Compared and hashed by value; the wire layer interns them, so equal ones are usually the same object.
+    `next_hop` is 4 or 16 octets ("" only while none is known); `med` and `local_pref` are None when absent.
+    """
+
+    origin: int = Origin.IGP
+    as_path: tuple[Segment, ...] = ()
+    next_hop: bytes = b""
+    med: int | None = None
+    local_pref: int | None = None
+    atomic_aggregate: bool = False
+    aggregator: tuple[int, bytes] | None = None
+    """(AS number, identifier of 4 octets)."""
+    communities: tuple[int, ...] = ()
+    """RFC 1997, each 32 bits, ascending."""
+    originator_id: bytes | None = None
+    cluster_list: tuple[bytes, ...] = ()
+    extended_communities: tuple[bytes, ...] = ()
+    large_communities: tuple[tuple[int, int, int], ...] = ()
+    unknown: tuple[UnknownAttribute, ...] = ()
+    """Optional transitive ones only, ascending by type; others are dropped on receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """A capability as it stands in OPEN: code and value (RFC 5492 §4)."""
+
+    code: int
+    value: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenMessage:
+    """RFC 4271 §4.2. `my_as` is the two-octet field as sent; four-octet AS numbers are a capability."""
+
+    version: int = 4
+    my_as: int
+    hold_time_s: int
+    bgp_identifier: bytes
+    capabilities: tuple[Capability, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateMessage:
+    """RFC 4271 §4.3 with RFC 4760 folded in: per family, canonical NLRI bytes.
+
+    Announcements with an attribute error arrive as withdrawals (RFC 7606 §2, treat-as-withdraw).
+    """
+
+    withdrawn: tuple[tuple[Family, tuple[bytes, ...]], ...] = ()
+    announced: tuple[tuple[Family, PathAttributes, tuple[bytes, ...]], ...] = ()
+    end_of_rib: Family | None = None
+    errors: tuple[str, ...] = ()
+    """What was malformed and tolerated, in words, with RFC 7606's verdict first."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationMessage:
+    """RFC 4271 §4.5."""
+
+    code: int
+    subcode: int
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepaliveMessage:
+    """RFC 4271 §4.4."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRefreshMessage:
+    """RFC 2918 §3; `subtype` is RFC 7313's: 0 request, 1 BoRR, 2 EoRR."""
+
+    family: Family
+    subtype: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Negotiated:
+    """What both OPENs agreed on; fixed for the life of a session."""
+
+    families: tuple[Family, ...]
+    peer_as: int
+    peer_identifier: Address
+    hold_time_ns: int
+    """0: neither KEEPALIVE nor hold timer."""
+    keepalive_ns: int
+    four_octet_as: bool = True
+    route_refresh: bool = False
+    enhanced_route_refresh: bool = False
+    capabilities: tuple[Capability, ...] = field(default=())
+    """The peer's, as received."""
