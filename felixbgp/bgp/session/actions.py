@@ -1,0 +1,57 @@
+"""What a session asks of its speaker, in order of occurrence; effects for the transport pass through."""
+
+from dataclasses import dataclass
+
+from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes
+from felixbgp.bgp.facts import BgpFact
+from felixbgp.bgp.wire.messages import Negotiated
+from felixbgp.net import Family
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEstablished:
+    """The FSM entered Established on `connection`; routes may flow (RFC 4271 §8.2.2)."""
+
+    connection: int
+    negotiated: Negotiated
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDown:
+    """The FSM left Established: the routes learned over it go (RFC 4271 §8.2.2). `reason` is in words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateArrived:
+    """The body of one UPDATE, framed and not yet decoded; belongs to the Established session."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshRequested:
+    """The peer asks for our Adj-RIB-Out of a family again; `subtype` 0 request, 1 BoRR, 2 EoRR."""
+
+    family: Family
+    subtype: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Something for logs and status."""
+
+    fact: BgpFact
+
+
+SessionAction = (
+    Connect
+    | SendBytes
+    | CloseConnection
+    | SessionEstablished
+    | SessionDown
+    | UpdateArrived
+    | RefreshRequested
+    | Observed
+)

@@ -1,0 +1,48 @@
+"""What the speaker shows of itself: immutable pictures for status, plans and tests."""
+
+from dataclasses import dataclass
+
+from felixbgp.bgp.config import PeerId
+from felixbgp.net import Address, Family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerSnapshot:
+    """One peer at one moment. Times are monotonic nanoseconds; `since` is that of the last state change."""
+
+    peer: PeerId
+    name: str
+    families: tuple[Family, ...]
+    local_as: int
+    remote_as: int
+    state: str
+    """RFC 4271 §8.2.2: Idle, Connect, Active, OpenSent, OpenConfirm or Established."""
+    since: int
+    last_error: str = ""
+    """Why the last session or attempt ended, in words; stays until the next session is Established."""
+    remote_identifier: Address | None = None
+    hold_time_s: int | None = None
+    """As negotiated; None outside Established."""
+    established_count: int = 0
+    end_of_rib_received: bool = False
+    prefixes_received: int = 0
+    prefixes_accepted: int = 0
+    prefixes_advertised: int = 0
+    updates_received: int = 0
+    updates_sent: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerStatistics:
+    """Sizes and queues, for metrics and for tests."""
+
+    peers: int
+    peers_established: int
+    prefixes: int
+    paths: int
+    attributes: int
+    updates_waiting: int
+    """Framed, not yet decoded."""
+    prefixes_to_decide: int
+    prefixes_to_send: int
+    """Summed over the peers."""
