@@ -1,0 +1,123 @@
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Alive(_message.Message):
+    __slots__ = ("version", "started", "pid")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    started: _timestamp_pb2.Timestamp
+    pid: int
+    def __init__(self, version: _Optional[str] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., pid: _Optional[int] = ...) -> None: ...
+
+class NodeStatus(_message.Message):
+    __slots__ = ("node", "version", "datastore", "speaker", "peers", "blocks", "routes", "problems")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DATASTORE_FIELD_NUMBER: _ClassVar[int]
+    SPEAKER_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    ROUTES_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    version: str
+    datastore: Datastore
+    speaker: Speaker
+    peers: _containers.RepeatedCompositeFieldContainer[Peer]
+    blocks: _containers.RepeatedScalarFieldContainer[str]
+    routes: Routes
+    problems: _containers.RepeatedCompositeFieldContainer[Problem]
+    def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., datastore: _Optional[_Union[Datastore, _Mapping]] = ..., speaker: _Optional[_Union[Speaker, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ..., blocks: _Optional[_Iterable[str]] = ..., routes: _Optional[_Union[Routes, _Mapping]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ...) -> None: ...
+
+class Datastore(_message.Message):
+    __slots__ = ("state", "since", "reason")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    since: _timestamp_pb2.Timestamp
+    reason: str
+    def __init__(self, state: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Speaker(_message.Message):
+    __slots__ = ("identifier", "as_number", "listen", "listen_port", "cluster_id")
+    IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
+    AS_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    LISTEN_FIELD_NUMBER: _ClassVar[int]
+    LISTEN_PORT_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    identifier: str
+    as_number: int
+    listen: _containers.RepeatedScalarFieldContainer[str]
+    listen_port: int
+    cluster_id: str
+    def __init__(self, identifier: _Optional[str] = ..., as_number: _Optional[int] = ..., listen: _Optional[_Iterable[str]] = ..., listen_port: _Optional[int] = ..., cluster_id: _Optional[str] = ...) -> None: ...
+
+class Peer(_message.Message):
+    __slots__ = ("address", "port", "name", "scope", "resource", "families", "local_as", "remote_as", "state", "since", "last_error", "remote_identifier", "hold_time", "prefixes")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    FAMILIES_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_AS_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_AS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
+    HOLD_TIME_FIELD_NUMBER: _ClassVar[int]
+    PREFIXES_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    port: int
+    name: str
+    scope: str
+    resource: str
+    families: _containers.RepeatedScalarFieldContainer[str]
+    local_as: int
+    remote_as: int
+    state: str
+    since: _timestamp_pb2.Timestamp
+    last_error: str
+    remote_identifier: str
+    hold_time: int
+    prefixes: Prefixes
+    def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., name: _Optional[str] = ..., scope: _Optional[str] = ..., resource: _Optional[str] = ..., families: _Optional[_Iterable[str]] = ..., local_as: _Optional[int] = ..., remote_as: _Optional[int] = ..., state: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[str] = ..., remote_identifier: _Optional[str] = ..., hold_time: _Optional[int] = ..., prefixes: _Optional[_Union[Prefixes, _Mapping]] = ...) -> None: ...
+
+class Prefixes(_message.Message):
+    __slots__ = ("received", "accepted", "advertised")
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    ADVERTISED_FIELD_NUMBER: _ClassVar[int]
+    received: int
+    accepted: int
+    advertised: int
+    def __init__(self, received: _Optional[int] = ..., accepted: _Optional[int] = ..., advertised: _Optional[int] = ...) -> None: ...
+
+class Routes(_message.Message):
+    __slots__ = ("wanted", "installed", "failed")
+    WANTED_FIELD_NUMBER: _ClassVar[int]
+    INSTALLED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    wanted: int
+    installed: int
+    failed: int
+    def __init__(self, wanted: _Optional[int] = ..., installed: _Optional[int] = ..., failed: _Optional[int] = ...) -> None: ...
+
+class Problem(_message.Message):
+    __slots__ = ("subject", "field", "reason")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    subject: str
+    field: str
+    reason: str
+    def __init__(self, subject: _Optional[str] = ..., field: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...

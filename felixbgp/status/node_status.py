@@ -1,0 +1,242 @@
+"""What one node tells of itself, and how it is put together.
+
+The value changes only when something an operator can see changed: nothing in it counts messages or tells
+the current time. The agent publishes it when it differs from the last one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from heapq import nsmallest
+from typing import Protocol
+
+from felixbgp.bgp.config import PeerId
+from felixbgp.bgp.snapshot import PeerSnapshot
+from felixbgp.intent.types import Intent, PeerOrigin, Problem
+from felixbgp.net import Address, Family, Prefix
+
+# One value in etcd is bounded by its request size, 1.5 MiB by default. These leave room for a mesh of 1,000
+# nodes in both families (about 400 bytes a peer) and keep the rest from pushing the peers out.
+PEERS_MAX = 2_500
+BLOCKS_MAX = 4_000
+PROBLEMS_MAX = 200
+TEXT_MAX = 500
+"""Characters of one reason or error. Peers send up to 255 of their own (RFC 9003), values any number."""
+
+UNWANTED = PeerOrigin(scope="", resource="")
+"""Origin of a peer that the intent no longer has: its session is on its way out."""
+
+
+class DatastoreCondition(Enum):
+    """How well the agent follows the store."""
+
+    SYNCING = "Syncing"
+    """Not every watched prefix has delivered its first snapshot."""
+    IN_SYNC = "InSync"
+    LOST = "Lost"
+
+
+@dataclass(frozen=True, slots=True)
+class DatastoreState:
+    """The condition, since when (nanoseconds), and why it was lost ("" otherwise)."""
+
+    condition: DatastoreCondition
+    since: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteCounts:
+    """Routes of ours: wanted in the kernel, there, and refused by it."""
+
+    wanted: int = 0
+    installed: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerStatus:
+    """Who the node is in BGP. `listen` is empty when it does not accept connections."""
+
+    identifier: Address
+    as_number: int
+    listen: tuple[Address, ...] = ()
+    listen_port: int
+    cluster_id: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerStatus:
+    """One peering; `PeerSnapshot` and `PeerOrigin` explain the fields. `last_error` is None without one."""
+
+    peer: PeerId
+    name: str
+    scope: str
+    resource: str
+    families: tuple[Family, ...]
+    local_as: int
+    remote_as: int
+    state: str
+    since: int
+    last_error: str | None = None
+    remote_identifier: Address | None = None
+    hold_time_s: int | None = None
+    prefixes_received: int = 0
+    prefixes_accepted: int = 0
+    prefixes_advertised: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatus:
+    """Everything a node publishes.
+
+    Times are nanoseconds of whichever clock the holder uses: monotonic inside the agent, since 1970 once
+    decoded.
+    """
+
+    node: str
+    version: str
+    datastore: DatastoreState
+    speaker: SpeakerStatus | None = None
+    peers: tuple[PeerStatus, ...] = ()
+    """Ordered by family, address and port."""
+    blocks: tuple[Prefix, ...] = ()
+    routes: RouteCounts = RouteCounts()
+    problems: tuple[Problem, ...] = ()
+
+
+class InvalidField(Protocol):
+    """What is wrong with one field of a stored value (`resources` has the type)."""
+
+    @property
+    def field(self) -> str:
+        """Path of the field, "" for the value as a whole."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is refused, in words."""
+
+
+def build(
+    *,
+    node: str,
+    version: str,
+    intent: Intent | None,
+    peers: Sequence[PeerSnapshot],
+    routes: RouteCounts,
+    invalid: Mapping[str, Sequence[InvalidField]],
+    route_problems: Mapping[Prefix, str],
+    listen_problems: Mapping[str, str],
+    datastore: DatastoreState,
+    now: int,
+) -> NodeStatus:
+    """Put the node's status together. Equal arguments, in whatever order their maps are, give equal results.
+
+    `intent` is None before the first one was derived; `invalid` maps keys in the store to what is wrong with
+    their values, `listen_problems` addresses to why they are not listened on. A `since` later than `now`
+    would read as the future and is cut to it.
+    """
+    intent = intent or Intent()
+    statuses = sorted(
+        (_peer(snapshot, intent.origins.get(snapshot.peer, UNWANTED), now) for snapshot in peers),
+        key=_peer_order,
+    )
+    problems = [
+        *_omitted(len(statuses) - PEERS_MAX, "peers"),
+        *_omitted(len(intent.aggregates) - BLOCKS_MAX, "blocks"),
+        *_invalid_problems(invalid),
+        *intent.problems,
+        *_listen_problems(listen_problems),
+        *_route_problems(route_problems),
+    ]
+    return NodeStatus(
+        node=node,
+        version=version,
+        datastore=datastore,
+        speaker=_speaker(intent),
+        peers=tuple(statuses[:PEERS_MAX]),
+        blocks=tuple(sorted(intent.aggregates, key=_prefix_order)[:BLOCKS_MAX]),
+        routes=routes,
+        problems=_bounded(problems),
+    )
+
+
+def _peer(snapshot: PeerSnapshot, origin: PeerOrigin, now: int) -> PeerStatus:
+    return PeerStatus(
+        peer=snapshot.peer,
+        name=snapshot.name,
+        scope=origin.scope,
+        resource=origin.resource,
+        families=snapshot.families,
+        local_as=snapshot.local_as,
+        remote_as=snapshot.remote_as,
+        state=snapshot.state,
+        since=min(snapshot.since, now),
+        last_error=_shortened(snapshot.last_error) or None,
+        remote_identifier=snapshot.remote_identifier,
+        hold_time_s=snapshot.hold_time_s,
+        prefixes_received=snapshot.prefixes_received,
+        prefixes_accepted=snapshot.prefixes_accepted,
+        prefixes_advertised=snapshot.prefixes_advertised,
+    )
+
+
+def _peer_order(status: PeerStatus) -> tuple[Family, PeerId]:
+    return status.peer.address.family, status.peer
+
+
+def _speaker(intent: Intent) -> SpeakerStatus | None:
+    if intent.speaker is None:
+        return None
+    return SpeakerStatus(
+        identifier=intent.speaker.bgp_identifier,
+        as_number=intent.speaker.local_as,
+        listen=tuple(sorted(intent.listen, key=_address_order)),
+        listen_port=intent.listen_port,
+        cluster_id=intent.speaker.cluster_id,
+    )
+
+
+def _address_order(address: Address) -> tuple[Family, Address]:
+    return address.family, address
+
+
+def _invalid_problems(invalid: Mapping[str, Sequence[InvalidField]]) -> Iterable[Problem]:
+    for key in sorted(invalid):
+        for error in invalid[key]:
+            yield Problem(key, error.field, error.reason)
+
+
+def _listen_problems(listen_problems: Mapping[str, str]) -> Iterable[Problem]:
+    for address in sorted(listen_problems):
+        yield Problem(f"listen {address}", "", listen_problems[address])
+
+
+def _route_problems(route_problems: Mapping[Prefix, str]) -> Iterable[Problem]:
+    # A kernel that refuses everything refuses 100,000 routes: the first few tell it as well as all of them.
+    for prefix in nsmallest(PROBLEMS_MAX, route_problems, key=_prefix_order):
+        yield Problem(f"route {prefix}", "", route_problems[prefix])
+    yield from _omitted(len(route_problems) - PROBLEMS_MAX, "routes with a problem")
+
+
+def _prefix_order(prefix: Prefix) -> tuple[Family, Address, int]:
+    return prefix.family, prefix.address, prefix.length
+
+
+def _omitted(count: int, what: str) -> tuple[Problem, ...]:
+    if count <= 0:
+        return ()
+    return (Problem("status", "", f"{count} more {what} than the status document has room for"),)
+
+
+def _bounded(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """The first problems, each with bounded texts, and how many were left out."""
+    shown = (
+        Problem(_shortened(problem.subject), _shortened(problem.field), _shortened(problem.reason))
+        for problem in problems[:PROBLEMS_MAX]
+    )
+    return (*shown, *_omitted(len(problems) - PROBLEMS_MAX, "problems"))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"

@@ -1,0 +1,203 @@
+"""The documents as they stand in etcd."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from felixbgp.bgp.config import PeerId
+from felixbgp.intent.types import Problem
+from felixbgp.net import IPV4, IPV6, Address, Prefix
+from felixbgp.status.document import (
+    DOCUMENT_BYTES_MAX,
+    AgentAlive,
+    DocumentError,
+    decode,
+    decode_alive,
+    encode,
+    encode_alive,
+    to_object,
+)
+from felixbgp.status.node_status import (
+    DatastoreCondition,
+    DatastoreState,
+    NodeStatus,
+    PeerStatus,
+    RouteCounts,
+    SpeakerStatus,
+)
+
+SECOND_NS = 1_000_000_000
+WALL_OFFSET_NS = 1_700_000_000 * SECOND_NS  # 2023-11-14T22:13:20Z
+
+FULL = NodeStatus(
+    node="node-1",
+    version="0.1.0",
+    datastore=DatastoreState(DatastoreCondition.LOST, since=SECOND_NS, reason="connection refused"),
+    speaker=SpeakerStatus(
+        identifier=Address.parse("10.0.0.1"),
+        as_number=4_294_967_295,
+        listen=(Address.parse("0.0.0.0"), Address.parse("::")),
+        listen_port=179,
+        cluster_id=Address.parse("1.0.0.1"),
+    ),
+    peers=(
+        PeerStatus(
+            peer=PeerId(Address.parse("10.0.0.2")),
+            name="Mesh_10_0_0_2",
+            scope="mesh",
+            resource="",
+            families=(IPV4,),
+            local_as=64512,
+            remote_as=64512,
+            state="Established",
+            since=2 * SECOND_NS,
+            remote_identifier=Address.parse("10.0.0.2"),
+            hold_time_s=0,
+            prefixes_received=3,
+            prefixes_accepted=2,
+            prefixes_advertised=1,
+        ),
+        PeerStatus(
+            peer=PeerId(Address.parse("fd00::9"), 1179),
+            name="Global_tor",
+            scope="global",
+            resource="tor",
+            families=(IPV6,),
+            local_as=64512,
+            remote_as=64567,
+            state="Active",
+            since=0,
+            last_error="connection refused (it's “closed”)",
+        ),
+    ),
+    blocks=(Prefix.parse("10.65.0.0/26"), Prefix.parse("fd01::/122")),
+    routes=RouteCounts(10, 9, 1),
+    problems=(Problem("/calico/x", "spec.asNumber", "out of range"),),
+)
+
+FULL_TEXT = """\
+{
+ "node": "node-1",
+ "version": "0.1.0",
+ "datastore": {"state": "Lost", "since": "2023-11-14T22:13:21Z", "reason": "connection refused"},
+ "speaker": {"identifier": "10.0.0.1", "asNumber": 4294967295, "listen": ["0.0.0.0", "::"], \
+"listenPort": 179, "clusterId": "1.0.0.1"},
+ "peers": [
+  {"address": "10.0.0.2", "port": 179, "name": "Mesh_10_0_0_2", "scope": "mesh", "resource": "", "families": ["ipv4"], \
+"localAs": 64512, "remoteAs": 64512, "state": "Established", "since": "2023-11-14T22:13:22Z", \
+"remoteIdentifier": "10.0.0.2", "holdTime": 0, "prefixes": {"received": 3, "accepted": 2, "advertised": 1}},
+  {"address": "fd00::9", "port": 1179, "name": "Global_tor", "scope": "global", "resource": "tor", \
+"families": ["ipv6"], "localAs": 64512, "remoteAs": 64567, "state": "Active", \
+"since": "2023-11-14T22:13:20Z", "lastError": "connection refused (it's “closed”)", \
+"prefixes": {"received": 0, "accepted": 0, "advertised": 0}}
+ ],
+ "blocks": ["10.65.0.0/26", "fd01::/122"],
+ "routes": {"wanted": 10, "installed": 9, "failed": 1},
+ "problems": [
+  {"subject": "/calico/x", "field": "spec.asNumber", "reason": "out of range"}
+ ]
+}
+"""
+
+
+def shifted(status: NodeStatus, offset_ns: int) -> NodeStatus:
+    return replace(
+        status,
+        datastore=replace(status.datastore, since=status.datastore.since + offset_ns),
+        peers=tuple(replace(peer, since=peer.since + offset_ns) for peer in status.peers),
+    )
+
+
+def with_field(path: str, value: object) -> bytes:
+    """FULL as JSON with one field (dotted, numbers index lists) set to something else."""
+    tree = json.loads(encode(FULL, WALL_OFFSET_NS))
+    *parents, last = path.split(".")
+    owner = tree
+    for step in parents:
+        owner = owner[int(step)] if step.isdigit() else owner[step]
+    owner[last] = value
+    return json.dumps(tree).encode()
+
+
+def test_the_document_is_readable_text() -> None:
+    assert encode(FULL, WALL_OFFSET_NS).decode() == FULL_TEXT
+
+
+def test_what_is_read_back_is_what_was_written_in_wall_time() -> None:
+    assert decode(encode(FULL, WALL_OFFSET_NS)) == shifted(FULL, WALL_OFFSET_NS)
+
+
+def test_an_almost_empty_status_is_read_back() -> None:
+    status = NodeStatus(
+        node="n", version="", datastore=DatastoreState(DatastoreCondition.SYNCING, since=WALL_OFFSET_NS)
+    )
+    assert decode(encode(status, 0)) == status
+    assert b'"peers": [],\n' in encode(status, 0)
+    assert b'"speaker"' not in encode(status, 0)
+
+
+def test_times_are_whole_milliseconds() -> None:
+    status = replace(FULL, datastore=replace(FULL.datastore, since=1_234_567_899))
+    assert b'"since": "2023-11-14T22:13:21.234Z"' in encode(status, WALL_OFFSET_NS)
+
+
+def test_text_that_utf8_cannot_carry_does_not_stop_the_rest() -> None:
+    status = replace(FULL, problems=(Problem("/calico/\ud800", "a\nb\x1b[31m", "\0"),))
+    (problem,) = decode(encode(status, 0)).problems
+    assert problem == Problem("/calico/?", "a\nb\x1b[31m", "\0")
+
+
+def test_fields_of_a_later_version_are_ignored() -> None:
+    value = with_field("peers.0.bfd", {"state": "Up"})
+    assert decode(value) == shifted(FULL, WALL_OFFSET_NS)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe\xfd", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b"null", "not a JSON object"),
+        (b"1" * 5000, "not JSON"),
+        (b" " * (DOCUMENT_BYTES_MAX + 1), "more than a document may have"),
+        (b"{}", "datastore.state"),
+        (with_field("peers.1.address", "no"), r"peers\[1\]\.address: 'no' is not"),
+        (with_field("peers.0.address", "10.0.0.2%eth0"), r"peers\[0\]\.address"),
+        (with_field("peers.0.localAs", -1), "localAs"),
+        (with_field("peers.0.localAs", "x"), "localAs"),
+        (with_field("peers.0.port", 2**32), "port"),
+        (with_field("peers.0.since", "yesterday"), "since"),
+        (with_field("peers.0.families", ["evpn"]), r"peers\[0\]\.families: 'evpn'"),
+        (with_field("peers.0.name", "\ud800"), "name"),
+        (with_field("peers", {}), "peers"),
+        (with_field("blocks", ["10.0.0.1/8"]), r"blocks\[0\]: .*host bits"),
+        (with_field("speaker.identifier", "x"), r"speaker\.identifier"),
+        (with_field("datastore.state", "Fine"), r"datastore\.state: 'Fine'"),
+    ],
+)
+def test_hostile_values_are_refused_with_the_reason(value: bytes, reason: str) -> None:
+    with pytest.raises(DocumentError, match=reason):
+        decode(value)
+
+
+def test_alive_is_read_back() -> None:
+    alive = AgentAlive(version="0.1.0", started=WALL_OFFSET_NS, pid=77)
+    assert json.loads(encode_alive(alive)) == {
+        "version": "0.1.0",
+        "started": "2023-11-14T22:13:20Z",
+        "pid": 77,
+    }
+    assert decode_alive(encode_alive(alive)) == alive
+
+
+def test_hostile_alive_is_refused() -> None:
+    with pytest.raises(DocumentError, match="pid"):
+        decode_alive(b'{"pid": -1}')
+
+
+def test_the_printed_object_is_what_stands_in_etcd() -> None:
+    value = encode(FULL, WALL_OFFSET_NS)
+    assert to_object(decode(value)) == json.loads(value)
