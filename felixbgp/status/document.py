@@ -7,7 +7,7 @@ Decoding is for readers of any version: unknown fields are ignored, and whatever
 
 import json
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
@@ -219,7 +219,8 @@ def _text(text: str) -> str:
 
 def _to_json(message: Message) -> bytes:
     tree = _in_schema_order(
-        MessageToDict(message, always_print_fields_with_no_presence=True), message.DESCRIPTOR
+        MessageToDict(message, always_print_fields_with_no_presence=True),
+        cast("Descriptor", message.DESCRIPTOR),
     )
     fields = ",\n".join(f" {json.dumps(name)}: {_value_json(value)}" for name, value in tree.items())
     return f"{{\n{fields}\n}}\n".encode()
@@ -234,8 +235,8 @@ def _in_schema_order(tree: dict[str, object], descriptor: Descriptor) -> dict[st
     return ordered
 
 
-def _field_in_schema_order(value: object, descriptor: Descriptor) -> object:
-    if isinstance(value, dict):
+def _field_in_schema_order(value: object, descriptor: Descriptor | None) -> object:
+    if isinstance(value, dict) and descriptor is not None:
         return _in_schema_order(value, descriptor)
     if isinstance(value, list):
         return [_field_in_schema_order(entry, descriptor) for entry in value]
