@@ -73,6 +73,9 @@ class PathAttributes:
     large_communities: tuple[tuple[int, int, int], ...] = ()
     unknown: tuple[UnknownAttribute, ...] = ()
     """Optional transitive ones only, ascending by type; others are dropped on receipt."""
+    partial: tuple[int, ...] = ()
+    """Types of the interpreted attributes that came with the Partial bit, which none may take away
+    (RFC 4271 §5); ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,5 +146,7 @@ class Negotiated:
     four_octet_as: bool = True
     route_refresh: bool = False
     enhanced_route_refresh: bool = False
+    extended_message: bool = False
+    """Messages of up to 65535 octets (RFC 8654) both ways."""
     capabilities: tuple[Capability, ...] = field(default=())
     """The peer's, as received."""
