@@ -85,7 +85,8 @@ FULL_TEXT = """\
 "listenPort": 179, "clusterId": "1.0.0.1"},
  "peers": [
   {"address": "10.0.0.2", "port": 179, "name": "Mesh_10_0_0_2", "scope": "mesh", "resource": "", \
-"families": ["ipv4"], "localAs": 64512, "remoteAs": 64512, "state": "Established", "since": "2023-11-14T22:13:22Z", \
+"families": ["ipv4"], "localAs": 64512, "remoteAs": 64512, "state": "Established", \
+"since": "2023-11-14T22:13:22Z", \
 "remoteIdentifier": "10.0.0.2", "holdTime": 0, "prefixes": {"received": 3, "accepted": 2, "advertised": 1}},
   {"address": "fd00::9", "port": 1179, "name": "Global_tor", "scope": "global", "resource": "tor", \
 "families": ["ipv6"], "localAs": 64512, "remoteAs": 64567, "state": "Active", \
