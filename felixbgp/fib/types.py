@@ -8,8 +8,9 @@ from felixbgp.net import Address, Family, Prefix
 
 
 class RouteKind(IntEnum):
-    """rtm_type of rtnetlink(7)."""
+    """rtm_type of rtnetlink(7); `OTHER` stands for every kind that we see and never write (throw, local)."""
 
+    OTHER = 0
     UNICAST = 1
     BLACKHOLE = 6
     UNREACHABLE = 7
@@ -55,6 +56,8 @@ class KernelRouteChanged:
 
     route: KernelRoute
     present: bool
+    alone: bool = True
+    """Whether no other route of its prefix and metric is left beside it (false for an appended one)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,10 @@ class RoutesApplied:
 
 @dataclass(frozen=True, slots=True)
 class RouteFailed:
-    """The kernel refused one entry: its errno, and its own words."""
+    """The kernel refused one entry: its errno, and its own words.
+
+    EEXIST and ENOENT say that the belief about the kernel was wrong: a `KernelSnapshot` follows them.
+    """
 
     prefix: Prefix
     errno: int
@@ -78,7 +84,7 @@ class RouteFailed:
 
 @dataclass(frozen=True, slots=True)
 class LinkChanged:
-    """An interface appeared, changed or (present false) went away."""
+    """An interface appeared, changed or (present false) went away; `up` is the administrator's IFF_UP."""
 
     index: int
     name: str
@@ -98,9 +104,14 @@ KernelInput = KernelSnapshot | KernelRouteChanged | RoutesApplied | RouteFailed 
 
 @dataclass(frozen=True, slots=True)
 class ReplaceRoutes:
-    """Make these routes ours, each atomically; answered per prefix by `RoutesApplied` or `RouteFailed`."""
+    """Make these routes ours, each atomically; answered per prefix by `RoutesApplied` or `RouteFailed`.
+
+    With `exclusive`, none of them is believed to be there: each is created, and refused with EEXIST when
+    any route of its prefix and metric exists. Without it, each replaces a route that is known to be ours.
+    """
 
     routes: tuple[tuple[Prefix, Route], ...]
+    exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,132 @@
+"""Routes of everybody else in the watched table: observed, reported, never touched."""
+
+from collections.abc import Iterator
+
+from felixbgp.fib.hops import HopIndex, is_connected, without_hops, without_interface
+from felixbgp.fib.types import KernelRoute, RouteKind
+from felixbgp.net import Nlri
+
+PROTOCOL_NAMES = {
+    0: "unspec", 1: "redirect", 2: "kernel", 3: "boot", 4: "static", 9: "ra", 11: "zebra", 12: "bird",
+    14: "xorp", 16: "dhcp", 80: "calico", 186: "bgp", 187: "isis", 188: "ospf", 189: "rip", 192: "eigrp",
+}  # fmt: skip
+"""rtm_protocol as iproute2 prints it (rtnetlink.h), and Felix's own 80."""
+
+
+def protocol_name(protocol: int) -> str:
+    """The name that `ip route` shows, or the number as text."""
+    return PROTOCOL_NAMES.get(protocol, str(protocol))
+
+
+class ForeignRoutes:
+    """The foreign routes of one family.
+
+    One prefix can have several: one per metric, and beside each other with the same metric where somebody
+    appended them (IPv4) or where they are routes to links (IPv6, fe80::/64 on every interface).
+    """
+
+    __slots__ = ("_changed", "_index", "_reported", "_routes")
+
+    def __init__(self) -> None:
+        self._routes: dict[Nlri, tuple[KernelRoute, ...]] = {}
+        self._index = HopIndex()
+        self._reported: dict[Nlri, KernelRoute] = {}
+        self._changed: dict[Nlri, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._routes)
+
+    def replace_all(self, routes: dict[Nlri, tuple[KernelRoute, ...]]) -> list[Nlri]:
+        """Take a complete view; gives the prefixes where anything differs."""
+        changed = [nlri for nlri in self._routes if nlri not in routes]
+        changed += [nlri for nlri, there in routes.items() if self._routes.get(nlri) != there]
+        for nlri in changed:
+            self._set(nlri, routes.get(nlri, ()))
+        return changed
+
+    def add(self, route: KernelRoute, *, alone: bool) -> None:
+        """A route appeared or changed; with `alone`, others of its metric are gone."""
+        known = self._routes.get(route.prefix.nlri, ())
+        kept = tuple(
+            other for other in known if other.metric != route.metric or not (alone or _same(other, route))
+        )
+        self._set(route.prefix.nlri, (*kept, route))
+
+    def remove(self, route: KernelRoute) -> None:
+        """A route, or some next hops of one (IPv6 removes them one by one), went away."""
+        known = self._routes.get(route.prefix.nlri, ())
+        if route in known:
+            self._set(route.prefix.nlri, tuple(other for other in known if other != route))
+            return
+        kept = (_without(other, route) if _same(other, route) else other for other in known)
+        self._set(route.prefix.nlri, tuple(other for other in kept if other is not None))
+
+    def remove_metric(self, nlri: Nlri, metric: int) -> None:
+        """Whatever had this prefix and metric was replaced."""
+        known = self._routes.get(nlri, ())
+        self._set(nlri, tuple(other for other in known if other.metric != metric))
+
+    def lose_interface(self, interface: str) -> Iterator[KernelRoute]:
+        """Forget what went through a lost interface; gives each route that was cut, as it was."""
+        for nlri in self._index.through_interface(interface):
+            known = self._routes[nlri]
+            left = []
+            for route in known:
+                rest = without_interface(route.route, interface) if route.route.next_hops else route.route
+                if rest is not None:
+                    left.append(route._replace(route=rest))
+                if rest != route.route:
+                    yield route
+            self._set(nlri, tuple(left))
+
+    def rival(self, nlri: Nlri, metric: int) -> KernelRoute | None:
+        """The foreign route that sits at exactly this prefix and metric, or None."""
+        return next((route for route in self._routes.get(nlri, ()) if route.metric == metric), None)
+
+    def take_changes(self) -> list[tuple[Nlri, KernelRoute | None]]:
+        """Where the best unicast route (lowest metric) is another than when last asked."""
+        changes: list[tuple[Nlri, KernelRoute | None]] = []
+        for nlri in self._changed:
+            best = self._best(nlri)
+            if best == self._reported.get(nlri):
+                continue
+            changes.append((nlri, best))
+            if best is None:
+                del self._reported[nlri]
+            else:
+                self._reported[nlri] = best
+        self._changed.clear()
+        return changes
+
+    def _best(self, nlri: Nlri) -> KernelRoute | None:
+        unicast = (route for route in self._routes.get(nlri, ()) if route.route.kind is RouteKind.UNICAST)
+        return min(unicast, key=lambda route: route.metric, default=None)
+
+    def _set(self, nlri: Nlri, routes: tuple[KernelRoute, ...]) -> None:
+        for route in self._routes.pop(nlri, ()):
+            self._index.discard(nlri, route.route)
+        for route in routes:
+            self._index.add(nlri, route.route)
+        if routes:
+            self._routes[nlri] = routes
+        self._changed[nlri] = None
+
+
+def _same(one: KernelRoute, other: KernelRoute) -> bool:
+    """Whether two reports of one prefix speak of the same route, its next hops aside.
+
+    Two routes to links, on different interfaces, are two routes.
+    """
+    if one.metric != other.metric or one.protocol != other.protocol:
+        return False
+    if is_connected(one.route) and is_connected(other.route):
+        return one.route.next_hops[0].interface == other.route.next_hops[0].interface
+    return True
+
+
+def _without(route: KernelRoute, gone: KernelRoute) -> KernelRoute | None:
+    """A route without the next hops of another report of it."""
+    if not route.route.next_hops:
+        return None
+    rest = without_hops(route.route, gone.route.next_hops)
+    return None if rest is None else route._replace(route=rest)

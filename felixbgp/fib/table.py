@@ -1,0 +1,279 @@
+"""One family: what is wanted, what the kernel is believed to have, and the writes between the two.
+
+Standing rules:
+
+1.  A prefix has at most one write outstanding; the last wanted value is sent after its answer.
+2.  Nothing is written before the first snapshot, nor between `KernelLost` and the next one. Nothing is
+    deleted before `start()`.
+3.  A route of ours is what carries our protocol and our metric. A foreign route at our metric is a
+    conflict: it is reported, and waited for.
+4.  A prefix believed absent is created exclusively, so that a foreign route that appeared meanwhile makes
+    the write fail; only a prefix believed ours is replaced.
+5.  What an event says while a write is outstanding is newer than the write, as far as we can know. If
+    that is wrong, the next write fails with EEXIST or ENOENT and a snapshot tells the truth.
+
+```
+   want ──┐                       ┌── held ──► take_released
+   event ─┼─► _settle(one prefix) ┼── additions, replacements ──► sent ──► answer ─► _settle
+   answer ┘                       ├── deletions ────────────────► sent
+                                  └── problems, retry (deadline) ─► _settle
+```
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from errno import ENOENT
+from itertools import islice
+
+from felixbgp.fib.foreign import ForeignRoutes, protocol_name
+from felixbgp.fib.hops import is_connected, satisfies
+from felixbgp.fib.own import OwnRoutes
+from felixbgp.fib.retry import RetryQueue
+from felixbgp.fib.types import KernelRoute, Route, RouteFailed, RouteProblem
+from felixbgp.net import Family, Nlri, Prefix
+
+
+@dataclass(slots=True)
+class _Write:
+    """A write without an answer: its route (None for a deletion), and whether an event came meanwhile."""
+
+    route: Route | None
+    overtaken: bool = False
+
+
+class FamilyTable:
+    """The delta of one family; see the module's standing rules."""
+
+    __slots__ = (
+        "_additions", "_deletions", "_facts", "_metric", "_protocol", "_released", "_replacements", "_retry",
+        "_started", "family", "foreign", "held", "own", "problems", "ready", "sent", "wanted",
+    )  # fmt: skip
+
+    def __init__(self, family: Family, protocol: int, metric: int) -> None:
+        self.family = family
+        self.wanted: dict[Nlri, Route] = {}
+        self.own = OwnRoutes()
+        self.foreign = ForeignRoutes()
+        self.sent: dict[Nlri, _Write] = {}
+        self.held: dict[Nlri, None] = {}
+        self.problems: dict[Nlri, str] = {}
+        self.ready = False
+        self._protocol = protocol
+        self._metric = metric
+        self._started = False
+        self._additions: dict[Nlri, None] = {}
+        self._replacements: dict[Nlri, None] = {}
+        self._deletions: dict[Nlri, None] = {}
+        self._released: dict[Nlri, None] = {}
+        self._retry = RetryQueue()
+        self._facts: list[RouteProblem] = []
+
+    # -- what is wanted ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """From now on, what is ours and not wanted is removed."""
+        self._started = True
+
+    def want(self, nlri: Nlri, route: Route | None) -> None:
+        """Make `route` the wanted one; None: none of ours is wanted. Cheap when nothing changes."""
+        if self.wanted.get(nlri) == route:
+            return
+        if route is None:
+            del self.wanted[nlri]
+        else:
+            self.wanted[nlri] = route
+        # Another value may succeed where the last one failed.
+        self._retry.forget(nlri)
+        self._settle(nlri)
+
+    # -- what the kernel says ---------------------------------------------------------------------------
+
+    def snapshot(self, routes: Iterable[KernelRoute]) -> None:
+        """Replace all beliefs; only prefixes that differ are looked at again."""
+        own: dict[Nlri, Route] = {}
+        foreign: dict[Nlri, tuple[KernelRoute, ...]] = {}
+        for route in routes:
+            nlri = route.prefix.nlri
+            if self._is_own(route):
+                # The kernel lists the one it uses first.
+                own.setdefault(nlri, route.route)
+            else:
+                foreign[nlri] = (*foreign.get(nlri, ()), route)
+        self.ready = True
+        for nlri in dict.fromkeys(self.own.replace_all(own) + self.foreign.replace_all(foreign)):
+            self._settle(nlri)
+
+    def route_changed(self, route: KernelRoute, *, present: bool, alone: bool) -> None:
+        """Somebody else moved a route, of ours or of theirs."""
+        nlri = route.prefix.nlri
+        if self._is_own(route):
+            self.own.set(nlri, route.route if present else None)
+            if present and alone:
+                self.foreign.remove_metric(nlri, self._metric)
+        elif present:
+            self.foreign.add(route, alone=alone)
+            if alone and route.metric == self._metric:
+                self.own.set(nlri, None)
+        else:
+            self.foreign.remove(route)
+        if route.metric == self._metric:
+            if nlri in self.sent:
+                self.sent[nlri].overtaken = True
+            self._settle(nlri)
+
+    def applied(self, nlri: Nlri) -> None:
+        """The kernel took the outstanding write."""
+        write = self.sent.pop(nlri, None)
+        if write is None:
+            return
+        if not write.overtaken:
+            self.own.set(nlri, write.route)
+        self._retry.forget(nlri)
+        self._settle(nlri)
+
+    def failed(self, failure: RouteFailed, now: int) -> None:
+        """The kernel refused the outstanding write: wait and try again, or at once when more is known."""
+        nlri = failure.prefix.nlri
+        write = self.sent.pop(nlri, None)
+        if write is None:
+            return
+        vanished = failure.errno == ENOENT and write.route is not None and self.own.get(nlri) is not None
+        if vanished:
+            # Nothing there to replace: the next write creates, so this cannot go round in a circle.
+            self.own.set(nlri, None)
+        if vanished or write.overtaken or self.wanted.get(nlri) != write.route:
+            self._settle(nlri)
+            return
+        self._retry.failed(nlri, write.route, now)
+        self._report(nlri, failure.reason)
+
+    def lose_interface(self, interface: str) -> None:
+        """An interface is gone or down: IPv4 routes through it leave without an event of their own."""
+        cut = list(self.own.lose_interface(interface))
+        for route in self.foreign.lose_interface(interface):
+            cut.append(route.prefix.nlri)
+            if is_connected(route.route):
+                cut += self.own.lose_link(route.prefix)
+        for nlri in dict.fromkeys(cut):
+            self._settle(nlri)
+
+    def mended_by_link(self, interface: str) -> None:
+        """An interface came up: what failed because of it is tried now."""
+        self._try_again(self._retry.mended_by_link(interface))
+
+    def mended_by_route(self, link: Prefix) -> None:
+        """A prefix became reachable: what failed for want of a way to its gateway is tried now."""
+        self._try_again(self._retry.mended_by_route(link))
+
+    # -- what is to be done -----------------------------------------------------------------------------
+
+    def take_retries(self, now: int) -> None:
+        """Queue the prefixes whose wait is over."""
+        for nlri in self._retry.take_due(now):
+            self._settle(nlri)
+
+    def take_additions(self, budget: int) -> list[tuple[Prefix, Route]]:
+        """Up to `budget` routes to create; they are outstanding until answered."""
+        return self._send(self._additions, budget)
+
+    def take_replacements(self, budget: int) -> list[tuple[Prefix, Route]]:
+        """Up to `budget` routes to put in the place of ours; they are outstanding until answered."""
+        return self._send(self._replacements, budget)
+
+    def take_deletions(self, budget: int) -> list[Prefix]:
+        """Up to `budget` prefixes to remove; they are outstanding until answered."""
+        if not (self.ready and self._started):
+            return []
+        batch = list(islice(self._deletions, max(budget, 0)))
+        for nlri in batch:
+            del self._deletions[nlri]
+            self.sent[nlri] = _Write(None)
+        return [Prefix(self.family, nlri) for nlri in batch]
+
+    def next_deadline(self) -> int | None:
+        """0 when a write could be taken now, else when the next wait is over."""
+        if self.ready and (self._additions or self._replacements or (self._started and self._deletions)):
+            return 0
+        return self._retry.next_deadline() if self.ready else None
+
+    def take_released(self) -> Iterator[Nlri]:
+        """The prefixes that stopped being held since the last call."""
+        released, self._released = self._released, {}
+        return iter(released)
+
+    def take_facts(self) -> list[RouteProblem]:
+        """The problems that are new since the last call."""
+        facts, self._facts = self._facts, []
+        return facts
+
+    @property
+    def waiting(self) -> int:
+        """How many prefixes have a write queued or outstanding."""
+        return len(self._additions) + len(self._replacements) + len(self._deletions) + len(self.sent)
+
+    def _send(self, queue: dict[Nlri, None], budget: int) -> list[tuple[Prefix, Route]]:
+        if not self.ready:
+            return []
+        batch = list(islice(queue, max(budget, 0)))
+        for nlri in batch:
+            del queue[nlri]
+            self.sent[nlri] = _Write(self.wanted[nlri])
+        return [(Prefix(self.family, nlri), self.wanted[nlri]) for nlri in batch]
+
+    # -- one prefix -------------------------------------------------------------------------------------
+
+    def _settle(self, nlri: Nlri) -> None:
+        """Put one prefix into the one state that follows from what is wanted and what is believed."""
+        wanted = self.wanted.get(nlri)
+        own = self.own.get(nlri)
+        rival = None if wanted is None else self.foreign.rival(nlri, self._metric)
+        for queue in (self._additions, self._replacements, self._deletions):
+            queue.pop(nlri, None)
+        if wanted is None or (own is not None and satisfies(own, wanted)):
+            self._release(nlri)
+        else:
+            self._released.pop(nlri, None)
+            self.held[nlri] = None
+        if nlri in self.sent:
+            return
+        if nlri not in self.held and (wanted is not None or own is None):
+            self._finish(nlri)
+        elif wanted is None:
+            self._retry.resume(nlri)
+            self._deletions[nlri] = None
+        elif rival is not None:
+            self._retry.forget(nlri)
+            self._report(nlri, _conflict(rival))
+        else:
+            self._retry.resume(nlri)
+            (self._additions if own is None else self._replacements)[nlri] = None
+
+    def _finish(self, nlri: Nlri) -> None:
+        """The kernel is as wanted."""
+        self._retry.forget(nlri)
+        self.problems.pop(nlri, None)
+
+    def _release(self, nlri: Nlri) -> None:
+        if nlri in self.held:
+            del self.held[nlri]
+            self._released[nlri] = None
+
+    def _report(self, nlri: Nlri, reason: str) -> None:
+        """Name a problem; the same one again is no news."""
+        if self.problems.get(nlri) != reason:
+            self.problems[nlri] = reason
+            self._facts.append(RouteProblem(Prefix(self.family, nlri), reason))
+
+    def _try_again(self, nlris: list[Nlri]) -> None:
+        for nlri in nlris:
+            self._settle(nlri)
+
+    def _is_own(self, route: KernelRoute) -> bool:
+        return route.protocol == self._protocol and route.metric == self._metric
+
+
+def _conflict(rival: KernelRoute) -> str:
+    return (
+        f"protocol {protocol_name(rival.protocol)} has a route of the same metric {rival.metric} here; "
+        "it is not ours to replace"
+    )

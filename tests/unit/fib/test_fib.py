@@ -1,0 +1,463 @@
+"""Traces through `Fib`: what the kernel and the speaker say, and what is written in answer."""
+
+from errno import EEXIST, ENETUNREACH, ENOENT
+
+import pytest
+
+from felixbgp.fib.fib import Fib
+from felixbgp.fib.types import (
+    DeleteRoutes,
+    KernelLost,
+    KernelRoute,
+    KernelRouteChanged,
+    KernelSnapshot,
+    LinkChanged,
+    NextHop,
+    ReplaceRoutes,
+    Route,
+    RouteFailed,
+    RouteKind,
+    RouteProblem,
+    RoutesApplied,
+)
+from felixbgp.net import IPV4, IPV6, Address, Prefix
+
+SECOND = 1_000_000_000
+OURS, METRIC = 186, 1024
+BIRD, KERNEL = 12, 2
+P1, P2, P3 = (Prefix.parse(f"10.65.{third}.0/26") for third in (1, 2, 3))
+V6 = Prefix.parse("fd00:65::/122")
+BLACKHOLE = Route(RouteKind.BLACKHOLE)
+
+
+def via(gateway: str, interface: str = "", weight: int = 1) -> Route:
+    return Route(RouteKind.UNICAST, (NextHop(Address.parse(gateway), interface, weight=weight),))
+
+
+def link(interface: str) -> Route:
+    return Route(RouteKind.UNICAST, (NextHop(None, interface),))
+
+
+R1, R2 = via("192.0.2.1"), via("192.0.2.2")
+
+
+def own(prefix: Prefix, route: Route) -> KernelRoute:
+    return KernelRoute(prefix, route, OURS, METRIC)
+
+
+def ready(*routes: KernelRoute, start: bool = True) -> Fib:
+    """A Fib that knows an IPv4 table and an empty IPv6 table."""
+    fib = Fib(OURS, METRIC)
+    fib.feed(KernelSnapshot(IPV4, routes), 0)
+    fib.feed(KernelSnapshot(IPV6, ()), 0)
+    if start:
+        fib.start()
+    return fib
+
+
+def writes(fib: Fib, now: int = 0) -> list[ReplaceRoutes | DeleteRoutes]:
+    return [*fib.replacements(now, 10_000), *fib.deletions(now, 10_000)]
+
+
+def add(*routes: tuple[Prefix, Route]) -> ReplaceRoutes:
+    return ReplaceRoutes(routes, exclusive=True)
+
+
+def installed(prefix: Prefix = P1, route: Route = R1) -> Fib:
+    """A Fib that wanted one route and had it taken."""
+    fib = ready()
+    fib.want(prefix, route)
+    assert writes(fib) == [add((prefix, route))]
+    fib.feed(RoutesApplied((prefix,), present=True), 0)
+    fib.take_released()
+    assert writes(fib) == []
+    return fib
+
+
+def test_a_route_is_held_until_the_kernel_took_it() -> None:
+    fib = Fib(OURS, METRIC)
+    fib.want(P1, R1)
+    # Nothing is written before the family's own snapshot: a foreign route could be there.
+    assert P1.nlri in fib.held()[IPV4]
+    fib.feed(KernelSnapshot(IPV6, ()), 0)
+    assert writes(fib) == []
+    assert fib.next_deadline() is None
+
+    fib.feed(KernelSnapshot(IPV4, ()), 0)
+    assert fib.next_deadline() == 0
+    assert writes(fib) == [add((P1, R1))]
+    assert P1.nlri in fib.held()[IPV4]
+    assert fib.take_released() == []
+    assert fib.next_deadline() is None
+
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert P1.nlri not in fib.held()[IPV4]
+    assert fib.take_released() == [(IPV4, P1.nlri)]
+    assert fib.take_released() == []
+    assert fib.statistics().installed == 1
+
+
+def test_adoption_after_a_restart_writes_nothing() -> None:
+    fib = Fib(OURS, METRIC)
+    fib.want(P1, R1)
+    # The kernel has filled in the interface that was left to it.
+    fib.feed(KernelSnapshot(IPV4, (own(P1, via("192.0.2.1", "eth0")),)), 0)
+    fib.start()
+    assert writes(fib) == []
+    assert fib.take_released() == [(IPV4, P1.nlri)]
+
+
+def test_own_routes_that_nobody_wants_are_swept_after_start_only() -> None:
+    fib = ready(own(P1, R1), own(P2, R2), start=False)
+    fib.want(P1, R1)
+    assert writes(fib) == []
+    assert fib.next_deadline() is None
+    fib.start()
+    assert fib.next_deadline() == 0
+    assert writes(fib) == [DeleteRoutes((P2,))]
+    fib.feed(RoutesApplied((P2,), present=False), 0)
+    assert fib.statistics().installed == 1
+    assert writes(fib) == []
+
+
+def test_a_found_route_of_ours_is_replaced_when_it_differs() -> None:
+    fib = ready(own(P1, R2))
+    fib.want(P1, R1)
+    assert writes(fib) == [ReplaceRoutes(((P1, R1),))]
+
+
+def test_one_write_at_a_time_and_the_last_wanted_value_wins() -> None:
+    fib = ready()
+    fib.want(P1, R1)
+    assert writes(fib) == [add((P1, R1))]
+    fib.want(P1, R2)
+    fib.want(P1, BLACKHOLE)
+    assert writes(fib) == []
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == [ReplaceRoutes(((P1, BLACKHOLE),))]
+    fib.want(P1, None)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == [DeleteRoutes((P1,))]
+
+
+def test_wanting_again_while_the_deletion_is_outstanding_adds_after_it() -> None:
+    fib = installed()
+    fib.want(P1, None)
+    assert writes(fib) == [DeleteRoutes((P1,))]
+    fib.want(P1, R1)
+    assert writes(fib) == []
+    assert P1.nlri not in fib.held()[IPV4]  # until the deletion is answered, it is there as far as we know
+    fib.feed(RoutesApplied((P1,), present=False), 0)
+    assert P1.nlri in fib.held()[IPV4]
+    assert writes(fib) == [add((P1, R1))]
+
+
+def test_a_route_no_longer_wanted_is_released() -> None:
+    fib = Fib(OURS, METRIC)
+    fib.want(P1, R1)
+    fib.want(P1, None)
+    assert fib.take_released() == [(IPV4, P1.nlri)]
+    fib.feed(KernelSnapshot(IPV4, ()), 0)
+    assert writes(fib) == []
+
+
+def test_a_foreign_route_of_our_metric_is_a_conflict_until_it_leaves() -> None:
+    theirs = KernelRoute(P1, R2, BIRD, METRIC)
+    fib = ready(theirs)
+    fib.want(P1, R1)
+    assert writes(fib) == []
+    (fact,) = fib.take_facts()
+    assert fact == RouteProblem(P1, fib.problems()[P1])
+    assert "bird" in fact.reason
+    assert fib.next_deadline() is None
+
+    fib.feed(KernelRouteChanged(theirs, present=False), 0)
+    assert writes(fib) == [add((P1, R1))]
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert fib.problems() == {}
+
+
+def test_a_foreign_route_of_another_metric_or_of_our_protocol_at_another_metric_is_let_be() -> None:
+    fib = ready(KernelRoute(P1, R2, BIRD, 32), KernelRoute(P1, R2, OURS, 20))
+    fib.want(P1, R1)
+    assert writes(fib) == [add((P1, R1))]
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    fib.want(P1, None)
+    assert writes(fib) == [DeleteRoutes((P1,))]
+
+
+def test_a_foreign_route_that_takes_over_ours_is_not_taken_back() -> None:
+    fib = installed()
+    theirs = KernelRoute(P1, R2, 4, METRIC)
+    fib.feed(KernelRouteChanged(theirs, present=True), 0)
+    assert writes(fib) == []
+    assert "static" in fib.problems()[P1]
+    assert P1.nlri in fib.held()[IPV4]
+    fib.want(P1, None)
+    assert writes(fib) == []
+    assert fib.problems() == {}
+
+
+def test_a_foreign_route_beside_ours_neither_hides_it_nor_lets_it_be_replaced() -> None:
+    fib = installed()
+    theirs = KernelRoute(P1, R2, 4, METRIC)
+    fib.feed(KernelRouteChanged(theirs, present=True, alone=False), 0)
+    assert P1.nlri not in fib.held()[IPV4]
+    fib.want(P1, BLACKHOLE)
+    assert writes(fib) == []
+    assert P1 in fib.problems()
+    fib.feed(KernelRouteChanged(theirs, present=False), 0)
+    assert writes(fib) == [ReplaceRoutes(((P1, BLACKHOLE),))]
+
+
+def test_our_route_removed_by_somebody_is_put_back() -> None:
+    fib = installed()
+    fib.feed(KernelRouteChanged(own(P1, R1), present=False), 0)
+    assert P1.nlri in fib.held()[IPV4]
+    assert writes(fib) == [add((P1, R1))]
+
+
+def test_our_route_altered_by_somebody_is_put_right() -> None:
+    fib = installed()
+    fib.feed(KernelRouteChanged(own(P1, R2), present=True), 0)
+    assert writes(fib) == [ReplaceRoutes(((P1, R1),))]
+
+
+def test_what_an_event_says_while_a_write_is_outstanding_outlives_the_answer() -> None:
+    fib = ready()
+    fib.want(P1, R1)
+    writes(fib)
+    fib.feed(KernelRouteChanged(own(P1, R1), present=False), 0)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == [add((P1, R1))]
+
+
+def test_lost_events_stop_writing_until_the_fresh_snapshot_which_causes_no_churn() -> None:
+    fib = installed()
+    fib.want(P2, R2)
+    fib.feed(KernelLost("ENOBUFS"), 0)
+    assert writes(fib) == []
+    assert fib.next_deadline() is None
+    assert P1.nlri not in fib.held()[IPV4]
+    fib.feed(KernelSnapshot(IPV4, (own(P1, via("192.0.2.1", "eth0")), own(P3, R1))), 0)
+    assert writes(fib) == [add((P2, R2)), DeleteRoutes((P3,))]
+    assert fib.statistics().losses == 1
+
+
+def test_a_snapshot_without_our_route_puts_it_back() -> None:
+    fib = installed()
+    fib.feed(KernelSnapshot(IPV4, ()), 0)
+    assert writes(fib) == [add((P1, R1))]
+
+
+def test_a_refused_route_is_retried_after_1_2_4_and_at_most_60_seconds() -> None:
+    fib = ready()
+    fib.want(P1, R1)
+    now, waits = 0, []
+    for _ in range(9):
+        assert writes(fib, now) == [add((P1, R1))]
+        fib.feed(RouteFailed(P1, ENETUNREACH, "Nexthop has invalid gateway", present=True), now)
+        assert writes(fib, now) == []
+        deadline = fib.next_deadline()
+        assert deadline is not None
+        waits.append((deadline - now) // SECOND)
+        assert writes(fib, deadline - 1) == []
+        now = deadline
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert fib.problems() == {P1: "Nexthop has invalid gateway"}
+    assert fib.take_facts() == [RouteProblem(P1, "Nexthop has invalid gateway")]  # said once
+    assert writes(fib, now) == [add((P1, R1))]
+    fib.feed(RoutesApplied((P1,), present=True), now)
+    assert fib.problems() == {}
+    assert fib.next_deadline() is None
+
+
+def test_another_value_is_tried_at_once_and_its_wait_starts_anew() -> None:
+    fib = ready()
+    fib.want(P1, R1)
+    writes(fib)
+    fib.feed(RouteFailed(P1, ENETUNREACH, "no", present=True), 0)
+    fib.want(P1, R2)
+    assert writes(fib) == [add((P1, R2))]
+    fib.feed(RouteFailed(P1, ENETUNREACH, "no", present=True), 0)
+    assert fib.next_deadline() == SECOND
+
+
+def test_a_refusal_of_a_value_that_is_no_longer_wanted_is_no_problem() -> None:
+    fib = ready()
+    fib.want(P1, R1)
+    writes(fib)
+    fib.want(P1, R2)
+    fib.feed(RouteFailed(P1, ENETUNREACH, "no", present=True), 0)
+    assert fib.problems() == {}
+    assert writes(fib) == [add((P1, R2))]
+
+
+def test_a_refused_deletion_is_retried() -> None:
+    fib = ready(own(P1, R1))
+    assert writes(fib) == [DeleteRoutes((P1,))]
+    fib.feed(RouteFailed(P1, 16, "busy", present=False), 0)
+    assert fib.problems() == {P1: "busy"}
+    assert fib.next_deadline() == SECOND
+    assert writes(fib, SECOND) == [DeleteRoutes((P1,))]
+    fib.feed(RoutesApplied((P1,), present=False), SECOND)
+    assert fib.problems() == {}
+
+
+def test_replacing_what_has_vanished_creates_it() -> None:
+    fib = installed()
+    fib.want(P1, R2)
+    assert writes(fib) == [ReplaceRoutes(((P1, R2),))]
+    fib.feed(RouteFailed(P1, ENOENT, "No such file or directory", present=True), 0)
+    assert writes(fib) == [add((P1, R2))]
+    # The second ENOENT cannot mean that: it waits.
+    fib.feed(RouteFailed(P1, ENOENT, "No such file or directory", present=True), 0)
+    assert writes(fib) == []
+
+
+def test_a_foreign_route_that_was_quicker_shows_in_the_snapshot_after_the_refusal() -> None:
+    fib = ready()
+    fib.want(P1, R1)
+    writes(fib)
+    fib.feed(RouteFailed(P1, EEXIST, "File exists", present=True), 0)
+    fib.feed(KernelSnapshot(IPV4, (KernelRoute(P1, R2, BIRD, METRIC),)), 0)
+    assert writes(fib, 100 * SECOND) == []
+    assert "bird" in fib.problems()[P1]
+
+
+@pytest.mark.parametrize(
+    "lost", [LinkChanged(3, "eth0", up=False), LinkChanged(3, "eth0", up=False, present=False)]
+)
+def test_an_interface_that_goes_takes_its_routes_along(lost: LinkChanged) -> None:
+    through = via("192.0.2.1", "eth0")
+    fib = installed(P1, through)
+    fib.feed(LinkChanged(3, "eth0", up=True), 0)
+    assert writes(fib) == []
+    fib.feed(lost, 0)
+    assert P1.nlri in fib.held()[IPV4]
+    assert writes(fib) == [add((P1, through))]
+    fib.feed(RouteFailed(P1, 100, "Network is down", present=True), 0)
+    assert writes(fib) == []
+    # Its return is the cure: no waiting for the deadline.
+    fib.feed(LinkChanged(3, "eth0", up=True), 1)
+    assert writes(fib, 1) == [add((P1, through))]
+
+
+def test_an_interface_that_only_says_so_again_hurries_nothing() -> None:
+    fib = ready()
+    fib.feed(LinkChanged(3, "eth0", up=True), 0)
+    fib.want(P1, via("192.0.2.1", "eth0"))
+    writes(fib)
+    fib.feed(RouteFailed(P1, ENETUNREACH, "no", present=True), 0)
+    fib.feed(LinkChanged(3, "eth0", up=True), 0)
+    assert writes(fib) == []
+
+
+def test_a_lost_interface_leaves_the_other_next_hop_and_the_route_is_put_right_later() -> None:
+    hops = (NextHop(Address.parse("192.0.2.1"), "eth0"), NextHop(Address.parse("198.51.100.1"), "eth1"))
+    both = Route(RouteKind.UNICAST, hops)
+    fib = installed(P1, both)
+    fib.feed(LinkChanged(4, "eth1", up=False), 0)
+    assert writes(fib) == [ReplaceRoutes(((P1, both),))]
+
+
+def test_a_renamed_interface_counts_as_another() -> None:
+    fib = installed(P1, via("192.0.2.1", "eth0"))
+    fib.feed(LinkChanged(3, "eth0", up=True), 0)
+    fib.feed(LinkChanged(3, "uplink", up=True), 0)
+    assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
+
+
+def test_losing_the_link_of_a_gateway_whose_interface_the_kernel_chose() -> None:
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL, 0)
+    fib = ready(connected)
+    fib.want(P1, R1)
+    fib.want(P2, via("203.0.113.1"))
+    writes(fib)
+    fib.feed(RoutesApplied((P1, P2), present=True), 0)
+    fib.feed(LinkChanged(3, "eth0", up=False), 0)
+    assert writes(fib) == [add((P1, R1))]
+
+
+def test_a_connected_route_hurries_what_failed_for_want_of_it() -> None:
+    fib = ready()
+    fib.want(P1, R1)
+    fib.want(P2, via("203.0.113.1"))
+    writes(fib)
+    fib.feed(RouteFailed(P1, ENETUNREACH, "no", present=True), 0)
+    fib.feed(RouteFailed(P2, ENETUNREACH, "no", present=True), 0)
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL, 0)
+    fib.feed(KernelRouteChanged(connected, present=True), 0)
+    assert writes(fib) == [add((P1, R1))]
+
+
+def test_batches_hold_500_and_the_budget_is_kept_over_both_families() -> None:
+    fib = ready()
+    prefixes = [Prefix.of(Address(bytes((10, n >> 8, n & 255, 0))), 24) for n in range(1200)]
+    for prefix in prefixes:
+        fib.want(prefix, R1)
+    fib.want(V6, BLACKHOLE)
+    assert [len(effect.routes) for effect in fib.replacements(0, 1100)] == [500, 500, 100]
+    assert fib.next_deadline() == 0
+    last, sixth = fib.replacements(0, 1100)
+    assert [prefix for prefix, _ in last.routes] == prefixes[1100:]
+    assert sixth == add((V6, BLACKHOLE))
+    assert fib.replacements(0, 0) == []
+
+
+def test_foreign_unicast_routes_are_reported_by_lowest_metric() -> None:
+    workload = Prefix.parse("10.65.0.7/32")
+    slow, fast = (KernelRoute(workload, link(f"cali{n}"), 3, n) for n in (9, 1))
+    fib = ready(slow, own(P1, R1), KernelRoute(P2, BLACKHOLE, 4, 0))
+    assert fib.take_foreign_changes() == [(workload, slow)]
+    assert fib.take_foreign_changes() == []
+    fib.feed(KernelRouteChanged(fast, present=True), 0)
+    assert fib.take_foreign_changes() == [(workload, fast)]
+    fib.feed(KernelRouteChanged(slow, present=False), 0)
+    assert fib.take_foreign_changes() == []
+    fib.feed(LinkChanged(9, "cali1", up=False, present=False), 0)
+    assert fib.take_foreign_changes() == [(workload, None)]
+
+
+def test_a_workload_that_moves_between_interfaces_is_reported_once() -> None:
+    workload = Prefix.parse("10.65.0.7/32")
+    before, after = (KernelRoute(workload, link(f"cali{n}"), 3, 0) for n in (1, 2))
+    fib = ready(before)
+    fib.take_foreign_changes()
+    fib.feed(KernelRouteChanged(after, present=True), 0)
+    assert fib.take_foreign_changes() == [(workload, after)]
+    fib.feed(KernelRouteChanged(before, present=False), 0)
+    assert fib.take_foreign_changes() == []
+
+
+def test_ipv6_routes_to_the_same_prefix_on_two_links_live_side_by_side() -> None:
+    prefix = Prefix.parse("fe80::/64")
+    one, two = (KernelRoute(prefix, link(name), KERNEL, 256) for name in ("eth0", "eth1"))
+    fib = ready()
+    fib.feed(KernelSnapshot(IPV6, (one, two)), 0)
+    assert fib.take_foreign_changes() == [(prefix, one)]
+    fib.feed(KernelRouteChanged(one, present=False), 0)
+    assert fib.take_foreign_changes() == [(prefix, two)]
+
+
+def test_ipv6_next_hops_of_a_foreign_route_leave_one_by_one() -> None:
+    prefix = Prefix.parse("fd00::/64")
+    hops = tuple(NextHop(Address.parse(f"fe80::{n}"), "eth0") for n in (1, 2))
+    fib = ready()
+    fib.feed(KernelSnapshot(IPV6, (KernelRoute(prefix, Route(RouteKind.UNICAST, hops), BIRD, 32),)), 0)
+    fib.take_foreign_changes()
+    gone = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[:1]), BIRD, 32)
+    left = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[1:]), BIRD, 32)
+    fib.feed(KernelRouteChanged(gone, present=False), 0)
+    assert fib.take_foreign_changes() == [(prefix, left)]
+    fib.feed(KernelRouteChanged(left, present=False), 0)
+    assert fib.take_foreign_changes() == [(prefix, None)]
+
+
+def test_answers_that_nobody_waits_for_change_nothing() -> None:
+    fib = ready()
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    fib.feed(RouteFailed(P2, ENOENT, "what", present=True), 0)
+    assert writes(fib) == []
+    assert fib.problems() == {}
+    assert fib.statistics().installed == 0
