@@ -1,0 +1,53 @@
+"""What the view of the store observed, for logs, metrics and status; nothing in the core reads these."""
+
+from dataclasses import dataclass
+
+from felixbgp.resources.errors import FieldError
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidValue:
+    """A key was written with a value that counts as absent; `errors` says all that is wrong with it."""
+
+    key: str
+    revision: int
+    errors: tuple[FieldError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCorrected:
+    """A key whose value was invalid has a valid one, or is gone."""
+
+    key: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class StaleEventIgnored:
+    """An event was older than what is known of its key."""
+
+    key: str
+    revision: int
+    known_revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterInSync:
+    """Every watched prefix has delivered a snapshot: from now on absent means absent."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLost:
+    """The store does not answer; what is known stays valid."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRestored:
+    """The store answers again."""
+
+
+ClusterFact = InvalidValue | ValueCorrected | StaleEventIgnored | ClusterInSync | StoreLost | StoreRestored

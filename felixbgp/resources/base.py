@@ -1,0 +1,163 @@
+"""What every resource has in common: how fields are spelled, metadata, and rules between fields."""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    JsonValue,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+from felixbgp.resources.errors import Fault, FaultsError
+
+API_VERSION = "projectcalico.org/v3"
+
+MAX_ANNOTATION_BYTES = 256 * 1024
+"""All annotations of one object together, as in Kubernetes."""
+
+# How Calico spells the words that are not simply capitalised; the first word is always lower case.
+_ACRONYMS = {
+    "as": "AS",
+    "bgp": "BGP",
+    "cidrs": "CIDRs",
+    "id": "ID",
+    "ip": "IP",
+    "ipip": "IPIP",
+    "ips": "IPs",
+    "ipv4": "IPv4",
+    "ipv6": "IPv6",
+    "mac": "MAC",
+    "vxlan": "VXLAN",
+}
+
+
+def calico_name(field: str) -> str:
+    """`num_allowed_local_as_numbers` as `numAllowedLocalASNumbers`."""
+    first, *rest = field.split("_")
+    return first + "".join(_ACRONYMS.get(word, word.capitalize()) for word in rest)
+
+
+class Value(BaseModel):
+    """An object in a resource: immutable, every field known, spelled as Calico does.
+
+    A null or an empty text counts as absent, because that is how Go writes an unset field it cannot omit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=calico_name)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_absent(cls, data: object) -> object:
+        if isinstance(data, dict):
+            return {name: value for name, value in data.items() if value is not None and value != ""}
+        return data
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        faults = tuple(self.faults())
+        if faults:
+            raise FaultsError(faults)
+        return self
+
+    def faults(self) -> Iterable[Fault]:
+        """The rules between fields that are broken; fields by themselves are right when this is asked."""
+        return ()
+
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_QUALIFIED = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)")
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` is a resource name: an RFC 1123 subdomain of at most 253 characters."""
+    return len(text) <= 253 and _NAME.fullmatch(text) is not None
+
+
+def _check_name(text: str) -> str:
+    if not is_name(text):
+        raise ValueError("is not a name (lower case letters, digits, - and ., at most 253)")
+    return text
+
+
+def _is_qualified(text: str) -> bool:
+    domain, slash, name = text.rpartition("/")
+    if slash and not is_name(domain):
+        return False
+    return len(name) <= 63 and _QUALIFIED.fullmatch(name) is not None
+
+
+def _check_labels(labels: dict[str, str]) -> dict[str, str]:
+    for key, value in labels.items():
+        if not _is_qualified(key):
+            raise ValueError(f"has the key {key[:80]!r}, which is not a label name")
+        if value and (len(value) > 63 or _QUALIFIED.fullmatch(value) is None):
+            raise ValueError(f"has the value {value[:80]!r}, which is not a label value")
+    return labels
+
+
+def _check_annotations(annotations: dict[str, str]) -> dict[str, str]:
+    if sum(len(key) + len(value) for key, value in annotations.items()) > MAX_ANNOTATION_BYTES:
+        raise ValueError(f"have more than {MAX_ANNOTATION_BYTES} characters")
+    return annotations
+
+
+Name = Annotated[StrictStr, AfterValidator(_check_name)]
+
+
+class Metadata(Value):
+    """Kubernetes ObjectMeta. What is not named here but known to Kubernetes is kept and not looked at."""
+
+    name: Name
+    generate_name: StrictStr | None = None
+    namespace: StrictStr | None = None
+    self_link: StrictStr | None = None
+    uid: StrictStr | None = None
+    resource_version: StrictStr | None = None
+    generation: StrictInt | None = None
+    creation_timestamp: StrictStr | None = None
+    deletion_timestamp: StrictStr | None = None
+    deletion_grace_period_seconds: StrictInt | None = None
+    labels: Annotated[dict[StrictStr, StrictStr], AfterValidator(_check_labels)] = {}
+    annotations: Annotated[dict[StrictStr, StrictStr], AfterValidator(_check_annotations)] = {}
+    owner_references: JsonValue = None
+    finalizers: JsonValue = None
+    managed_fields: JsonValue = None
+
+
+class Resource(Value):
+    """An object of Calico's API, version 3. Subclasses fix `kind` and add `spec`."""
+
+    kind: str
+    api_version: Literal["projectcalico.org/v3"]
+    metadata: Metadata
+
+    @property
+    def name(self) -> str:
+        """`metadata.name`."""
+        return self.metadata.name
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """`metadata.labels`."""
+        return self.metadata.labels
+
+
+class SecretKeySelector(Value):
+    """A key of a Kubernetes secret."""
+
+    name: StrictStr
+    key: StrictStr
+    optional: StrictBool | None = None
+
+
+class Password(Value):
+    """Where a password is kept; the password itself never stands in a resource."""
+
+    secret_key_ref: SecretKeySelector | None = None

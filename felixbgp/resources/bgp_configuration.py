@@ -1,0 +1,154 @@
+"""BGPConfiguration: what holds for the cluster (`default`) or for one node (`node.<name>`).
+
+Fields and rules of Calico's api/pkg/apis/projectcalico/v3/bgpconfig.go and its validator, up to v3.33.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Literal
+
+from pydantic import Field, StrictBool, StrictStr
+
+from felixbgp.resources.base import Password, Resource, Value
+from felixbgp.resources.errors import Fault
+from felixbgp.resources.values import (
+    AsNumber,
+    Cidr,
+    Duration,
+    Identifier,
+    InterfacePattern,
+    Ipv4Address,
+    Ipv6Address,
+    Port,
+    RoutePriority,
+    is_community,
+)
+from felixbgp.resources.values import Community as CommunityText
+
+DEFAULT_NAME = "default"
+NODE_NAME_PREFIX = "node."
+
+ONLY_ON_DEFAULT = (
+    "node_to_node_mesh_enabled",
+    "as_number",
+    "service_load_balancer_ips",
+    "service_external_ips",
+    "service_cluster_ips",
+    "node_mesh_password",
+    "node_mesh_max_restart_time",
+)
+"""Calico refuses these on any other name (libcalico-go/lib/clientv3/bgpconfig.go)."""
+
+
+class BindMode(Enum):
+    """Which addresses to accept sessions on."""
+
+    NONE = "None"
+    NODE_IP = "NodeIP"
+
+
+class Switch(Enum):
+    """A setting that is on or off."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+
+
+class ProgramClusterRoutes(Enum):
+    """Which pools' routes BGP puts into the kernel (the rest is Felix's)."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+    ENABLED_IPIP_ONLY = "EnabledIPIPOnly"
+    ENABLED_NO_ENCAP_ONLY = "EnabledNoEncapOnly"
+
+
+class ServiceBlock(Value):
+    """A range of service addresses; an entry without one means nothing."""
+
+    cidr: Cidr | None = None
+
+
+class NamedCommunity(Value):
+    """A community and the name it goes by in `prefixAdvertisements`."""
+
+    name: Identifier
+    value: CommunityText
+
+
+class PrefixAdvertisement(Value):
+    """Communities for routes inside a range: literal, or names from `communities`."""
+
+    cidr: Cidr
+    communities: tuple[StrictStr, ...]
+
+
+class BgpConfigurationSpec(Value):
+    """BGPConfiguration.spec."""
+
+    log_severity_screen: StrictStr | None = None
+    node_to_node_mesh_enabled: StrictBool | None = None
+    as_number: AsNumber | None = None
+    service_load_balancer_ips: tuple[ServiceBlock, ...] = ()
+    service_external_ips: tuple[ServiceBlock, ...] = ()
+    service_cluster_ips: tuple[ServiceBlock, ...] = ()
+    service_load_balancer_aggregation: Switch | None = None
+    communities: tuple[NamedCommunity, ...] = ()
+    prefix_advertisements: tuple[PrefixAdvertisement, ...] = ()
+    listen_port: Port | None = None
+    node_mesh_password: Password | None = None
+    node_mesh_max_restart_time: Duration | None = None
+    bind_mode: BindMode | None = None
+    ignored_interfaces: tuple[InterfacePattern, ...] = ()
+    local_workload_peering_ipv4: Ipv4Address | None = Field(default=None, alias="localWorkloadPeeringIPV4")
+    local_workload_peering_ipv6: Ipv6Address | None = Field(default=None, alias="localWorkloadPeeringIPV6")
+    program_cluster_routes: ProgramClusterRoutes | None = None
+    ipv4_normal_route_priority: RoutePriority | None = None
+    ipv6_normal_route_priority: RoutePriority | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        """The cross-field rules of Calico's validator."""
+        if self.node_to_node_mesh_enabled is False:
+            reason = "cannot be set while nodeToNodeMeshEnabled is false"
+            if self.node_mesh_password is not None:
+                yield Fault(("nodeMeshPassword",), {}, reason)
+            if self.node_mesh_max_restart_time is not None:
+                yield Fault(("nodeMeshMaxRestartTime",), self.node_mesh_max_restart_time, reason)
+        if self.log_severity_screen is not None and self.log_severity_screen.lower() not in _SEVERITIES:
+            reason = "is not Trace, Debug, Info, Warning, Error or Fatal"
+            yield Fault(("logSeverityScreen",), self.log_severity_screen, reason)
+        if "*" in self.ignored_interfaces:
+            yield Fault(("ignoredInterfaces",), "*", "would ignore every interface")
+        yield from self._faults_of_communities()
+
+    def _faults_of_communities(self) -> Iterator[Fault]:
+        if self.communities and not self.prefix_advertisements:
+            yield Fault(("communities",), list(self.communities), "has no use without prefixAdvertisements")
+        names = {community.name for community in self.communities}
+        for index, advertisement in enumerate(self.prefix_advertisements):
+            for text in advertisement.communities:
+                if text not in names and not is_community(text):
+                    where = ("prefixAdvertisements", index, "communities")
+                    yield Fault(
+                        where, text, "is neither a community (aa:nn, aa:nn:mm) nor a name in communities"
+                    )
+
+
+_SEVERITIES = frozenset({"trace", "debug", "info", "warning", "error", "fatal"})
+
+
+class BgpConfiguration(Resource):
+    """Settings of the cluster or of one node."""
+
+    kind: Literal["BGPConfiguration"]
+    spec: BgpConfigurationSpec = Field(default_factory=BgpConfigurationSpec)
+
+    def faults(self) -> Iterator[Fault]:
+        """What only the cluster as a whole can have stands in `default` only."""
+        if self.name == DEFAULT_NAME:
+            return
+        for field in ONLY_ON_DEFAULT:
+            if field in self.spec.model_fields_set:
+                alias = BgpConfigurationSpec.model_fields[field].alias or field
+                value = getattr(self.spec, field)
+                yield Fault(("spec", alias), value, "can only be set on the BGPConfiguration named default")

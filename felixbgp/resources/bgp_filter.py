@@ -1,0 +1,160 @@
+"""BGPFilter: ordered rules per direction and family; the first that matches decides.
+
+Fields and rules of Calico's api/pkg/apis/projectcalico/v3/bgpfilter.go and its validator, up to v3.32.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from felixbgp.net import IPV4, IPV6, Family
+from felixbgp.resources.base import Resource, Value
+from felixbgp.resources.errors import NOTHING, Fault
+from felixbgp.resources.values import (
+    AsNumber,
+    Cidr,
+    Community,
+    InterfacePattern,
+    Ipv6Length,
+    RoutePriority,
+)
+
+
+class MatchOperator(Enum):
+    """How a route's prefix compares with the rule's CIDR."""
+
+    EQUAL = "Equal"
+    NOT_EQUAL = "NotEqual"
+    IN = "In"
+    NOT_IN = "NotIn"
+
+
+class FilterAction(Enum):
+    """What a matching rule does."""
+
+    ACCEPT = "Accept"
+    REJECT = "Reject"
+
+
+class FilterSource(Enum):
+    """Where a route comes from."""
+
+    REMOTE_PEERS = "RemotePeers"
+
+
+class PeerType(Enum):
+    """Which peerings a rule is for."""
+
+    EBGP = "eBGP"
+    IBGP = "iBGP"
+
+
+class PrefixLength(Value):
+    """A range of prefix lengths; an absent end is that of the CIDR or of the family."""
+
+    min: Ipv6Length | None = None
+    max: Ipv6Length | None = None
+
+
+class CommunityMatch(Value):
+    """Communities a route must carry."""
+
+    values: Annotated[tuple[Community, ...], Field(min_length=1, max_length=1)]
+
+
+class AddCommunity(Value):
+    """Adds a community."""
+
+    value: Community
+
+
+class PrependAsPath(Value):
+    """Puts AS numbers before the path."""
+
+    prefix: Annotated[tuple[AsNumber, ...], Field(min_length=1, max_length=10)]
+
+
+class SetPriority(Value):
+    """Sets the route's priority."""
+
+    value: RoutePriority
+
+
+class Operation(Value):
+    """One change to a matching route."""
+
+    add_community: AddCommunity | None = None
+    prepend_as_path: PrependAsPath | None = None
+    set_priority: SetPriority | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        """Exactly one change each."""
+        if len(self.model_fields_set) != 1:
+            yield Fault((), NOTHING, "must have exactly one of addCommunity, prependASPath and setPriority")
+
+
+class FilterRule(Value):
+    """One rule: every condition that is given must hold; none given matches every route."""
+
+    cidr: Cidr | None = None
+    prefix_length: PrefixLength | None = None
+    source: FilterSource | None = None
+    interface: InterfacePattern | None = None
+    match_operator: MatchOperator | None = None
+    peer_type: PeerType | None = None
+    communities: CommunityMatch | None = None
+    as_path_prefix: tuple[AsNumber, ...] = ()
+    priority: RoutePriority | None = None
+    action: FilterAction
+    operations: Annotated[tuple[Operation, ...], Field(max_length=10)] = ()
+
+    def faults(self) -> Iterator[Fault]:
+        """The cross-field rules of Calico's validator."""
+        if self.cidr is not None and self.match_operator is None:
+            yield Fault(("matchOperator",), NOTHING, "is missing: a cidr needs Equal, NotEqual, In or NotIn")
+        if self.match_operator is not None and self.cidr is None:
+            yield Fault(("cidr",), NOTHING, "is missing: matchOperator needs one")
+        if self.prefix_length is not None and self.cidr is None:
+            yield Fault(("prefixLength",), {}, "can only be set together with cidr")
+        if self.operations and self.action is not FilterAction.ACCEPT:
+            yield Fault(("operations",), list(self.operations), "can only be set together with action Accept")
+
+
+class BgpFilterSpec(Value):
+    """BGPFilter.spec."""
+
+    export_v4: tuple[FilterRule, ...] = ()
+    import_v4: tuple[FilterRule, ...] = ()
+    export_v6: tuple[FilterRule, ...] = ()
+    import_v6: tuple[FilterRule, ...] = ()
+
+    def faults(self) -> Iterator[Fault]:
+        """Each list is for one family."""
+        yield from _faults_of_family("exportV4", self.export_v4, IPV4)
+        yield from _faults_of_family("importV4", self.import_v4, IPV4)
+        yield from _faults_of_family("exportV6", self.export_v6, IPV6)
+        yield from _faults_of_family("importV6", self.import_v6, IPV6)
+
+
+def _faults_of_family(name: str, rules: tuple[FilterRule, ...], family: Family) -> Iterator[Fault]:
+    for index, rule in enumerate(rules):
+        if rule.cidr is not None and rule.cidr.family != family:
+            yield Fault((name, index, "cidr"), str(rule.cidr), f"is not {_FAMILY_NAMES[family]}")
+        if rule.prefix_length is None:
+            continue
+        for end, length in (("min", rule.prefix_length.min), ("max", rule.prefix_length.max)):
+            if length is not None and length > family.bits:
+                where = (name, index, "prefixLength", end)
+                yield Fault(where, length, f"is not between 0 and {family.bits}")
+
+
+_FAMILY_NAMES = {IPV4: "IPv4", IPV6: "IPv6"}
+
+
+class BgpFilter(Resource):
+    """Rules that peers refer to by name."""
+
+    kind: Literal["BGPFilter"]
+    spec: BgpFilterSpec = Field(default_factory=BgpFilterSpec)

@@ -1,0 +1,224 @@
+"""Stored bytes to resources and back.
+
+`decode` never raises: any bytes give a value or the list of everything that is wrong with them.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from felixbgp.resources.bgp_configuration import BgpConfiguration
+from felixbgp.resources.bgp_filter import BgpFilter
+from felixbgp.resources.bgp_peer import BgpPeer
+from felixbgp.resources.block_affinity import AffinityValue, BlockAffinity
+from felixbgp.resources.errors import FieldError, field_errors, quote
+from felixbgp.resources.ip_pool import IpPool
+from felixbgp.resources.keys import AffinityKey, ResourceKey, parse_key
+from felixbgp.resources.node import Node
+
+MAX_VALUE_BYTES = 1_572_864
+"""What etcd lets one request carry unless told otherwise (--max-request-bytes)."""
+
+MAX_DEPTH = 64
+"""Objects and lists inside each other; ours need nine, Kubernetes' managedFields some more."""
+
+AnyResource = Node | BgpConfiguration | BgpPeer | BgpFilter | IpPool
+
+MODELS: dict[str, type[AnyResource]] = {
+    "BGPConfiguration": BgpConfiguration,
+    "BGPFilter": BgpFilter,
+    "BGPPeer": BgpPeer,
+    "IPPool": IpPool,
+    "Node": Node,
+}
+
+
+def decode(key: str, value: bytes) -> AnyResource | BlockAffinity | list[FieldError]:
+    """The resource or block affinity a key and its value stand for, or what is wrong with them."""
+    parsed = parse_key(key)
+    match parsed:
+        case ResourceKey():
+            return _decode_resource(parsed, value)
+        case AffinityKey():
+            return _decode_affinity(parsed, value)
+        case None:
+            return [FieldError("", quote(key), "is not a key of a resource or a block")]
+
+
+def validate(document: object) -> AnyResource | list[FieldError]:
+    """A resource of whichever `kind` the object (as JSON or YAML gave it) says, or what is wrong with it."""
+    if not isinstance(document, dict):
+        return [FieldError("", "", "is not an object")]
+    kind = document.get("kind")
+    if kind is None:
+        return [FieldError("kind", "", "is missing")]
+    model = MODELS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        return [FieldError("kind", quote(kind), f"is not one of {', '.join(sorted(MODELS))}")]
+    return _validated(model, document)
+
+
+def encode(resource: AnyResource) -> bytes:
+    """The value as calicoctl stores it: one line of JSON, its order of fields, no resourceVersion.
+
+    Fields that were not written and have no value that Calico fills in are left out; creationTimestamp is
+    null when nobody set it (it is in every object that Go writes).
+    """
+    document = resource.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+    metadata = document["metadata"]
+    metadata.pop("resourceVersion", None)
+    metadata.setdefault("creationTimestamp", None)
+    document["metadata"] = {name: metadata[name] for name in sorted(metadata, key=_METADATA_ORDER.index)}
+    if isinstance(resource, IpPool):
+        document["spec"] = _with_pool_defaults(resource, document["spec"])
+    order = ("kind", "apiVersion", "metadata", "spec", "status")
+    ordered = {name: document[name] for name in order if name in document}
+    ordered.setdefault("spec", {})
+    return json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+# The order of Go's ObjectMeta.
+_METADATA_ORDER = (
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+)
+
+
+def _with_pool_defaults(pool: IpPool, spec: Mapping[str, object]) -> dict[str, object]:
+    """The fields that Calico fills in when it stores a pool (spec §5.2)."""
+    filled: dict[str, object] = {
+        **spec,
+        "vxlanMode": pool.spec.vxlan_mode.value,
+        "ipipMode": pool.spec.effective_ipip_mode.value,
+        "blockSize": pool.spec.effective_block_size,
+        "nodeSelector": str(pool.spec.node_selector),
+        "allowedUses": [use.value for use in pool.spec.allowed_uses],
+    }
+    if filled.pop("nat-outgoing", False):
+        filled["natOutgoing"] = True
+    filled.pop("ipip", None)
+    return filled
+
+
+def _decode_resource(key: ResourceKey, value: bytes) -> AnyResource | list[FieldError]:
+    document = parse_json(value)
+    if isinstance(document, list):
+        return document
+    resource = _validated(MODELS[key.kind], document)
+    if isinstance(resource, list) or resource.name == key.name:
+        return resource
+    reason = f"is not the name in the key, {quote(key.name)}"
+    return [FieldError("metadata.name", quote(resource.name), reason)]
+
+
+def _decode_affinity(key: AffinityKey, value: bytes) -> BlockAffinity | list[FieldError]:
+    # An empty value was how the first versions wrote a confirmed affinity.
+    document = parse_json(value) if value else {}
+    if isinstance(document, list):
+        return document
+    try:
+        stored = AffinityValue.model_validate(document)
+    except ValidationError as error:
+        return field_errors(error)
+    return BlockAffinity(key.host, key.cidr, stored.state)
+
+
+def _validated(model: type[AnyResource], document: object) -> AnyResource | list[FieldError]:
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        return field_errors(error)
+
+
+class _RefusedError(ValueError):
+    """The text is JSON, but not one we read; the message says why."""
+
+
+def parse_json(value: bytes) -> dict[str, object] | list[FieldError]:
+    """One JSON object, or what is wrong with the bytes."""
+    try:
+        return _parse_object(value)
+    except _RefusedError as error:
+        return [FieldError("", "", str(error))]
+    except (ValueError, RecursionError) as error:
+        return [FieldError("", "", f"is not JSON: {_described(error)}")]
+
+
+def _parse_object(value: bytes) -> dict[str, object]:
+    if len(value) > MAX_VALUE_BYTES:
+        raise _RefusedError(f"is longer than {MAX_VALUE_BYTES} bytes")
+    text = value.decode()
+    if _depth(text) > MAX_DEPTH:
+        raise _RefusedError(f"has more than {MAX_DEPTH} objects and lists inside each other")
+    document = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    if not isinstance(document, dict):
+        raise _RefusedError("is not a JSON object")
+    if "\\u" in text:
+        _check_surrogates(document)
+    return document
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object whose names are all different: which of two values was meant is not ours to guess."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise _RefusedError(f"has the field {quote(name)} twice")
+            seen.add(name)
+    return found
+
+
+def _constant(name: str) -> object:
+    raise _RefusedError(f"has the number {name}, which JSON does not know")
+
+
+def _check_surrogates(document: dict[str, object]) -> None:
+    """Half a surrogate pair is no character and could not be written out again."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise _RefusedError("has half of a surrogate pair in a text") from error
+
+
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def _depth(text: str) -> int:
+    """How many objects and lists stand inside each other, at most."""
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return 0
+    depth = deepest = 0
+    for character in _STRINGS.sub("", text):
+        if character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    return deepest
+
+
+def _described(error: Exception) -> str:
+    """What Python says, short, without the value itself."""
+    match error:
+        case json.JSONDecodeError():
+            return f"{error.msg} at line {error.lineno}, character {error.colno}"
+        case UnicodeDecodeError():
+            return f"byte {error.start + 1} is not UTF-8"
+        case _:
+            return "a number is too long" if isinstance(error, ValueError) else "it is too deep"

@@ -1,0 +1,144 @@
+"""What is wrong with a value, in words for the person who wrote it."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+MAX_ERRORS = 100
+"""A value with more faults than a person will read is not described further."""
+
+MAX_QUOTED_CHARACTERS = 80
+"""A quoted value is cut here: messages go into logs, terminals and the status document."""
+
+Location = tuple[str | int, ...]
+
+
+class FieldError(NamedTuple):
+    """One fault: the field's path (`spec.exportV4[0].cidr`, "" for the whole), its value, and why.
+
+    `value` is already text, quoted and cut, or "" when there is none to show. `str()` is the sentence:
+    `spec.asNumber: 4294967296 is not between 1 and 4294967295`.
+    """
+
+    field: str
+    value: str
+    reason: str
+
+    def __str__(self) -> str:
+        sentence = f"{self.value} {self.reason}" if self.value else self.reason
+        return f"{self.field}: {sentence}" if self.field else sentence
+
+
+class Fault(NamedTuple):
+    """A broken rule between fields: where (relative to its object), the value, and why."""
+
+    location: Location
+    value: object
+    reason: str
+
+
+class FaultsError(ValueError):
+    """Carries every broken rule of one object through the validator."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(f"{len(self.faults)} rules are broken")
+
+
+class _Nothing:
+    """The value of a fault that has none."""
+
+
+NOTHING = _Nothing()
+
+
+def path(location: Location) -> str:
+    """`("spec", "exportV4", 0, "cidr")` as `spec.exportV4[0].cidr`."""
+    text = ""
+    for step in location:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else step
+    return text
+
+
+def quote(value: object) -> str:
+    """A value as it would stand in JSON, cut to `MAX_QUOTED_CHARACTERS`; "" for `NOTHING`."""
+    if value is NOTHING:
+        return ""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, int) and value.bit_length() > 256:
+        return "a huge number"
+    text = f'"{_printable(value)}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= MAX_QUOTED_CHARACTERS else text[: MAX_QUOTED_CHARACTERS - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """`text` without anything that could move a terminal's cursor."""
+    start = text[: MAX_QUOTED_CHARACTERS + 1]
+    return "".join(character if character.isprintable() else "�" for character in start)
+
+
+def field_errors(error: ValidationError, prefix: Location = ()) -> list[FieldError]:
+    """Every fault the validator found, at most `MAX_ERRORS` and one that says how many more."""
+    found: list[FieldError] = []
+    for details in error.errors(include_url=False):
+        found += _translate(details, prefix)
+    return limited(found)
+
+
+def limited(found: list[FieldError]) -> list[FieldError]:
+    """`found`, cut to `MAX_ERRORS` with a last one that tells the number left out."""
+    if len(found) <= MAX_ERRORS:
+        return found
+    return [*found[:MAX_ERRORS], FieldError("", "", f"and {len(found) - MAX_ERRORS} more errors")]
+
+
+def _translate(details: ErrorDetails, prefix: Location) -> list[FieldError]:
+    location = prefix + details["loc"]
+    kind = details["type"]
+    if kind == "value_error":
+        cause = details["ctx"]["error"]
+        if isinstance(cause, FaultsError):
+            return [FieldError(path(location + f.location), quote(f.value), f.reason) for f in cause.faults]
+        return [FieldError(path(location), quote(details["input"]), str(cause))]
+    if kind == "missing":
+        return [FieldError(path(location), "", "is missing")]
+    if kind == "extra_forbidden":
+        return [FieldError(_printable(path(location)), "", "is not a field this resource has")]
+    return [FieldError(path(location), quote(details["input"]), _reason(kind, details))]
+
+
+# What pydantic calls its findings, in our words. A kind that is not here keeps pydantic's own sentence,
+# which is readable too; a test walks every model to see that none of ours ends there.
+_REASONS = {
+    "model_type": "is not an object",
+    "dict_type": "is not an object",
+    "tuple_type": "is not a list",
+    "string_type": "is not a text",
+    "string_unicode": "is not a text",
+    "bool_type": "is not true or false",
+    "int_type": "is not a whole number",
+    "enum": "is not {expected}",
+    "literal_error": "is not {expected}",
+    "too_long": "has more than {max_length} entries",
+    "too_short": "has fewer than {min_length} entries",
+    "greater_than_equal": "is less than {ge}",
+    "less_than_equal": "is more than {le}",
+}
+
+
+def _reason(kind: str, details: ErrorDetails) -> str:
+    reason = _REASONS.get(kind)
+    if reason is None:
+        message = details["msg"]
+        return message[:1].lower() + message[1:]
+    return reason.format(**details.get("ctx", {}))

@@ -1,0 +1,120 @@
+"""IPPool: a range workloads get addresses from, and how packets to it travel.
+
+Fields and rules of Calico's api/pkg/apis/projectcalico/v3/ippool.go and its validator, up to v3.32. The
+fields `ipip` and `nat-outgoing` of API version 1 are read as Calico's upgrade of old stores does.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Literal
+
+from pydantic import Field, JsonValue, StrictBool
+
+from felixbgp.net import IPV4, Prefix
+from felixbgp.resources.base import Resource, Value
+from felixbgp.resources.errors import Fault
+from felixbgp.resources.selectors import EVERYTHING
+from felixbgp.resources.values import BlockSize, Cidr, SelectorText
+
+
+class EncapsulationMode(Enum):
+    """When packets between nodes are encapsulated."""
+
+    NEVER = "Never"
+    ALWAYS = "Always"
+    CROSS_SUBNET = "CrossSubnet"
+
+
+class AllowedUse(Enum):
+    """What addresses of a pool are for."""
+
+    WORKLOAD = "Workload"
+    TUNNEL = "Tunnel"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+class AssignmentMode(Enum):
+    """Whether addresses are assigned unasked."""
+
+    AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
+
+
+class LegacyMode(Enum):
+    """IPIP modes as API version 1 spelled them."""
+
+    ALWAYS = "always"
+    CROSS_SUBNET = "cross-subnet"
+
+
+class LegacyIpip(Value):
+    """`ipip` of API version 1."""
+
+    enabled: StrictBool = False
+    mode: LegacyMode = LegacyMode.ALWAYS
+
+
+_UNUSABLE = (Prefix.parse("169.254.0.0/16"), Prefix.parse("fe80::/10"))
+
+
+class IpPoolSpec(Value):
+    """IPPool.spec."""
+
+    cidr: Cidr
+    vxlan_mode: EncapsulationMode = EncapsulationMode.NEVER
+    ipip_mode: EncapsulationMode = EncapsulationMode.NEVER
+    nat_outgoing: StrictBool = False
+    disabled: StrictBool = False
+    disable_bgp_export: StrictBool = False
+    block_size: BlockSize | None = None
+    node_selector: SelectorText = EVERYTHING
+    namespace_selector: SelectorText | None = None
+    allowed_uses: tuple[AllowedUse, ...] = (AllowedUse.WORKLOAD, AllowedUse.TUNNEL)
+    assignment_mode: AssignmentMode | None = None
+    ipip: LegacyIpip | None = None
+    nat_outgoing_v1: StrictBool = Field(default=False, alias="nat-outgoing")
+
+    @property
+    def effective_ipip_mode(self) -> EncapsulationMode:
+        """`ipipMode`, or what the field of API version 1 said when that is all there is."""
+        if "ipip_mode" in self.model_fields_set or self.ipip is None or not self.ipip.enabled:
+            return self.ipip_mode
+        crossing = self.ipip.mode is LegacyMode.CROSS_SUBNET
+        return EncapsulationMode.CROSS_SUBNET if crossing else EncapsulationMode.ALWAYS
+
+    @property
+    def effective_block_size(self) -> int:
+        """`blockSize`, or 26 for IPv4 and 122 for IPv6."""
+        return self.block_size or (26 if self.cidr.family == IPV4 else 122)
+
+    def faults(self) -> Iterator[Fault]:
+        """The cross-field rules of Calico's validator, overlap with other pools excepted."""
+        yield from self._faults_of_mode()
+        for range_ in _UNUSABLE:
+            if range_.covers(self.cidr) or self.cidr.covers(range_):
+                yield Fault(("cidr",), str(self.cidr), f"overlaps the link-local range {range_}")
+        low, high = (20, 32) if self.cidr.family == IPV4 else (116, 128)
+        if self.block_size is not None and not low <= self.block_size <= high:
+            yield Fault(("blockSize",), self.block_size, f"is not between {low} and {high}")
+        elif self.effective_block_size < self.cidr.length:
+            reason = f"is smaller than one block (/{self.effective_block_size})"
+            yield Fault(("cidr",), str(self.cidr), reason)
+
+    def _faults_of_mode(self) -> Iterator[Fault]:
+        mode = self.effective_ipip_mode
+        if mode is EncapsulationMode.NEVER:
+            return
+        if self.cidr.family != IPV4:
+            yield Fault(("ipipMode",), mode.value, "is for IPv4 pools only")
+        if self.vxlan_mode is not EncapsulationMode.NEVER:
+            yield Fault(
+                ("ipipMode",), mode.value, f"cannot be set together with vxlanMode {self.vxlan_mode.value}"
+            )
+
+
+class IpPool(Resource):
+    """A range of workload addresses."""
+
+    kind: Literal["IPPool"]
+    spec: IpPoolSpec
+    status: JsonValue = None
