@@ -2,3 +2,5 @@
 
 The pure core is every package but `runtime`, `cli` and `lab`; see docs/architecture.md.
 """
+
+__version__ = "0.1.0"

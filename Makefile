@@ -1,0 +1,62 @@
+# Every target works in a fresh clone; `make check` needs neither root nor a network once the
+# environment is installed, `make test` installs what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+HIGHEST := .ci/constraints-highest.txt
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
+DEBIAN := etcd-server etcd-client bird2 tshark iproute2 iputils-ping openssl
+
+.PHONY: demo check format test test-root test-pins debian bench proto clean help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.installed-demo ## a cluster on this machine: nodes, a router, real routes, pings (root)
+	@$(BIN)/felixbgp lab demo
+
+check: $(VENV)/.installed ## format, lint, types, import rules, unit and property tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTEST) tests/unit tests/property tests/conformance tests/tidy
+
+format: $(VENV)/.installed ## bring the tree into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: debian check test-root test-pins ## everything, with real etcd, kernel, routers and decoder
+
+test-root: $(VENV)/.installed debian ## the tests that need root, real daemons and namespaces
+	$(PYTEST) tests/integration tests/lab
+
+test-pins: debian ## the lowest supported dependencies; the environment of all other targets has the highest
+	.ci/pins lowest
+
+debian: ## Debian packages of the tests, when root and apt-get are there
+	@.ci/debian $(DEBIAN)
+
+bench: $(VENV)/.installed ## measurements, as ratios to a peer in the same run
+	$(BIN)/python -m bench
+
+proto: ## regenerate felixbgp/_pb from protos/
+	$(PYTHON) protos/generate.py
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist *.egg-info .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) 'pip>=25.1'
+
+$(VENV)/.installed: pyproject.toml $(HIGHEST) | $(BIN)/python
+	$(PIP) -c $(HIGHEST) -e .[lab] --group dev
+	@touch $@
+
+$(VENV)/.installed-demo: pyproject.toml $(HIGHEST) | $(BIN)/python
+	$(PIP) -c $(HIGHEST) -e .[lab]
+	@touch $@

@@ -1,0 +1,226 @@
+"""The whole product as one object without I/O.
+
+    Input ──feed──► ClusterState ──derive──► Intent ──► Speaker ──Loc-RIB──► Fib
+                                                           │                  │
+    Effect ◄──drain── one sequencer: control, withdrawals, kernel, announcements, deletes, status
+
+Standing rules:
+
+* `feed` stores, `drain` works; no input is lost and none is acted upon twice.
+* Nothing is derived, and so nothing torn down, before the first complete snapshot of the store.
+* Kernel routes left by a former life are swept when every peer has sent its table again, or after a
+  deadline; until then they forward.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from felixbgp import __version__
+from felixbgp.agent.config import AgentConfig
+from felixbgp.agent.effects import Effect, Fact, InSync, IntentProblem, Observe
+from felixbgp.agent.forwarding import Forwarding
+from felixbgp.agent.inputs import (
+    Input,
+    IntentGiven,
+    ListenFailed,
+    Listening,
+    StatusWriteFailed,
+    StatusWritten,
+)
+from felixbgp.agent.listening import Listener
+from felixbgp.agent.origination import Origination
+from felixbgp.agent.publication import Publication
+from felixbgp.bgp.config import SpeakerConfig
+from felixbgp.bgp.inputs import Endpoint, TransportInput
+from felixbgp.bgp.snapshot import SpeakerStatistics
+from felixbgp.bgp.speaker import Speaker
+from felixbgp.cluster.inputs import DatastoreLost, DatastoreRestored, StoreInput
+from felixbgp.cluster.state import ClusterState
+from felixbgp.fib.fib import Fib, FibStatistics
+from felixbgp.fib.types import KernelInput, Route
+from felixbgp.intent.derive import derive
+from felixbgp.intent.types import Intent
+from felixbgp.net import Address, Prefix
+from felixbgp.status import node_status
+from felixbgp.status.node_status import DatastoreCondition, DatastoreState, NodeStatus, RouteCounts
+
+SWEEP_DEADLINE_NS = 120_000_000_000
+"""A peer that is still not back after this is taken for gone, as RFC 4724 §4.2's restart time would."""
+UNCONFIGURED = SpeakerConfig(bgp_identifier=Address(bytes(4)), local_as=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStatistics:
+    """Sizes and queues of the rooms."""
+
+    in_sync: bool
+    revision: int
+    speaker: SpeakerStatistics
+    fib: FibStatistics
+
+
+class Agent:
+    """One node's agent: facts in by `feed`, effects out by `drain`; `now` is monotonic nanoseconds.
+
+    `jitter` gives numbers in [0, 1); with the same inputs and the same jitter the effects are the same.
+    """
+
+    def __init__(self, config: AgentConfig, jitter: Callable[[], float]) -> None:
+        self._config = config
+        self._state = ClusterState(config.node)
+        self._intent: Intent | None = None
+        self._given = False
+        self._derivation_due = False
+        self._speaker = Speaker(UNCONFIGURED, jitter)
+        self._fib = Fib(config.route_protocol, config.route_metric)
+        self._origination = Origination()
+        self._forwarding = Forwarding()
+        self._listener = Listener()
+        self._publication = Publication()
+        self._datastore = DatastoreState(DatastoreCondition.SYNCING, 0)
+        self._sweep_at: int | None = None
+        self._facts: list[Fact] = []
+
+    def feed(self, event: Input, now: int) -> None:
+        """Take one input; cheap, the work is done by `drain`."""
+        self._publication.touch()
+        if isinstance(event, TransportInput):
+            self._speaker.feed(event, now)
+        elif isinstance(event, KernelInput):
+            self._fib.feed(event, now)
+        elif isinstance(event, StoreInput):
+            self._feed_store(event, now)
+        elif isinstance(event, Listening | ListenFailed):
+            self._listener.feed(event, now)
+        elif isinstance(event, StatusWritten | StatusWriteFailed):
+            self._publication.feed(event, now)
+        else:
+            self._given = True
+            self._follow(event, now)
+
+    def drain(self, now: int, budget: int) -> list[Effect]:
+        """Do what is due, for about `budget` prefixes; the effects are to be carried out in this order."""
+        self._derive(now)
+        effects: list[Effect] = [*self._listener.take(now)]
+        effects += self._speaker.control(now)
+        self._originate()
+        for prefix, route in self._forwarding.select(self._speaker.decide(now, budget)):
+            self._fib.want(prefix, route)
+        self._sweep(now)
+        effects += self._speaker.withdrawals(now, budget)
+        effects += self._fib.replacements(now, budget)
+        for family, nlri in self._fib.take_released():
+            self._speaker.release(family, (nlri,))
+        effects += self._speaker.announcements(now, budget, self._fib.held())
+        effects += self._fib.deletions(now, budget)
+        if not self._given and self._state.in_sync():
+            effects += self._publication.take(now, lambda: self.status(now))
+        effects += map(Observe, self._take_facts())
+        return effects
+
+    def next_deadline(self) -> int | None:
+        """When to drain again though nothing was fed; a time in the past, or 0, means now."""
+        deadlines = (
+            0 if self._derivation_due else None,
+            self._speaker.next_deadline(),
+            self._fib.next_deadline(),
+            self._listener.next_deadline(),
+            self._publication.next_deadline() if self._state.in_sync() and not self._given else None,
+            self._sweep_at,
+        )
+        return min((at for at in deadlines if at is not None), default=None)
+
+    def status(self, now: int) -> NodeStatus:
+        """What `felixbgp node status` shows, as of now."""
+        return node_status.build(
+            node=self._config.node,
+            version=__version__,
+            intent=self._intent,
+            peers=self._speaker.peers(),
+            routes=self._route_counts(),
+            invalid=self._state.invalid,
+            route_problems=self._fib.problems(),
+            listen_problems=self._listener.problems(),
+            datastore=self._datastore,
+            now=now,
+        )
+
+    def statistics(self) -> AgentStatistics:
+        """Sizes and queues, for metrics and tests."""
+        return AgentStatistics(
+            in_sync=self._state.in_sync(),
+            revision=self._state.revision,
+            speaker=self._speaker.statistics(),
+            fib=self._fib.statistics(),
+        )
+
+    def _feed_store(self, event: StoreInput, now: int) -> None:
+        if isinstance(event, DatastoreLost):
+            self._datastore = DatastoreState(DatastoreCondition.LOST, now, event.reason)
+        elif isinstance(event, DatastoreRestored):
+            self._datastore = DatastoreState(self._condition(), now)
+            self._publication.restored(now)
+        was_in_sync = self._state.in_sync()
+        changed = self._state.feed(event)
+        if not self._state.in_sync():
+            return
+        self._derivation_due = self._derivation_due or changed or not was_in_sync
+        if not was_in_sync:
+            self._datastore = DatastoreState(DatastoreCondition.IN_SYNC, now)
+            self._facts.append(InSync(self._state.revision))
+
+    def _condition(self) -> DatastoreCondition:
+        return DatastoreCondition.IN_SYNC if self._state.in_sync() else DatastoreCondition.SYNCING
+
+    def _derive(self, now: int) -> None:
+        """Bring the rooms in line with the store; many events that came together cost one derivation."""
+        if self._derivation_due:
+            self._derivation_due = False
+            self._follow(derive(self._state, self._config.node, router_id=self._config.router_id), now)
+
+    def _follow(self, intent: Intent | IntentGiven, now: int) -> None:
+        wanted = intent.intent if isinstance(intent, IntentGiven) else intent
+        before, self._intent = self._intent, wanted
+        if wanted == before:
+            return
+        known = before.problems if before else ()
+        self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
+        self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers if wanted.speaker else {}, now)
+        self._origination.configure(wanted.aggregates, wanted.workload_interfaces)
+        self._want(self._forwarding.exclude(wanted.kernel_exclusions))
+        self._listener.want(tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen))
+        if before is None:
+            self._sweep_at = now + SWEEP_DEADLINE_NS
+
+    def _originate(self) -> None:
+        self._origination.kernel_changed(self._fib.take_foreign_changes())
+        for prefix, route in self._origination.take_changes():
+            self._speaker.originate(prefix.family, prefix.nlri, route)
+
+    def _want(self, routes: Iterable[tuple[Prefix, Route | None]]) -> None:
+        for prefix, route in routes:
+            self._fib.want(prefix, route)
+
+    def _sweep(self, now: int) -> None:
+        """Let go of a former life's kernel routes once the peers have said what is still true."""
+        if self._sweep_at is None:
+            return
+        if now >= self._sweep_at or all(peer.end_of_rib_received for peer in self._speaker.peers()):
+            if self._speaker.statistics().updates_waiting or self._speaker.statistics().prefixes_to_decide:
+                return
+            self._sweep_at = None
+            self._fib.start()
+
+    def _route_counts(self) -> RouteCounts:
+        counted = self._fib.statistics()
+        return RouteCounts(wanted=counted.wanted, installed=counted.installed, failed=counted.problems)
+
+    def _take_facts(self) -> list[Fact]:
+        facts = [
+            *self._facts,
+            *self._state.take_facts(),
+            *self._speaker.take_facts(),
+            *self._fib.take_facts(),
+        ]
+        self._facts.clear()
+        return facts

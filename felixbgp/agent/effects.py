@@ -1,0 +1,55 @@
+"""Everything an Agent can ask for, in the imperative. Each fallible effect has an answering input."""
+
+from dataclasses import dataclass
+
+from felixbgp.bgp.effects import TransportEffect
+from felixbgp.bgp.facts import BgpFact
+from felixbgp.bgp.inputs import Endpoint
+from felixbgp.cluster.facts import ClusterFact
+from felixbgp.fib.types import FibFact, KernelEffect
+from felixbgp.intent.types import Problem
+from felixbgp.status.node_status import NodeStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Accept connections at exactly these endpoints: open new ones, close all others, keep the rest.
+
+    Each endpoint that was not open yet is answered by `Listening` or `ListenFailed`.
+    """
+
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PutStatus:
+    """Write our status document; answered by `StatusWritten` or `StatusWriteFailed`."""
+
+    status: NodeStatus
+
+
+@dataclass(frozen=True, slots=True)
+class IntentProblem:
+    """A fact: something the operator should mend, found while deriving the intent."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class InSync:
+    """A fact: the first complete snapshot of the store was folded at this revision."""
+
+    revision: int
+
+
+Fact = BgpFact | ClusterFact | FibFact | IntentProblem | InSync
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """Tell the operator; not answered."""
+
+    fact: Fact
+
+
+Effect = TransportEffect | KernelEffect | Listen | PutStatus | Observe

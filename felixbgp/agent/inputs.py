@@ -1,0 +1,54 @@
+"""Everything an Agent can be told, in the past tense. Most of it belongs to one room and passes through."""
+
+from dataclasses import dataclass
+
+from felixbgp.bgp.inputs import Endpoint, TransportInput
+from felixbgp.cluster.inputs import StoreInput
+from felixbgp.fib.types import KernelInput
+from felixbgp.intent.types import Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The answer to `Listen` for one endpoint: connections are accepted there."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ListenFailed:
+    """The other answer to `Listen`; `reason` is the system's own words."""
+
+    endpoint: Endpoint
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWritten:
+    """The answer to `PutStatus`: the document is in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWriteFailed:
+    """The other answer to `PutStatus`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntentGiven:
+    """What to do is said outright and no store is followed: a plain router."""
+
+    intent: Intent
+
+
+Input = (
+    TransportInput
+    | KernelInput
+    | StoreInput
+    | Listening
+    | ListenFailed
+    | StatusWritten
+    | StatusWriteFailed
+    | IntentGiven
+)

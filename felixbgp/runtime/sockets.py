@@ -1,0 +1,125 @@
+"""TCP sockets with the options BGP wants, set before the first packet leaves."""
+
+import errno
+import os
+import socket
+import struct
+
+import trio
+
+from felixbgp.bgp.effects import TransportOptions
+from felixbgp.bgp.inputs import Endpoint
+from felixbgp.net import Address
+
+TCP_MD5SIG = 14
+TCP_MD5SIG_KEY_OCTETS_MAX = 80
+IP_MINTTL = 21
+IPV6_MINHOPCOUNT = 73
+INTERNETWORK_CONTROL = 0xC0
+"""DSCP CS6, as RFC 4271's implementations mark their packets."""
+TCP_USER_TIMEOUT_MS = 30_000
+"""Unacknowledged data this old ends a connection, even where the hold time is longer."""
+
+
+def family_of(address: Address) -> socket.AddressFamily:
+    """The socket family of an address."""
+    return socket.AF_INET if len(address) == 4 else socket.AF_INET6
+
+
+def endpoint_of(name: tuple[str, int] | tuple[str, int, int, int]) -> Endpoint:
+    """An endpoint from what `getpeername` gives; the scope of a link-local address is left out."""
+    return Endpoint(Address.parse(name[0].partition("%")[0]), name[1])
+
+
+def open_listener(endpoint: Endpoint) -> trio.socket.SocketType:
+    """Listen there, for this family alone.
+
+    Raises:
+        OSError: the address is not ours, the port is taken, or not for us to open.
+    """
+    family = family_of(endpoint.address)
+    sock = trio.socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        _mark(sock, family)
+        sock._sock.bind((str(endpoint.address), endpoint.port))  # noqa: SLF001 - trio's bind would resolve names
+        sock.listen(128)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def connect(remote: Endpoint, options: TransportOptions) -> trio.socket.SocketType:
+    """Open a connection; the caller bounds how long that may take.
+
+    Raises:
+        OSError: refused, unreachable, or an option that the system does not take.
+    """
+    family = family_of(remote.address)
+    sock = trio.socket.socket(family, socket.SOCK_STREAM)
+    try:
+        _mark(sock, family)
+        _apply(sock, family, remote, options)
+        await sock.connect((str(remote.address), remote.port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def finish_accepted(sock: trio.socket.SocketType) -> None:
+    """Give an accepted connection what `connect` gives its own."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+
+
+def reason_of(error: OSError) -> str:
+    """The system's words for an error, without Python's decoration."""
+    if error.errno is None:
+        return str(error)
+    return os.strerror(error.errno)
+
+
+def _mark(sock: trio.socket.SocketType, family: socket.AddressFamily) -> None:
+    if family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, INTERNETWORK_CONTROL)
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, INTERNETWORK_CONTROL)
+
+
+def _apply(
+    sock: trio.socket.SocketType,
+    family: socket.AddressFamily,
+    remote: Endpoint,
+    options: TransportOptions,
+) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+    if options.password is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, md5_key(remote.address, options.password))
+    v4 = family == socket.AF_INET
+    level = socket.IPPROTO_IP if v4 else socket.IPPROTO_IPV6
+    if options.ttl is not None:
+        sock.setsockopt(level, socket.IP_TTL if v4 else socket.IPV6_UNICAST_HOPS, options.ttl)
+    if options.min_ttl is not None:
+        sock.setsockopt(level, IP_MINTTL if v4 else IPV6_MINHOPCOUNT, options.min_ttl)
+    if options.interface is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, options.interface.encode() + b"\0")
+    if options.local_address is not None:
+        sock._sock.bind((str(options.local_address), 0))  # noqa: SLF001 - trio's bind would resolve names
+
+
+def md5_key(remote: Address, password: bytes) -> bytes:
+    """`struct tcp_md5sig` of linux/tcp.h for one peer (RFC 2385).
+
+    Raises:
+        OSError: the key is longer than the 80 octets that Linux takes.
+    """
+    if len(password) > TCP_MD5SIG_KEY_OCTETS_MAX:
+        raise OSError(errno.EINVAL, "a TCP MD5 key has at most 80 octets")
+    if len(remote) == 4:
+        storage = struct.pack("=HH4s", socket.AF_INET, 0, bytes(remote))
+    else:
+        storage = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, bytes(remote), 0)
+    return struct.pack("=128sBBHi80s", storage, 0, 0, len(password), 0, password)

@@ -1,0 +1,80 @@
+"""A node's kernel: the routes it was given, and who gave them."""
+
+from collections.abc import Iterable
+
+from felixbgp.fib.types import (
+    DeleteRoutes,
+    KernelEffect,
+    KernelInput,
+    KernelRoute,
+    KernelRouteChanged,
+    KernelSnapshot,
+    ReplaceRoutes,
+    Route,
+    RouteFailed,
+    RoutesApplied,
+)
+from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
+
+ESRCH = 3
+ENETUNREACH = 101
+
+
+class Kernel:
+    """Outlives the agent on it, as a real one does. `connected` are the networks a gateway may be in."""
+
+    def __init__(self, protocol: int, metric: int, connected: Iterable[Prefix]) -> None:
+        self.protocol = protocol
+        self.metric = metric
+        self._connected = tuple(connected)
+        self._routes: dict[tuple[Prefix, int], KernelRoute] = {}
+        self.writes = 0
+        """How many routes were asked to be replaced or deleted."""
+
+    def snapshots(self) -> list[KernelSnapshot]:
+        """What a dump of each family gives."""
+        return [KernelSnapshot(family, self._of(family)) for family in (IPV4, IPV6)]
+
+    def apply(self, effect: KernelEffect) -> list[KernelInput]:
+        """Carry out one effect and answer it."""
+        if isinstance(effect, DeleteRoutes):
+            return self._delete(effect.prefixes)
+        return self._replace(effect)
+
+    def routes(self) -> dict[Prefix, Route]:
+        """Our own routes, by prefix."""
+        return {k.prefix: k.route for k in self._routes.values() if k.protocol == self.protocol}
+
+    def change(self, route: KernelRoute, *, present: bool) -> KernelRouteChanged:
+        """Somebody else adds or removes a route; gives what the agent hears."""
+        if present:
+            self._routes[route.prefix, route.metric] = route
+        else:
+            self._routes.pop((route.prefix, route.metric), None)
+        return KernelRouteChanged(route, present)
+
+    def _of(self, family: Family) -> tuple[KernelRoute, ...]:
+        return tuple(route for (prefix, _), route in self._routes.items() if prefix.family == family)
+
+    def _replace(self, effect: ReplaceRoutes) -> list[KernelInput]:
+        applied: list[Prefix] = []
+        failed: list[KernelInput] = []
+        for prefix, route in effect.routes:
+            self.writes += 1
+            if all(self._reachable(hop.gateway) for hop in route.next_hops):
+                self._routes[prefix, self.metric] = KernelRoute(prefix, route, self.protocol, self.metric)
+                applied.append(prefix)
+            else:
+                failed.append(RouteFailed(prefix, ENETUNREACH, "Nexthop has invalid gateway", present=True))
+        return [RoutesApplied(tuple(applied), present=True), *failed] if applied else failed
+
+    def _delete(self, prefixes: tuple[Prefix, ...]) -> list[KernelInput]:
+        for prefix in prefixes:
+            self.writes += 1
+            found = self._routes.get((prefix, self.metric))
+            if found is not None and found.protocol == self.protocol:
+                del self._routes[prefix, self.metric]
+        return [RoutesApplied(prefixes, present=False)]
+
+    def _reachable(self, gateway: Address | None) -> bool:
+        return gateway is None or any(network.contains(gateway) for network in self._connected)

@@ -1,0 +1,114 @@
+"""One simulated node: an Agent, its kernel, and the part of the shell that joins them to the world."""
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Final
+
+from felixbgp.agent.agent import Agent
+from felixbgp.agent.config import AgentConfig
+from felixbgp.agent.effects import Effect, Fact, Listen, Observe, PutStatus
+from felixbgp.agent.inputs import Input, Listening, StatusWritten
+from felixbgp.cluster.state import watched_prefixes
+from felixbgp.fib.types import DeleteRoutes, KernelRoute, ReplaceRoutes
+from felixbgp.net import Address
+from felixbgp.sim.clock import Clock
+from felixbgp.sim.kernel import Kernel
+from felixbgp.sim.network import Host, Network
+from felixbgp.sim.randomness import Randomness
+from felixbgp.sim.store import Store
+from felixbgp.status.node_status import NodeStatus
+
+BUDGET: Final = 1000
+"""Prefixes per drain, as the real shell has it."""
+KERNEL_LATENCY_NS: Final = 1_000_000
+
+
+class Node:
+    """Lives until `kill`; `start` gives it a new Agent on the same kernel."""
+
+    def __init__(
+        self,
+        name: str,
+        addresses: tuple[Address, ...],
+        kernel: Kernel,
+        world: tuple[Clock, Network, Store],
+        randomness: Randomness,
+    ) -> None:
+        self.name = name
+        self.kernel = kernel
+        self.facts: list[Fact] = []
+        self.status: NodeStatus | None = None
+        self.trace = sha256()
+        """Over every effect and its time: what two runs with one seed must agree on."""
+        self._config = AgentConfig(node=name, route_protocol=kernel.protocol, route_metric=kernel.metric)
+        self._addresses = addresses
+        self._clock, self._network, self._store = world
+        self._randomness = randomness
+        self._life = 0
+        self._wake_at: int | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Begin a life: an Agent that knows nothing, on the kernel as it is."""
+        self._life += 1
+        life = self._life
+        self._wake_at = None
+        self.agent = Agent(self._config, self._randomness.fork())
+        self._host = Host(self.name, self._addresses, lambda event: self._feed(event, life))
+        self._network.attach(self._host)
+        for snapshot in self.kernel.snapshots():
+            self._feed(snapshot, life)
+        self._store.watch(self.name, watched_prefixes(self.name), lambda event: self._feed(event, life))
+
+    def kill(self) -> None:
+        """End like a process under `kill -9`: connections close, the kernel's routes stay."""
+        self._life += 1
+        self._store.unwatch(self.name)
+        self._network.detach(self._host)
+
+    def kernel_changed(self, route: KernelRoute, *, present: bool) -> None:
+        """Somebody else on this node adds or removes a route."""
+        self._feed(self.kernel.change(route, present=present), self._life)
+
+    def _feed(self, event: Input, life: int) -> None:
+        if life != self._life:
+            return
+        self.agent.feed(event, self._clock.now)
+        self._wake(self._clock.now)
+
+    def _wake(self, when: int) -> None:
+        """Drain at `when`; what is fed at one instant is drained once, after all of it."""
+        if self._wake_at is not None and self._wake_at <= when:
+            return
+        self._wake_at = when
+        life = self._life
+        self._clock.call_at(when, lambda: self._drain(when, life))
+
+    def _drain(self, planned: int, life: int) -> None:
+        if life != self._life or planned != self._wake_at:
+            return  # of a former life, or an earlier wake-up took this one's place
+        self._wake_at = None
+        now = self._clock.now
+        for effect in self.agent.drain(now, BUDGET):
+            self.trace.update(f"{now} {effect!r}\n".encode())
+            self._perform(effect, life)
+        deadline = self.agent.next_deadline()
+        if deadline is not None:
+            self._wake(max(deadline, now))
+
+    def _perform(self, effect: Effect, life: int) -> None:
+        if isinstance(effect, ReplaceRoutes | DeleteRoutes):
+            for answer in self.kernel.apply(effect):
+                self._clock.call_after(KERNEL_LATENCY_NS, lambda answer=answer: self._feed(answer, life))
+        elif isinstance(effect, Listen):
+            opened = [endpoint for endpoint in effect.endpoints if endpoint not in self._host.listening]
+            self._host.listening = frozenset(effect.endpoints)
+            for endpoint in opened:
+                self._feed(Listening(endpoint), life)
+        elif isinstance(effect, PutStatus):
+            self.status = replace(effect.status)
+            self._feed(StatusWritten(), life)
+        elif isinstance(effect, Observe):
+            self.facts.append(effect.fact)
+        else:
+            self._network.perform(self._host, effect)

@@ -1,0 +1,88 @@
+"""The store of a simulated cluster: keys, revisions, and watchers that hear of every change in order."""
+
+from collections.abc import Callable
+
+from felixbgp.cluster.inputs import (
+    DatastoreLost,
+    DatastoreRestored,
+    KeyDeleted,
+    KeyPut,
+    RevisionReached,
+    SnapshotReceived,
+    StoredValue,
+    StoreInput,
+)
+from felixbgp.sim.clock import Clock
+
+Watcher = Callable[[StoreInput], None]
+
+
+class Store:
+    """What etcd is to a real cluster. Every change reaches every watcher `latency_ns` later."""
+
+    def __init__(self, clock: Clock, latency_ns: int) -> None:
+        self._clock = clock
+        self._latency_ns = latency_ns
+        self._values: dict[str, StoredValue] = {}
+        self._watchers: dict[str, tuple[tuple[str, ...], Watcher]] = {}
+        self._available = True
+        self.revision = 1
+
+    def put(self, key: str, value: bytes) -> None:
+        """Write a key."""
+        self.revision += 1
+        stored = StoredValue(key, value, self.revision)
+        self._values[key] = stored
+        self._announce(key, KeyPut(stored))
+
+    def delete(self, key: str) -> None:
+        """Remove a key; as in etcd, one that is not there changes nothing."""
+        if self._values.pop(key, None) is None:
+            return
+        self.revision += 1
+        self._announce(key, KeyDeleted(key, self.revision))
+
+    def get(self, key: str) -> bytes | None:
+        """A key's value."""
+        stored = self._values.get(key)
+        return None if stored is None else stored.value
+
+    def watch(self, name: str, prefixes: tuple[str, ...], watcher: Watcher) -> None:
+        """Tell the watcher a snapshot of each prefix, then every change; `name` replaces its former watch."""
+        self._watchers[name] = (prefixes, watcher)
+        if self._available:
+            self._catch_up(prefixes, watcher)
+
+    def unwatch(self, name: str) -> None:
+        """Forget a watcher; what is on its way to it is lost."""
+        self._watchers.pop(name, None)
+
+    def fail(self, reason: str) -> None:
+        """Become unreachable; writes from the operator's side still count and are seen afterwards."""
+        self._available = False
+        for _, watcher in self._watchers.values():
+            self._deliver(watcher, DatastoreLost(reason))
+
+    def recover(self) -> None:
+        """Become reachable: every watcher lists anew, as after a compaction."""
+        self._available = True
+        for prefixes, watcher in self._watchers.values():
+            self._catch_up(prefixes, watcher)
+
+    def _catch_up(self, prefixes: tuple[str, ...], watcher: Watcher) -> None:
+        self._deliver(watcher, DatastoreRestored())
+        for prefix in prefixes:
+            values = tuple(v for k, v in sorted(self._values.items()) if k.startswith(prefix))
+            self._deliver(watcher, SnapshotReceived(prefix, self.revision, values))
+        self._deliver(watcher, RevisionReached(self.revision))
+
+    def _announce(self, key: str, event: KeyPut | KeyDeleted) -> None:
+        if not self._available:
+            return
+        for prefixes, watcher in self._watchers.values():
+            if key.startswith(prefixes):
+                self._deliver(watcher, event)
+                self._deliver(watcher, RevisionReached(self.revision))
+
+    def _deliver(self, watcher: Watcher, event: StoreInput) -> None:
+        self._clock.call_after(self._latency_ns, lambda: watcher(event))

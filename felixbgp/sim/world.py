@@ -1,0 +1,91 @@
+"""A whole cluster in one process: many Agents, one virtual clock. One seed decides everything.
+
+world = World(seed=1)
+world.add_node("node-1", [Address.parse("10.0.0.1")])
+world.store.put(key, value)
+world.run_until(lambda: world.established() == 1, limit_ns=60 * SECOND)
+"""
+
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+
+from felixbgp.agent.config import ROUTE_METRIC, ROUTE_PROTOCOL
+from felixbgp.net import Address, Prefix
+from felixbgp.sim.clock import Clock
+from felixbgp.sim.kernel import Kernel
+from felixbgp.sim.network import Network
+from felixbgp.sim.node import Node
+from felixbgp.sim.randomness import Randomness
+from felixbgp.sim.store import Store
+
+SECOND = 1_000_000_000
+MILLISECOND = 1_000_000
+LINK_LATENCY_NS = 200_000
+STORE_LATENCY_NS = 2 * MILLISECOND
+STEPS_MAX = 10_000_000
+"""More steps than any scenario needs: reaching it means that somebody asks to be woken for ever."""
+
+
+class NotReached(AssertionError):  # noqa: N818 - it is a failed expectation, as its base says
+    """The condition did not come true in time, or nothing more could happen."""
+
+
+class World:
+    """Clock, network, store and nodes."""
+
+    def __init__(self, seed: int) -> None:
+        self.clock = Clock()
+        self.network = Network(self.clock, LINK_LATENCY_NS)
+        self.store = Store(self.clock, STORE_LATENCY_NS)
+        self.nodes: dict[str, Node] = {}
+        self._randomness = Randomness(seed)
+
+    def add_node(
+        self, name: str, addresses: Iterable[Address], connected: Iterable[Prefix] | None = None
+    ) -> Node:
+        """Start a node; `connected` are its networks, by default everything is on one segment."""
+        everywhere = (Prefix.parse("0.0.0.0/0"), Prefix.parse("::/0"))
+        kernel = Kernel(ROUTE_PROTOCOL, ROUTE_METRIC, everywhere if connected is None else connected)
+        shared = (self.clock, self.network, self.store)
+        node = Node(name, tuple(addresses), kernel, shared, self._randomness.fork())
+        self.nodes[name] = node
+        return node
+
+    def run_until(self, condition: Callable[[], bool], limit_ns: int) -> int:
+        """Let time pass until the condition holds; gives the time that took.
+
+        Raises:
+            NotReached: it does not within `limit_ns`.
+        """
+        start = self.clock.now
+        for _ in range(STEPS_MAX):
+            if condition():
+                return self.clock.now - start
+            upcoming = self.clock.next_time()
+            if upcoming is None or upcoming > start + limit_ns:
+                break
+            self.clock.step()
+        raise NotReached(f"not reached after {(self.clock.now - start) / SECOND:.3f} s of virtual time")
+
+    def run_for(self, duration_ns: int) -> None:
+        """Let this much time pass."""
+        end = self.clock.now + duration_ns
+        for _ in range(STEPS_MAX):
+            upcoming = self.clock.next_time()
+            if upcoming is None or upcoming > end:
+                self.clock.now = end
+                return
+            self.clock.step()
+        raise NotReached(f"time does not pass: {STEPS_MAX} steps before {end / SECOND:.3f} s")
+
+    def established(self) -> int:
+        """How many sessions are Established, each counted at both ends and halved."""
+        total = sum(node.agent.statistics().speaker.peers_established for node in self.nodes.values())
+        return total // 2
+
+    def digest(self) -> str:
+        """Over all that every node did and when: equal for two runs with one seed."""
+        combined = sha256()
+        for name in sorted(self.nodes):
+            combined.update(f"{name} {self.nodes[name].trace.hexdigest()}\n".encode())
+        return combined.hexdigest()
