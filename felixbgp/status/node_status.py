@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from heapq import nsmallest
-from typing import Protocol
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.snapshot import PeerSnapshot
 from felixbgp.intent.types import Intent, PeerOrigin, Problem
 from felixbgp.net import Address, Family, Prefix
+from felixbgp.resources import FieldError
 
 # One value in etcd is bounded by its request size, 1.5 MiB by default. These leave room for a mesh of 1,000
 # nodes in both families (about 400 bytes a peer) and keep the rest from pushing the peers out.
@@ -105,18 +105,6 @@ class NodeStatus:
     problems: tuple[Problem, ...] = ()
 
 
-class InvalidField(Protocol):
-    """What is wrong with one field of a stored value (`resources` has the type)."""
-
-    @property
-    def field(self) -> str:
-        """Path of the field, "" for the value as a whole."""
-
-    @property
-    def reason(self) -> str:
-        """Why it is refused, in words."""
-
-
 def build(
     *,
     node: str,
@@ -124,7 +112,7 @@ def build(
     intent: Intent | None,
     peers: Sequence[PeerSnapshot],
     routes: RouteCounts,
-    invalid: Mapping[str, Sequence[InvalidField]],
+    invalid: Mapping[str, Sequence[FieldError]],
     route_problems: Mapping[Prefix, str],
     listen_problems: Mapping[str, str],
     datastore: DatastoreState,
@@ -201,10 +189,10 @@ def _address_order(address: Address) -> tuple[Family, Address]:
     return address.family, address
 
 
-def _invalid_problems(invalid: Mapping[str, Sequence[InvalidField]]) -> Iterable[Problem]:
+def _invalid_problems(invalid: Mapping[str, Sequence[FieldError]]) -> Iterable[Problem]:
     for key in sorted(invalid):
         for error in invalid[key]:
-            yield Problem(key, error.field, error.reason)
+            yield Problem(key, error.field, f"{error.value} {error.reason}".lstrip())
 
 
 def _listen_problems(listen_problems: Mapping[str, str]) -> Iterable[Problem]:

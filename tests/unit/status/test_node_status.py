@@ -1,7 +1,7 @@
 """What `build` makes of snapshots, intent and problems."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +9,7 @@ from felixbgp.bgp.config import PeerId, SpeakerConfig
 from felixbgp.bgp.snapshot import PeerSnapshot
 from felixbgp.intent.types import Intent, PeerOrigin, Problem
 from felixbgp.net import IPV4, IPV6, Address, Prefix
+from felixbgp.resources import FieldError
 from felixbgp.status import node_status
 from felixbgp.status.node_status import (
     DatastoreCondition,
@@ -18,13 +19,6 @@ from felixbgp.status.node_status import (
     SpeakerStatus,
     build,
 )
-
-
-@dataclass(frozen=True)
-class WrongField:
-    field: str
-    reason: str
-
 
 IN_SYNC = DatastoreState(DatastoreCondition.IN_SYNC, since=5)
 
@@ -53,7 +47,7 @@ def built(
     *,
     intent: Intent | None = None,
     peers: tuple[PeerSnapshot, ...] = (),
-    invalid: Mapping[str, tuple[WrongField, ...]] | None = None,
+    invalid: Mapping[str, tuple[FieldError, ...]] | None = None,
     route_problems: Mapping[Prefix, str] | None = None,
     listen_problems: Mapping[str, str] | None = None,
     now: int = 1000,
@@ -150,8 +144,11 @@ def test_blocks_are_in_the_order_of_their_addresses() -> None:
 
 def test_problems_name_subject_field_and_reason_and_their_maps_order_does_not_show() -> None:
     invalid = {
-        "/calico/b": (WrongField("", "not JSON"),),
-        "/calico/a": (WrongField("spec.asNumber", "out of range"), WrongField("spec.peerIP", "no address")),
+        "/calico/b": (FieldError("", "", "is not JSON"),),
+        "/calico/a": (
+            FieldError("spec.asNumber", "0", "is not between 1 and 9"),
+            FieldError("spec.peerIP", '"x"', "is not an IP address"),
+        ),
     }
     route_problems = {Prefix.parse("10.2.0.0/16"): "File exists", Prefix.parse("10.1.0.0/16"): "conflict"}
     listen_problems = {"0.0.0.0:179": "Permission denied"}
@@ -160,9 +157,9 @@ def test_problems_name_subject_field_and_reason_and_their_maps_order_does_not_sh
         intent=intent, invalid=invalid, route_problems=route_problems, listen_problems=listen_problems
     )
     assert status.problems == (
-        Problem("/calico/a", "spec.asNumber", "out of range"),
-        Problem("/calico/a", "spec.peerIP", "no address"),
-        Problem("/calico/b", "", "not JSON"),
+        Problem("/calico/a", "spec.asNumber", "0 is not between 1 and 9"),
+        Problem("/calico/a", "spec.peerIP", '"x" is not an IP address'),
+        Problem("/calico/b", "", "is not JSON"),
         Problem("BGPPeer(x)", "spec.filters", "filter y does not exist"),
         Problem("listen 0.0.0.0:179", "", "Permission denied"),
         Problem("route 10.1.0.0/16", "", "conflict"),
@@ -207,7 +204,7 @@ def test_more_peers_and_blocks_than_there_is_room_for_are_counted(monkeypatch: p
 def test_texts_of_others_are_bounded() -> None:
     long = "x" * 100_000
     status = built(
-        peers=(snapshot("10.0.0.2", last_error=long),), invalid={"/calico/a": (WrongField(long, long),)}
+        peers=(snapshot("10.0.0.2", last_error=long),), invalid={"/calico/a": (FieldError(long, long, long),)}
     )
     (problem,) = status.problems
     assert status.peers[0].last_error is not None

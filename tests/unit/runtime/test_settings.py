@@ -1,0 +1,222 @@
+"""Where settings come from, which one wins, and what is said about a wrong one."""
+
+from pathlib import Path
+
+import pytest
+
+from felixbgp.agent.config import AgentConfig
+from felixbgp.net import Address
+from felixbgp.runtime.settings import (
+    SETTINGS,
+    AgentSettings,
+    SettingsError,
+    hashed_router_id,
+    load,
+    load_etcd,
+)
+
+FULL_FILE = """\
+node = "from-file"
+router_id = "10.0.0.3"
+log_level = "error"
+route_protocol = 200
+route_metric = 3000
+
+[etcd]
+endpoints = ["https://10.0.0.3:2379", "https://10.0.0.4:2379"]
+username = "file-user"
+password = "file-password"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "agent.toml"
+    path.write_text(FULL_FILE)
+    return path
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "agent.toml"
+    path.write_text(text)
+    return path
+
+
+def loaded(
+    flags: dict[str, str | None] | None = None,
+    environ: dict[str, str] | None = None,
+    path: Path | None = None,
+    hostname: str = "Host-1.Example.ORG",
+) -> AgentSettings:
+    return load(flags or {}, environ or {}, path, hostname=lambda: hostname)
+
+
+def test_without_anything_there_are_defaults() -> None:
+    settings = loaded()
+    assert settings.node == "host-1.example.org"
+    assert settings.etcd.endpoints == ("http://127.0.0.1:2379",)
+    assert (settings.router_id, settings.log_level) == (None, "info")
+    assert settings.agent_config == AgentConfig(node="host-1.example.org")
+
+
+def test_the_file_alone(file: Path) -> None:
+    settings = loaded(path=file)
+    assert settings.agent_config == AgentConfig(
+        node="from-file", router_id=Address.parse("10.0.0.3"), route_protocol=200, route_metric=3000
+    )
+    assert settings.log_level == "error"
+    assert settings.etcd.endpoints == ("https://10.0.0.3:2379", "https://10.0.0.4:2379")
+    assert (settings.etcd.username, settings.etcd.password) == ("file-user", "file-password")
+
+
+def test_the_environment_is_stronger_than_the_file(file: Path) -> None:
+    environ = {
+        "NODENAME": "from-env",
+        "CALICO_ROUTER_ID": "10.0.0.2",
+        "ETCD_ENDPOINTS": "http://10.0.0.2:2379,http://10.0.0.5:2379",
+        "ETCD_USERNAME": "env-user",
+        "ETCD_PASSWORD": "env-password",
+    }
+    settings = loaded(environ=environ, path=file)
+    assert (settings.node, settings.router_id) == ("from-env", Address.parse("10.0.0.2"))
+    assert settings.etcd.endpoints == ("http://10.0.0.2:2379", "http://10.0.0.5:2379")
+    assert (settings.etcd.username, settings.etcd.password) == ("env-user", "env-password")
+    assert settings.log_level == "error"  # only the file has it
+
+
+def test_flags_are_stronger_than_the_environment(file: Path) -> None:
+    environ = {"NODENAME": "from-env", "ETCD_ENDPOINTS": "http://10.0.0.2:2379"}
+    settings = loaded({"node": "from-flag", "etcd.endpoints": None}, environ, file)
+    assert settings.node == "from-flag"
+    assert settings.etcd.endpoints == ("http://10.0.0.2:2379",)
+
+
+def test_an_empty_variable_counts_as_none(file: Path) -> None:
+    assert loaded(environ={"NODENAME": ""}, path=file).node == "from-file"
+
+
+def test_certificates_are_taken(tmp_path: Path) -> None:
+    paths = {name: tmp_path / name for name in ("ca", "cert", "key")}
+    for path in paths.values():
+        path.write_text("-")
+    environ = {
+        "ETCD_ENDPOINTS": "https://10.0.0.2:2379",
+        "ETCD_CA_CERT_FILE": str(paths["ca"]),
+        "ETCD_CERT_FILE": str(paths["cert"]),
+        "ETCD_KEY_FILE": str(paths["key"]),
+    }
+    etcd = loaded(environ=environ).etcd
+    assert (etcd.ca_file, etcd.cert_file, etcd.key_file) == (paths["ca"], paths["cert"], paths["key"])
+
+
+def test_the_router_id_may_be_a_hash_of_the_name_as_calico_makes_it() -> None:
+    settings = loaded(environ={"NODENAME": "node-1", "CALICO_ROUTER_ID": "hash"})
+    # `printf node-1 | sha256sum` begins with 35971be6.
+    assert settings.router_id == Address.parse("53.151.27.230")
+
+
+def test_a_hashed_router_id_is_never_multicast() -> None:
+    identifiers = [hashed_router_id(f"node-{number}") for number in range(300)]
+    assert max(identifier[0] for identifier in identifiers) <= 223
+    assert len(set(identifiers)) == 300
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"ETCD_ENDPOINTS": "ftp://a:1"}, "environment ETCD_ENDPOINTS: endpoint 'ftp://a:1': the scheme"),
+        ({"ETCD_ENDPOINTS": " , "}, "environment ETCD_ENDPOINTS: no endpoint in it"),
+        ({"ETCD_CA_CERT_FILE": "/does/not/exist"}, "environment ETCD_CA_CERT_FILE: /does/not/exist: No such"),
+        (
+            {"ETCD_USERNAME": "u"},
+            r"environment ETCD_USERNAME: is of no use without etcd\.password \(ETCD_PASS",
+        ),
+        ({"ETCD_PASSWORD": "p"}, r"environment ETCD_PASSWORD: is of no use without etcd\.username"),
+        ({"ETCD_KEY_FILE": "/dev/null"}, r"environment ETCD_KEY_FILE: is of no use without etcd\.cert_file"),
+        ({"CALICO_ROUTER_ID": "fd00::1"}, "environment CALICO_ROUTER_ID: 'fd00::1' is no BGP identifier"),
+        ({"CALICO_ROUTER_ID": "0.0.0.0"}, "environment CALICO_ROUTER_ID: '0.0.0.0' is no BGP identifier"),
+        ({"CALICO_ROUTER_ID": "x"}, "environment CALICO_ROUTER_ID: 'x' is not an IPv4 or IPv6 address"),
+        ({"NODENAME": "a/b"}, "environment NODENAME: 'a/b' is no node name"),
+        ({"NODENAME": "x" * 254}, "environment NODENAME: 'x+' is no node name"),
+        ({"FELIXBGP_LOG_LEVEL": "loud"}, "environment FELIXBGP_LOG_LEVEL: 'loud' is not one of debug, info"),
+        (
+            {"FELIXBGP_ROUTE_PROTOCOL": "256"},
+            "environment FELIXBGP_ROUTE_PROTOCOL: '256' is not a number from 1",
+        ),
+        ({"FELIXBGP_ROUTE_METRIC": "9" * 5000}, "environment FELIXBGP_ROUTE_METRIC: '9+' is not a number"),
+    ],
+)
+def test_a_wrong_variable_is_named(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{message}"):
+        loaded(environ=environ)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[etcd]\nendponts = 'http://a:1'",
+            r"etcd\.endponts: no such setting; did you mean etcd\.endpoints\?",
+        ),
+        ("colour = 'red'", r"colour: no such setting; there are: node, router_id"),
+        ("etcd = 'http://a:1'", "etcd: no such setting"),
+        ("[etcd]\nendpoints = ['ftp://a']", r"etcd\.endpoints: endpoint 'ftp://a': the scheme"),
+        ("[etcd]\nendpoints = [1]", r"etcd\.endpoints: a text or a list of texts is wanted"),
+        ("node = 1", "node: a text in quotes is wanted"),
+        ("route_metric = '1024'", "route_metric: an integer is wanted"),
+        ("route_metric = true", "route_metric: an integer is wanted"),
+        ("route_metric = -1", "route_metric: '-1' is not a number from 1 to 4294967295"),
+        ("node = ", r"Invalid value \(at end of document\)"),
+        ("a=" + "[" * 5000, ""),
+    ],
+)
+def test_a_wrong_line_of_the_file_is_named_with_the_file(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(SettingsError, match=f"^{path}: {message}"):
+        loaded(path=path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=f"^{path}: "):
+        loaded(path=path)
+
+
+def test_a_file_without_end_is_refused() -> None:
+    with pytest.raises(SettingsError, match="/dev/zero: more than"):
+        loaded(path=Path("/dev/zero"))
+
+
+def test_a_file_that_was_asked_for_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such file"):
+        loaded(path=tmp_path / "none.toml")
+
+
+def test_a_directory_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="Is a directory"):
+        loaded(path=tmp_path)
+
+
+def test_a_flag_is_named_by_its_name() -> None:
+    with pytest.raises(SettingsError, match=r"^--etcd-endpoints: endpoint 'ftp://x'"):
+        loaded({"etcd.endpoints": "ftp://x"})
+
+
+def test_the_hosts_name_is_named_when_it_is_no_node_name() -> None:
+    with pytest.raises(SettingsError, match=r"^the name of this host: '_' is no node name"):
+        loaded(hostname="_")
+
+
+def test_a_password_is_not_printed(file: Path) -> None:
+    assert "file-password" not in repr(loaded(path=file))
+
+
+def test_a_client_reads_the_same_sources(file: Path) -> None:
+    assert load_etcd({}, {}, file) == loaded(path=file).etcd
+    assert load_etcd({"etcd.endpoints": "http://a:1"}, {}, file).endpoints == ("http://a:1",)
+
+
+def test_every_setting_has_its_own_name_variable_and_flag() -> None:
+    for attribute in ("name", "variable", "flag"):
+        assert len({getattr(setting, attribute) for setting in SETTINGS}) == len(SETTINGS)
