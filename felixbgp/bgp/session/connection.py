@@ -1,0 +1,307 @@
+"""One TCP connection's part of the FSM: from the OPEN we send to the end (RFC 4271 §8.2.2).
+
+              open()                    confirm()                 KEEPALIVE
+    (TCP up) ────────▶ OpenSent ─OPEN─▶ (asks) ────▶ OpenConfirm ──────────▶ Established ─┐ UPDATE,
+                          │                │              │                      │    ▲   │ KEEPALIVE,
+                          │                │ collision    │                      │    └───┘ ROUTE-REFRESH
+                          ▼                ▼ lost         ▼                      ▼
+                        ──────────────────────── Idle: over, for good ─────────────────────
+
+Standing rules
+  1. Nothing raises, whatever the peer sends. Every (state, message) pair ends in a step forward, in nothing,
+     or in a NOTIFICATION followed by `CloseConnection`; in this order, and never anything after it.
+  2. A valid OPEN stops here and is put to the `Peer`, who alone sees both connections (§6.8). Only its
+     `confirm` sends our first KEEPALIVE.
+  3. An UPDATE is not looked into: its body goes on, after the hold timer was restarted.
+  4. A NOTIFICATION is never answered (§6.4).
+  5. Idle is final. Octets that arrive later belong to a stream that is already given up.
+
+Deviations from RFC 4271
+  a. OPEN in OpenConfirm on the same connection is an FSM error (5/2, RFC 6608); the standard would run
+     collision detection of the connection against itself.
+  b. With a negotiated hold time of 0 the large hold timer still bounds OpenConfirm, so that a peer which
+     falls silent between OPEN and KEEPALIVE cannot keep a connection forever.
+  c. No DelayOpen: both sides of a session here are routers, for whom it has no use.
+  d. No send hold timer (RFC 9687) yet: it needs to know when octets leave, which the speaker does not pass
+     on. Until then a peer that does not read, yet sends KEEPALIVEs, keeps its session.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from felixbgp.bgp.config import PeerConfig, SpeakerConfig
+from felixbgp.bgp.effects import CloseConnection, SendBytes
+from felixbgp.bgp.facts import NotificationReceived, NotificationSent
+from felixbgp.bgp.session.actions import Observed, RefreshRequested, SessionAction, UpdateArrived
+from felixbgp.bgp.session.backoff import SECOND_NS, jittered
+from felixbgp.bgp.session.state import SessionState
+from felixbgp.bgp.wire.codec import (
+    decode_notification,
+    decode_route_refresh,
+    encode_keepalive,
+    encode_notification,
+)
+from felixbgp.bgp.wire.errors import (
+    CeaseSubcode,
+    ErrorCode,
+    FsmSubcode,
+    WireError,
+    describe_notification,
+    notification_text,
+)
+from felixbgp.bgp.wire.framer import Framer
+from felixbgp.bgp.wire.messages import MessageType, Negotiated, NotificationMessage, OpenMessage
+from felixbgp.bgp.wire.open import (
+    ROUTE_REFRESH,
+    decode_open,
+    encode_open,
+    make_open,
+    negotiate,
+    validate_open,
+)
+from felixbgp.net import Address
+
+HOLD_TIME_LARGE_NS = 240 * SECOND_NS
+"""RFC 4271 §8.2.2 suggests four minutes for the time before the OPENs have agreed on a hold time."""
+
+_UNEXPECTED = {
+    SessionState.OPEN_SENT: FsmSubcode.UNEXPECTED_MESSAGE_IN_OPEN_SENT,
+    SessionState.OPEN_CONFIRM: FsmSubcode.UNEXPECTED_MESSAGE_IN_OPEN_CONFIRM,
+    SessionState.ESTABLISHED: FsmSubcode.UNEXPECTED_MESSAGE_IN_ESTABLISHED,
+}
+
+# Endings after which the peer is expected back, so that waiting would only prolong the outage: a restart or
+# change of configuration, the losing side of a collision, a peer that does not know us yet, a failed path.
+# All others would repeat themselves.
+_PASSING_CEASES = (
+    CeaseSubcode.ADMINISTRATIVE_RESET,
+    CeaseSubcode.CONNECTION_REJECTED,
+    CeaseSubcode.OTHER_CONFIGURATION_CHANGE,
+    CeaseSubcode.CONNECTION_COLLISION_RESOLUTION,
+    CeaseSubcode.BFD_DOWN,
+)
+_PASSING_CODES = (ErrorCode.HOLD_TIMER_EXPIRED, ErrorCode.SEND_HOLD_TIMER_EXPIRED)
+
+_BEFORE_OPEN = Negotiated(
+    families=(),
+    peer_as=0,
+    peer_identifier=Address(bytes(4)),
+    hold_time_ns=HOLD_TIME_LARGE_NS,
+    keepalive_ns=0,
+)
+"""What applies until the OPENs have agreed: the large hold timer, no KEEPALIVEs, no families."""
+
+
+class Progress(Enum):
+    """What a message brought about that the `Peer` has to act on."""
+
+    OPENED = "a valid OPEN arrived; answer with `confirm` or `cease`"
+    ESTABLISHED = "the first KEEPALIVE arrived"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The connection is over; `reason` says why in words.
+
+    `lasting` is True when the same would happen again on the next attempt, so that it had better wait.
+    """
+
+    reason: str
+    lasting: bool
+
+
+class Connection:
+    """One TCP connection to or from a peer, known by its transport number.
+
+    Actions go to `emit` as they occur. `negotiated` counts from the arrival of a valid OPEN on.
+    """
+
+    __slots__ = (
+        "_config",
+        "_emit",
+        "_framer",
+        "_hold_at",
+        "_jitter",
+        "_keepalive_at",
+        "_our_open",
+        "_speaker",
+        "negotiated",
+        "number",
+        "state",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        config: PeerConfig,
+        speaker: SpeakerConfig,
+        jitter: Callable[[], float],
+        emit: Callable[[SessionAction], None],
+    ) -> None:
+        self.number = number
+        self.state = SessionState.IDLE
+        self.negotiated = _BEFORE_OPEN
+        self._config = config
+        self._speaker = speaker
+        self._jitter = jitter
+        self._emit = emit
+        self._framer = Framer()
+        self._our_open = make_open(
+            local_as=config.local_as,
+            hold_time_s=config.hold_time_s,
+            bgp_identifier=speaker.bgp_identifier,
+            families=config.families,
+            extra=(ROUTE_REFRESH,),
+        )
+        self._hold_at: int | None = None
+        self._keepalive_at: int | None = None
+
+    @property
+    def outgoing(self) -> bool:
+        """Whether we dialled; the speaker numbers its own connections positive."""
+        return self.number > 0
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the peer has proved itself by a valid OPEN that we answered."""
+        return self.state in (SessionState.OPEN_CONFIRM, SessionState.ESTABLISHED)
+
+    def open(self, now: int) -> None:
+        """TCP is up (events 16 and 17): send our OPEN and wait for the peer's."""
+        self._send(encode_open(self._our_open))
+        self._restart_hold(now)
+        self.state = SessionState.OPEN_SENT
+
+    def confirm(self, now: int) -> None:
+        """Answer a valid OPEN with a KEEPALIVE and go to OpenConfirm (event 19)."""
+        self._send(encode_keepalive())
+        self.state = SessionState.OPEN_CONFIRM
+        self._restart_keepalive(now)
+        self._hold_at = now + (self.negotiated.hold_time_ns or HOLD_TIME_LARGE_NS)
+
+    def receive(self, data: bytes, now: int) -> Iterator[Progress | Ended]:
+        """Take the next octets; yields what the peer has to decide on, and stops once the state is Idle."""
+        self._framer.feed(data)
+        try:
+            for message_type, body in self._framer.messages():
+                outcome = self._handle(message_type, body, now)
+                if outcome is not None:
+                    yield outcome
+                if self.state is SessionState.IDLE:
+                    return
+        except WireError as error:
+            yield self._end_with(error.notification(), str(error))
+
+    def notify(self, code: int, subcode: int, data: bytes = b"") -> Ended:
+        """End the connection with a NOTIFICATION."""
+        return self._end_with(
+            NotificationMessage(code, subcode, data), f"sent NOTIFICATION {notification_text(code, subcode)}"
+        )
+
+    def lost(self, reason: str) -> Ended:
+        """TCP ended without us (event 18); `reason` is the system's word, "" for the end of the stream."""
+        self.state, state = SessionState.IDLE, self.state
+        words = (
+            f"connection lost in {state}: {reason}" if reason else f"connection closed by the peer in {state}"
+        )
+        return Ended(words, lasting=False)
+
+    def sent(self, now: int) -> None:
+        """We sent an UPDATE, which serves as KEEPALIVE (RFC 4271 §4.4)."""
+        self._restart_keepalive(now)
+
+    def run_timers(self, now: int) -> Ended | None:
+        """Events 10 and 11: the hold timer before the keepalive timer, for it may end the connection."""
+        if self._hold_at is not None and self._hold_at <= now:
+            return self._end_with(NotificationMessage(ErrorCode.HOLD_TIMER_EXPIRED, 0), "hold timer expired")
+        if self._keepalive_at is not None and self._keepalive_at <= now:
+            self._send(encode_keepalive())
+            self._restart_keepalive(now)
+        return None
+
+    def next_deadline(self) -> int | None:
+        """When `run_timers` has something to do."""
+        return min((at for at in (self._hold_at, self._keepalive_at) if at is not None), default=None)
+
+    def _handle(self, message_type: MessageType, body: bytes, now: int) -> Progress | Ended | None:
+        match message_type:
+            case MessageType.NOTIFICATION:
+                return self._on_notification(decode_notification(body))
+            case MessageType.OPEN if self.state is SessionState.OPEN_SENT:
+                return self._on_open(decode_open(body))
+            case MessageType.KEEPALIVE if self.state is SessionState.OPEN_CONFIRM:
+                self.state = SessionState.ESTABLISHED
+                self._restart_hold(now)
+                return Progress.ESTABLISHED
+            case MessageType.KEEPALIVE if self.state is SessionState.ESTABLISHED:
+                self._restart_hold(now)
+            case MessageType.UPDATE if self.state is SessionState.ESTABLISHED:
+                self._restart_hold(now)
+                self._emit(UpdateArrived(body))
+            case MessageType.ROUTE_REFRESH if self.state is SessionState.ESTABLISHED:
+                self._on_route_refresh(body)
+            case _:
+                return self._on_unexpected(message_type)
+        return None
+
+    def _on_open(self, message: OpenMessage) -> Progress:
+        """Event 19. Raises `WireError` (events 20 and 22) for an OPEN that cannot be accepted."""
+        validate_open(
+            message,
+            expected_as=self._config.remote_as,
+            local_as=self._config.local_as,
+            local_identifier=self._speaker.bgp_identifier,
+        )
+        self.negotiated = negotiate(self._our_open, message)
+        return Progress.OPENED
+
+    def _on_notification(self, message: NotificationMessage) -> Ended:
+        """Events 24 and 25."""
+        text = describe_notification(message)
+        fact = NotificationReceived(self._config.peer, message.code, message.subcode, text)
+        self._emit(Observed(fact))
+        self._close()
+        return Ended(f"received NOTIFICATION {text}", _is_lasting(message))
+
+    def _on_route_refresh(self, body: bytes) -> None:
+        """RFC 2918 §4: a family that is not of this session is overlooked.
+
+        We always have the capability, which is all that entitles the peer to ask.
+        """
+        message = decode_route_refresh(body, enhanced=self.negotiated.enhanced_route_refresh)
+        if message.family in self.negotiated.families:
+            self._emit(RefreshRequested(message.family, message.subtype))
+
+    def _on_unexpected(self, message_type: MessageType) -> Ended:
+        """RFC 6608 §3: the data is the type of the message that does not belong in this state."""
+        subcode = _UNEXPECTED[self.state]
+        return self.notify(ErrorCode.FINITE_STATE_MACHINE, subcode, bytes((message_type,)))
+
+    def _end_with(self, message: NotificationMessage, reason: str) -> Ended:
+        self._send(encode_notification(message))
+        fact = NotificationSent(self._config.peer, message.code, message.subcode, reason)
+        self._emit(Observed(fact))
+        self._close()
+        return Ended(reason, _is_lasting(message))
+
+    def _close(self) -> None:
+        self._emit(CloseConnection(self.number))
+        self.state = SessionState.IDLE
+
+    def _send(self, message: bytes) -> None:
+        self._emit(SendBytes(self.number, (message,)))
+
+    def _restart_hold(self, now: int) -> None:
+        hold_time_ns = self.negotiated.hold_time_ns
+        self._hold_at = now + hold_time_ns if hold_time_ns else None
+
+    def _restart_keepalive(self, now: int) -> None:
+        if self.negotiated.keepalive_ns:
+            self._keepalive_at = now + jittered(self.negotiated.keepalive_ns, self._jitter)
+
+
+def _is_lasting(message: NotificationMessage) -> bool:
+    if message.code == ErrorCode.CEASE:
+        return message.subcode not in _PASSING_CEASES
+    return message.code not in _PASSING_CODES

@@ -1,0 +1,366 @@
+"""A configured peer: when to dial, and which of two connections to keep (RFC 4271 §8.2.1, §6.8).
+
+    start() ──▶ Connect ◀───────────── back-off over ──────────────┐
+                 │  │                                              │
+           TCP up│  │dial failed                                   │
+                 │  └────────────────────────────▶ Active ─────────┤   soon: 0.25 s, doubling to 5 s
+                 ▼                                   ▲             │
+           ┌ Connection ┐                            │passing      │
+           │ OpenSent   │                            │             │
+           │ OpenConfirm│────────── ended ───────────┤             │
+           │ Established│                            │lasting      │
+           └────────────┘                            ▼             │
+                 ▲                                 Idle ───────────┘   later: 1 s, doubling to 60 s
+                 └── TCP accepted, in any of these; stop() leads from all of them to Idle for good
+
+The peer's state is that of its most advanced connection; without one, that of its dialling.
+
+Standing rules
+  1. At most two connections: one dialled, one accepted. A second accepted one replaces the first, for a peer
+     dials once at a time and so has given up the older; but never an Established one.
+  2. An Established session yields to nothing but its own end. A connection that arrives meanwhile is refused
+     with Cease/7, and a half-dead session ends by its hold timer.
+  3. A dial under way or planned is given up as soon as any connection has a valid OPEN.
+  4. Whoever has the higher (BGP identifier, AS number) dominates, and of two connections the one it dialled
+     stays (RFC 4271 §6.8, RFC 6286 §2.3). The dominant side decides at the first OPEN on either; the other
+     side at the OPEN on the connection that will stay, or when a KEEPALIVE proves that the dominant side
+     kept this one. So the two ends never close one connection each.
+  5. Every end of a session gives exactly one `SessionDown`, after its NOTIFICATION and `CloseConnection`.
+  6. A stopped peer is Idle, has no timers, and refuses connections with Cease/5.
+
+Deviations from RFC 4271
+  a. Idle after a failure still accepts connections: back-off is against our dialling in vain, and the peer
+     that dials has its own. (§8.2.2 refuses in Idle. Two peers that both back off would otherwise meet late.)
+  b. Only a lasting error leads to Idle. Other ends lead to Active, which is Idle with IdleHoldTime zero,
+     ConnectRetryTimer running and the port open.
+  c. Rule 4's dominant side examines connections in OpenSent too; §6.8 allows it, as the OPEN at hand tells
+     the peer's identifier.
+  d. Two connections are taken to be from one speaker even if their BGP identifiers differ: a peer is told by
+     its address, and an identifier may change with a restart.
+  e. CollisionDetectEstablishedState is always false; there is no configuration for it.
+"""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from felixbgp.bgp.config import PeerConfig, SpeakerConfig
+from felixbgp.bgp.effects import CloseConnection, Connect
+from felixbgp.bgp.facts import SessionStateChanged
+from felixbgp.bgp.inputs import Endpoint, TcpAccepted, TcpClosed, TcpConnected, TcpConnectFailed
+from felixbgp.bgp.session.actions import Observed, SessionAction, SessionDown, SessionEstablished
+from felixbgp.bgp.session.backoff import SECOND_NS, Backoff
+from felixbgp.bgp.session.connection import Connection, Ended, Progress
+from felixbgp.bgp.session.state import SessionState
+from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode, encode_shutdown_communication, notification_text
+from felixbgp.bgp.wire.messages import Negotiated
+
+CONNECT_TIMEOUT_NS = 5 * SECOND_NS
+"""Nodes of a cluster answer within milliseconds; five seconds see two retransmitted SYNs (1 s, 3 s)."""
+CONNECT_ANSWER_NS = CONNECT_TIMEOUT_NS + SECOND_NS
+"""A transport that has not answered `Connect` by then is taken to have lost it (RFC 4271 §8.2.2, event 9)."""
+RETRY_FIRST_NS = SECOND_NS // 4
+"""Jittered, so 0.19 to 0.25 s: an agent that restarts is back within a second, and a session with it."""
+RETRY_CAP_NS = 5 * SECOND_NS
+"""RFC 4271 §10 suggests 120 s, for the Internet; in a cluster a repaired link shall not idle that long."""
+IDLE_HOLD_FIRST_NS = SECOND_NS
+IDLE_HOLD_CAP_NS = 60 * SECOND_NS
+"""A misconfigured peer costs two messages a minute and is noticed within a minute of its repair."""
+STABLE_NS = 30 * SECOND_NS
+"""A session that lasted this long was a success; back-offs start anew. Shorter ones are flapping."""
+
+_WITH_COMMUNICATION = (CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, CeaseSubcode.ADMINISTRATIVE_RESET)
+
+
+class Peer:
+    """The session with one peer. Every method with an event returns what to do, in order, and never raises.
+
+    `state` is one of `SessionState` since `since` (ns); `last_error` tells why the last session or attempt
+    ended and is "" once a session is Established; `established` is the transport number of the session's
+    connection and `negotiated` its parameters, both None outside Established.
+    """
+
+    __slots__ = (
+        "_actions",
+        "_backoff_idle",
+        "_backoff_retry",
+        "_connections",
+        "_dial_at",
+        "_dial_expires_at",
+        "_dialling",
+        "_holding",
+        "_jitter",
+        "_new_connection",
+        "_running",
+        "_speaker",
+        "config",
+        "established",
+        "last_error",
+        "negotiated",
+        "since",
+        "state",
+    )
+
+    def __init__(
+        self,
+        config: PeerConfig,
+        speaker: SpeakerConfig,
+        jitter: Callable[[], float],
+        new_connection: Callable[[], int],
+    ) -> None:
+        """`jitter()` is in [0, 1); `new_connection()` gives a positive number never given before."""
+        self.config = config
+        self.state: str = SessionState.IDLE
+        self.since = 0
+        self.last_error = ""
+        self.established: int | None = None
+        self.negotiated: Negotiated | None = None
+        self._speaker = speaker
+        self._jitter = jitter
+        self._new_connection = new_connection
+        self._actions: list[SessionAction] = []
+        self._backoff_retry = Backoff(RETRY_FIRST_NS, RETRY_CAP_NS, jitter)
+        self._backoff_idle = Backoff(IDLE_HOLD_FIRST_NS, IDLE_HOLD_CAP_NS, jitter)
+        self._connections: dict[int, Connection] = {}
+        self._running = False
+        self._holding = False
+        self._dialling: int | None = None
+        self._dial_expires_at: int | None = None
+        self._dial_at: int | None = None
+
+    # ---- administration
+
+    def start(self, now: int) -> list[SessionAction]:
+        """Events 1 and 4: begin to dial, or for a passive peer to wait for it. Nothing if already started."""
+        if not self._running:
+            self._running = True
+            self._reset_backoffs()
+            if not self.config.passive:
+                self._dial(now)
+            self._show_state("started", now)
+        return self._take()
+
+    def stop(self, now: int, subcode: int, text: str = "") -> list[SessionAction]:
+        """Event 2: end everything with Cease/`subcode` and stay Idle until `start`.
+
+        `text` is for people: it becomes the reason here, and with subcodes 2 and 4 is told to the peer
+        (RFC 9003).
+        """
+        self._running = False
+        self._cancel_dial()
+        data = encode_shutdown_communication(text) if subcode in _WITH_COMMUNICATION else b""
+        for connection in list(self._connections.values()):
+            self._end(connection, connection.notify(ErrorCode.CEASE, subcode, data), now)
+        self.last_error = text or notification_text(ErrorCode.CEASE, subcode)
+        self._show_state(self.last_error, now)
+        return self._take()
+
+    def update_config(self, config: PeerConfig) -> None:
+        """Take over parameters that a running session does not depend on, such as name and policies."""
+        self.config = config
+
+    # ---- what the transport tells
+
+    def accepted(self, event: TcpAccepted, now: int) -> list[SessionAction]:
+        """Event 17: the peer connected to us."""
+        connection = self._connection(event.connection)
+        if not self._running:
+            connection.notify(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
+        elif self.established is not None:
+            connection.notify(ErrorCode.CEASE, CeaseSubcode.CONNECTION_COLLISION_RESOLUTION)
+        else:
+            self._open(connection, "connection accepted", now)
+        return self._take()
+
+    def connected(self, event: TcpConnected, now: int) -> list[SessionAction]:
+        """Event 16: our dial succeeded. One that was given up meanwhile is already being closed."""
+        if event.connection == self._dialling:
+            self._dialling = self._dial_expires_at = None
+            self._open(self._connection(event.connection), "connected", now)
+        return self._take()
+
+    def connect_failed(self, event: TcpConnectFailed, now: int) -> list[SessionAction]:
+        """Event 18 while dialling."""
+        if event.connection == self._dialling:
+            self._dial_failed(event.reason, now)
+        return self._take()
+
+    def received(self, connection: int, data: bytes, now: int) -> list[SessionAction]:
+        """Octets of the peer; those of a connection that is over are ignored."""
+        one = self._connections.get(connection)
+        if one is not None:
+            for outcome in one.receive(data, now):
+                self._follow(one, outcome, now)
+        return self._take()
+
+    def closed(self, event: TcpClosed, now: int) -> list[SessionAction]:
+        """Event 18: a connection ended without us."""
+        connection = self._connections.get(event.connection)
+        if connection is not None:
+            self._end(connection, connection.lost(event.reason), now)
+        return self._take()
+
+    # ---- what the speaker tells
+
+    def fail(self, code: int, subcode: int, data: bytes, now: int) -> list[SessionAction]:
+        """Event 28: an UPDATE was wrong beyond repair; end the session. Nothing without a session."""
+        if self.established is not None:
+            connection = self._connections[self.established]
+            self._end(connection, connection.notify(code, subcode, data), now)
+        return self._take()
+
+    def sent(self, now: int) -> None:
+        """An UPDATE was sent, so no KEEPALIVE is due for a while (RFC 4271 §4.4)."""
+        if self.established is not None:
+            self._connections[self.established].sent(now)
+
+    # ---- time
+
+    def run_timers(self, now: int) -> list[SessionAction]:
+        """Do what is due at `now`; afterwards `next_deadline` lies later."""
+        for connection in list(self._connections.values()):
+            ended = connection.run_timers(now)
+            if ended is not None:
+                self._end(connection, ended, now)
+        if self._dialling is not None and self._dial_expires_at is not None and self._dial_expires_at <= now:
+            self._actions.append(CloseConnection(self._dialling))
+            self._dial_failed("no answer to the connection attempt", now)
+        if self._dial_at is not None and self._dial_at <= now:
+            self._dial(now)
+            self._show_state("back-off over", now)
+        return self._take()
+
+    def next_deadline(self) -> int | None:
+        """The earliest timer in nanoseconds; None while only the outside can move this peer."""
+        timers = [connection.next_deadline() for connection in self._connections.values()]
+        timers += [self._dial_at, self._dial_expires_at]
+        return min((at for at in timers if at is not None), default=None)
+
+    # ---- within
+
+    def _connection(self, number: int) -> Connection:
+        return Connection(number, self.config, self._speaker, self._jitter, self._actions.append)
+
+    def _open(self, connection: Connection, reason: str, now: int) -> None:
+        older = [one for one in self._connections.values() if one.outgoing == connection.outgoing]
+        self._connections[connection.number] = connection
+        connection.open(now)
+        self._show_state(reason, now)
+        self._give_up_all(older, now)  # Rule 1.
+
+    def _follow(self, connection: Connection, outcome: Progress | Ended, now: int) -> None:
+        match outcome:
+            case Ended():
+                self._end(connection, outcome, now)
+            case Progress.OPENED:
+                self._confirm(connection, now)
+            case Progress.ESTABLISHED:
+                self._establish(connection, now)
+            case _:
+                assert_never(outcome)
+
+    def _confirm(self, connection: Connection, now: int) -> None:
+        """A valid OPEN arrived: resolve a collision (rule 4), then go on with the connection if it stays."""
+        dominant = self._dominates(connection)
+        stays = connection.outgoing == dominant
+        others = [one for one in self._connections.values() if one is not connection]
+        if not stays and any(dominant or one.state is SessionState.OPEN_CONFIRM for one in others):
+            self._give_up(connection, now)
+            return
+        self._cancel_dial()  # Rule 3.
+        connection.confirm(now)
+        self._show_state("OPEN received", now)
+        if stays:
+            self._give_up_all(others, now)
+
+    def _dominates(self, connection: Connection) -> bool:
+        """RFC 4271 §6.8: the identifiers compare as unsigned integers, which octets in network order do."""
+        theirs = (connection.negotiated.peer_identifier, connection.negotiated.peer_as)
+        return (self._speaker.bgp_identifier, self.config.local_as) > theirs
+
+    def _establish(self, connection: Connection, now: int) -> None:
+        self.established = connection.number
+        self.negotiated = connection.negotiated
+        self.last_error = ""
+        self._show_state("KEEPALIVE received", now)
+        self._give_up_all([one for one in self._connections.values() if one is not connection], now)
+        self._actions.append(SessionEstablished(connection.number, connection.negotiated))
+
+    def _give_up_all(self, connections: list[Connection], now: int) -> None:
+        for one in connections:
+            self._give_up(one, now)
+
+    def _give_up(self, connection: Connection, now: int) -> None:
+        """Event 23, OpenCollisionDump."""
+        cease = connection.notify(ErrorCode.CEASE, CeaseSubcode.CONNECTION_COLLISION_RESOLUTION)
+        self._end(connection, cease, now)
+
+    def _end(self, connection: Connection, ended: Ended, now: int) -> None:
+        """A connection is over: tell it, and see to the next attempt."""
+        del self._connections[connection.number]
+        if connection.number == self.established:
+            self.established = self.negotiated = None
+            self._actions.append(SessionDown(ended.reason))
+            if now - self.since >= STABLE_NS:
+                self._reset_backoffs()
+        if not self._connections:
+            self.last_error = ended.reason
+        self._plan_dial(lasting=ended.lasting, now=now)
+        self._show_state(ended.reason, now)
+
+    # ---- dialling
+
+    def _dial(self, now: int) -> None:
+        self._cancel_dial()
+        self._dialling = self._new_connection()
+        self._dial_expires_at = now + CONNECT_ANSWER_NS
+        remote = Endpoint(self.config.peer.address, self.config.peer.port)
+        self._actions.append(Connect(self._dialling, remote, self.config.transport, CONNECT_TIMEOUT_NS))
+
+    def _dial_failed(self, reason: str, now: int) -> None:
+        self._dialling = self._dial_expires_at = None
+        if not self._connections:
+            self.last_error = reason
+        self._plan_dial(lasting=False, now=now)
+        self._show_state(reason, now)
+
+    def _cancel_dial(self) -> None:
+        if self._dialling is not None:
+            self._actions.append(CloseConnection(self._dialling))
+        self._dialling = self._dial_expires_at = self._dial_at = None
+        self._holding = False
+
+    def _plan_dial(self, *, lasting: bool, now: int) -> None:
+        """Set the time of the next dial, unless one is under way or a connection makes it needless."""
+        wanted = self._running and not self.config.passive and self._dialling is None
+        if not wanted or any(one.outgoing or one.confirmed for one in self._connections.values()):
+            return
+        if lasting:
+            self._dial_at = max(self._dial_at or 0, now + self._backoff_idle.take())
+            self._holding = True
+        elif self._dial_at is None:
+            self._dial_at = now + self._backoff_retry.take()
+
+    def _reset_backoffs(self) -> None:
+        self._backoff_retry.reset()
+        self._backoff_idle.reset()
+
+    # ---- what is seen from outside
+
+    def _show_state(self, reason: str, now: int) -> None:
+        state = self._best_state()
+        if state != self.state:
+            fact = SessionStateChanged(self.config.peer, self.config.name, self.state, state, reason)
+            self._actions.append(Observed(fact))
+            self.state, self.since = state, now
+
+    def _best_state(self) -> SessionState:
+        if self._connections:
+            return max((one.state for one in self._connections.values()), key=lambda state: state.rank)
+        if self._dialling is not None:
+            return SessionState.CONNECT
+        return SessionState.ACTIVE if self._running and not self._holding else SessionState.IDLE
+
+    def _take(self) -> list[SessionAction]:
+        actions = self._actions.copy()
+        self._actions.clear()  # The connections hold on to this very list.
+        return actions
