@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from felixbgp import __version__
 from felixbgp.agent.config import AgentConfig
-from felixbgp.agent.effects import Effect, Fact, InSync, IntentProblem, Observe
+from felixbgp.agent.effects import Effect, Fact, IntentProblem, Observe
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
     Input,
@@ -167,7 +167,6 @@ class Agent:
         self._derivation_due = self._derivation_due or changed or not was_in_sync
         if not was_in_sync:
             self._datastore = DatastoreState(DatastoreCondition.IN_SYNC, now)
-            self._facts.append(InSync(self._state.revision))
 
     def _condition(self) -> DatastoreCondition:
         return DatastoreCondition.IN_SYNC if self._state.in_sync() else DatastoreCondition.SYNCING

@@ -35,14 +35,7 @@ class IntentProblem:
     problem: Problem
 
 
-@dataclass(frozen=True, slots=True)
-class InSync:
-    """A fact: the first complete snapshot of the store was folded at this revision."""
-
-    revision: int
-
-
-Fact = BgpFact | ClusterFact | FibFact | IntentProblem | InSync
+Fact = BgpFact | ClusterFact | FibFact | IntentProblem
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from felixbgp.fib.types import (
 )
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 
-ESRCH = 3
+EEXIST = 17
 ENETUNREACH = 101
 
 
@@ -61,11 +61,16 @@ class Kernel:
         failed: list[KernelInput] = []
         for prefix, route in effect.routes:
             self.writes += 1
-            if all(self._reachable(hop.gateway) for hop in route.next_hops):
+            if effect.exclusive and (prefix, self.metric) in self._routes:
+                failed.append(RouteFailed(prefix, EEXIST, "File exists", present=True))
+            elif all(self._reachable(hop.gateway) for hop in route.next_hops):
                 self._routes[prefix, self.metric] = KernelRoute(prefix, route, self.protocol, self.metric)
                 applied.append(prefix)
             else:
                 failed.append(RouteFailed(prefix, ENETUNREACH, "Nexthop has invalid gateway", present=True))
+        surprised = any(isinstance(answer, RouteFailed) and answer.errno == EEXIST for answer in failed)
+        if surprised:
+            failed += self.snapshots()
         return [RoutesApplied(tuple(applied), present=True), *failed] if applied else failed
 
     def _delete(self, prefixes: tuple[Prefix, ...]) -> list[KernelInput]:
