@@ -1,0 +1,86 @@
+"""What a Calico cluster of this shape has in etcd: nodes, pools and affinities, as Calico writes them."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from felixbgp.lab.plan import POOL_V4, POOL_V6, LabPlan, Node
+
+RESOURCES = "/calico/resources/v3/projectcalico.org/"
+NODES = f"{RESOURCES}nodes/"
+AFFINITIES = "/calico/ipam/v2/host/"
+CREATED = "2024-05-01T10:00:00Z"
+"""Calico stamps its objects; the lab's are all of one age, so that what it writes can be compared."""
+
+
+def cluster_resources(plan: LabPlan) -> dict[str, str]:
+    """Every key and value that `lab up` writes."""
+    values = dict(_pool(4, POOL_V4, 26))
+    if plan.ipv6:
+        values |= _pool(6, POOL_V6, 122)
+    for node in plan.nodes:
+        values |= node_resources(node)
+    return values
+
+
+def node_resources(node: Node) -> dict[str, str]:
+    """A node and its blocks."""
+    bgp = {"ipv4Address": f"{node.ipv4}/16"} | ({"ipv6Address": f"{node.ipv6}/64"} if node.ipv6 else {})
+    addresses = [
+        {"address": address, "type": "CalicoNodeIP"} for address in (node.ipv4, node.ipv6) if address
+    ]
+    labels = {"rack": node.rack}
+    values = _resource("Node", "nodes", node.name, {"addresses": addresses, "bgp": bgp}, labels)
+    values[affinity_key(node.name, node.block_v4)] = _affinity()
+    if node.block_v6:
+        values[affinity_key(node.name, node.block_v6)] = _affinity()
+    return values
+
+
+def peer_resource(name: str, spec: Mapping[str, Any]) -> dict[str, str]:
+    """A BGPPeer as `calicoctl` stores it."""
+    return _resource("BGPPeer", "bgppeers", name, spec)
+
+
+def affinity_key(node: str, block: str) -> str:
+    """Where Calico's IPAM notes that a block belongs to a node."""
+    version = 6 if ":" in block else 4
+    return f"{AFFINITIES}{node}/ipv{version}/block/{block.replace('/', '-')}"
+
+
+def _affinity() -> str:
+    return _json({"state": "confirmed", "deleted": False})
+
+
+def _pool(version: int, cidr: str, block_size: int) -> dict[str, str]:
+    spec = {
+        "cidr": cidr,
+        "vxlanMode": "Never",
+        "ipipMode": "Never",
+        "natOutgoing": False,
+        "blockSize": block_size,
+        "nodeSelector": "all()",
+        "allowedUses": ["Workload", "Tunnel"],
+    }
+    return _resource("IPPool", "ippools", f"default-ipv{version}-ippool", spec)
+
+
+def _resource(
+    kind: str, plural: str, name: str, spec: Mapping[str, Any], labels: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    metadata: dict[str, Any] = {"name": name, "uid": _uid(plural, name), "creationTimestamp": CREATED}
+    if labels:
+        metadata["labels"] = dict(labels)
+    value = {"kind": kind, "apiVersion": "projectcalico.org/v3", "metadata": metadata, "spec": dict(spec)}
+    return {f"{RESOURCES}{plural}/{name}": _json(value)}
+
+
+def _uid(plural: str, name: str) -> str:
+    # The same every time for an object, so that labs are alike.
+
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{plural}/{name}"))
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"))
