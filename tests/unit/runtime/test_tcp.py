@@ -1,0 +1,170 @@
+"""The transport on loopback: every effect, every answer."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import pytest
+import trio
+
+from felixbgp.agent.effects import Listen
+from felixbgp.agent.inputs import Input, ListenFailed, Listening
+from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportOptions
+from felixbgp.bgp.inputs import (
+    BytesReceived,
+    BytesWritten,
+    Endpoint,
+    TcpAccepted,
+    TcpClosed,
+    TcpConnected,
+    TcpConnectFailed,
+)
+from felixbgp.net import Address
+from felixbgp.runtime.tcp import Tcp
+
+LOOPBACK = Address.parse("127.0.0.1")
+LOOPBACK6 = Address.parse("::1")
+SECOND = 1_000_000_000
+Event = TypeVar("Event")
+
+
+class Inbox:
+    """Collects what the transport delivers and lets a test wait for the next of a kind."""
+
+    def __init__(self) -> None:
+        self.send, self._receive = trio.open_memory_channel[Input](100)
+
+    def deliver(self, events: Iterable[Input]) -> None:
+        for event in events:
+            self.send.send_nowait(event)
+
+    async def next(self, kind: type[Event]) -> Event:
+        with trio.fail_after(5):
+            event = await self._receive.receive()
+        assert isinstance(event, kind), event
+        return event
+
+    def is_empty(self) -> bool:
+        return self._receive.statistics().current_buffer_used == 0
+
+
+async def room() -> None:
+    await trio.lowlevel.checkpoint()
+
+
+@asynccontextmanager
+async def transport() -> AsyncIterator[tuple[Tcp, Inbox]]:
+    async with trio.open_nursery() as nursery:
+        inbox = Inbox()
+        yield Tcp(nursery, inbox.deliver, room), inbox
+        nursery.cancel_scope.cancel()
+
+
+def free_endpoint(address: Address) -> Endpoint:
+    family = trio.socket.AF_INET if len(address) == 4 else trio.socket.AF_INET6
+    with trio.socket.socket(family) as probe:
+        probe._sock.bind((str(address), 0))  # type: ignore[attr-defined]
+        return Endpoint(address, probe.getsockname()[1])
+
+
+async def pair(address: Address, a: tuple[Tcp, Inbox], b: tuple[Tcp, Inbox]) -> int:
+    """Let `a` connect to `b` as connection 1; the number that `b` gave."""
+    endpoint = free_endpoint(address)
+    b[0].listen(Listen((endpoint,)))
+    await b[1].next(Listening)
+    a[0].perform(Connect(1, endpoint, TransportOptions(local_address=address), 5 * SECOND))
+    connected = await a[1].next(TcpConnected)
+    accepted = await b[1].next(TcpAccepted)
+    assert connected.remote == endpoint == accepted.local
+    assert connected.local == accepted.remote
+    assert accepted.connection < 0
+    return accepted.connection
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("address", [LOOPBACK, LOOPBACK6], ids=["IPv4", "IPv6"])
+async def test_bytes_pass_both_ways_and_give_their_credit_back(address: Address) -> None:
+    async with transport() as a, transport() as b:
+        number = await pair(address, a, b)
+        a[0].perform(SendBytes(1, (b"hello ", b"world")))
+        assert (await a[1].next(BytesWritten)).count == 11
+        assert await b[1].next(BytesReceived) == BytesReceived(number, b"hello world")
+        b[0].perform(SendBytes(number, (b"back",)))
+        assert (await b[1].next(BytesWritten)).count == 4
+        assert await a[1].next(BytesReceived) == BytesReceived(1, b"back")
+
+
+@pytest.mark.trio
+async def test_the_last_bytes_arrive_before_the_end() -> None:
+    async with transport() as a, transport() as b:
+        number = await pair(LOOPBACK, a, b)
+        b[0].perform(SendBytes(number, (b"unread",)))
+        await b[1].next(BytesWritten)
+        a[0].perform(SendBytes(1, (b"notification",)))
+        a[0].perform(CloseConnection(1))
+        assert await b[1].next(BytesReceived) == BytesReceived(number, b"notification")
+        assert await b[1].next(TcpClosed) == TcpClosed(number, "")
+
+
+@pytest.mark.trio
+async def test_our_own_close_is_not_answered() -> None:
+    async with transport() as a, transport() as b:
+        number = await pair(LOOPBACK, a, b)
+        a[0].perform(CloseConnection(1))
+        await b[1].next(TcpClosed)
+        b[0].perform(CloseConnection(number))
+        a[0].perform(SendBytes(1, (b"too late",)))
+        await trio.testing.wait_all_tasks_blocked()
+        assert a[1].is_empty()
+        assert b[1].is_empty()
+
+
+@pytest.mark.trio
+async def test_a_refused_connection_says_so() -> None:
+    async with transport() as (tcp, inbox):
+        tcp.perform(Connect(1, free_endpoint(LOOPBACK), TransportOptions(), 5 * SECOND))
+        assert await inbox.next(TcpConnectFailed) == TcpConnectFailed(1, "Connection refused")
+
+
+@pytest.mark.trio
+async def test_an_address_that_is_not_ours_fails_the_connect() -> None:
+    async with transport() as (tcp, inbox):
+        options = TransportOptions(local_address=Address.parse("192.0.2.1"))
+        tcp.perform(Connect(1, free_endpoint(LOOPBACK), options, 5 * SECOND))
+        assert (await inbox.next(TcpConnectFailed)).reason == "Cannot assign requested address"
+
+
+@pytest.mark.trio
+async def test_a_key_that_is_too_long_fails_the_connect() -> None:
+    async with transport() as (tcp, inbox):
+        options = TransportOptions(password=b"x" * 81)
+        tcp.perform(Connect(1, free_endpoint(LOOPBACK), options, 5 * SECOND))
+        assert (await inbox.next(TcpConnectFailed)).connection == 1
+
+
+@pytest.mark.trio
+async def test_a_connect_that_is_closed_meanwhile_is_not_answered() -> None:
+    async with transport() as (tcp, inbox), transport() as (other, other_inbox):
+        endpoint = free_endpoint(LOOPBACK)
+        other.listen(Listen((endpoint,)))
+        await other_inbox.next(Listening)
+        tcp.perform(Connect(1, endpoint, TransportOptions(), 5 * SECOND))
+        tcp.perform(CloseConnection(1))
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert inbox.is_empty()
+
+
+@pytest.mark.trio
+async def test_listening_follows_the_wanted_set() -> None:
+    first, second = free_endpoint(LOOPBACK), free_endpoint(LOOPBACK6)
+    async with transport() as (tcp, inbox), transport() as (other, other_inbox):
+        tcp.listen(Listen((first,)))
+        assert await inbox.next(Listening) == Listening(first)
+        other.listen(Listen((first,)))
+        assert await other_inbox.next(ListenFailed) == ListenFailed(first, "Address already in use")
+        tcp.listen(Listen((first, second)))
+        assert await inbox.next(Listening) == Listening(second)
+        tcp.listen(Listen((second,)))
+        await trio.testing.wait_all_tasks_blocked()
+        other.listen(Listen((first,)))
+        assert await other_inbox.next(Listening) == Listening(first)
