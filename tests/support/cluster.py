@@ -1,0 +1,40 @@
+"""A simulated cluster's resources, as Calico stores them."""
+
+import json
+
+from felixbgp.net import Address
+from felixbgp.sim.node import Node
+from felixbgp.sim.world import World
+
+RESOURCES = "/calico/resources/v3/projectcalico.org"
+
+
+def put_resource(world: World, kind: str, plural: str, name: str, spec: dict[str, object]) -> None:
+    resource = {"apiVersion": "projectcalico.org/v3", "kind": kind, "metadata": {"name": name}, "spec": spec}
+    world.store.put(f"{RESOURCES}/{plural}/{name}", json.dumps(resource).encode())
+
+
+def add_node(world: World, number: int) -> Node:
+    """A node with an address and a block of each family; agent and resources start together."""
+    name = f"node-{number}"
+    bgp = {"ipv4Address": f"172.30.0.{number}/24", "ipv6Address": f"fd30::{number:x}/64"}
+    put_resource(world, "Node", "nodes", name, {"bgp": bgp})
+    blocks = (("ipv4", f"10.0.{number}.0-26"), ("ipv6", f"fd10::{number:x}00-122".replace(":", "-")))
+    for version, block in blocks:
+        key = f"/calico/ipam/v2/host/{name}/{version}/block/{block}"
+        world.store.put(key, b'{"state":"confirmed"}')
+    return world.add_node(name, [Address.parse(f"172.30.0.{number}"), Address.parse(f"fd30::{number:x}")])
+
+
+def mesh(size: int, seed: int) -> World:
+    world = World(seed)
+    put_resource(world, "IPPool", "ippools", "v4", {"cidr": "10.0.0.0/16", "ipipMode": "Never"})
+    put_resource(world, "IPPool", "ippools", "v6", {"cidr": "fd10::/48", "ipipMode": "Never"})
+    for number in range(1, size + 1):
+        add_node(world, number)
+    return world
+
+
+def converged(world: World, size: int) -> bool:
+    """Every node has every other's blocks, and its own, in the kernel."""
+    return all(len(node.kernel.routes()) == 2 * size for node in world.nodes.values())
