@@ -1,17 +1,20 @@
 """The small messages, and one entry that decodes any message by its type."""
 
-from typing import Final
+from typing import Final, assert_never
 
 from felixbgp.bgp.wire.errors import ErrorCode, RouteRefreshSubcode, WireError
 from felixbgp.bgp.wire.framer import HEADER_OCTETS, MESSAGE_OCTETS_MAX, bad_message_length, frame
 from felixbgp.bgp.wire.messages import (
     KeepaliveMessage,
     MessageType,
+    Negotiated,
     NotificationMessage,
     OpenMessage,
     RouteRefreshMessage,
     UpdateMessage,
 )
+from felixbgp.bgp.wire.open import decode_open
+from felixbgp.bgp.wire.update import decode_update
 from felixbgp.net import Family
 
 Message = OpenMessage | UpdateMessage | NotificationMessage | KeepaliveMessage | RouteRefreshMessage
@@ -62,3 +65,20 @@ def decode_route_refresh(body: bytes, *, enhanced: bool) -> RouteRefreshMessage:
         raise bad_message_length(HEADER_OCTETS + len(body), "a ROUTE-REFRESH has at least 23 octets")
     family = Family(int.from_bytes(body[:2], "big"), body[3])
     return RouteRefreshMessage(family, body[2] if enhanced else 0)
+
+
+def decode(message_type: MessageType, body: bytes, negotiated: Negotiated, *, ebgp: bool) -> Message:
+    """Read the body of any message of an established session; raises `WireError`."""
+    match message_type:
+        case MessageType.UPDATE:
+            return decode_update(body, negotiated, ebgp)
+        case MessageType.KEEPALIVE:
+            return KeepaliveMessage()
+        case MessageType.NOTIFICATION:
+            return decode_notification(body)
+        case MessageType.ROUTE_REFRESH:
+            return decode_route_refresh(body, enhanced=negotiated.enhanced_route_refresh)
+        case MessageType.OPEN:
+            return decode_open(body)
+        case _:
+            assert_never(message_type)

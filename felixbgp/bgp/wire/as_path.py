@@ -1,0 +1,119 @@
+"""AS_PATH and AS4_PATH: octets to segments and back, and how the two join (RFC 4271 §4.3, RFC 6793 §4.2)."""
+
+from struct import pack, unpack_from
+from typing import Final
+
+from felixbgp.bgp.wire.messages import Segment, SegmentType
+from felixbgp.bgp.wire.open import AS_TRANS, AS_TWO_OCTETS_MAX
+
+_SEGMENT_ASNS_MAX: Final = 255
+_CONFEDERATION: Final = (SegmentType.AS_CONFED_SEQUENCE, SegmentType.AS_CONFED_SET)
+
+Path = tuple[Segment, ...]
+
+
+class AsPathError(ValueError):
+    """Octets that are no AS_PATH; the text says why."""
+
+
+def decode_as_path(value: bytes, *, four_octets: bool) -> Path:
+    """Read segments as they stand; raises `AsPathError` by the rules of RFC 7606 §7.2 and RFC 7607 §2.
+
+    Confederation segments are refused too: we are in no confederation, so RFC 5065 §5 calls them an error.
+    """
+    path = _decode_segments(value, four_octets=four_octets)
+    if any(segment.type in _CONFEDERATION for segment in path):
+        raise AsPathError("it has confederation segments outside a confederation")
+    return path
+
+
+def decode_as4_path(value: bytes) -> Path:
+    """Read an AS4_PATH; confederation segments in it are left out (RFC 6793 §6). Raises `AsPathError`."""
+    path = _decode_segments(value, four_octets=True)
+    return tuple(segment for segment in path if segment.type not in _CONFEDERATION)
+
+
+def _decode_segments(value: bytes, *, four_octets: bool) -> Path:
+    segments: list[Segment] = []
+    position, size = 0, len(value)
+    width, letter = (4, "I") if four_octets else (2, "H")
+    while position < size:
+        kind = value[position]
+        if not 1 <= kind <= 4:
+            raise AsPathError(f"there is no segment type {kind}")
+        count = value[position + 1] if position + 1 < size else 0
+        end = position + 2 + count * width
+        if count == 0 or end > size:
+            raise AsPathError(f"a segment of {count} AS numbers is empty or does not fit the attribute")
+        asns = unpack_from(f">{count}{letter}", value, position + 2)
+        if 0 in asns:
+            raise AsPathError("AS number 0 is reserved")
+        segments.append(Segment(kind, asns))
+        position = end
+    return tuple(segments)
+
+
+def path_length(path: Path) -> int:
+    """How many AS numbers a path counts: an AS_SET is one (RFC 4271 §9.1.2.2), confederations none."""
+    return sum(
+        len(segment.asns) if segment.type == SegmentType.AS_SEQUENCE else segment.type == SegmentType.AS_SET
+        for segment in path
+    )
+
+
+def merge_as4_path(as_path: Path, as4_path: Path) -> Path:
+    """The path that an AS_PATH of two octets per AS number and an AS4_PATH tell (RFC 6793 §4.2.3).
+
+    The leading part of `as_path` is put before `as4_path` until the lengths agree; an AS4_PATH that is
+    longer, or empty, is not believed.
+    """
+    surplus = path_length(as_path) - path_length(as4_path)
+    if surplus < 0 or not as4_path:
+        return as_path
+    leading: list[Segment] = []
+    for segment in as_path:
+        if surplus <= 0:
+            break
+        if segment.type == SegmentType.AS_SET:
+            leading.append(segment)
+            surplus -= 1
+        else:
+            leading.append(Segment(segment.type, segment.asns[:surplus]))
+            surplus -= len(segment.asns)
+    return _join(leading, as4_path)
+
+
+def _join(leading: list[Segment], as4_path: Path) -> Path:
+    """Concatenate; two sequences that meet become one, as the old speaker in between had split them."""
+    if not leading:
+        return as4_path
+    last, first = leading[-1], as4_path[0]
+    asns = last.asns + first.asns
+    if last.type == first.type == SegmentType.AS_SEQUENCE and len(asns) <= _SEGMENT_ASNS_MAX:
+        return (*leading[:-1], Segment(SegmentType.AS_SEQUENCE, asns), *as4_path[1:])
+    return (*leading, *as4_path)
+
+
+def encode_as_path(path: Path, *, four_octets: bool) -> bytes:
+    """The value of AS_PATH; segments of more than 255 AS numbers are split, empty ones left out.
+
+    With two octets per number, AS_TRANS stands for those that do not fit (RFC 6793 §4.2.2).
+    """
+    parts: list[bytes] = []
+    for kind, asns in path:
+        for start in range(0, len(asns), _SEGMENT_ASNS_MAX):
+            piece = asns[start : start + _SEGMENT_ASNS_MAX]
+            if four_octets:
+                parts.append(pack(f">BB{len(piece)}I", kind, len(piece), *piece))
+            else:
+                short = [one if one <= AS_TWO_OCTETS_MAX else AS_TRANS for one in piece]
+                parts.append(pack(f">BB{len(piece)}H", kind, len(piece), *short))
+    return b"".join(parts)
+
+
+def encode_as4_path(path: Path) -> bytes:
+    """The value of the AS4_PATH that goes with a two-octet AS_PATH; b"" when none is needed."""
+    kept = tuple(segment for segment in path if segment.type not in _CONFEDERATION)
+    if all(one <= AS_TWO_OCTETS_MAX for segment in kept for one in segment.asns):
+        return b""
+    return encode_as_path(kept, four_octets=True)
