@@ -1,0 +1,167 @@
+"""Adj-RIB-In of one peer and family (RFC 4271 §3.2): what the peer announced, and what became of it.
+
+Everything received is kept, also what is not eligible or was rejected, so that a change of policy takes
+effect on what is here and needs no session reset and no ROUTE-REFRESH.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Final
+
+from felixbgp.bgp.policy.evaluate import PolicyView
+from felixbgp.bgp.policy.types import Policy, RouteSource
+from felixbgp.bgp.rib.loc_rib import LocRib
+from felixbgp.bgp.rib.path import Acceptance, Path, PathPeer
+from felixbgp.bgp.wire.messages import PathAttributes
+from felixbgp.net import Nlri
+
+SWEEP_FIRST: Final = 1024
+"""Distinct attribute sets before unused ones are looked for; from then on, twice the number in use."""
+
+
+class AdjRibIn:
+    """Routes as received. Feeds the eligible and accepted ones into `loc_rib`."""
+
+    __slots__ = (
+        "_acceptance",
+        "_filtered",
+        "_ineligible_count",
+        "_loc_rib",
+        "_paths",
+        "_peer",
+        "_routes",
+        "_stale",
+        "_sweep_at",
+        "_view",
+        "end_of_rib",
+    )
+
+    def __init__(self, loc_rib: LocRib, peer: PathPeer, acceptance: Acceptance, policy: Policy) -> None:
+        self._loc_rib = loc_rib
+        self._peer = peer
+        self._acceptance = acceptance
+        self._view = PolicyView(policy, loc_rib.family, RouteSource.BGP, "")
+        self._routes: dict[Nlri, Path] = {}
+        self._filtered: dict[Nlri, str] = {}
+        self._ineligible_count = 0
+        self._paths: dict[PathAttributes, Path] = {}
+        self._sweep_at = SWEEP_FIRST
+        self._stale: dict[Nlri, None] = {}
+        self.end_of_rib = False
+        """Whether the peer said that its initial table is complete (RFC 4724 §2)."""
+
+    def __len__(self) -> int:
+        return len(self._routes)
+
+    @property
+    def accepted_count(self) -> int:
+        """Routes that take part in the decision."""
+        return len(self._routes) - len(self._filtered) - self._ineligible_count
+
+    @property
+    def attributes_count(self) -> int:
+        """Distinct sets of attributes."""
+        return len(self._paths)
+
+    def announce(self, attributes: PathAttributes, nlris: Sequence[Nlri]) -> None:
+        """The peer announced these prefixes; what it announced for them before is replaced."""
+        path = self._path(attributes)
+        for nlri in nlris:
+            self._set(nlri, path)
+        if self._stale:
+            for nlri in nlris:
+                self._stale.pop(nlri, None)
+
+    def withdraw(self, nlris: Iterable[Nlri]) -> None:
+        """The peer withdrew these prefixes; those it never announced are ignored."""
+        for nlri in nlris:
+            if nlri in self._routes:
+                self._remove(nlri)
+
+    def attributes(self, nlri: Nlri) -> PathAttributes | None:
+        """What the peer last announced for a prefix."""
+        path = self._routes.get(nlri)
+        return None if path is None else path.attributes
+
+    def refusal(self, nlri: Nlri) -> str:
+        """Why a received route takes no part in the decision: a loop, or a rule's name; "" if it does."""
+        path = self._routes.get(nlri)
+        if path is None:
+            return "not received"
+        return path.ineligible or self._filtered.get(nlri, "")
+
+    def prefixes(self) -> list[Nlri]:
+        """Every prefix received, in order of arrival."""
+        return list(self._routes)
+
+    def reconfigure(self, peer: PathPeer, acceptance: Acceptance, policy: Policy) -> None:
+        """Judge everything received again under changed configuration."""
+        self._peer = peer
+        self._acceptance = acceptance
+        self._view = PolicyView(policy, self._loc_rib.family, RouteSource.BGP, "")
+        renewed = {path: self._new_path(path.attributes) for path in self._paths.values()}
+        self._paths = {attributes: renewed[path] for attributes, path in self._paths.items()}
+        for nlri, path in list(self._routes.items()):
+            self._set(nlri, renewed[path])
+
+    def remove_some(self, budget: int) -> int:
+        """Drop up to `budget` routes, for the session is gone; returns how many were dropped."""
+        nlris = list(islice(self._routes, budget))
+        for nlri in nlris:
+            self._remove(nlri)
+        return len(nlris)
+
+    def begin_refresh(self) -> None:
+        """BoRR: what is not announced again before EoRR is gone (RFC 7313 §4)."""
+        self._stale = dict.fromkeys(self._routes)
+
+    def end_refresh(self) -> None:
+        """EoRR: remove what was not announced again."""
+        stale, self._stale = self._stale, {}
+        self.withdraw(stale)
+
+    def _set(self, nlri: Nlri, path: Path) -> None:
+        old = self._routes.get(nlri)
+        if old is path:
+            return
+        before = None if old is None else self._forget(nlri, old)
+        self._routes[nlri] = path
+        after: Path | None = path
+        if path.ineligible:
+            self._ineligible_count += 1
+            after = None
+        else:
+            accepted, rule = self._view.constant or self._view.decide(nlri)
+            if not accepted:
+                self._filtered[nlri] = rule
+                after = None
+        self._loc_rib.replace(nlri, before, after)
+
+    def _remove(self, nlri: Nlri) -> None:
+        self._loc_rib.replace(nlri, self._forget(nlri, self._routes.pop(nlri)), None)
+
+    def _forget(self, nlri: Nlri, path: Path) -> Path | None:
+        """Take back the verdict on a route; returns its path if the Loc-RIB has it."""
+        if path.ineligible:
+            self._ineligible_count -= 1
+            return None
+        if self._filtered and self._filtered.pop(nlri, None) is not None:
+            return None
+        return path
+
+    def _path(self, attributes: PathAttributes) -> Path:
+        path = self._paths.get(attributes)
+        if path is None:
+            if len(self._paths) >= self._sweep_at:
+                self._sweep()
+            path = self._paths[attributes] = self._new_path(attributes)
+        return path
+
+    def _new_path(self, attributes: PathAttributes) -> Path:
+        return Path(attributes, self._peer, ineligible=self._acceptance.refusal(attributes))
+
+    def _sweep(self) -> None:
+        """Forget attribute sets that no route has any more."""
+        used = dict.fromkeys(self._routes.values())
+        self._paths = {attributes: path for attributes, path in self._paths.items() if path in used}
+        self._sweep_at = max(SWEEP_FIRST, 2 * len(self._paths))

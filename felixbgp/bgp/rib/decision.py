@@ -1,0 +1,124 @@
+"""The decision process of RFC 4271 §9.1: which of the paths to a prefix is used.
+
+The result is a function of the set of paths. It does not depend on their order, their age or on what was
+selected before, so it can be recomputed at any time and by anybody. That is why there is no "oldest route"
+step, and why MED, which is no order between two paths of different neighbour ASes, removes paths from the
+set instead of ordering pairs (RFC 4271 §9.1.2.2 c).
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import NamedTuple, TypeVar
+
+from felixbgp.bgp.rib.path import Path
+
+Key = TypeVar("Key", int, bytes, tuple[int, bytes, int])
+
+
+class SelectionReason(Enum):
+    """The step of the ladder that left one path."""
+
+    ONLY_PATH = "only path"
+    LOCAL = "originated here"
+    LOCAL_PREF = "higher LOCAL_PREF"
+    AS_PATH = "shorter AS_PATH"
+    ORIGIN = "lower ORIGIN"
+    MED = "lower MULTI_EXIT_DISC from the same neighbouring AS"
+    EXTERNAL = "eBGP over iBGP"
+    IDENTIFIER = "lower BGP Identifier or ORIGINATOR_ID"
+    CLUSTER_LIST = "shorter CLUSTER_LIST"
+    PEER_ADDRESS = "lower peer address"
+
+
+class Best(NamedTuple):
+    """The path to use and the step that decided for it."""
+
+    path: Path
+    reason: SelectionReason
+
+
+def best_path(paths: Sequence[Path]) -> Best:
+    """Walk the ladder until one of the eligible paths is left; there must be at least one.
+
+    Absent attributes have a stated value (LOCAL_PREF 100, MED 0), so that every step orders every path.
+    """
+    if len(paths) == 1:
+        return Best(paths[0], SelectionReason.ONLY_PATH)
+    left = list(paths)
+    # 1. Our own routes before learned ones, as BIRD and therefore Calico order their protocols.
+    if len(left := _lowest(left, _is_learned)) == 1:
+        return Best(left[0], SelectionReason.LOCAL)
+    # 2. The highest degree of preference (RFC 4271 §9.1.1).
+    if len(left := _lowest(left, _negative_local_pref)) == 1:
+        return Best(left[0], SelectionReason.LOCAL_PREF)
+    # 3. The fewest AS numbers (§9.1.2.2 a).
+    if len(left := _lowest(left, _as_path_length)) == 1:
+        return Best(left[0], SelectionReason.AS_PATH)
+    # 4. IGP before EGP before INCOMPLETE (§9.1.2.2 b).
+    if len(left := _lowest(left, _origin)) == 1:
+        return Best(left[0], SelectionReason.ORIGIN)
+    # 5. Per neighbouring AS, the lowest MED (§9.1.2.2 c).
+    if len(left := _lowest_med_per_neighbour(left)) == 1:
+        return Best(left[0], SelectionReason.MED)
+    # 6. eBGP before iBGP (§9.1.2.2 d).
+    if len(left := _lowest(left, _is_internal)) == 1:
+        return Best(left[0], SelectionReason.EXTERNAL)
+    # 7. The nearest NEXT_HOP (§9.1.2.2 e): no IGP runs here, all next hops are stated to be equally near.
+    # 8. The lowest BGP Identifier (§9.1.2.2 f), or ORIGINATOR_ID (RFC 4456 §9).
+    if len(left := _lowest(left, _identifier)) == 1:
+        return Best(left[0], SelectionReason.IDENTIFIER)
+    # 9. The fewest reflections (RFC 4456 §9).
+    if len(left := _lowest(left, _cluster_list_length)) == 1:
+        return Best(left[0], SelectionReason.CLUSTER_LIST)
+    # 10. The lowest peer address (§9.1.2.2 g); the port tells apart two peers at one address.
+    return Best(_lowest(left, _peer_address)[0], SelectionReason.PEER_ADDRESS)
+
+
+def _lowest(paths: list[Path], key: Callable[[Path], Key]) -> list[Path]:
+    """The paths whose key is lowest."""
+    keys = [key(path) for path in paths]
+    lowest = min(keys)
+    return [path for path, value in zip(paths, keys, strict=True) if value == lowest]
+
+
+def _lowest_med_per_neighbour(paths: list[Path]) -> list[Path]:
+    lowest: dict[int, int] = {}
+    for path in paths:
+        med = path.attributes.med or 0
+        lowest[path.neighbour_as] = min(med, lowest.get(path.neighbour_as, med))
+    return [path for path in paths if (path.attributes.med or 0) == lowest[path.neighbour_as]]
+
+
+def _is_learned(path: Path) -> bool:
+    return path.peer is not None
+
+
+def _negative_local_pref(path: Path) -> int:
+    return -path.local_pref
+
+
+def _as_path_length(path: Path) -> int:
+    return path.as_path_length
+
+
+def _origin(path: Path) -> int:
+    return path.attributes.origin
+
+
+def _is_internal(path: Path) -> bool:
+    return path.peer is not None and not path.peer.external
+
+
+def _identifier(path: Path) -> bytes:
+    return path.identifier
+
+
+def _cluster_list_length(path: Path) -> int:
+    return len(path.attributes.cluster_list)
+
+
+def _peer_address(path: Path) -> tuple[int, bytes, int]:
+    if path.peer is None:
+        return (0, b"", 0)
+    peer = path.peer.peer
+    return (len(peer.address), bytes(peer.address), peer.port)

@@ -1,0 +1,145 @@
+"""What a path becomes on its way to a kind of peer (RFC 4271 §5, §9.2; RFC 4456 §8), as pure functions.
+
+                         to an eBGP peer               to an iBGP peer
+    AS_PATH              our AS in front               as it is
+    NEXT_HOP             ourselves, or kept by wish    own routes: theirs or ourselves; learned: as it is
+    MULTI_EXIT_DISC      dropped                       as it is
+    LOCAL_PREF           dropped                       as it is, 100 when absent
+    ORIGINATOR_ID        dropped                       set when reflecting
+    CLUSTER_LIST         dropped                       ours in front when reflecting
+    others               as they are
+
+A route learned over iBGP goes to an iBGP peer only by reflection: the sender or the receiver is a client.
+"""
+
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from felixbgp.bgp.config import NextHopMode, PeerId
+from felixbgp.bgp.policy.types import Policy
+from felixbgp.bgp.rib.path import DEFAULT_LOCAL_PREF, Path
+from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
+from felixbgp.net import Address, Family
+
+NO_EXPORT: Final = 0xFFFFFF01
+NO_ADVERTISE: Final = 0xFFFFFF02
+NO_EXPORT_SUBCONFED: Final = 0xFFFFFF03
+"""RFC 1997; without confederations the last means the same as NO_EXPORT."""
+
+SEGMENT_ASNS_MAX: Final = 255
+"""The count of AS numbers in a segment is one octet (RFC 4271 §4.3)."""
+
+
+class ExportView(NamedTuple):
+    """Everything that makes two peers be told the same: the key of their update group."""
+
+    family: Family
+    external: bool
+    client: bool
+    local_as: int
+    local_address: Address
+    """Our end of the session: what "ourselves" means as NEXT_HOP."""
+    next_hop: NextHopMode
+    cluster_id: bytes
+    policy: Policy
+    four_octet_as: bool = True
+
+
+class Export:
+    """One set of attributes to advertise, from one source; equal only to itself, shared by its prefixes."""
+
+    __slots__ = ("attributes", "source", "via_us")
+
+    def __init__(self, source: PeerId | None, attributes: PathAttributes | None, *, via_us: bool) -> None:
+        self.source = source
+        """The peer it was learned from, which is never told of it again; None for a route of our own."""
+        self.attributes = attributes
+        self.via_us = via_us
+        """Whether the receiver will send its traffic here, so that our kernel must be ready for it."""
+
+    def same(self, other: "Export | None") -> bool:
+        """Whether a peer that was told `other` knows this already."""
+        return self is other or (
+            other is not None and self.source == other.source and self.attributes == other.attributes
+        )
+
+
+def export(view: ExportView, path: Path) -> Export | None:
+    """What to tell the peers of this view about a path; None means nothing. The policy is not asked."""
+    if not may_advertise(view, path):
+        return None
+    next_hop = _next_hop(view, path)
+    if len(next_hop) != view.family.octets:
+        return None  # Our end of the session has no address of this family to offer.
+    attributes = path.attributes
+    if view.external:
+        exported = replace(
+            attributes,
+            as_path=prepended(view.local_as, attributes.as_path),
+            next_hop=next_hop,
+            med=None,
+            local_pref=None,
+            originator_id=None,
+            cluster_list=(),
+        )
+    else:
+        exported = replace(attributes, next_hop=next_hop, local_pref=_local_pref(attributes))
+        if _learned_over_ibgp(path):
+            exported = _reflected(exported, path, view.cluster_id)
+    source = None if path.peer is None else path.peer.peer
+    return Export(source, exported, via_us=next_hop == view.local_address)
+
+
+def may_advertise(view: ExportView, path: Path) -> bool:
+    """The rules that forbid an advertisement whatever the policy says."""
+    communities = path.attributes.communities
+    if NO_ADVERTISE in communities:
+        return False
+    if view.external:
+        return NO_EXPORT not in communities and NO_EXPORT_SUBCONFED not in communities
+    # RFC 4271 §9.2 forbids iBGP to iBGP; RFC 4456 §6 allows it from and to clients.
+    return not _learned_over_ibgp(path) or view.client or (path.peer is not None and path.peer.client)
+
+
+def prepended(asn: int, as_path: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """The AS_PATH with one more AS number in front (RFC 4271 §5.1.2), without confederation segments."""
+    outside = tuple(one for one in as_path if one.type in (SegmentType.AS_SEQUENCE, SegmentType.AS_SET))
+    if outside and outside[0].type == SegmentType.AS_SEQUENCE and len(outside[0].asns) < SEGMENT_ASNS_MAX:
+        return (Segment(SegmentType.AS_SEQUENCE, (asn, *outside[0].asns)), *outside[1:])
+    return (Segment(SegmentType.AS_SEQUENCE, (asn,)), *outside)
+
+
+def _learned_over_ibgp(path: Path) -> bool:
+    return path.peer is not None and not path.peer.external
+
+
+def _next_hop(view: ExportView, path: Path) -> bytes:
+    """RFC 4271 §5.1.3, with Calico's nextHopMode on top.
+
+    To eBGP peers always ourselves unless told otherwise: they may be several hops away, and a third party's
+    address need not be reachable from there.
+    """
+    offered = path.attributes.next_hop
+    if path.peer is None:
+        # A gateway that its receiver could not use on its own link stands for ourselves.
+        usable = len(offered) == view.family.octets and not Address(offered).is_link_local
+        keep = usable and not view.external and view.next_hop is not NextHopMode.SELF
+    elif view.next_hop is NextHopMode.AUTO:
+        keep = not view.external
+    else:
+        keep = view.next_hop is NextHopMode.KEEP
+    return offered if keep else bytes(view.local_address)
+
+
+def _local_pref(attributes: PathAttributes) -> int:
+    """RFC 4271 §5.1.5: always present towards iBGP peers."""
+    return DEFAULT_LOCAL_PREF if attributes.local_pref is None else attributes.local_pref
+
+
+def _reflected(attributes: PathAttributes, path: Path, cluster_id: bytes) -> PathAttributes:
+    """RFC 4456 §8: name the originator once, and ourselves in front of the reflectors passed."""
+    return replace(
+        attributes,
+        originator_id=path.identifier,
+        cluster_list=(cluster_id, *attributes.cluster_list),
+    )

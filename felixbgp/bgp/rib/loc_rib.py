@@ -1,0 +1,158 @@
+"""Loc-RIB of one family (RFC 4271 §3.2): the candidates of every prefix and the one selected.
+
+Adj-RIB-In (peer 1) ──┐
+Adj-RIB-In (peer 2) ──┼─ replace(nlri, old, new) ─▶ candidates ─ dirty ─▶ decide() ─▶ selected
+routes of our own  ───┘                                                     │
+                                                          RouteChange, and prefixes to export again
+"""
+
+from itertools import islice
+from typing import Final, TypeVar
+
+from felixbgp.bgp.rib.decision import SelectionReason, best_path
+from felixbgp.bgp.rib.path import Path
+from felixbgp.bgp.routes import RouteChange, Selected
+from felixbgp.net import Address, Family, Nlri
+
+CHOICES_MAX: Final = 8192
+"""Prefixes are decided in the order they arrived, so those with the same candidates come together; more sets
+of candidates than one batch holds would only keep dead paths in memory."""
+
+Value = TypeVar("Value")
+
+
+class Choice:
+    """The outcome for one set of candidates: the path to use, and what the outside sees of it."""
+
+    __slots__ = ("path", "selected")
+
+    def __init__(self, path: Path, reason: SelectionReason) -> None:
+        attributes = path.attributes
+        peer = None if path.peer is None else path.peer.peer
+        next_hops = () if peer is None else (Address(attributes.next_hop),)
+        self.path = path
+        self.selected = Selected(path.source, peer, next_hops, attributes, reason.value)
+
+
+class LocRib:
+    """Candidates, selected routes, and the prefixes whose decision is due."""
+
+    __slots__ = ("_candidates", "_choices", "_dirty", "_path_count", "_selected", "family")
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self._candidates: dict[Nlri, tuple[Path, ...]] = {}
+        self._selected: dict[Nlri, Choice] = {}
+        self._dirty: dict[Nlri, None] = {}
+        self._choices: dict[tuple[Path, ...], Choice] = {}
+        self._path_count = 0
+
+    def __len__(self) -> int:
+        return len(self._selected)
+
+    @property
+    def path_count(self) -> int:
+        """Eligible paths, selected or not."""
+        return self._path_count
+
+    @property
+    def dirty_count(self) -> int:
+        """Prefixes waiting for their decision."""
+        return len(self._dirty)
+
+    def replace(self, nlri: Nlri, old: Path | None, new: Path | None) -> None:
+        """One source's eligible path to a prefix changed; None means it has none."""
+        if old is new:
+            return
+        self._path_count += (new is not None) - (old is not None)
+        candidates = self._candidates
+        present = candidates.get(nlri)
+        if present is not None and not (len(present) == 1 and present[0] is old):
+            others = tuple(path for path in present if path is not old)
+            if new is not None:
+                candidates[nlri] = (*others, new)
+            else:
+                candidates[nlri] = others if len(others) > 1 else others[0].alone
+        elif new is not None:
+            candidates[nlri] = new.alone
+        else:
+            del candidates[nlri]
+        self._dirty[nlri] = None
+
+    def path(self, nlri: Nlri) -> Path | None:
+        """The selected path of a prefix as of its last decision."""
+        choice = self._selected.get(nlri)
+        return None if choice is None else choice.path
+
+    def selected(self, nlri: Nlri) -> Selected | None:
+        """The selected route of a prefix as of its last decision."""
+        choice = self._selected.get(nlri)
+        return None if choice is None else choice.selected
+
+    def candidates(self, nlri: Nlri) -> tuple[Path, ...]:
+        """The eligible paths of a prefix, in no particular order."""
+        return self._candidates.get(nlri, ())
+
+    def prefixes(self) -> dict[Nlri, None]:
+        """Every prefix with a selected route, as an ordered set of its own."""
+        return dict.fromkeys(self._selected)
+
+    def decide(self, budget: int, changes: list[RouteChange]) -> list[Nlri]:
+        """Decide for up to `budget` prefixes; appends what the outside sees and returns what to export again.
+
+        A prefix is exported again when its path is another object, for that may differ in what the export
+        rules look at; `changes` gets it only when the route itself differs.
+        """
+        moved: list[Nlri] = []
+        selected = self._selected
+        for nlri, _ in take_first(self._dirty, budget):
+            old = selected.get(nlri)
+            choice = self._choice(nlri)
+            if choice is None:
+                if old is None:
+                    continue
+                del selected[nlri]
+                changes.append(RouteChange(self.family, nlri, None))
+                moved.append(nlri)
+            elif choice is not old:
+                selected[nlri] = choice
+                if old is not None and old.path is choice.path:
+                    continue
+                moved.append(nlri)
+                if old is None or not _same_route(old.selected, choice.selected):
+                    changes.append(RouteChange(self.family, nlri, choice.selected))
+        return moved
+
+    def _choice(self, nlri: Nlri) -> Choice | None:
+        paths = self._candidates.get(nlri)
+        if paths is None:
+            return None
+        choice = self._choices.get(paths)
+        if choice is None:
+            if len(self._choices) >= CHOICES_MAX:
+                self._choices.clear()
+            path, reason = best_path(paths)
+            choice = self._choices[paths] = Choice(path, reason)
+        return choice
+
+
+def take_first(waiting: dict[Nlri, Value], count: int) -> list[tuple[Nlri, Value]]:
+    """Remove and return the first `count` entries, oldest first."""
+    if count >= len(waiting):
+        everything = list(waiting.items())
+        waiting.clear()
+        return everything
+    taken = list(islice(waiting.items(), max(count, 0)))
+    for nlri, _ in taken:
+        del waiting[nlri]
+    return taken
+
+
+def _same_route(one: Selected, other: Selected) -> bool:
+    """Whether two selections lead to the same place with the same attributes, whatever decided for them."""
+    return (
+        one.source is other.source
+        and one.peer == other.peer
+        and one.next_hops == other.next_hops
+        and one.attributes == other.attributes
+    )

@@ -1,0 +1,346 @@
+"""Update groups: peers with the same export view are told the same, encoded once.
+
+    Loc-RIB ─ changed prefixes ─▶ UpdateGroup ─ settle: policy, attributes ─▶ wanted (per prefix)
+                                       │
+                       ┌───────────────┼───────────────────┐
+                   AdjRibOut       AdjRibOut           AdjRibOut          who knows what (`adj_rib_out`)
+                   peers 1, 2, 3   peer 4 (just joined)   peer 5 (slow)
+                       │ one encoding
+                 outbox of each peer's connection
+
+A table that cannot go on as one is split, and tables that have come to say the same are joined again.
+"""
+
+from collections.abc import Container, Iterable, Sequence
+from typing import Final
+
+from felixbgp.bgp.config import PeerId
+from felixbgp.bgp.policy.evaluate import PolicyView
+from felixbgp.bgp.policy.types import RouteSource
+from felixbgp.bgp.rib.adj_rib_out import AdjRibOut, Completion, Member
+from felixbgp.bgp.rib.export import Export, ExportView, export
+from felixbgp.bgp.rib.loc_rib import LocRib, take_first
+from felixbgp.bgp.rib.path import Path
+from felixbgp.bgp.wire.messages import PathAttributes
+from felixbgp.bgp.wire.update import encode_announcements, encode_end_of_rib, encode_withdrawals
+from felixbgp.net import Nlri
+
+BATCH: Final = 1024
+"""Prefixes encoded between two looks at the credit: at one attribute set each, about 100 KiB of messages."""
+EXPORTS_MAX: Final = 65536
+"""Remembered results per path. When full all are forgotten, as finding the dead ones would cost as much."""
+COMPLETION_WAIT_NS: Final = 5_000_000_000
+"""How long End-of-RIB waits for the kernel: batches of routes take milliseconds, a refused one forever."""
+JOIN_PENDING_MAX: Final = 1024
+"""Tables with more pending prefixes are not compared, as that would cost more than it saves."""
+
+OUTDATED: Final = Export(None, None, via_us=False)
+"""What a peer that asks for its routes again is taken to know: something, and never the right thing."""
+
+
+class UpdateGroup:
+    """The peers of one export view: what they should know, and their tables."""
+
+    __slots__ = (
+        "_changed",
+        "_exports",
+        "_interned",
+        "_loc_rib",
+        "_policies",
+        "_source_counts",
+        "_tables",
+        "_wanted",
+        "view",
+    )
+
+    def __init__(self, view: ExportView, loc_rib: LocRib) -> None:
+        self.view = view
+        self._loc_rib = loc_rib
+        self._wanted: dict[Nlri, Export] = {}
+        self._changed: dict[Nlri, None] = loc_rib.prefixes()
+        self._source_counts: dict[PeerId | None, int] = {}
+        self._tables: list[AdjRibOut] = []
+        self._exports: dict[Path, Export | None] = {}
+        self._interned: dict[tuple[PeerId | None, PathAttributes], Export] = {}
+        self._policies: dict[tuple[RouteSource, str], PolicyView] = {}
+
+    # ---- members
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody is left."""
+        return not self._tables
+
+    def join(self, member: Member, now: int) -> None:
+        """A session was established: its peer knows nothing, and gets everything and then End-of-RIB."""
+        for table in self._tables:
+            if table.fresh:
+                table.members[member.peer] = member
+                return
+        table = AdjRibOut((member,))
+        table.announcing = dict.fromkeys(self._wanted)
+        end_of_rib = encode_end_of_rib(self.view.family)
+        table.completion = Completion((end_of_rib,), now + COMPLETION_WAIT_NS)
+        self._tables.append(table)
+
+    def leave(self, peer: PeerId) -> AdjRibOut:
+        """A peer goes; returns its table, for those who want to know what it was told."""
+        table = self._table_of(peer)
+        own = table.split((table.members[peer],))
+        if not table.members:
+            self._tables.remove(table)
+        return own
+
+    def told(self, table: AdjRibOut) -> dict[Nlri, Export]:
+        """What the members of a table were told, their own routes included."""
+        return table.known(self._wanted)
+
+    def adopt(self, table: AdjRibOut, told: dict[Nlri, Export]) -> None:
+        """Peers come over from another view: tell them the difference, and nothing else."""
+        self.settle(len(self._changed))
+        differing = {
+            nlri: told.get(nlri) for nlri, wanted in self._wanted.items() if not wanted.same(told.get(nlri))
+        }
+        table.announcing = differing
+        table.waiting = {}
+        table.withdrawing = {nlri: known for nlri, known in told.items() if nlri not in self._wanted}
+        table.fresh = False
+        self._tables.append(table)
+
+    def refresh(self, peer: PeerId, opening: tuple[bytes, ...], closing: tuple[bytes, ...], now: int) -> None:
+        """A peer asks for everything again (RFC 2918 §4), between two marks if it knows RFC 7313's."""
+        table = self._table_of(peer)
+        if len(table.members) > 1:
+            table = table.split((table.members[peer],))
+            self._tables.append(table)
+        for nlri, wanted in self._wanted.items():
+            if wanted.source != peer and nlri not in table.waiting:
+                table.announcing.setdefault(nlri, OUTDATED)
+        table.fresh = False
+        _send(table.members.values(), opening)
+        due = table.completion.messages if table.completion is not None else ()
+        if due or closing:
+            table.completion = Completion((*due, *closing), now + COMPLETION_WAIT_NS)
+
+    def advertised_count(self, peer: PeerId) -> int:
+        """How many prefixes a peer was told."""
+        table = self._table_of(peer)
+        if not table.pending_count:
+            return len(self._wanted) - self._source_counts.get(peer, 0)
+        return sum(export.source != peer for export in self.told(table).values())
+
+    # ---- changes
+
+    def mark(self, nlris: Iterable[Nlri]) -> None:
+        """The selected path of these prefixes is another one."""
+        self._changed.update(dict.fromkeys(nlris))
+
+    def release(self, nlris: Iterable[Nlri]) -> None:
+        """The kernel is ready for these prefixes."""
+        for table in self._tables:
+            if table.waiting:
+                for nlri in nlris:
+                    table.release(nlri)
+
+    def settle(self, budget: int) -> int:
+        """Work out for up to `budget` changed prefixes what the peers should know; returns how many."""
+        batch = take_first(self._changed, budget)
+        wanted = self._wanted
+        for nlri, _ in batch:
+            old = wanted.get(nlri)
+            new = self._export(nlri)
+            if new is old or (new is not None and new.same(old)):
+                continue
+            if old is not None:
+                self._source_counts[old.source] -= 1
+            if new is None:
+                del wanted[nlri]
+            else:
+                wanted[nlri] = new
+                self._source_counts[new.source] = self._source_counts.get(new.source, 0) + 1
+            for table in self._tables:
+                table.note(nlri, old, new)
+        return len(batch)
+
+    def _export(self, nlri: Nlri) -> Export | None:
+        path = self._loc_rib.path(nlri)
+        if path is None:
+            return None
+        key = (path.source, path.interface)
+        policy = self._policies.get(key)
+        if policy is None:
+            policy = self._policies[key] = PolicyView(self.view.policy, self.view.family, *key)
+        if not (policy.constant or policy.decide(nlri)).accepted:
+            return None
+        if path in self._exports:
+            return self._exports[path]
+        return self._export_path(path)
+
+    def _export_path(self, path: Path) -> Export | None:
+        if len(self._exports) >= EXPORTS_MAX:
+            self._exports.clear()
+            self._interned.clear()
+        result = export(self.view, path)
+        if result is not None and result.attributes is not None:
+            # Paths that differ in what is not exported become one, and share their messages.
+            result = self._interned.setdefault((result.source, result.attributes), result)
+        self._exports[path] = result
+        return result
+
+    # ---- sending
+
+    def send_withdrawals(self, budget: int) -> int:
+        """Tell of up to `budget` prefixes that are gone; returns how many."""
+        done = 0
+        for table in list(self._tables):
+            while done < budget and table.withdrawing and self._proceed(table):
+                batch = take_first(table.withdrawing, min(BATCH, budget - done))
+                done += len(batch)
+                self._withdraw(table, batch)
+        return done
+
+    def send_announcements(self, budget: int, held: Container[Nlri], now: int) -> int:
+        """Tell of up to `budget` prefixes, those that the kernel holds up excepted; returns how many."""
+        done = 0
+        for table in list(self._tables):
+            while done < budget and table.announcing and self._proceed(table):
+                batch = take_first(table.announcing, min(BATCH, budget - done))
+                done += len(batch)
+                self._announce(table, batch, held)
+            self._complete(table, now)
+        self._join_tables()
+        return done
+
+    def _withdraw(self, table: AdjRibOut, batch: Sequence[tuple[Nlri, Export | None]]) -> None:
+        family = self.view.family
+        by_source: dict[PeerId | None, list[Nlri]] = {}
+        for nlri, known in batch:
+            source = known.source if known is not None and known.source in table.members else None
+            by_source.setdefault(source, []).append(nlri)
+        for source, nlris in by_source.items():
+            _send(_others(table, source), encode_withdrawals(family, nlris))
+
+    def _announce(
+        self, table: AdjRibOut, batch: Sequence[tuple[Nlri, Export | None]], held: Container[Nlri]
+    ) -> None:
+        by_export: dict[Export, list[Nlri]] = {}
+        for nlri, known in batch:
+            wanted = self._wanted[nlri]
+            if wanted.via_us and nlri in held:
+                table.waiting[nlri] = known
+                continue
+            nlris = by_export.get(wanted)
+            if nlris is None:
+                by_export[wanted] = [nlri]
+            else:
+                nlris.append(nlri)
+        view = self.view
+        for wanted, nlris in by_export.items():
+            if wanted.attributes is None:
+                continue
+            messages = encode_announcements(
+                view.family, wanted.attributes, nlris, four_octet_as=view.four_octet_as
+            )
+            if messages:
+                _send(_others(table, wanted.source), messages)
+            else:
+                # RFC 8654 §4: attributes that fit into no message. What was told before is no longer true.
+                _send(_others(table, wanted.source), encode_withdrawals(view.family, nlris))
+        self._retract(table, dict(batch), by_export)
+
+    def _retract(
+        self,
+        table: AdjRibOut,
+        known: dict[Nlri, Export | None],
+        by_export: dict[Export, list[Nlri]],
+    ) -> None:
+        """Take back from a peer what now comes from it: it knew another source's route until now."""
+        for wanted, nlris in by_export.items():
+            member = table.members.get(wanted.source) if wanted.source is not None else None
+            if member is None:
+                continue
+            gone = [nlri for nlri in nlris if _knew(known[nlri], member.peer)]
+            if gone:
+                _send((member,), encode_withdrawals(self.view.family, gone))
+
+    def _complete(self, table: AdjRibOut, now: int) -> None:
+        """Say that the table is complete, once it is, or as far as it will be in time."""
+        completion = table.completion
+        if completion is None or self._changed or table.announcing or table.withdrawing:
+            return
+        if table.waiting and now < completion.deadline:
+            return
+        _send(table.members.values(), completion.messages)
+        table.completion = None
+        table.fresh = False
+
+    def _proceed(self, table: AdjRibOut) -> bool:
+        """Whether the table's members can take more; those who cannot get a table of their own."""
+        ready = [member for member in table.members.values() if member.outlet.has_credit]
+        if not ready:
+            return False
+        if len(ready) < len(table.members):
+            blocked = [member for member in table.members.values() if not member.outlet.has_credit]
+            self._tables.append(table.split(blocked))
+        table.fresh = False
+        return True
+
+    def _join_tables(self) -> None:
+        """Put together the tables that have come to say the same."""
+        if len(self._tables) < 2:
+            return
+        kept: list[AdjRibOut] = []
+        by_size: dict[tuple[int, int, int], AdjRibOut] = {}
+        for table in self._tables:
+            other = by_size.setdefault(table.sizes, table)
+            if other is not table and table.pending_count <= JOIN_PENDING_MAX and other.equals(table):
+                other.members.update(table.members)
+            else:
+                kept.append(table)
+        self._tables = kept
+
+    # ---- sizes
+
+    def has_work(self) -> bool:
+        """Whether a call now would get something done."""
+        return bool(self._changed) or any(_has_work(table) for table in self._tables)
+
+    def next_deadline(self) -> int | None:
+        """When a completion stops waiting for the kernel."""
+        deadlines = [
+            table.completion.deadline
+            for table in self._tables
+            if table.completion is not None and not table.announcing and not table.withdrawing
+        ]
+        return min(deadlines, default=None)
+
+    def pending_count(self) -> int:
+        """Prefixes to tell, summed over the peers."""
+        changed = len(self._changed)
+        return sum((table.pending_count + changed) * len(table.members) for table in self._tables)
+
+    def _table_of(self, peer: PeerId) -> AdjRibOut:
+        return next(table for table in self._tables if peer in table.members)
+
+
+def _others(table: AdjRibOut, source: PeerId | None) -> Iterable[Member]:
+    """The members who are told of routes of this source."""
+    if source is None or source not in table.members:
+        return table.members.values()
+    return [member for member in table.members.values() if member.peer != source]
+
+
+def _knew(known: Export | None, peer: PeerId) -> bool:
+    return known is not None and known.source != peer
+
+
+def _has_work(table: AdjRibOut) -> bool:
+    if table.announcing or table.withdrawing:
+        return any(member.outlet.has_credit for member in table.members.values())
+    return table.completion is not None and not table.waiting
+
+
+def _send(members: Iterable[Member], messages: Sequence[bytes]) -> None:
+    octets = sum(map(len, messages))
+    for member in members:
+        member.outlet.put(messages, octets)
