@@ -78,7 +78,7 @@ CA_CERT_FILE = Setting("etcd.ca_cert_file", "ETCD_CA_CERT_FILE", "--etcd-ca-cert
 CERT_FILE = Setting("etcd.cert_file", "ETCD_CERT_FILE", "--etcd-cert-file")
 KEY_FILE = Setting("etcd.key_file", "ETCD_KEY_FILE", "--etcd-key-file")
 USERNAME = Setting("etcd.username", "ETCD_USERNAME", "--etcd-username")
-PASSWORD = Setting("etcd.password", "ETCD_PASSWORD", "--etcd-password")
+PASSWORD = Setting("etcd.password", "ETCD_PASSWORD", "")  # no flag: every user of the host can read flags
 
 ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD)
 SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, PROTOCOL, METRIC, *ETCD_SETTINGS)
@@ -140,6 +140,18 @@ def load(
         route_metric=_integer(sources.find(METRIC), 1, 2**32 - 1, ROUTE_METRIC),
         log_level=_log_level(sources.find(LOG_LEVEL)),
     )
+
+
+def node_name(
+    flags: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    path: Path | None = None,
+    *,
+    hostname: Callable[[], str] = socket.gethostname,
+) -> str:
+    """The name of the node we are on, for commands that act on it by default. Raises `SettingsError`."""
+    file = read_file(path, unreadable_is_missing=path is None)
+    return _node(Sources(flags, environ, file, path or AGENT_FILE).find(NODE), hostname)
 
 
 def load_etcd(

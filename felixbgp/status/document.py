@@ -108,6 +108,12 @@ def to_object(status: NodeStatus) -> dict[str, object]:
     return loaded
 
 
+def alive_to_object(alive: AgentAlive) -> dict[str, object]:
+    """The value of the leased key as the JSON object that it is, for printing."""
+    loaded: dict[str, object] = json.loads(encode_alive(alive))
+    return loaded
+
+
 def _encode_speaker(speaker: SpeakerStatus) -> status_pb2.Speaker:
     return status_pb2.Speaker(
         identifier=str(speaker.identifier),

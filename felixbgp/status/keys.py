@@ -6,14 +6,19 @@ ALIVE = "alive"
 STATUS = "status"
 
 
+def prefix_of_node(node: str) -> str:
+    """What all keys of one node begin with."""
+    return f"{NODES}{node}/"
+
+
 def alive_key(node: str) -> str:
     """The leased key that exists as long as the node's agent runs."""
-    return f"{NODES}{node}/{ALIVE}"
+    return prefix_of_node(node) + ALIVE
 
 
 def status_key(node: str) -> str:
     """The durable key of the node's last known status."""
-    return f"{NODES}{node}/{STATUS}"
+    return prefix_of_node(node) + STATUS
 
 
 def parse_key(key: str) -> tuple[str, str] | None:

@@ -1,0 +1,62 @@
+"""`felixbgp agent`."""
+
+import os
+from typing import Any
+
+import click
+import trio
+
+from felixbgp.cli.options import etcd_options, flags_of, setting_option
+from felixbgp.runtime.settings import (
+    LOG_LEVEL,
+    LOG_LEVELS,
+    METRIC,
+    NODE,
+    PROTOCOL,
+    ROUTER_ID,
+    SETTINGS,
+    AgentSettings,
+    SettingsError,
+    load,
+)
+
+
+@click.command()
+@setting_option(NODE, "NAME", "This node's name; the host's in lower case unless given.")
+@setting_option(ROUTER_ID, "ADDRESS|hash", "BGP identifier; the node's IPv4 address unless given.")
+@setting_option(PROTOCOL, "NUMBER", "rtm_protocol that marks our routes in the kernel.")
+@setting_option(METRIC, "NUMBER", "Metric of our routes in the kernel.")
+@setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log.")
+@etcd_options
+def agent(**given: Any) -> None:
+    """Run the agent of this node until it is told to stop (SIGTERM, SIGINT).
+
+    A flag wins over the environment, the environment over /etc/felixbgp/agent.toml:
+
+    \b
+      node = "node-1"
+      [etcd]
+      endpoints = ["https://10.0.0.5:2379"]
+
+    \b
+    Examples:
+      felixbgp agent --node node-1 --etcd-endpoints http://10.0.0.5:2379
+      NODENAME=node-1 ETCD_ENDPOINTS=https://10.0.0.5:2379 felixbgp agent
+    """  # noqa: D301 - \b tells click not to wrap
+    run(load_settings(given))
+
+
+def load_settings(given: dict[str, Any]) -> AgentSettings:
+    """The settings of the agent; a wrong one ends the command."""
+    try:
+        return load(flags_of(SETTINGS, given), os.environ, given.get("config"))
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def run(settings: AgentSettings) -> None:
+    """Run the agent with these settings."""
+    # Loaded late: the help of this verb needs neither sockets nor telemetry.
+    from felixbgp.runtime.run import run_agent  # noqa: PLC0415
+
+    trio.run(run_agent, settings)

@@ -1,0 +1,167 @@
+"""The command `felixbgp`: its verbs, its exit codes, and how it says what went wrong.
+
+Verbs are loaded when they are called, so help is fast and one that cannot be loaded breaks no other. An
+error is one line, `error: …`; a traceback appears only with FELIXBGP_DEBUG=1.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
+DEBUG_VARIABLE = "FELIXBGP_DEBUG"
+_NO_ARGUMENTS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""Since click 8.2; before that click printed the help itself."""
+
+
+class Verb(NamedTuple):
+    """Where a verb lives, and what `felixbgp --help` says of it without loading it."""
+
+    module: str
+    command: str
+    summary: str
+
+
+VERBS = {
+    "agent": Verb("felixbgp.cli.agent", "agent", "Run the agent of this node."),
+    "apply": Verb("felixbgp.cli.apply", "apply", "Create or update resources from a file."),
+    "delete": Verb("felixbgp.cli.delete", "delete", "Delete resources by file or by name."),
+    "get": Verb("felixbgp.cli.get", "get", "Show resources."),
+    "lab": Verb("felixbgp.cli.lab", "lab", "Run a whole cluster on this machine."),
+    "node": Verb("felixbgp.cli.node", "node", "Show what the nodes tell of themselves."),
+    "version": Verb("felixbgp.cli.version", "version", "Show the version."),
+}
+
+
+class VerbGroup(click.Group):
+    """A group whose commands are those of `VERBS`, loaded when wanted, and which ends the process itself."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The verbs by name."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """Load one verb; one that lacks a module becomes a command that says so."""
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        try:
+            command = getattr(importlib.import_module(verb.module), verb.command)
+        except ImportError as error:
+            return _unavailable(cmd_name, verb, str(error))
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{verb.module}.{verb.command} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """List the verbs without loading any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run, and leave the process with 0, 1 (it failed), 2 (wrong usage) or 130 (interrupted)."""
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(*args, **extra)
+        except BaseException as error:  # noqa: BLE001 - the last place there is; everything becomes a line
+            sys.exit(_exit_code(error))
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.group(
+    cls=VerbGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog='Shell completion: eval "$(_FELIXBGP_COMPLETE=bash_source felixbgp)", or zsh_source, fish_source.',
+)
+@click.version_option(package_name="felixbgp", message="%(prog)s %(version)s")
+def cli() -> None:
+    """BGP networking for Calico-style clusters: one agent per node, driven by etcd.
+
+    \b
+    Examples:
+      felixbgp apply -f tor.yaml
+      felixbgp node status --all
+      felixbgp agent --node node-1
+    """  # noqa: D301 - \b tells click not to wrap
+
+
+def main() -> NoReturn:
+    """The entry point of the installed command."""
+    cli.main(prog_name="felixbgp")
+
+
+def _unavailable(name: str, verb: Verb, reason: str) -> click.Command:
+    def fail(args: tuple[str, ...]) -> NoReturn:  # noqa: ARG001 - whatever was given, it cannot be done
+        raise click.ClickException(f"{name!r} is not available here: {reason}")
+
+    return click.Command(
+        name,
+        callback=fail,
+        params=[click.Argument(["args"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings={"ignore_unknown_options": True},
+        help=f"{verb.summary}\n\nNot available here: {reason}\n\nExample: felixbgp {name}",
+    )
+
+
+def _exit_code(error: BaseException) -> int:
+    """Tell what happened, in a line each, and give the code to leave with."""
+    codes = [_tell(leaf) for leaf in _leaves(error)]
+    return EXIT_INTERRUPTED if EXIT_INTERRUPTED in codes else max(codes)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors themselves: tasks that fail together come in groups."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _tell(error: BaseException) -> int:
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else EXIT_FAILED
+        case click.Abort() | KeyboardInterrupt():
+            return EXIT_INTERRUPTED
+        case BrokenPipeError():
+            # The reader (`| head`) has what it wanted. Python would complain once more when it flushes.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_FAILED
+        case click.UsageError() if isinstance(error, _NO_ARGUMENTS):
+            # A group without a verb: its help is the whole message.
+            click.echo(error.format_message(), err=True)
+            return EXIT_USAGE
+        case click.UsageError():
+            _usage(error)
+            return EXIT_USAGE
+        case click.ClickException():
+            for line in error.format_message().splitlines():
+                click.echo(f"error: {line}", err=True)
+            return error.exit_code
+        case _:
+            return _unexpected(error)
+
+
+def _usage(error: click.UsageError) -> None:
+    click.echo(f"error: {' '.join(error.format_message().split())}", err=True)
+    if error.ctx is not None:
+        click.echo(f"Try '{error.ctx.command_path} --help' for help.", err=True)
+
+
+def _unexpected(error: BaseException) -> int:
+    """A fault of ours: still a line, and the way to learn more."""
+    if os.environ.get(DEBUG_VARIABLE):
+        raise error
+    described = " ".join(f"{type(error).__name__}: {error}".split())
+    click.echo(f"error: unexpected {described} ({DEBUG_VARIABLE}=1 shows where)", err=True)
+    return EXIT_FAILED

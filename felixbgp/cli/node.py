@@ -1,0 +1,97 @@
+"""`felixbgp node …`: what the nodes publish of themselves, from any machine that reaches etcd."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import click
+import yaml
+
+from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
+from felixbgp.cli.options import etcd_options, etcd_settings
+from felixbgp.cli.store import Store, StoreError, run_with_store
+from felixbgp.runtime.settings import SettingsError, node_name
+from felixbgp.status.keys import NODES, prefix_of_node
+
+
+@click.group()
+def node() -> None:
+    """Show what the nodes tell of themselves.
+
+    \b
+    Example:
+      felixbgp node status --all
+    """  # noqa: D301 - \b tells click not to wrap
+
+
+@node.command()
+@click.argument("name", metavar="[NODE]", required=False)
+@click.option("--all", "every", is_flag=True, help="All nodes that ever published a status.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "wide", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="Form of the output.",
+)
+@etcd_options
+def status(name: str | None, every: bool, output: str, **given: Any) -> None:
+    """Show a node's peerings and problems: of NODE, of this host, or of --all.
+
+    It needs no root and no access to the node, only to etcd. Leaves with 1 when a node shown has no running
+    agent or a status that cannot be read.
+
+    \b
+    Examples:
+      felixbgp node status
+      felixbgp node status node-1 -o wide
+      felixbgp node status --all -o json
+    """  # noqa: D301 - \b tells click not to wrap
+    if name is not None and every:
+        raise click.UsageError("give a NODE or --all, not both")
+    settings = etcd_settings(given)
+    wanted = None if every else _wanted(name)
+    reports = run_with_store(settings, partial(_read, wanted))
+    click.echo(_formatted(reports, output, single=wanted is not None), nl=False)
+    if not all(report.is_well for report in reports):
+        raise click.exceptions.Exit(1)
+
+
+async def _read(wanted: str | None, store: Store) -> list[NodeReport]:
+    """The reports of one node or of all; at least one."""
+    reports = read_reports(await store.list(NODES if wanted is None else prefix_of_node(wanted)))
+    if not reports:
+        others = [] if wanted is None else read_reports(await store.list(NODES))
+        raise StoreError(_missing(wanted, [report.node for report in others]))
+    return reports
+
+
+def _wanted(name: str | None) -> str:
+    if name is not None:
+        return name
+    try:
+        return node_name({}, os.environ)
+    except SettingsError as error:
+        raise click.ClickException(f"{error}; name the node, or give --all") from error
+
+
+def _missing(wanted: str | None, known: Sequence[str]) -> str:
+    if wanted is None or not known:
+        return f"no node has published a status under {NODES}"
+    others = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
+    return f"node {wanted!r} has not published a status; these have: {others}"
+
+
+def _formatted(reports: Sequence[NodeReport], output: str, *, single: bool) -> str:
+    if output in ("table", "wide"):
+        now_ns = time.time_ns()
+        return "\n".join(render(report, now_ns, wide=output == "wide") for report in reports)
+    objects = [as_object(report) for report in reports]
+    printed = objects[0] if single else objects
+    if output == "json":
+        return json.dumps(printed, ensure_ascii=False, indent=2) + "\n"
+    return yaml.safe_dump(printed, sort_keys=False, allow_unicode=True)

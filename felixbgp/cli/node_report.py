@@ -1,0 +1,200 @@
+"""One node's published documents, and how they are shown."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from felixbgp.cli.store import Stored
+from felixbgp.cli.table import bordered, printable
+from felixbgp.net import IPV4, IPV6, Family
+from felixbgp.status.document import (
+    AgentAlive,
+    DocumentError,
+    alive_to_object,
+    decode,
+    decode_alive,
+    to_object,
+)
+from felixbgp.status.keys import ALIVE, parse_key
+from felixbgp.status.node_status import DatastoreCondition, NodeStatus, PeerStatus
+
+_SECOND_NS = 1_000_000_000
+_RECENT_NS = 20 * 3600 * _SECOND_NS
+"""Until then a time is shown without its date, as calicoctl does."""
+_BLOCKS_SHOWN = 8
+
+_HEADERS = ("PEER ADDRESS", "PEER TYPE", "STATE", "SINCE", "INFO")
+_WIDE_HEADERS = (
+    *_HEADERS,
+    "RESOURCE",
+    "LOCAL AS",
+    "REMOTE AS",
+    "IDENTIFIER",
+    "HOLD",
+    "RECEIVED",
+    "ACCEPTED",
+    "ADVERTISED",
+)
+_PEER_TYPES = {
+    "mesh": "node-to-node mesh",
+    "global": "global",
+    "node": "node specific",
+    "": "no longer wanted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """What stands in the store of one node. A document that cannot be read leaves its reason in `faults`."""
+
+    node: str
+    alive: AgentAlive | None = None
+    status: NodeStatus | None = None
+    faults: tuple[str, ...] = ()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether an agent runs there and what it wrote can be read."""
+        return self.alive is not None and not self.faults
+
+
+def read_reports(stored: Iterable[Stored]) -> list[NodeReport]:
+    """One report per node, ordered by name; a key that is none of ours is skipped."""
+    documents: dict[str, dict[str, bytes]] = {}
+    for entry in stored:
+        parsed = parse_key(entry.key)
+        if parsed is not None:
+            node, document = parsed
+            documents.setdefault(node, {})[document] = entry.value
+    return [_report(node, documents[node]) for node in sorted(documents)]
+
+
+def _report(node: str, documents: dict[str, bytes]) -> NodeReport:
+    alive: AgentAlive | None = None
+    status: NodeStatus | None = None
+    faults: list[str] = []
+    for name, value in sorted(documents.items()):
+        try:
+            if name == ALIVE:
+                alive = decode_alive(value)
+            else:
+                status = decode(value)
+        except DocumentError as error:
+            faults.append(f"the value of its key {name!r} cannot be read: {error}")
+    return NodeReport(node, alive, status, tuple(faults))
+
+
+def as_object(report: NodeReport) -> dict[str, object]:
+    """The report for programs: `agent` and `status` are the objects that stand in etcd."""
+    alive = report.alive
+    return {
+        "node": report.node,
+        "running": alive is not None,
+        "agent": None if alive is None else alive_to_object(alive),
+        "status": None if report.status is None else to_object(report.status),
+        "faults": list(report.faults),
+    }
+
+
+def render(report: NodeReport, now_ns: int, *, wide: bool) -> str:
+    """The report for people: what runs, a table per family as calicoctl has it, and what is wrong.
+
+    `now_ns` is in nanoseconds since 1970; times are shown in the local zone.
+    """
+    parts = [_heading(report, now_ns)]
+    if report.status is not None:
+        parts += [_peers_of(report.status, family, now_ns, wide=wide) for family in (IPV4, IPV6)]
+        if report.status.problems:
+            parts.append(_problems(report.status))
+    return "\n\n".join(parts) + "\n"
+
+
+def _heading(report: NodeReport, now_ns: int) -> str:
+    lines = [f"Node {printable(report.node)}: {_agent_state(report, now_ns)}"]
+    lines += [f"  {printable(fault)}" for fault in report.faults]
+    if report.status is not None:
+        lines += _facts(report.status, now_ns)
+    return "\n".join(lines)
+
+
+def _agent_state(report: NodeReport, now_ns: int) -> str:
+    alive, status = report.alive, report.status
+    if alive is not None:
+        running = f"the agent ({printable(alive.version)}) is running since {since(alive.started, now_ns)}."
+        return running if status is not None else f"{running} It has not published a status yet."
+    if status is not None:
+        return "THE AGENT IS NOT RUNNING. This is the last it told:"
+    return "THE AGENT IS NOT RUNNING."
+
+
+def _facts(status: NodeStatus, now_ns: int) -> list[str]:
+    lines: list[str] = []
+    if status.speaker is None:
+        lines.append("  It has no BGP address.")
+    else:
+        speaker = status.speaker
+        reflector = "" if speaker.cluster_id is None else f", route reflector of cluster {speaker.cluster_id}"
+        lines.append(f"  AS {speaker.as_number}, BGP identifier {speaker.identifier}{reflector}")
+    if status.datastore.condition is not DatastoreCondition.IN_SYNC:
+        reason = f": {printable(status.datastore.reason)}" if status.datastore.reason else ""
+        lines.append(
+            f"  Datastore: {status.datastore.condition.value} "
+            f"since {since(status.datastore.since, now_ns)}{reason}"
+        )
+    routes = status.routes
+    failed = f", {routes.failed} failed" if routes.failed else ""
+    lines.append(f"  Routes in the kernel: {routes.installed} of {routes.wanted}{failed}")
+    if status.blocks:
+        shown = [str(block) for block in status.blocks[:_BLOCKS_SHOWN]]
+        more = len(status.blocks) - len(shown)
+        lines.append(f"  Blocks: {', '.join(shown)}{f' and {more} more' if more else ''}")
+    return lines
+
+
+def _peers_of(status: NodeStatus, family: Family, now_ns: int, *, wide: bool) -> str:
+    """One family's table; a peer belongs to the family that its session runs over."""
+    name = "IPv4" if family == IPV4 else "IPv6"
+    peers = [peer for peer in status.peers if peer.peer.address.family == family]
+    if not peers:
+        return f"{name} BGP status\nNo {name} peers found."
+    headers = _WIDE_HEADERS if wide else _HEADERS
+    rows = [_row(peer, now_ns) + (_wide_cells(peer) if wide else ()) for peer in peers]
+    return f"{name} BGP status\n{bordered(headers, rows)}"
+
+
+def _row(peer: PeerStatus, now_ns: int) -> tuple[str, ...]:
+    return (
+        str(peer.peer),
+        _PEER_TYPES.get(peer.scope, peer.scope),
+        "up" if peer.state == "Established" else "start",
+        since(peer.since, now_ns),
+        f"{peer.state}: {peer.last_error}" if peer.last_error else peer.state,
+    )
+
+
+def _wide_cells(peer: PeerStatus) -> tuple[str, ...]:
+    return (
+        peer.resource or "-",
+        str(peer.local_as),
+        str(peer.remote_as),
+        "-" if peer.remote_identifier is None else str(peer.remote_identifier),
+        "-" if peer.hold_time_s is None else f"{peer.hold_time_s} s",
+        str(peer.prefixes_received),
+        str(peer.prefixes_accepted),
+        str(peer.prefixes_advertised),
+    )
+
+
+def _problems(status: NodeStatus) -> str:
+    rows: Sequence[tuple[str, str, str]] = [
+        (problem.subject, problem.field or "-", problem.reason) for problem in status.problems
+    ]
+    return f"Problems\n{bordered(('SUBJECT', 'FIELD', 'REASON'), rows)}"
+
+
+def since(then_ns: int, now_ns: int) -> str:
+    """HH:MM:SS for the last 20 hours, else YYYY-MM-DD, in the local zone; `-` for no time at all."""
+    if then_ns <= 0:
+        return "-"
+    then = datetime.fromtimestamp(then_ns / _SECOND_NS, UTC).astimezone()
+    return then.strftime("%H:%M:%S" if now_ns - then_ns < _RECENT_NS else "%Y-%m-%d")

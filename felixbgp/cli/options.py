@@ -1,0 +1,71 @@
+"""Flags that several verbs have: the settings of `runtime.settings`, and the form of the output."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from felixbgp.runtime.etcd.settings import EtcdSettings
+from felixbgp.runtime.settings import (
+    AGENT_FILE,
+    CA_CERT_FILE,
+    CERT_FILE,
+    ENDPOINTS,
+    KEY_FILE,
+    USERNAME,
+    Setting,
+    SettingsError,
+    load_etcd,
+)
+
+AnyCallable = TypeVar("AnyCallable", bound=Callable[..., Any])
+
+# There is no flag for the password: everybody on the machine can read a process's flags.
+_ETCD_HELP = (
+    (ENDPOINTS, "URL[,URL…]", "Where etcd is."),
+    (CA_CERT_FILE, "FILE", "Authority that signed etcd's certificate."),
+    (CERT_FILE, "FILE", "Our certificate for etcd."),
+    (KEY_FILE, "FILE", "Its key."),
+    (USERNAME, "NAME", "User of etcd; the password comes from ETCD_PASSWORD or the file."),
+)
+
+
+def setting_option(setting: Setting, metavar: str, text: str) -> Callable[[AnyCallable], AnyCallable]:
+    """A flag for one setting; its help names the environment variable."""
+    return click.option(
+        setting.flag, parameter_name(setting), metavar=metavar, help=f"{text}  [env: {setting.variable}]"
+    )
+
+
+def parameter_name(setting: Setting) -> str:
+    """The setting's name as a Python parameter: `etcd.endpoints` as `etcd_endpoints`."""
+    return setting.name.replace(".", "_")
+
+
+def etcd_options(command: AnyCallable) -> AnyCallable:
+    """Give a command the flags that say how to reach etcd, and `--config`."""
+    command = click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help=f"Settings file, {AGENT_FILE} unless given.",
+    )(command)
+    for setting, metavar, text in reversed(_ETCD_HELP):
+        command = setting_option(setting, metavar, text)(command)
+    return command
+
+
+def flags_of(settings: Iterable[Setting], given: Mapping[str, Any]) -> dict[str, str | None]:
+    """The given parameters by the names that the settings have."""
+    return {setting.name: given.get(parameter_name(setting)) for setting in settings}
+
+
+def etcd_settings(given: Mapping[str, Any]) -> EtcdSettings:
+    """How to reach etcd by flags, environment and file; a wrong setting ends the command."""
+    flags = flags_of((setting for setting, _, _ in _ETCD_HELP), given)
+    try:
+        return load_etcd(flags, os.environ, given.get("config"))
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
