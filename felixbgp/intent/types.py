@@ -25,6 +25,18 @@ class Problem:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """BGP routes inside `pool` leave through `interface`, the BGP next hop as gateway, on-link.
+
+    Routes whose next hop lies in `direct` (the node's own subnet; None = none do) are plain instead.
+    """
+
+    pool: Prefix
+    interface: str
+    direct: Prefix | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """Everything derived for one node. `speaker` is None while the node has no BGP address."""
@@ -36,9 +48,13 @@ class Intent:
     peers: dict[PeerId, PeerConfig] = field(default_factory=dict)
     origins: dict[PeerId, PeerOrigin] = field(default_factory=dict)
     aggregates: tuple[Prefix, ...] = ()
-    """Own blocks to originate and to hold as blackholes in the kernel."""
+    """Own blocks to originate and to hold as blackholes in the kernel (outside `kernel_exclusions`)."""
+    service_ranges: tuple[Prefix, ...] = ()
+    """Service ranges to originate; never in the kernel, where they would cut off the services themselves."""
     kernel_exclusions: tuple[Prefix, ...] = ()
-    """Ranges whose BGP routes are not put into the kernel (VXLAN pools)."""
+    """Ranges whose routes are not put into the kernel: VXLAN pools (Felix does it) and service ranges."""
+    tunnels: tuple[Tunnel, ...] = ()
+    """IPIP pools and how packets to them leave this node."""
     workload_interfaces: tuple[str, ...] = ("cali*",)
     """Patterns of the interfaces whose kernel routes are workloads of this node."""
     problems: tuple[Problem, ...] = ()

@@ -1,0 +1,18 @@
+"""What the operator should mend, collected while deriving."""
+
+from felixbgp.intent.types import Problem
+
+
+class Findings:
+    """Collects problems; the same one found twice counts once."""
+
+    def __init__(self) -> None:
+        self._found: set[tuple[str, str, str]] = set()
+
+    def add(self, subject: str, field: str, reason: str) -> None:
+        """Note a problem: `subject` is kind and name, `field` a path in it."""
+        self._found.add((subject, field, reason))
+
+    def problems(self) -> tuple[Problem, ...]:
+        """All of them in order."""
+        return tuple(Problem(*found) for found in sorted(self._found))

@@ -1,0 +1,63 @@
+"""The full mesh: a session to every other node that is no route reflector, per family.
+
+Follows Calico's confd (bird.cfg.template), with sessions that may cross routers as from its v3.32 on.
+"""
+
+from collections.abc import Iterator
+
+from felixbgp.bgp.config import BGP_PORT, PeerConfig, PeerId
+from felixbgp.bgp.effects import TransportOptions
+from felixbgp.intent.findings import Findings
+from felixbgp.intent.peers import MULTIHOP_TTL, Claim, peer_name
+from felixbgp.intent.policies import Policies
+from felixbgp.intent.site import Site
+from felixbgp.intent.types import PeerOrigin
+from felixbgp.net import Address, Family
+
+MESH = "mesh"
+
+
+def mesh_claims(site: Site, policies: Policies, findings: Findings) -> Iterator[Claim]:
+    """The mesh sessions of the local node; none on a route reflector or with the mesh switched off."""
+    if site.local.cluster_id is not None or site.defaults.node_to_node_mesh_enabled is False:
+        return
+    password = site.defaults.node_mesh_password
+    held_down = password is not None and password.secret_key_ref is not None
+    if held_down:
+        reason = "cannot be read: there is no source of secrets; the mesh stays down"
+        findings.add("BGPConfiguration default", "spec.nodeMeshPassword", reason)
+    if site.defaults.node_mesh_max_restart_time is not None:
+        reason = "is ignored: graceful restart is not offered"
+        findings.add("BGPConfiguration default", "spec.nodeMeshMaxRestartTime", reason)
+    for family in sorted(site.local.addresses):
+        yield from _claims_of_family(site, policies, family, held_down=held_down, findings=findings)
+
+
+def _claims_of_family(
+    site: Site, policies: Policies, family: Family, *, held_down: bool, findings: Findings
+) -> Iterator[Claim]:
+    own = site.local.addresses[family].address
+    holders: dict[Address, str] = {own: site.local.name}
+    import_policy, export_policy = policies.of_mesh(family)
+    for member in site.members:
+        address = member.address(family)
+        if address is None or member.name == site.local.name or member.cluster_id is not None:
+            continue
+        if address in holders:
+            reason = f"{address} is also the address of Node {holders[address]}, which is the one peered with"
+            findings.add(f"Node {member.name}", "spec.bgp", reason)
+            continue
+        holders[address] = member.name
+        config = PeerConfig(
+            peer=PeerId(address, member.port or BGP_PORT),
+            name=peer_name("Mesh", address, None),
+            families=(family,),
+            local_as=site.local.as_number,
+            remote_as=member.as_number,
+            # Exactly one side dials, chosen by the order of the texts: a real Calico node does so too.
+            passive=str(address) > str(own),
+            transport=TransportOptions(local_address=own, ttl=MULTIHOP_TTL),
+            import_policy=import_policy,
+            export_policy=export_policy,
+        )
+        yield Claim(config.peer, PeerOrigin(MESH, ""), None if held_down else config)
