@@ -24,7 +24,8 @@ Standing rules
   4. Whoever has the higher (BGP identifier, AS number) dominates, and of two connections the one it dialled
      stays (RFC 4271 §6.8, RFC 6286 §2.3). The dominant side decides at the first OPEN on either; the other
      side at the OPEN on the connection that will stay, or when a KEEPALIVE proves that the dominant side
-     kept this one. So the two ends never close one connection each.
+     kept this one. So two of us never close one connection each. (With a peer that looks at OpenConfirm
+     alone, as §6.8 demands at least, this can happen; jitter then parts the next two dials.)
   5. Every end of a session gives exactly one `SessionDown`, after its NOTIFICATION and `CloseConnection`.
   6. A stopped peer is Idle, has no timers, and refuses connections with Cease/5.
 
@@ -261,15 +262,14 @@ class Peer:
     def _confirm(self, connection: Connection, now: int) -> None:
         """A valid OPEN arrived: resolve a collision (rule 4), then go on with the connection if it stays."""
         dominant = self._dominates(connection)
-        stays = connection.outgoing == dominant
         others = [one for one in self._connections.values() if one is not connection]
-        if not stays and any(dominant or one.state is SessionState.OPEN_CONFIRM for one in others):
+        if others and dominant and not connection.outgoing:
             self._give_up(connection, now)
             return
         self._cancel_dial()  # Rule 3.
         connection.confirm(now)
         self._show_state("OPEN received", now)
-        if stays:
+        if connection.outgoing == dominant:
             self._give_up_all(others, now)
 
     def _dominates(self, connection: Connection) -> bool:
