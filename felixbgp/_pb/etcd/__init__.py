@@ -1,0 +1,1 @@
+"""Generated from protos/etcd by protos/generate.py."""
