@@ -1,0 +1,88 @@
+"""Open a byte stream to an endpoint: TCP with a user timeout, and TLS where the endpoint wants it."""
+
+import socket
+import ssl
+
+import trio
+
+from felixbgp.runtime.etcd.errors import Unavailable
+from felixbgp.runtime.etcd.settings import Endpoint, EtcdSettings
+
+HTTP2_ALPN = "h2"
+
+
+async def dial(endpoint: Endpoint, settings: EtcdSettings) -> trio.abc.Stream:
+    """Connect within `settings.connect_timeout_seconds`. Raises `Unavailable`."""
+    where = str(endpoint)
+    try:
+        with trio.fail_after(settings.connect_timeout_seconds):
+            tcp = await trio.open_tcp_stream(endpoint.host, endpoint.port)
+            try:
+                set_user_timeout(tcp, settings)
+                return await wrap_tls(tcp, endpoint, settings) if endpoint.tls else tcp
+            except BaseException:
+                await trio.aclose_forcefully(tcp)
+                raise
+    except trio.TooSlowError as error:
+        waited = f"no connection within {settings.connect_timeout_seconds:g} s"
+        raise Unavailable(waited, endpoint=where, unsent=True) from error
+    except (OSError, trio.BrokenResourceError, ssl.CertificateError) as error:
+        raise Unavailable(plain_reason(error), endpoint=where, unsent=True) from error
+
+
+def set_user_timeout(tcp: trio.SocketStream, settings: EtcdSettings) -> None:
+    """Let the kernel give up on unacknowledged bytes: the second line behind PING, for a dead network."""
+    patience = settings.ping_interval_seconds + settings.ping_timeout_seconds
+    tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience * 1_000))
+
+
+async def wrap_tls(
+    tcp: trio.SocketStream, endpoint: Endpoint, settings: EtcdSettings
+) -> trio.SSLStream[trio.SocketStream]:
+    """Do the TLS handshake and insist on HTTP/2. Raises `Unavailable`, or what the handshake raises."""
+    stream = trio.SSLStream(
+        tcp, tls_context(endpoint, settings), server_hostname=endpoint.host, https_compatible=False
+    )
+    await stream.do_handshake()
+    if stream.selected_alpn_protocol() != HTTP2_ALPN:
+        raise Unavailable("the peer does not speak HTTP/2 over TLS", endpoint=str(endpoint), unsent=True)
+    return stream
+
+
+def tls_context(endpoint: Endpoint, settings: EtcdSettings) -> ssl.SSLContext:
+    """Trust `ca_file` (else the system's roots), show our certificate. Raises `Unavailable` for bad files."""
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        context.set_alpn_protocols([HTTP2_ALPN])
+        if settings.cert_file is not None:
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+    except (OSError, ValueError) as error:
+        files = ", ".join(
+            str(name) for name in (settings.ca_file, settings.cert_file, settings.key_file) if name
+        )
+        raise Unavailable(f"TLS files ({files}): {error}", endpoint=str(endpoint), unsent=True) from error
+    return context
+
+
+_PLAIN_TEXTS = (
+    ("certificate required", "etcd wants a client certificate"),
+    ("bad certificate", "etcd refuses our client certificate, or wants one"),
+    ("unknown ca", "etcd does not know the issuer of our client certificate"),
+    ("WRONG_VERSION_NUMBER", "the peer does not speak TLS; is the endpoint http:// rather than https://?"),
+)
+
+
+def plain_reason(error: BaseException) -> str:
+    """One line for a person: what trio and ssl wrapped, most specific part first."""
+    while isinstance(error.__cause__, OSError) or (
+        isinstance(error, trio.BrokenResourceError) and error.__cause__ is not None
+    ):
+        error = error.__cause__
+    if isinstance(error, ExceptionGroup):
+        # open_tcp_stream tries every address of a name and reports all of their failures.
+        return "; ".join(dict.fromkeys(plain_reason(each) for each in error.exceptions))
+    text = str(error) or type(error).__name__
+    for mark, plain in _PLAIN_TEXTS:
+        if mark.lower() in text.lower():
+            return f"{plain} ({text})"
+    return text

@@ -1,0 +1,277 @@
+"""Follow key prefixes for ever: a snapshot of each, then every change, across all that can happen to etcd.
+
+    ┌─ list what has no revision, all prefixes at one pinned revision ─▶ SnapshotReceived …
+    │  one stream, one watcher a prefix, from the revision after the last one seen
+    │      ─▶ KeyPut, KeyDeleted …, RevisionReached
+    └─ stream ends: broken ─▶ DatastoreLost, wait; compacted ─▶ list that prefix again; draining ─▶ move
+
+Standing rules:
+
+* The revision to resume a prefix from moves on with delivered events and with notifications of progress for
+  that watcher, not with the header of other answers: to a watcher that catches up etcd sends at most 1,000
+  revisions at a time, under a header that is far ahead of them.
+* An event may be delivered again after a disconnect, never lost. Events carry their revision.
+* A consumer that does not take batches stops etcd from sending, by way of HTTP/2 flow control.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import trio
+
+from felixbgp._pb.etcd import kv_pb2, rpc_pb2
+from felixbgp.cluster.inputs import (
+    DatastoreLost,
+    DatastoreRestored,
+    KeyDeleted,
+    KeyPut,
+    RevisionReached,
+    SnapshotReceived,
+    StoredValue,
+    StoreInput,
+)
+from felixbgp.runtime.etcd import errors, methods, values
+from felixbgp.runtime.etcd.client import EtcdClient, Stream
+from felixbgp.runtime.etcd.errors import (
+    Compacted,
+    EtcdError,
+    PermissionDenied,
+    ProtocolError,
+    Unauthenticated,
+)
+from felixbgp.runtime.etcd.nursery import background_nursery
+
+Batch = list[StoreInput]
+
+BATCHES_MAX: Final = 8
+"""Batches that wait for the consumer. One holds what etcd sends at once; 8 hide the latency."""
+FRAGMENT_EVENTS_MAX: Final = 20_000
+"""Events of one divided answer that we hold together; of a larger one the parts are delivered as they come."""
+HAS_LEADER: Final = (("hasleader", "true"),)
+"""Ask etcd to end the stream when its member loses the leader; else the watch would be silent for ever."""
+
+
+@asynccontextmanager
+async def watch_prefixes(
+    client: EtcdClient, prefixes: Sequence[str], *, batches_max: int = BATCHES_MAX
+) -> AsyncIterator[trio.MemoryReceiveChannel[Batch]]:
+    """Follow `prefixes` for the time of the block; the channel gives batches and never ends by itself.
+
+        async with watch_prefixes(client, ("/calico/resources/",)) as batches:
+            async for batch in batches:
+                for store_input in batch: …
+
+    First comes one `SnapshotReceived` per prefix, all of one revision (after `DatastoreLost` and
+    `DatastoreRestored` if etcd was not there). A later snapshot replaces all that was known under its prefix.
+    `RevisionReached` follows when all prefixes have got so far. Nothing that etcd does raises here: failures
+    are `DatastoreLost`, once an outage, and each is retried with backoff.
+    """
+    if not prefixes:
+        raise ValueError("at least one prefix is needed")
+    send, receive = trio.open_memory_channel[Batch](batches_max)
+    async with send, receive, background_nursery() as nursery:
+        nursery.start_soon(Watcher(client, prefixes, send).run)
+        yield receive
+
+
+@dataclass(slots=True)
+class Followed:
+    """A prefix, and how far its events have been delivered; None when it must be listed first."""
+
+    prefix: str
+    revision: int | None = None
+    is_created: bool = False
+    fragments: list[kv_pb2.Event] = field(default_factory=list)
+
+
+class Watcher:
+    """Does the work of `watch_prefixes`."""
+
+    def __init__(
+        self, client: EtcdClient, prefixes: Sequence[str], send: trio.MemorySendChannel[Batch]
+    ) -> None:
+        self._client = client
+        self._send = send
+        # Watch ids are ours to choose (etcd 3.4); 0 would let the server choose.
+        self._followed = {number: Followed(prefix) for number, prefix in enumerate(prefixes, start=1)}
+        self._backoff = client.new_backoff()
+        self._cluster_id: int | None = None
+        self._reached = 0
+        self._is_lost = False
+        self._has_renewed_token = False
+        self._healthy_since: float | None = None
+
+    async def run(self) -> None:
+        """Follow until cancelled, or until the consumer closes its channel."""
+        try:
+            while True:
+                await self._attempt()
+        except trio.BrokenResourceError:
+            return
+
+    async def _attempt(self) -> None:
+        self._healthy_since = None
+        try:
+            await self._list_missing()
+            await self._follow()
+        except EtcdError as error:
+            await self._on_failure(error)
+
+    async def _on_failure(self, error: EtcdError) -> None:
+        patience = self._client.settings.backoff_max_seconds
+        if self._healthy_since is not None and trio.current_time() - self._healthy_since >= patience:
+            self._backoff.reset()
+        if isinstance(error, PermissionDenied | Unauthenticated) and not self._has_renewed_token:
+            # For a watch with an expired token etcd says so too: get a new one, and then believe it.
+            self._has_renewed_token = True
+            try:
+                await self._client.renew_token()
+            except EtcdError as renewal_error:
+                error = renewal_error
+            else:
+                return
+        if not isinstance(error, Compacted):
+            await self._report_lost(str(error))
+        await trio.sleep(self._backoff.next_delay())
+
+    async def _report_lost(self, reason: str) -> None:
+        if not self._is_lost:
+            self._is_lost = True
+            await self._send.send([DatastoreLost(reason)])
+
+    async def _report_restored(self) -> None:
+        if self._is_lost:
+            self._is_lost = False
+            await self._send.send([DatastoreRestored()])
+
+    # Snapshots.
+
+    async def _list_missing(self) -> None:
+        """Deliver a snapshot of every prefix without a revision, all of the same revision."""
+        revision = 0
+        for followed in self._followed.values():
+            if followed.revision is not None:
+                continue
+            prefix = followed.prefix
+            revision, stored = await self._client.list_prefix(prefix, stored_value_of, revision=revision)
+            await self._report_restored()
+            await self._send.send([SnapshotReceived(prefix, revision, tuple(stored))])
+            followed.revision = revision
+        if batch := self._progress():
+            await self._send.send(batch)
+
+    def _progress(self) -> Batch:
+        """`RevisionReached` when the slowest prefix got further."""
+        reached = min(followed.revision or 0 for followed in self._followed.values())
+        if reached <= self._reached:
+            return []
+        self._reached = reached
+        return [RevisionReached(reached)]
+
+    # Events.
+
+    async def _follow(self) -> None:
+        """Watch on one stream until it fails, or until the connection wants to be left."""
+        async with (
+            self._client.open_stream(methods.WATCH, HAS_LEADER) as stream,
+            background_nursery() as nursery,
+        ):
+            nursery.start_soon(_cancel_when_draining, stream, nursery.cancel_scope)
+            for number, followed in self._followed.items():
+                followed.is_created = False
+                followed.fragments.clear()
+                await stream.send(_create_request(number, followed))
+            while True:
+                await self._on_answer(await stream.receive())
+
+    async def _on_answer(self, answer: rpc_pb2.WatchResponse) -> None:
+        followed = self._followed.get(answer.watch_id)
+        if followed is None:
+            raise _refusal(answer) if answer.canceled else _protocol_error(f"watch id {answer.watch_id}")
+        self._check_cluster(answer.header.cluster_id)
+        if answer.canceled:
+            if answer.compact_revision:
+                followed.revision = None
+            raise _refusal(answer)
+        if answer.created:
+            followed.is_created = True
+            await self._on_created()
+            return
+        if batch := self._on_events(followed, answer):
+            await self._send.send(batch)
+
+    async def _on_created(self) -> None:
+        await self._report_restored()
+        if all(followed.is_created for followed in self._followed.values()):
+            self._has_renewed_token = False
+            self._healthy_since = trio.current_time()
+
+    def _on_events(self, followed: Followed, answer: rpc_pb2.WatchResponse) -> Batch:
+        followed.fragments.extend(answer.events)
+        if answer.fragment and len(followed.fragments) < FRAGMENT_EVENTS_MAX:
+            return []
+        events = followed.fragments
+        followed.fragments = []
+        batch: Batch = [input_of(event) for event in events]
+        if answer.fragment:
+            # More of the last revision may come: after a disconnect it must be sent again as a whole.
+            return batch
+        # An answer without events is a notification of progress for this watcher.
+        revision = events[-1].kv.mod_revision if events else answer.header.revision
+        followed.revision = max(followed.revision or 0, revision)
+        return batch + self._progress()
+
+    def _check_cluster(self, cluster_id: int) -> None:
+        """A store that was made anew counts its revisions from the start: what we saw means nothing there."""
+        if self._cluster_id not in {None, cluster_id}:
+            for followed in self._followed.values():
+                followed.revision = None
+            self._reached = 0
+            self._cluster_id = cluster_id
+            raise Compacted("this is another etcd cluster than before", method=methods.WATCH.path)
+        self._cluster_id = cluster_id
+
+
+async def _cancel_when_draining(stream: Stream, scope: trio.CancelScope) -> None:
+    await stream.draining.wait()
+    scope.cancel()
+
+
+def _create_request(number: int, followed: Followed) -> rpc_pb2.WatchRequest:
+    start = followed.prefix.encode()
+    create = rpc_pb2.WatchCreateRequest(
+        watch_id=number,
+        key=start or b"\0",
+        range_end=values.range_end_of(start),
+        start_revision=(followed.revision or 0) + 1,
+        progress_notify=True,
+        fragment=True,
+    )
+    return rpc_pb2.WatchRequest(create_request=create)
+
+
+def _refusal(answer: rpc_pb2.WatchResponse) -> EtcdError:
+    """Why etcd canceled a watch."""
+    path = methods.WATCH.path
+    if answer.compact_revision:
+        return Compacted(f"history begins at revision {answer.compact_revision}", method=path)
+    reason = answer.cancel_reason or "canceled without a reason"
+    return errors.error_of_status(errors.UNAVAILABLE, reason, method=path, endpoint="")
+
+
+def _protocol_error(what: str) -> ProtocolError:
+    return ProtocolError(f"an answer for a watch that we did not make: {what}", method=methods.WATCH.path)
+
+
+def stored_value_of(message: kv_pb2.KeyValue) -> StoredValue:
+    """A stored key for the core."""
+    return StoredValue(values.text_of_key(message.key), message.value, message.mod_revision)
+
+
+def input_of(event: kv_pb2.Event) -> StoreInput:
+    """A change for the core."""
+    if event.type == kv_pb2.Event.DELETE:
+        return KeyDeleted(values.text_of_key(event.kv.key), event.kv.mod_revision)
+    return KeyPut(stored_value_of(event.kv))
