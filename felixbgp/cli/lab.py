@@ -16,7 +16,7 @@ import click
 from tabulate import tabulate
 
 from felixbgp.lab import checks, processes, state
-from felixbgp.lab.demo import run_demo
+from felixbgp.lab.demo import require_for_demo, run_demo
 from felixbgp.lab.lab import EXPECTED, NODE_ENDPOINT, TOR_KINDS, Lab, require
 from felixbgp.lab.lab import down as take_down
 from felixbgp.lab.plan import NODES_MAX, TORS_MAX, WORKLOADS_MAX, LabPlan
@@ -24,20 +24,22 @@ from felixbgp.lab.router import main as run_router
 
 MESH_SECONDS_MAX = 300.0
 """A hundred agents that share two processors take minutes to start."""
-CANNOT = 2
-"""Exit status when this host lacks what the lab needs, as for a wrong command line."""
-
 name_option = click.option("--name", default="felix", show_default=True, help="Which lab.")
+
+
+class CannotError(click.ClickException):
+    """This host lacks what the lab needs: exit status 2, as for a wrong command line."""
+
+    exit_code = 2
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn what can go wrong with a lab into one line and an exit status."""
+    """Turn what can go wrong with a lab into a line and exit status 1."""
     try:
         yield
     except EXPECTED as error:
-        click.echo(f"felixbgp lab: {error}", err=True)
-        raise SystemExit(1) from error
+        raise click.ClickException(str(error)) from error
 
 
 @contextmanager
@@ -56,12 +58,11 @@ def interruptible() -> Iterator[None]:
 
 
 def need(*, root: bool) -> None:
-    """End with one line when this host lacks what the command needs."""
+    """End with a line and exit status 2 when this host lacks what the command needs."""
     try:
         require(root=root)
     except EXPECTED as error:
-        click.echo(f"felixbgp lab: {error}", err=True)
-        raise SystemExit(CANNOT) from error
+        raise CannotError(str(error)) from error
 
 
 @click.group()
@@ -246,8 +247,8 @@ def list_labs() -> None:
     Example:
       felixbgp lab list
     """
-    for name in state.lab_names():
-        click.echo(name)
+    for found in state.lab_names():
+        click.echo(found)
 
 
 @lab.command()
@@ -272,9 +273,14 @@ def demo(nodes: int, name: str, keep: bool, tor_kind: str, etcd_endpoints: str |
       KEEP=1 felixbgp lab demo
     """
     need(root=True)
+    endpoints = endpoint_list(etcd_endpoints)
+    try:
+        require_for_demo(own_etcd=not endpoints)
+    except EXPECTED as error:
+        raise CannotError(str(error)) from error
     with plain_errors(), interruptible():
         plan = LabPlan(name=name, node_count=nodes, tor_count=1)
-        good = run_demo(plan, tor_kind=tor_kind, endpoints=endpoint_list(etcd_endpoints), keep=keep)
+        good = run_demo(plan, tor_kind=tor_kind, endpoints=endpoints, keep=keep)
     raise SystemExit(0 if good else 1)
 
 

@@ -45,9 +45,18 @@ spec:
 """
 
 
+def require_for_demo(*, own_etcd: bool) -> None:
+    """Raise, in one line, when this host lacks what the demo needs."""
+    if shutil.which("ping") is None:
+        raise LabError("the demo needs the `ping` command (package iputils-ping)")
+    if not Path("/proc/sys/net/ipv6").exists():
+        raise LabError("the demo shows IPv4 and IPv6, and this kernel has no IPv6")
+    if own_etcd:
+        find_etcd()
+
+
 def run_demo(plan: LabPlan, *, tor_kind: str, endpoints: Sequence[str], keep: bool) -> bool:
     """Bring a lab up, show that it works, and take it down; True when all of it held."""
-    _require(own_etcd=not endpoints)
     step(f"A cluster of {plan.node_count} nodes and {plan.tor_count} top-of-rack router on this machine")
     lab = Lab.up(plan, tor_kind=tor_kind, endpoints=endpoints, report=click.echo)
     good = False
@@ -84,15 +93,6 @@ def node_peers(plan: LabPlan, tor: Tor) -> str:
 def step(title: str) -> None:
     """Print a heading."""
     click.secho(f"\n== {title}", bold=True)
-
-
-def _require(*, own_etcd: bool) -> None:
-    if shutil.which("ping") is None:
-        raise LabError("the demo needs the `ping` command (package iputils-ping)")
-    if not Path("/proc/sys/net/ipv6").exists():
-        raise LabError("the demo shows IPv4 and IPv6, and this kernel has no IPv6")
-    if own_etcd:
-        find_etcd()
 
 
 def _tour(lab: Lab) -> None:

@@ -74,6 +74,7 @@ class Lab:
             raise LabError(
                 f"{','.join(endpoints)} holds the nodes of a cluster already; --force adds the lab's"
             )
+        _refuse_leftovers(plan.name)
         state.claim(plan.name)
         lab = cls(LabState(plan, chosen, endpoints=tuple(endpoints), own_etcd=store is None))
         try:
@@ -163,9 +164,6 @@ class Lab:
     def _build(self, report: Report, *, agents: bool) -> None:
         plan = self.plan
         state.save(self._state)
-        left = [name for name in netns.names() if owns_namespace(plan.name, name)]
-        if left:
-            raise LabError(f"namespaces are left from an earlier lab ({', '.join(left)})")
         if self._state.own_etcd:
             report("starting etcd")
             self._start_etcd()
@@ -280,12 +278,14 @@ def down(name: str) -> bool:
     namespaces = [namespace for namespace in netns.names() if owns_namespace(name, namespace)]
     if not place.exists() and not namespaces:
         return False
-    _stop_processes(name)
+    problem = _stop_processes(name)
     for namespace in namespaces:
         processes.kill_inside(namespace)
     netns.remove(namespaces)
     shutil.rmtree(place, ignore_errors=True)
     _remove_if_empty(state.RUN_FOLDER)
+    if problem:
+        raise LabError(problem)
     return True
 
 
@@ -306,25 +306,40 @@ def felixbgp_command() -> tuple[str, ...]:
     return (sys.executable, "-c", "from felixbgp.cli.main import main; main()")
 
 
-def _stop_processes(name: str) -> None:
+def _refuse_leftovers(name: str) -> None:
+    left = [namespace for namespace in netns.names() if owns_namespace(name, namespace)]
+    # With a state file it is a lab that is up, and `claim` has the better words.
+    if left and not state.folder(name).exists():
+        raise LabError(
+            f"there are namespaces of a lab {name} ({', '.join(left)}); `felixbgp lab down --name {name}` "
+            "removes them"
+        )
+
+
+def _stop_processes(name: str) -> str:
+    """End what the state file knows of; gives what could not be cleared up, "" when all was."""
     try:
         known = state.load(name)
     except StateError:
-        return  # Never got as far; what runs in the namespaces is ended with them.
+        return ""  # Never got as far; what runs in the namespaces is ended with them.
     etcd = known.processes.pop("etcd", None)
     processes.stop_all(known.processes.values())
-    if known.keys:
-        _forget_keys(known)
+    problem = _forget_keys(known) if known.keys else ""
     if etcd is not None:
         # Its data goes too, so nothing is lost by not asking politely.
-        processes.stop_all([etcd], seconds_max=0.0)
+        processes.kill(etcd)
+    return problem
 
 
-def _forget_keys(known: LabState) -> None:
+def _forget_keys(known: LabState) -> str:
     store = Store(known.endpoints)
-    status = [f"/felixbgp/v1/nodes/{node.name}/" for node in known.plan.nodes]
-    own = [key for prefix in status for key in store.get_prefix(prefix)]
-    store.delete([*known.keys, *own])
+    prefixes = [f"{STATUS_PREFIX}{node.name}/" for node in known.plan.nodes]
+    try:
+        own = [key for prefix in prefixes for key in store.get_prefix(prefix)]
+        store.delete([*known.keys, *own])
+    except StoreError as error:
+        return f"the lab's keys are left in etcd: {error}"
+    return ""
 
 
 def _tor_kind(wanted: str, count: int) -> str:
