@@ -1,0 +1,382 @@
+"""A peer's dialling, back-off, administration and what it shows of itself. Collisions: see conformance."""
+
+from itertools import count
+
+import pytest
+
+from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportOptions
+from felixbgp.bgp.facts import SessionStateChanged
+from felixbgp.bgp.inputs import Endpoint, TcpAccepted, TcpClosed, TcpConnected, TcpConnectFailed
+from felixbgp.bgp.session.actions import (
+    Observed,
+    SessionAction,
+    SessionDown,
+    SessionEstablished,
+    UpdateArrived,
+)
+from felixbgp.bgp.session.peer import Peer
+from felixbgp.bgp.wire.codec import encode_keepalive, encode_notification
+from felixbgp.bgp.wire.framer import frame
+from felixbgp.bgp.wire.messages import MessageType, NotificationMessage
+from felixbgp.bgp.wire.open import encode_open, make_open
+from felixbgp.net import IPV4, Address
+
+SECOND_NS = 1_000_000_000
+MILLISECOND_NS = 1_000_000
+LOCAL, REMOTE = Address.parse("192.0.2.1"), Address.parse("192.0.2.2")
+HERE, THERE = Endpoint(LOCAL, 40000), Endpoint(REMOTE, 1179)
+OPTIONS = TransportOptions(ttl=1)
+
+OPEN = encode_open(make_open(local_as=64513, hold_time_s=90, bgp_identifier=REMOTE, families=(IPV4,)))
+KEEPALIVE = encode_keepalive()
+REFUSED = "Connection refused"
+
+
+def config(*, passive: bool = False, name: str = "tor") -> PeerConfig:
+    return PeerConfig(
+        peer=PeerId(REMOTE, 1179),
+        name=name,
+        families=(IPV4,),
+        local_as=64512,
+        remote_as=64513,
+        passive=passive,
+        transport=OPTIONS,
+    )
+
+
+def make(*, passive: bool = False) -> Peer:
+    """A peer whose jitter always takes the whole quarter off."""
+    numbers = count(1)
+    speaker = SpeakerConfig(bgp_identifier=LOCAL, local_as=64512)
+    return Peer(config(passive=passive), speaker, lambda: 0.0, lambda: next(numbers))
+
+
+def started(*, passive: bool = False) -> Peer:
+    peer = make(passive=passive)
+    peer.start(0)
+    return peer
+
+
+def established(peer: Peer, number: int = 1, now: int = 0) -> Peer:
+    if number < 0:
+        peer.accepted(TcpAccepted(number, HERE, THERE), now)
+    else:
+        peer.connected(TcpConnected(number, HERE, THERE), now)
+    peer.received(number, OPEN, now)
+    peer.received(number, KEEPALIVE, now)
+    assert peer.established == number
+    return peer
+
+
+def notification(code: int, subcode: int) -> bytes:
+    return encode_notification(NotificationMessage(code, subcode))
+
+
+def transport(actions: list[SessionAction]) -> list[SessionAction]:
+    return [action for action in actions if not isinstance(action, Observed)]
+
+
+def changes(actions: list[SessionAction]) -> list[tuple[str, str, str]]:
+    facts = [action.fact for action in actions if isinstance(action, Observed)]
+    return [(fact.old, fact.new, fact.reason) for fact in facts if isinstance(fact, SessionStateChanged)]
+
+
+def delay_until_dial(peer: Peer, now: int) -> int:
+    """Let the next dial happen; gives how long it took, in milliseconds."""
+    at = peer.next_deadline()
+    assert at is not None
+    (dial,) = transport(peer.run_timers(at))
+    assert isinstance(dial, Connect)
+    return (at - now) // MILLISECOND_NS
+
+
+class TestDialling:
+    def test_start_dials_at_once(self) -> None:
+        actions = make().start(7)
+        assert actions[0] == Connect(1, Endpoint(REMOTE, 1179), OPTIONS, 5 * SECOND_NS)
+        assert changes(actions) == [("Idle", "Connect", "started")]
+
+    def test_success_sends_an_open(self) -> None:
+        actions = started().connected(TcpConnected(1, HERE, THERE), 0)
+        (send,) = transport(actions)
+        assert isinstance(send, SendBytes)
+        assert send.chunks[0][18] == MessageType.OPEN
+
+    def test_failures_are_retried_ever_slower_up_to_five_seconds(self) -> None:
+        peer, delays, now = started(), [], 0
+        for number in range(1, 8):
+            peer.connect_failed(TcpConnectFailed(number, REFUSED), now)
+            assert (peer.state, peer.last_error) == ("Active", REFUSED)
+            delays.append(delay_until_dial(peer, now))
+            now += delays[-1] * MILLISECOND_NS
+        # 0.25 s doubling to 5 s, less a quarter each.
+        assert delays == [187, 375, 750, 1500, 3000, 3750, 3750]
+
+    def test_a_transport_that_never_answers_is_given_up_after_six_seconds(self) -> None:
+        peer = started()
+        assert peer.next_deadline() == 6 * SECOND_NS
+        actions = peer.run_timers(6 * SECOND_NS)
+        assert transport(actions) == [CloseConnection(1)]
+        assert peer.last_error == "no answer to the connection attempt"
+        assert peer.connected(TcpConnected(1, HERE, THERE), 6 * SECOND_NS) == []
+        assert peer.connect_failed(TcpConnectFailed(1, "late"), 6 * SECOND_NS) == []
+
+    def test_a_dial_goes_on_beside_an_incoming_connection_that_has_not_opened(self) -> None:
+        peer = started()
+        peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
+        peer.connect_failed(TcpConnectFailed(1, REFUSED), 0)
+        assert peer.last_error == ""  # There is still a chance.
+        assert delay_until_dial(peer, 0) == 187
+        assert peer.state == "OpenSent"
+
+    def test_a_passive_peer_never_dials(self) -> None:
+        peer = make(passive=True)
+        assert transport(peer.start(0)) == []
+        assert (peer.state, peer.next_deadline()) == ("Active", None)
+        established(peer, -1)
+        peer.received(-1, notification(3, 1), 0)
+        assert (peer.state, peer.next_deadline()) == ("Active", None)
+
+
+class TestBackOff:
+    def test_a_lasting_error_holds_the_peer_in_idle_ever_longer_up_to_a_minute(self) -> None:
+        peer, delays, now = started(), [], 0
+        for number in range(1, 9):
+            peer.connected(TcpConnected(number, HERE, THERE), now)
+            peer.received(number, notification(2, 2), now)
+            assert peer.state == "Idle"
+            delays.append(delay_until_dial(peer, now))
+            now += delays[-1] * MILLISECOND_NS
+        assert delays == [750, 1500, 3000, 6000, 12000, 24000, 45000, 45000]
+
+    def test_idle_accepts_the_peer_which_ends_the_back_off(self) -> None:
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        peer.received(1, notification(2, 2), 0)
+        established(peer, -1)
+        peer.closed(TcpClosed(-1, ""), SECOND_NS)
+        assert peer.state == "Active"
+
+    def test_a_passing_failure_does_not_shorten_the_hold(self) -> None:
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        peer.received(1, notification(2, 2), 0)
+        peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
+        peer.closed(TcpClosed(-1, ""), 0)
+        assert peer.state == "Idle"
+        assert delay_until_dial(peer, 0) == 750
+
+    def test_a_lasting_failure_of_the_peers_own_attempts_puts_our_dial_off(self) -> None:
+        peer = started()
+        peer.connect_failed(TcpConnectFailed(1, REFUSED), 0)
+        peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
+        peer.received(-1, notification(2, 2), 0)
+        assert peer.state == "Idle"
+        assert delay_until_dial(peer, 0) == 750
+
+    def test_a_session_that_lasted_makes_the_next_retry_quick(self) -> None:
+        peer = started()
+        for number in (1, 2, 3):
+            peer.connect_failed(TcpConnectFailed(number, REFUSED), 0)
+            delay_until_dial(peer, 0)
+        established(peer, 4)
+        peer.closed(TcpClosed(4, ""), 30 * SECOND_NS)
+        assert delay_until_dial(peer, 30 * SECOND_NS) == 187
+
+    def test_a_session_that_did_not_last_does_not(self) -> None:
+        peer = started()
+        for number in (1, 2, 3):
+            peer.connect_failed(TcpConnectFailed(number, REFUSED), 0)
+            delay_until_dial(peer, 0)
+        established(peer, 4)
+        peer.closed(TcpClosed(4, ""), 29 * SECOND_NS)
+        assert delay_until_dial(peer, 29 * SECOND_NS) == 1500
+
+
+class TestStop:
+    def test_ceases_then_closes_then_is_down_once_and_idle_for_good(self) -> None:
+        peer = established(started())
+        actions = peer.stop(5, 3, "no longer a peer")
+        assert transport(actions) == [
+            SendBytes(1, (notification(6, 3),)),
+            CloseConnection(1),
+            SessionDown("sent NOTIFICATION Cease: Peer De-configured"),
+        ]
+        assert (peer.state, peer.since, peer.next_deadline()) == ("Idle", 5, None)
+        assert peer.last_error == "no longer a peer"
+        assert (peer.established, peer.negotiated) == (None, None)
+        assert transport(peer.stop(6, 3)) == []
+
+    def test_tells_a_shutdown_in_words(self) -> None:
+        (send, *_) = established(started()).stop(0, 2, "bye")
+        assert isinstance(send, SendBytes)
+        assert send.chunks[0][19:] == b"\x06\x02\x03bye"
+
+    def test_without_words_has_those_of_the_standard(self) -> None:
+        peer = started()
+        assert transport(peer.stop(0, 2)) == [CloseConnection(1)]
+        assert peer.last_error == "Cease: Administrative Shutdown"
+
+    def test_ends_both_connections_of_a_collision(self) -> None:
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
+        actions = transport(peer.stop(0, 6))
+        assert [action for action in actions if isinstance(action, CloseConnection)] == [
+            CloseConnection(1),
+            CloseConnection(-1),
+        ]
+
+    def test_can_be_followed_by_a_start_with_fresh_back_off(self) -> None:
+        peer = started()
+        peer.connect_failed(TcpConnectFailed(1, REFUSED), 0)
+        peer.stop(0, 2)
+        assert transport(peer.start(0)) == [Connect(2, Endpoint(REMOTE, 1179), OPTIONS, 5 * SECOND_NS)]
+        peer.connect_failed(TcpConnectFailed(2, REFUSED), 0)
+        assert delay_until_dial(peer, 0) == 187
+
+    def test_before_any_start_connections_are_refused(self) -> None:
+        actions = transport(make().accepted(TcpAccepted(-1, HERE, THERE), 0))
+        assert actions == [SendBytes(-1, (notification(6, 5),)), CloseConnection(-1)]
+
+
+class TestSession:
+    def test_comes_up_with_what_was_negotiated(self) -> None:
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 1)
+        peer.received(1, OPEN, 2)
+        actions = peer.received(1, KEEPALIVE, 3)
+        assert peer.negotiated is not None
+        assert transport(actions) == [SessionEstablished(1, peer.negotiated)]
+        assert peer.negotiated.peer_identifier == REMOTE
+        assert (peer.state, peer.since, peer.established) == ("Established", 3, 1)
+
+    def test_shows_each_state_even_when_all_comes_in_one_chunk(self) -> None:
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        actions = peer.received(1, OPEN + KEEPALIVE + frame(MessageType.UPDATE, bytes(4)), 0)
+        assert changes(actions) == [
+            ("OpenSent", "OpenConfirm", "OPEN received"),
+            ("OpenConfirm", "Established", "KEEPALIVE received"),
+        ]
+        assert actions[-1] == UpdateArrived(bytes(4))
+
+    def test_forgets_the_last_error(self) -> None:
+        peer = started()
+        peer.connect_failed(TcpConnectFailed(1, REFUSED), 0)
+        delay_until_dial(peer, 0)
+        assert peer.last_error == REFUSED
+        assert established(peer, 2).last_error == ""
+
+    def test_fails_with_the_code_the_speaker_found(self) -> None:
+        peer = established(started())
+        actions = peer.fail(3, 9, b"\x01", 0)
+        assert transport(actions) == [
+            SendBytes(1, (encode_notification(NotificationMessage(3, 9, b"\x01")),)),
+            CloseConnection(1),
+            SessionDown("sent NOTIFICATION UPDATE Message Error: Optional Attribute Error"),
+        ]
+        assert peer.fail(3, 9, b"", 0) == []
+
+    def test_ends_silently_with_its_tcp_connection(self) -> None:
+        peer = established(started())
+        actions = peer.closed(TcpClosed(1, ""), 0)
+        assert transport(actions) == [SessionDown("connection closed by the peer in Established")]
+        assert peer.closed(TcpClosed(1, ""), 0) == []
+
+    def test_half_dead_ends_by_its_hold_timer(self) -> None:
+        peer, now, ended = established(started()), 0, list[SessionAction]()
+        while not ended:
+            deadline = peer.next_deadline()
+            assert deadline is not None
+            now = deadline
+            ended = [one for one in peer.run_timers(now) if isinstance(one, SessionDown)]
+        assert ended == [SessionDown("hold timer expired")]
+        assert (now, peer.last_error) == (90 * SECOND_NS, "hold timer expired")
+
+    def test_sending_an_update_puts_the_keepalive_off(self) -> None:
+        peer = established(started())
+        peer.sent(SECOND_NS)
+        assert peer.next_deadline() == SECOND_NS + 22_500 * MILLISECOND_NS
+
+    def test_sent_means_nothing_without_a_session(self) -> None:
+        peer = started()
+        before = peer.next_deadline()
+        peer.sent(SECOND_NS)
+        assert peer.next_deadline() == before
+
+
+def test_a_parameter_changed_in_place_leaves_the_session_alone() -> None:
+    peer = established(started())
+    peer.update_config(config(name="spine"))
+    assert (peer.config.name, peer.established) == ("spine", 1)
+    (change,) = [
+        action.fact
+        for action in peer.closed(TcpClosed(1, ""), 0)
+        if isinstance(action, Observed) and isinstance(action.fact, SessionStateChanged)
+    ]
+    assert change.name == "spine"
+
+
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        (notification(6, 3), "received NOTIFICATION Cease: Peer De-configured"),
+        (bytes(19), "Message Header Error: Connection Not Synchronized: the marker is not all ones"),
+        (
+            KEEPALIVE,
+            "sent NOTIFICATION Finite State Machine Error: Receive Unexpected Message in OpenSent State",
+        ),
+    ],
+)
+def test_the_last_error_is_in_words(octets: bytes, words: str) -> None:
+    peer = started()
+    peer.connected(TcpConnected(1, HERE, THERE), 0)
+    peer.received(1, octets, 0)
+    assert peer.last_error == words
+
+
+def test_octets_of_an_unknown_connection_are_ignored() -> None:
+    assert started().received(-9, OPEN, 0) == []
+
+
+class TestTwoConnections:
+    """In short; the whole of it is in the conformance tests. We are 192.0.2.1, the peer 192.0.2.2 dominates."""
+
+    def test_the_dominant_peers_own_stays(self) -> None:
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
+        peer.received(1, OPEN, 0)
+        actions = transport(peer.received(-1, OPEN, 0))
+        cease = SendBytes(1, (notification(6, 7),))
+        assert actions == [SendBytes(-1, (KEEPALIVE,)), cease, CloseConnection(1)]
+
+    def test_the_first_to_be_established_stays(self) -> None:
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
+        peer.received(1, OPEN, 0)
+        actions = transport(peer.received(1, KEEPALIVE, 0))
+        assert actions[:2] == [SendBytes(-1, (notification(6, 7),)), CloseConnection(-1)]
+        assert isinstance(actions[2], SessionEstablished)
+
+    def test_ours_stays_against_a_lower_peer(self) -> None:
+        lower = Address.parse("192.0.2.0")
+        message = make_open(local_as=64513, hold_time_s=90, bgp_identifier=lower, families=(IPV4,))
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
+        actions = transport(peer.received(-1, encode_open(message), 0))
+        assert actions == [SendBytes(-1, (notification(6, 7),)), CloseConnection(-1)]
+
+    def test_an_established_session_refuses_another(self) -> None:
+        peer = established(started())
+        actions = transport(peer.accepted(TcpAccepted(-1, HERE, THERE), 0))
+        assert actions == [SendBytes(-1, (notification(6, 7),)), CloseConnection(-1)]
+
+
+def test_a_second_start_is_overlooked() -> None:
+    peer = started()
+    assert peer.start(1) == []
