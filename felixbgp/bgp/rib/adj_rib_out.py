@@ -30,11 +30,13 @@ few enough that a thousand slow ones cost no more than 256 MiB."""
 class Outlet:
     """One connection of an Established session, and how much of what we gave it has left."""
 
-    __slots__ = ("connection", "in_flight", "outbox", "updates_sent")
+    __slots__ = ("_outbound", "connection", "in_flight", "outbox", "updates_sent")
 
-    def __init__(self, connection: int, in_flight: int = 0) -> None:
+    def __init__(self, connection: int, outbound: "list[Outlet]") -> None:
+        """`outbound` gets every outlet that has something to send."""
+        self._outbound = outbound
         self.connection = connection
-        self.in_flight = in_flight
+        self.in_flight = 0
         self.outbox: list[bytes] = []
         self.updates_sent = 0
 
@@ -45,6 +47,8 @@ class Outlet:
 
     def put(self, messages: Sequence[bytes], octets: int) -> None:
         """Hand over whole UPDATEs of `octets` octets together."""
+        if not self.outbox:
+            self._outbound.append(self)
         self.outbox.extend(messages)
         self.in_flight += octets
         self.updates_sent += len(messages)

@@ -1,0 +1,98 @@
+"""The way out: which update group a peer is in, and the bytes that are due."""
+
+from collections.abc import Container, Iterable, Mapping
+
+from felixbgp.bgp.config import PeerId
+from felixbgp.bgp.rib.adj_rib_out import Member, Outlet
+from felixbgp.bgp.rib.export import ExportView
+from felixbgp.bgp.rib.loc_rib import LocRib
+from felixbgp.bgp.rib.update_groups import UpdateGroup
+from felixbgp.net import Family, Nlri
+
+
+class Advertising:
+    """All update groups of a speaker, by export view; a group lives as long as it has members."""
+
+    __slots__ = ("_groups", "_loc_ribs")
+
+    def __init__(self, loc_ribs: Mapping[Family, LocRib]) -> None:
+        self._loc_ribs = loc_ribs
+        self._groups: dict[ExportView, UpdateGroup] = {}
+
+    def join(self, view: ExportView, peer: PeerId, outlet: Outlet, now: int) -> None:
+        """A session was established."""
+        self._group(view).join(Member(peer, outlet), now)
+
+    def leave(self, view: ExportView, peer: PeerId) -> None:
+        """A session is down: what its peer was told is forgotten."""
+        self._groups[view].leave(peer)
+        self._tidy(view)
+
+    def move(self, peer: PeerId, old: ExportView, new: ExportView) -> None:
+        """A peer is to be told something else from now on: the difference goes out, the session stays."""
+        if old == new:
+            return
+        table = self._groups[old].leave(peer)
+        told = self._groups[old].told(table)
+        self._tidy(old)
+        self._group(new).adopt(table, told)
+
+    def refresh(
+        self,
+        view: ExportView,
+        peer: PeerId,
+        marks: tuple[tuple[bytes, ...], tuple[bytes, ...]],
+        now: int,
+    ) -> None:
+        """A peer asks for everything again; `marks` are the messages before and after."""
+        self._groups[view].refresh(peer, *marks, now)
+
+    def mark(self, family: Family, nlris: list[Nlri]) -> None:
+        """The selected paths of these prefixes changed."""
+        if nlris:
+            for view, group in self._groups.items():
+                if view.family == family:
+                    group.mark(nlris)
+
+    def release(self, family: Family, nlris: Iterable[Nlri]) -> None:
+        """The kernel is ready for these prefixes."""
+        released = list(nlris)
+        for view, group in self._groups.items():
+            if view.family == family:
+                group.release(released)
+
+    def withdraw(self, budget: int) -> None:
+        """Work out up to `budget` changes per group, and put the withdrawals among them into the outboxes."""
+        for group in self._groups.values():
+            group.settle(budget)
+            group.send_withdrawals(budget)
+
+    def announce(self, budget: int, held: Mapping[Family, Container[Nlri]], now: int) -> None:
+        """Put up to `budget` announcements per group into the outboxes."""
+        for view, group in self._groups.items():
+            group.send_announcements(budget, held.get(view.family, ()), now)
+
+    def advertised_count(self, view: ExportView, peer: PeerId) -> int:
+        """How many prefixes a peer was told in this view."""
+        return self._groups[view].advertised_count(peer)
+
+    def pending_count(self) -> int:
+        """Prefixes to tell, summed over the peers."""
+        return sum(group.pending_count() for group in self._groups.values())
+
+    def next_deadline(self) -> int | None:
+        """0 when something could be sent now, else the next time at which that changes by itself."""
+        if any(group.has_work() for group in self._groups.values()):
+            return 0
+        deadlines = [group.next_deadline() for group in self._groups.values()]
+        return min((at for at in deadlines if at is not None), default=None)
+
+    def _group(self, view: ExportView) -> UpdateGroup:
+        group = self._groups.get(view)
+        if group is None:
+            group = self._groups[view] = UpdateGroup(view, self._loc_ribs[view.family])
+        return group
+
+    def _tidy(self, view: ExportView) -> None:
+        if self._groups[view].empty:
+            del self._groups[view]

@@ -1,0 +1,65 @@
+"""What a change of configuration costs: never a reset where the change can be made in place.
+
+One row per parameter. A parameter that both ends agreed on in OPEN, or that belongs to the TCP connection,
+needs a new session; what is only our own judgement is applied to the routes that are here.
+"""
+
+from enum import Flag, auto
+from typing import Final
+
+from felixbgp.bgp.config import PeerConfig, SpeakerConfig
+
+
+class Affects(Flag):
+    """What has to be done again."""
+
+    NOTHING = 0
+    IMPORT = auto()
+    """Judge the Adj-RIB-In again: loops, policy, client or not."""
+    EXPORT = auto()
+    """Compare the Adj-RIB-Out with what the peer should know now, and tell it the difference."""
+    SESSION = auto()
+    """Cease/6 (RFC 4486, other configuration change) and a new session."""
+
+
+PEER_CHANGES: Final[dict[str, Affects]] = {
+    "peer": Affects.SESSION,
+    "name": Affects.NOTHING,
+    "families": Affects.SESSION,
+    "local_as": Affects.SESSION,
+    "remote_as": Affects.SESSION,
+    "passive": Affects.SESSION,
+    "hold_time_s": Affects.SESSION,
+    # Client or not is a decision of the reflector alone (RFC 4456 §7); the peer is never told.
+    "route_reflector_client": Affects.IMPORT | Affects.EXPORT,
+    "next_hop": Affects.EXPORT,
+    "allowed_local_as": Affects.IMPORT,
+    "transport": Affects.SESSION,
+    "import_policy": Affects.IMPORT,
+    "export_policy": Affects.EXPORT,
+}
+
+SPEAKER_CHANGES: Final[dict[str, Affects]] = {
+    "bgp_identifier": Affects.SESSION,
+    # Of the sessions it is `PeerConfig.local_as` that counts; here it only adds to the loop check.
+    "local_as": Affects.IMPORT,
+    "cluster_id": Affects.IMPORT | Affects.EXPORT,
+}
+
+
+def peer_change(old: PeerConfig, new: PeerConfig) -> Affects:
+    """What follows from a changed peer."""
+    return _combined(PEER_CHANGES, old, new)
+
+
+def speaker_change(old: SpeakerConfig, new: SpeakerConfig) -> Affects:
+    """What follows, for every peer, from a changed speaker."""
+    return _combined(SPEAKER_CHANGES, old, new)
+
+
+def _combined(table: dict[str, Affects], old: object, new: object) -> Affects:
+    affects = Affects.NOTHING
+    for name, effect in table.items():
+        if getattr(old, name) != getattr(new, name):
+            affects |= effect
+    return affects

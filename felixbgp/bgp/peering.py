@@ -1,0 +1,163 @@
+"""One configured peer as the speaker holds it: its session, and what stands and falls with the session.
+
+configured ─────────────────────────────────────────────▶ removed
+    Peer (the FSM) lives as long as its configuration
+         Established ──────────────▶ down
+             Exchange: Adj-RIBs-In, export views, queue of UPDATEs
+"""
+
+from collections import deque
+from typing import Final
+
+from felixbgp.bgp.config import PeerConfig, SpeakerConfig
+from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
+from felixbgp.bgp.rib.adj_rib_out import Outlet
+from felixbgp.bgp.rib.export import ExportView
+from felixbgp.bgp.rib.loc_rib import LocRib
+from felixbgp.bgp.rib.path import Acceptance, PathPeer
+from felixbgp.bgp.session.peer import Peer
+from felixbgp.bgp.snapshot import PeerSnapshot
+from felixbgp.bgp.wire.messages import Negotiated
+from felixbgp.net import Address, Family
+
+SEND_HOLD_TIME_MIN_NS: Final = 480_000_000_000
+"""RFC 9687 §3: eight minutes, or twice the hold time if that is longer."""
+
+
+class Exchange:
+    """An Established session's routes, both ways."""
+
+    __slots__ = ("external", "local", "negotiated", "outlet", "progress_at", "ribs", "updates", "views")
+
+    def __init__(self, outlet: Outlet, local: Address, negotiated: Negotiated, *, external: bool) -> None:
+        self.outlet = outlet
+        self.local = local
+        self.negotiated = negotiated
+        self.external = external
+        self.updates: deque[bytes] = deque()
+        """Bodies of UPDATEs, not yet decoded."""
+        self.ribs: dict[Family, AdjRibIn] = {}
+        self.views: dict[Family, ExportView] = {}
+        self.progress_at = 0
+        """When the peer's side last took octets from us, or we began to have some for it."""
+
+    @property
+    def send_hold_time_ns(self) -> int:
+        """How long octets may lie here before the session is given up (RFC 9687 §3)."""
+        return max(SEND_HOLD_TIME_MIN_NS, 2 * self.negotiated.hold_time_ns)
+
+
+class Peering:
+    """Configuration, session and, while Established, the exchange of routes."""
+
+    __slots__ = ("config", "established_count", "exchange", "number", "session", "updates_received")
+
+    def __init__(self, number: int, config: PeerConfig, session: Peer, established_count: int = 0) -> None:
+        self.number = number
+        """Tells apart the peerings of a speaker, also successive ones with the same peer."""
+        self.config = config
+        self.session = session
+        self.exchange: Exchange | None = None
+        self.established_count = established_count
+        self.updates_received = 0
+
+    @property
+    def external(self) -> bool:
+        """Whether this is an eBGP peer."""
+        return self.config.local_as != self.config.remote_as
+
+    def establish(
+        self,
+        outlet: Outlet,
+        local: Address,
+        negotiated: Negotiated,
+        speaker: SpeakerConfig,
+        loc_ribs: dict[Family, LocRib],
+    ) -> Exchange:
+        """Begin to exchange routes, for the negotiated families that we have a table for."""
+        exchange = self.exchange = Exchange(outlet, local, negotiated, external=self.external)
+        self.established_count += 1
+        self.updates_received = 0
+        peer = self._path_peer(negotiated)
+        for family in negotiated.families:
+            if family in loc_ribs:
+                acceptance = self._acceptance(family, speaker, local)
+                exchange.ribs[family] = AdjRibIn(
+                    loc_ribs[family], peer, acceptance, self.config.import_policy
+                )
+                exchange.views[family] = self.export_view(family, speaker, exchange)
+        return exchange
+
+    def import_again(self, speaker: SpeakerConfig) -> None:
+        """Judge everything received again, under the configuration of now."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        peer = self._path_peer(exchange.negotiated)
+        for family, rib in exchange.ribs.items():
+            rib.reconfigure(
+                peer, self._acceptance(family, speaker, exchange.local), self.config.import_policy
+            )
+
+    def export_view(self, family: Family, speaker: SpeakerConfig, exchange: Exchange) -> ExportView:
+        """What decides on what the peer is told."""
+        return ExportView(
+            family=family,
+            external=exchange.external,
+            client=self.config.route_reflector_client,
+            local_as=self.config.local_as,
+            local_address=exchange.local,
+            next_hop=self.config.next_hop,
+            cluster_id=_cluster_id(speaker),
+            policy=self.config.export_policy,
+            four_octet_as=exchange.negotiated.four_octet_as,
+        )
+
+    def snapshot(self, advertised: int) -> PeerSnapshot:
+        """The picture of now; `advertised` is the number of prefixes the peer was told."""
+        config, session, exchange = self.config, self.session, self.exchange
+        ribs = [] if exchange is None else list(exchange.ribs.values())
+        negotiated = None if exchange is None else exchange.negotiated
+        return PeerSnapshot(
+            peer=config.peer,
+            name=config.name,
+            families=config.families,
+            local_as=config.local_as,
+            remote_as=config.remote_as,
+            state=session.state,
+            since=session.since,
+            last_error=session.last_error,
+            remote_identifier=None if negotiated is None else negotiated.peer_identifier,
+            hold_time_s=None if negotiated is None else negotiated.hold_time_ns // 1_000_000_000,
+            established_count=self.established_count,
+            end_of_rib_received=bool(ribs) and all(rib.end_of_rib for rib in ribs),
+            prefixes_received=sum(map(len, ribs)),
+            prefixes_accepted=sum(rib.accepted_count for rib in ribs),
+            prefixes_advertised=advertised,
+            updates_received=self.updates_received,
+            updates_sent=0 if exchange is None else exchange.outlet.updates_sent,
+        )
+
+    def _path_peer(self, negotiated: Negotiated) -> PathPeer:
+        return PathPeer(
+            self.config.peer,
+            external=self.external,
+            identifier=negotiated.peer_identifier,
+            local_as=self.config.local_as,
+            remote_as=self.config.remote_as,
+            client=self.config.route_reflector_client,
+        )
+
+    def _acceptance(self, family: Family, speaker: SpeakerConfig, local: Address) -> Acceptance:
+        return Acceptance(
+            family,
+            local_as=frozenset((self.config.local_as, speaker.local_as)),
+            allowed_local_as=self.config.allowed_local_as,
+            identifier=speaker.bgp_identifier,
+            cluster_id=_cluster_id(speaker),
+            own_addresses=frozenset((local, speaker.bgp_identifier)),
+        )
+
+
+def _cluster_id(speaker: SpeakerConfig) -> bytes:
+    return speaker.bgp_identifier if speaker.cluster_id is None else speaker.cluster_id

@@ -1,0 +1,542 @@
+"""The BGP speaker: sessions, tables and policies of one router, without I/O.
+
+    TransportInput ─ feed ─▶ events
+                               │ control: sessions first, then timers that are due
+                 ┌─────────────┼──────────────────┐
+                 ▼             ▼                  ▼
+           TransportEffect   UPDATEs waiting   session up, down
+                               │ decide            │
+                               ▼                   │
+                        Adj-RIB-In (per peer) ◀────┘         originate
+                               │ import policy                   │
+                               ▼                                 ▼
+                            Loc-RIB ◀── our own routes ──────────┘
+                               │ decide ─▶ RouteChange
+                               ▼
+                     Advertising: update groups, Adj-RIB-Out
+                               │ withdrawals, announcements: as far as there is credit
+                               ▼
+                           SendBytes
+
+Standing rules
+  1. What a method cannot return (a NOTIFICATION found necessary while decoding, the Connect of a new peer)
+     waits for the next `control`; `next_deadline` is then 0.
+  2. Inputs before timers, so that a KEEPALIVE that is already here beats the hold timer.
+  3. Everything shown or emitted is ordered by peer or by arrival, never by a set.
+  4. `release` must be called whenever a prefix leaves `held`, also when it is no longer wanted there.
+"""
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Final, assert_never
+
+from felixbgp.bgp.advertising import Advertising
+from felixbgp.bgp.changes import Affects, peer_change, speaker_change
+from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.deadlines import Deadlines
+from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportEffect
+from felixbgp.bgp.facts import BgpFact, ConnectionRefused, UpdateMalformed
+from felixbgp.bgp.inputs import (
+    BytesReceived,
+    BytesWritten,
+    TcpAccepted,
+    TcpClosed,
+    TcpConnected,
+    TcpConnectFailed,
+    TransportInput,
+)
+from felixbgp.bgp.peering import Exchange, Peering
+from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
+from felixbgp.bgp.rib.adj_rib_out import Outlet
+from felixbgp.bgp.rib.loc_rib import LocRib
+from felixbgp.bgp.rib.local_routes import LocalRoutes
+from felixbgp.bgp.routes import LocalRoute, RouteChange, Selected
+from felixbgp.bgp.session.actions import (
+    Observed,
+    RefreshRequested,
+    SessionAction,
+    SessionDown,
+    SessionEstablished,
+    UpdateArrived,
+)
+from felixbgp.bgp.session.peer import Peer
+from felixbgp.bgp.snapshot import PeerSnapshot, SpeakerStatistics
+from felixbgp.bgp.wire.codec import encode_notification, encode_route_refresh
+from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode, WireError
+from felixbgp.bgp.wire.messages import NotificationMessage, RouteRefreshMessage, UpdateMessage
+from felixbgp.bgp.wire.update import decode_update
+from felixbgp.net import IPV4, IPV6, Address, Family, Nlri
+
+UPDATES_PER_TURN: Final = 64
+"""UPDATEs decoded of one peer before the next one has its turn: one that sends a full table delays nobody."""
+REFUSALS_PER_CONTROL: Final = 16
+"""Strangers answered with a NOTIFICATION at a time; a flood of them is closed without a word."""
+REFUSAL_FACT_INTERVAL_NS: Final = 60_000_000_000
+"""A stranger that keeps dialling is told of once a minute."""
+REFUSED_ADDRESSES_MAX: Final = 256
+"""Strangers remembered for that; more than a cluster's worth of them is an attack, not news."""
+MALFORMED_FACTS_MAX: Final = 64
+"""Malformed UPDATEs told of between two `take_facts`: a broken peer sends thousands of them, all alike."""
+
+
+class _Link:
+    """A connection that a peering knows of."""
+
+    __slots__ = ("local", "outlet", "peering")
+
+    def __init__(self, peering: Peering, outlet: Outlet, local: Address | None) -> None:
+        self.peering = peering
+        self.outlet = outlet
+        self.local = local
+
+
+class Speaker:
+    """A BGP-4 speaker for IPv4 and IPv6 unicast; `now` is monotonic nanoseconds, `jitter` in [0, 1)."""
+
+    __slots__ = (
+        "_advertising",
+        "_by_address",
+        "_config",
+        "_connection_count",
+        "_deadlines",
+        "_effects",
+        "_events",
+        "_facts",
+        "_gone",
+        "_jitter",
+        "_links",
+        "_loc_ribs",
+        "_local",
+        "_malformed_count",
+        "_numbered",
+        "_outbound",
+        "_peering_count",
+        "_peerings",
+        "_refused",
+        "_waiting",
+    )
+
+    def __init__(self, config: SpeakerConfig, jitter: Callable[[], float]) -> None:
+        self._config = config
+        self._jitter = jitter
+        self._events: list[tuple[TransportInput, int]] = []
+        self._effects: list[TransportEffect] = []
+        self._facts: list[BgpFact] = []
+        self._malformed_count = 0
+        self._peerings: dict[PeerId, Peering] = {}
+        self._by_address: dict[Address, list[Peering]] = {}
+        self._numbered: dict[int, Peering] = {}
+        self._peering_count = 0
+        self._connection_count = 0
+        self._links: dict[int, _Link] = {}
+        self._refused: dict[Address, int] = {}
+        self._deadlines = Deadlines()
+        self._loc_ribs = {family: LocRib(family) for family in (IPV4, IPV6)}
+        self._local = {family: LocalRoutes(loc_rib) for family, loc_rib in self._loc_ribs.items()}
+        self._advertising = Advertising(self._loc_ribs)
+        self._waiting: dict[int, Peering] = {}
+        self._gone: list[AdjRibIn] = []
+        self._outbound: list[Outlet] = []
+
+    # ---- what the owner wants
+
+    def configure(self, config: SpeakerConfig, peers: Mapping[PeerId, PeerConfig], now: int) -> None:
+        """Become this speaker with exactly these peers; sessions that need not end stay (see `changes`)."""
+        for_all = speaker_change(self._config, config)
+        self._config = config
+        for peer in [peer for peer in self._peerings if peer not in peers]:
+            self._remove(self._peerings[peer], CeaseSubcode.PEER_DE_CONFIGURED, now)
+        for peer in sorted(peers, key=_peer_order):
+            peering = self._peerings.get(peer)
+            if peering is None:
+                self._add(peers[peer], 0, now)
+                continue
+            affects = for_all | peer_change(peering.config, peers[peer])
+            if Affects.SESSION in affects:
+                self._remove(peering, CeaseSubcode.OTHER_CONFIGURATION_CHANGE, now)
+                self._add(peers[peer], peering.established_count, now)
+            else:
+                self._adapt(peering, peers[peer], affects)
+        self._peerings = {peer: self._peerings[peer] for peer in sorted(self._peerings, key=_peer_order)}
+
+    def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
+        """Make a prefix ours, or with None no longer ours; it is preferred to any learned route."""
+        self._local[family].originate(nlri, route)
+
+    def release(self, family: Family, nlris: Iterable[Nlri]) -> None:
+        """The kernel is ready for these prefixes: announcements that waited for it may go."""
+        self._advertising.release(family, nlris)
+
+    # ---- sessions
+
+    def feed(self, event: TransportInput, now: int) -> None:
+        """Take one input; nothing happens before `control`."""
+        self._events.append((event, now))
+
+    def control(self, now: int) -> list[TransportEffect]:
+        """Run the sessions: inputs in their order, then the timers that are due."""
+        events, self._events = self._events, []
+        refusals = 0
+        for event, at in events:
+            refusals += self._dispatch(event, at, refusals)
+        for key in self._deadlines.take_due(now):
+            self._run_timer(key, now)
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _dispatch(self, event: TransportInput, now: int, refusals: int) -> int:
+        """Handle one input; returns 1 for a connection that was refused, else 0."""
+        if isinstance(event, TcpAccepted):
+            peering = self._peering_for(event)
+            if peering is None:
+                self._refuse(event, now, refusals)
+                return 1
+            self._links[event.connection] = _Link(
+                peering, Outlet(event.connection, self._outbound), event.local.address
+            )
+            self._act(peering, peering.session.accepted(event, now), now)
+            return 0
+        link = self._links.get(event.connection)
+        if link is None:
+            return 0  # The connection, or its peer, was given up before the shell heard of it.
+        session = link.peering.session
+        match event:
+            case BytesReceived():
+                actions = session.received(event.connection, event.data, now)
+            case BytesWritten():
+                self._credit(link, event.count, now)
+                return 0
+            case TcpConnected():
+                link.local = event.local.address
+                actions = session.connected(event, now)
+            case TcpConnectFailed():
+                del self._links[event.connection]
+                actions = session.connect_failed(event, now)
+            case TcpClosed():
+                del self._links[event.connection]
+                actions = session.closed(event, now)
+            case _:
+                assert_never(event)
+        self._act(link.peering, actions, now)
+        return 0
+
+    def _act(self, peering: Peering, actions: list[SessionAction], now: int) -> None:
+        """Do what a session asks for, in its order."""
+        for action in actions:
+            match action:
+                case UpdateArrived():
+                    self._queue(peering, action.body)
+                case Connect():
+                    outlet = Outlet(action.connection, self._outbound)
+                    self._links[action.connection] = _Link(peering, outlet, None)
+                    self._effects.append(action)
+                case SendBytes():
+                    link = self._links.get(action.connection)
+                    if link is not None:
+                        link.outlet.in_flight += sum(map(len, action.chunks))
+                    self._effects.append(action)
+                case CloseConnection():
+                    self._links.pop(action.connection, None)
+                    self._effects.append(action)
+                case SessionEstablished():
+                    self._establish(peering, action, now)
+                case SessionDown():
+                    self._lose(peering)
+                case RefreshRequested():
+                    self._refresh(peering, action, now)
+                case Observed():
+                    self._facts.append(action.fact)
+                case _:
+                    assert_never(action)
+        self._deadlines.set(2 * peering.number, peering.session.next_deadline())
+
+    def _peering_for(self, event: TcpAccepted) -> Peering | None:
+        """Whose connection it is: by address, and among several peers at one address by port or by need."""
+        candidates = self._by_address.get(event.remote.address, [])
+        for peering in candidates:
+            if peering.config.peer.port == event.remote.port:
+                return peering
+        idle = [peering for peering in candidates if peering.exchange is None]
+        return next(iter(idle or candidates), None)
+
+    def _refuse(self, event: TcpAccepted, now: int, refusals: int) -> None:
+        """Turn a stranger away (RFC 4486 §4, connection rejected)."""
+        if refusals < REFUSALS_PER_CONTROL:
+            cease = NotificationMessage(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
+            self._effects.append(SendBytes(event.connection, (encode_notification(cease),)))
+            address = event.remote.address
+            if now - self._refused.get(address, now - REFUSAL_FACT_INTERVAL_NS) >= REFUSAL_FACT_INTERVAL_NS:
+                self._refused.pop(address, None)
+                self._refused[address] = now
+                self._facts.append(ConnectionRefused(str(address), "no such peer"))
+            if len(self._refused) > REFUSED_ADDRESSES_MAX:
+                del self._refused[next(iter(self._refused))]
+        self._effects.append(CloseConnection(event.connection))
+
+    def _run_timer(self, key: int, now: int) -> None:
+        number, is_send_hold = divmod(key, 2)
+        peering = self._numbered.get(number)
+        if peering is None:
+            return
+        if not is_send_hold:
+            self._act(peering, peering.session.run_timers(now), now)
+        elif peering.exchange is not None and peering.exchange.outlet.in_flight:
+            at = peering.exchange.progress_at + peering.exchange.send_hold_time_ns
+            if at > now:
+                self._deadlines.set(key, at)
+            else:
+                # RFC 9687 §3: a peer that takes nothing from us for so long must not keep its routes.
+                self._act(peering, peering.session.fail(ErrorCode.SEND_HOLD_TIMER_EXPIRED, 0, b"", now), now)
+
+    def _credit(self, link: _Link, count: int, now: int) -> None:
+        link.outlet.in_flight = max(0, link.outlet.in_flight - count)
+        exchange = link.peering.exchange
+        if exchange is not None and exchange.outlet is link.outlet:
+            exchange.progress_at = now
+
+    # ---- peers
+
+    def _add(self, config: PeerConfig, established_count: int, now: int) -> None:
+        session = Peer(config, self._config, self._jitter, self._new_connection)
+        self._peering_count += 1
+        peering = Peering(self._peering_count, config, session, established_count)
+        self._peerings[config.peer] = self._numbered[peering.number] = peering
+        same_address = self._by_address.setdefault(config.peer.address, [])
+        same_address.append(peering)
+        same_address.sort(key=_port)
+        self._act(peering, session.start(now), now)
+
+    def _remove(self, peering: Peering, subcode: CeaseSubcode, now: int) -> None:
+        self._act(peering, peering.session.stop(now, subcode), now)
+        peer = peering.config.peer
+        del self._peerings[peer], self._numbered[peering.number]
+        self._by_address[peer.address].remove(peering)
+        if not self._by_address[peer.address]:
+            del self._by_address[peer.address]
+        self._deadlines.set(2 * peering.number, None)
+        for connection in [number for number, link in self._links.items() if link.peering is peering]:
+            del self._links[connection]
+
+    def _adapt(self, peering: Peering, config: PeerConfig, affects: Affects) -> None:
+        """Change in place what can be changed in place."""
+        peering.config = config
+        peering.session.update_config(config)
+        exchange = peering.exchange
+        if exchange is None:
+            return
+        if Affects.IMPORT in affects:
+            # What is still queued came under the old judgement or the new one; the new one is as right.
+            peering.import_again(self._config)
+        if Affects.EXPORT in affects:
+            for family, old in list(exchange.views.items()):
+                new = exchange.views[family] = peering.export_view(family, self._config, exchange)
+                self._advertising.move(config.peer, old, new)
+
+    def _new_connection(self) -> int:
+        self._connection_count += 1
+        return self._connection_count
+
+    def _establish(self, peering: Peering, action: SessionEstablished, now: int) -> None:
+        link = self._links[action.connection]
+        local = link.local or peering.config.peer.address
+        exchange = peering.establish(link.outlet, local, action.negotiated, self._config, self._loc_ribs)
+        exchange.progress_at = now
+        for view in exchange.views.values():
+            self._advertising.join(view, peering.config.peer, link.outlet, now)
+
+    def _lose(self, peering: Peering) -> None:
+        """RFC 4271 §8.2.2: the session is over, and the routes learned over it go."""
+        exchange, peering.exchange = peering.exchange, None
+        if exchange is None:
+            return
+        for view in exchange.views.values():
+            self._advertising.leave(view, peering.config.peer)
+        exchange.outlet.outbox.clear()
+        self._waiting.pop(peering.number, None)
+        self._gone += exchange.ribs.values()
+        self._deadlines.set(2 * peering.number + 1, None)
+
+    def _refresh(self, peering: Peering, action: RefreshRequested, now: int) -> None:
+        exchange = peering.exchange
+        if exchange is None or action.family not in exchange.views:
+            return
+        if action.subtype:
+            # In order of arrival with the UPDATEs, or what was announced between the marks would be stale.
+            self._decode_all(peering, exchange, now)
+            rib = exchange.ribs[action.family]
+            if action.subtype == 1:
+                rib.begin_refresh()
+            else:
+                rib.end_refresh()
+            return
+        marks: tuple[tuple[bytes, ...], tuple[bytes, ...]] = ((), ())
+        if exchange.negotiated.enhanced_route_refresh:
+            marks = (
+                (encode_route_refresh(RouteRefreshMessage(action.family, 1)),),
+                (encode_route_refresh(RouteRefreshMessage(action.family, 2)),),
+            )
+        self._advertising.refresh(exchange.views[action.family], peering.config.peer, marks, now)
+
+    # ---- routes in
+
+    def decide(self, now: int, budget: int) -> list[RouteChange]:
+        """Decode UPDATEs for about `budget` prefixes, then decide for up to as many."""
+        left = budget
+        while self._gone and left > 0:
+            left -= self._gone[-1].remove_some(left)
+            if not self._gone[-1]:
+                self._gone.pop()
+        while self._waiting and left > 0:
+            left -= self._decode_turn(next(iter(self._waiting.values())), left, now)
+        changes: list[RouteChange] = []
+        for family, loc_rib in self._loc_ribs.items():
+            self._advertising.mark(family, loc_rib.decide(budget, changes))
+        return changes
+
+    def _queue(self, peering: Peering, body: bytes) -> None:
+        if peering.exchange is not None:
+            peering.updates_received += 1
+            peering.exchange.updates.append(body)
+            self._waiting[peering.number] = peering
+
+    def _decode_turn(self, peering: Peering, budget: int, now: int) -> int:
+        """Decode some of one peer's UPDATEs, then let the others go first; returns what it cost."""
+        del self._waiting[peering.number]
+        exchange = peering.exchange
+        cost = 0
+        for _ in range(UPDATES_PER_TURN):
+            if exchange is None or not exchange.updates or cost >= budget:
+                break
+            cost += self._decode(peering, exchange, now)
+            exchange = peering.exchange  # None if the UPDATE ended the session.
+        if exchange is not None and exchange.updates:
+            self._waiting[peering.number] = peering
+        return max(cost, 1)
+
+    def _decode_all(self, peering: Peering, exchange: Exchange, now: int) -> None:
+        while exchange.updates and peering.exchange is exchange:
+            self._decode(peering, exchange, now)
+
+    def _decode(self, peering: Peering, exchange: Exchange, now: int) -> int:
+        """Take in one UPDATE; returns its number of prefixes, at least 1."""
+        body = exchange.updates.popleft()
+        try:
+            update = decode_update(body, exchange.negotiated, exchange.external)
+        except WireError as error:
+            self._note_malformed(peering, "session reset", str(error))
+            self._act(peering, peering.session.fail(error.code, error.subcode, error.data, now), now)
+            return 1
+        for text in update.errors:
+            verdict, _, reason = text.partition(": ")
+            self._note_malformed(peering, verdict, reason)
+        return _take_in(exchange, update)
+
+    def _note_malformed(self, peering: Peering, verdict: str, reason: str) -> None:
+        self._malformed_count += 1
+        if self._malformed_count <= MALFORMED_FACTS_MAX:
+            self._facts.append(UpdateMalformed(peering.config.peer, verdict, reason))
+
+    # ---- routes out
+
+    def withdrawals(self, now: int, budget: int) -> list[SendBytes]:
+        """Work out what peers should know now; tell of up to `budget` prefixes per group that are gone."""
+        self._advertising.withdraw(budget)
+        return self._take_outbound(now)
+
+    def announcements(self, now: int, budget: int, held: Mapping[Family, Container[Nlri]]) -> list[SendBytes]:
+        """Tell of up to `budget` prefixes per group.
+
+        A prefix in `held` whose next hop would be ourselves waits for `release`: no peer shall send traffic
+        here before the kernel knows where it goes.
+        """
+        self._advertising.announce(budget, held, now)
+        return self._take_outbound(now)
+
+    def _take_outbound(self, now: int) -> list[SendBytes]:
+        sent: list[SendBytes] = []
+        for outlet in self._outbound:
+            link = self._links.get(outlet.connection)
+            if link is None or not outlet.outbox:
+                continue
+            chunks = tuple(outlet.outbox)
+            outlet.outbox.clear()
+            sent.append(SendBytes(outlet.connection, chunks))
+            peering = link.peering
+            exchange = peering.exchange
+            if exchange is not None:
+                if outlet.in_flight == sum(map(len, chunks)):
+                    exchange.progress_at = now
+                self._deadlines.set(2 * peering.number + 1, exchange.progress_at + exchange.send_hold_time_ns)
+            peering.session.sent(now)
+            self._deadlines.set(2 * peering.number, peering.session.next_deadline())
+        self._outbound.clear()
+        return sent
+
+    # ---- what is seen from outside
+
+    def next_deadline(self) -> int | None:
+        """The earliest timer; 0 when something waits that could be done now; None when only inputs help."""
+        if self._events or self._effects or self._waiting or self._gone:
+            return 0
+        if any(loc_rib.dirty_count for loc_rib in self._loc_ribs.values()):
+            return 0
+        deadlines = (self._deadlines.earliest(), self._advertising.next_deadline())
+        return min((at for at in deadlines if at is not None), default=None)
+
+    def take_facts(self) -> list[BgpFact]:
+        """What was observed since the last call."""
+        facts, self._facts = self._facts, []
+        self._malformed_count = 0
+        return facts
+
+    def selected(self, family: Family, nlri: Nlri) -> Selected | None:
+        """The Loc-RIB's entry of a prefix."""
+        return self._loc_ribs[family].selected(nlri)
+
+    def peers(self) -> list[PeerSnapshot]:
+        """The peers as they are now, IPv4 before IPv6, by address."""
+        return [peering.snapshot(self._advertised_count(peering)) for peering in self._peerings.values()]
+
+    def statistics(self) -> SpeakerStatistics:
+        """Sizes and queues."""
+        exchanges = [one.exchange for one in self._peerings.values() if one.exchange is not None]
+        return SpeakerStatistics(
+            peers=len(self._peerings),
+            peers_established=len(exchanges),
+            prefixes=sum(map(len, self._loc_ribs.values())),
+            paths=sum(loc_rib.path_count for loc_rib in self._loc_ribs.values()),
+            attributes=sum(rib.attributes_count for one in exchanges for rib in one.ribs.values()),
+            updates_waiting=sum(len(one.updates) for one in exchanges),
+            prefixes_to_decide=sum(loc_rib.dirty_count for loc_rib in self._loc_ribs.values())
+            + sum(map(len, self._gone)),
+            prefixes_to_send=self._advertising.pending_count(),
+        )
+
+    def _advertised_count(self, peering: Peering) -> int:
+        views = [] if peering.exchange is None else list(peering.exchange.views.values())
+        return sum(self._advertising.advertised_count(view, peering.config.peer) for view in views)
+
+
+def _take_in(exchange: Exchange, update: UpdateMessage) -> int:
+    """Put an UPDATE into the Adj-RIBs-In, withdrawals first (RFC 4271 §4.3); returns its size."""
+    cost = 1
+    for family, nlris in update.withdrawn:
+        rib = exchange.ribs.get(family)
+        if rib is not None:
+            rib.withdraw(nlris)
+            cost += len(nlris)
+    for family, attributes, nlris in update.announced:
+        rib = exchange.ribs.get(family)
+        if rib is not None:
+            rib.announce(attributes, nlris)
+            cost += len(nlris)
+    if update.end_of_rib is not None and update.end_of_rib in exchange.ribs:
+        exchange.ribs[update.end_of_rib].end_of_rib = True
+    return cost
+
+
+def _peer_order(peer: PeerId) -> tuple[int, bytes, int]:
+    return (len(peer.address), bytes(peer.address), peer.port)
+
+
+def _port(peering: Peering) -> int:
+    return peering.config.peer.port
