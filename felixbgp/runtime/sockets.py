@@ -17,6 +17,7 @@ IP_MINTTL = 21
 IPV6_MINHOPCOUNT = 73
 INTERNETWORK_CONTROL = 0xC0
 """DSCP CS6, as RFC 4271's implementations mark their packets."""
+ACCEPT_QUEUE = 128
 TCP_USER_TIMEOUT_MS = 30_000
 """Unacknowledged data this old ends a connection, even where the hold time is longer."""
 
@@ -38,18 +39,18 @@ def open_listener(endpoint: Endpoint) -> trio.socket.SocketType:
         OSError: the address is not ours, the port is taken, or not for us to open.
     """
     family = family_of(endpoint.address)
-    sock = trio.socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        _mark(sock, family)
-        sock._sock.bind((str(endpoint.address), endpoint.port))  # noqa: SLF001 - trio's bind would resolve names
-        sock.listen(128)
+        _mark(sock)
+        sock.bind((str(endpoint.address), endpoint.port))
+        sock.listen(ACCEPT_QUEUE)
     except BaseException:
         sock.close()
         raise
-    return sock
+    return trio.socket.from_stdlib_socket(sock)
 
 
 async def connect(remote: Endpoint, options: TransportOptions) -> trio.socket.SocketType:
@@ -58,16 +59,16 @@ async def connect(remote: Endpoint, options: TransportOptions) -> trio.socket.So
     Raises:
         OSError: refused, unreachable, or an option that the system does not take.
     """
-    family = family_of(remote.address)
-    sock = trio.socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family_of(remote.address), socket.SOCK_STREAM)
     try:
-        _mark(sock, family)
-        _apply(sock, family, remote, options)
-        await sock.connect((str(remote.address), remote.port))
+        _mark(sock)
+        _apply(sock, remote, options)
+        dialling = trio.socket.from_stdlib_socket(sock)
+        await dialling.connect((str(remote.address), remote.port))
     except BaseException:
         sock.close()
         raise
-    return sock
+    return dialling
 
 
 def finish_accepted(sock: trio.socket.SocketType) -> None:
@@ -82,23 +83,18 @@ def reason_of(error: OSError) -> str:
     return os.strerror(error.errno)
 
 
-def _mark(sock: trio.socket.SocketType, family: socket.AddressFamily) -> None:
-    if family == socket.AF_INET:
+def _mark(sock: socket.socket) -> None:
+    if sock.family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, INTERNETWORK_CONTROL)
     else:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, INTERNETWORK_CONTROL)
 
 
-def _apply(
-    sock: trio.socket.SocketType,
-    family: socket.AddressFamily,
-    remote: Endpoint,
-    options: TransportOptions,
-) -> None:
+def _apply(sock: socket.socket, remote: Endpoint, options: TransportOptions) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
     if options.password is not None:
         sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, md5_key(remote.address, options.password))
-    v4 = family == socket.AF_INET
+    v4 = sock.family == socket.AF_INET
     level = socket.IPPROTO_IP if v4 else socket.IPPROTO_IPV6
     if options.ttl is not None:
         sock.setsockopt(level, socket.IP_TTL if v4 else socket.IPV6_UNICAST_HOPS, options.ttl)
@@ -107,7 +103,7 @@ def _apply(
     if options.interface is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, options.interface.encode() + b"\0")
     if options.local_address is not None:
-        sock._sock.bind((str(options.local_address), 0))  # noqa: SLF001 - trio's bind would resolve names
+        sock.bind((str(options.local_address), 0))
 
 
 def md5_key(remote: Address, password: bytes) -> bytes:

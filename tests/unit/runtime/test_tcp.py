@@ -1,11 +1,13 @@
 """The transport on loopback: every effect, every answer."""
 
+import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import pytest
 import trio
+import trio.testing
 
 from felixbgp.agent.effects import Listen
 from felixbgp.agent.inputs import Input, ListenFailed, Listening
@@ -20,6 +22,7 @@ from felixbgp.bgp.inputs import (
     TcpConnectFailed,
 )
 from felixbgp.net import Address
+from felixbgp.runtime.sockets import family_of
 from felixbgp.runtime.tcp import Tcp
 
 LOOPBACK = Address.parse("127.0.0.1")
@@ -61,9 +64,8 @@ async def transport() -> AsyncIterator[tuple[Tcp, Inbox]]:
 
 
 def free_endpoint(address: Address) -> Endpoint:
-    family = trio.socket.AF_INET if len(address) == 4 else trio.socket.AF_INET6
-    with trio.socket.socket(family) as probe:
-        probe._sock.bind((str(address), 0))  # type: ignore[attr-defined]
+    with socket.socket(family_of(address)) as probe:
+        probe.bind((str(address), 0))
         return Endpoint(address, probe.getsockname()[1])
 
 
