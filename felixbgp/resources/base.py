@@ -104,7 +104,7 @@ def _check_labels(labels: dict[str, str]) -> dict[str, str]:
 
 def _check_annotations(annotations: dict[str, str]) -> dict[str, str]:
     if sum(len(key) + len(value) for key, value in annotations.items()) > MAX_ANNOTATION_BYTES:
-        raise ValueError(f"have more than {MAX_ANNOTATION_BYTES} characters")
+        raise ValueError(f"has more than {MAX_ANNOTATION_BYTES} characters")
     return annotations
 
 

@@ -129,9 +129,7 @@ class BgpConfigurationSpec(Value):
             for text in advertisement.communities:
                 if text not in names and not is_community(text):
                     where = ("prefixAdvertisements", index, "communities")
-                    yield Fault(
-                        where, text, "is neither a community (aa:nn, aa:nn:mm) nor a name in communities"
-                    )
+                    yield Fault(where, text, "is no community and no name in communities")
 
 
 _SEVERITIES = frozenset({"trace", "debug", "info", "warning", "error", "fatal"})

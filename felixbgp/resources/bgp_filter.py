@@ -19,6 +19,7 @@ from felixbgp.resources.values import (
     InterfacePattern,
     Ipv6Length,
     RoutePriority,
+    entries,
 )
 
 
@@ -61,7 +62,7 @@ class PrefixLength(Value):
 class CommunityMatch(Value):
     """Communities a route must carry."""
 
-    values: Annotated[tuple[Community, ...], Field(min_length=1, max_length=1)]
+    values: Annotated[tuple[Community, ...], entries(1, 1)]
 
 
 class AddCommunity(Value):
@@ -73,7 +74,7 @@ class AddCommunity(Value):
 class PrependAsPath(Value):
     """Puts AS numbers before the path."""
 
-    prefix: Annotated[tuple[AsNumber, ...], Field(min_length=1, max_length=10)]
+    prefix: Annotated[tuple[AsNumber, ...], entries(1, 10)]
 
 
 class SetPriority(Value):
@@ -108,7 +109,7 @@ class FilterRule(Value):
     as_path_prefix: tuple[AsNumber, ...] = ()
     priority: RoutePriority | None = None
     action: FilterAction
-    operations: Annotated[tuple[Operation, ...], Field(max_length=10)] = ()
+    operations: Annotated[tuple[Operation, ...], entries(1, 10)] = ()
 
     def faults(self) -> Iterator[Fault]:
         """The cross-field rules of Calico's validator."""

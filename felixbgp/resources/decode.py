@@ -99,7 +99,7 @@ _METADATA_ORDER = (
 
 
 def _with_pool_defaults(pool: IpPool, spec: Mapping[str, object]) -> dict[str, object]:
-    """The fields that Calico fills in when it stores a pool (spec §5.2)."""
+    """The fields that Calico fills in when it stores a pool."""
     filled: dict[str, object] = {
         **spec,
         "vxlanMode": pool.spec.vxlan_mode.value,

@@ -129,10 +129,6 @@ _REASONS = {
     "int_type": "is not a whole number",
     "enum": "is not {expected}",
     "literal_error": "is not {expected}",
-    "too_long": "has more than {max_length} entries",
-    "too_short": "has fewer than {min_length} entries",
-    "greater_than_equal": "is less than {ge}",
-    "less_than_equal": "is more than {le}",
 }
 
 

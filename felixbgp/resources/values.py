@@ -4,7 +4,7 @@ A validator here raises ValueError with a reason that reads on after the value: 
 """
 
 import re
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
 
 from pydantic import PlainSerializer, PlainValidator, StrictStr
 from pydantic.functional_validators import AfterValidator
@@ -12,6 +12,8 @@ from pydantic.functional_validators import AfterValidator
 from felixbgp.net import Address, AddressError, Family, Prefix, PrefixError
 from felixbgp.resources.selectors import Selector
 from felixbgp.resources.selectors import parse as parse_selector
+
+Entry = TypeVar("Entry")
 
 MAX_AS_NUMBER = 0xFFFF_FFFF
 
@@ -110,7 +112,7 @@ class InterfaceAddress(NamedTuple):
 
 def _parse_interface_address(family: Family, name: str) -> PlainValidator:
     def parse(value: object) -> InterfaceAddress:
-        reason = f"is not an {name} address or an {name} address with a prefix length"
+        reason = f"is not an {name} address, with or without a prefix length"
         text = _text(value, reason)
         try:
             prefix = Prefix.parse(text, strict=False)
@@ -212,6 +214,18 @@ def _whole_number(lowest: int, highest: int) -> PlainValidator:
         return value
 
     return PlainValidator(check)
+
+
+def entries(lowest: int, highest: int) -> AfterValidator:
+    """For the type of a list: how many entries it may have, when it is written at all."""
+    wanted = f"{lowest} to {highest} entries" if lowest < highest else f"exactly {lowest} entry"
+
+    def check(found: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        if not lowest <= len(found) <= highest:
+            raise ValueError(f"does not have {wanted}")
+        return found
+
+    return AfterValidator(check)
 
 
 _AS_TEXT = PlainSerializer(str, return_type=str)
