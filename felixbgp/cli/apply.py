@@ -67,7 +67,7 @@ class _Application:
         """Write every resource in order; gives warnings."""
         for done, resource in enumerate(self._resources):
             try:
-                await _write(store, resource)
+                await write_resource(store, resource)
             except StoreError as error:
                 total = len(self._resources)
                 before = f"applied {done} of {total} resources, then " if total > 1 else ""
@@ -76,7 +76,8 @@ class _Application:
         return await _missing_filters(store, self._resources)
 
 
-async def _write(store: Store, resource: AnyResource) -> None:
+async def write_resource(store: Store, resource: AnyResource) -> None:
+    """Create or update one resource. Raises `StoreError`."""
     key = str(key_of_resource(resource))
     wanted_version = resource.metadata.resource_version
     for _ in range(ATTEMPTS_MAX):

@@ -1,0 +1,132 @@
+"""The command as a whole: exit codes, one-line errors, verbs loaded when called."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from felixbgp.cli import main
+from felixbgp.cli.main import VERBS, Verb, VerbGroup, cli
+
+COMMAND = [sys.executable, "-c", "from felixbgp.cli.main import main; main()"]
+
+
+def group_that(action: Callable[[], object]) -> click.Group:
+    """A group like ours with one verb, `act`."""
+    group = VerbGroup("felixbgp")
+
+    @click.command()
+    def act() -> None:
+        action()
+
+    group.get_command = lambda ctx, cmd_name: act  # type: ignore[method-assign]  # noqa: ARG005 - click's names
+    return group
+
+
+def raising(error: BaseException) -> Result:
+    def action() -> None:
+        raise error
+
+    return CliRunner().invoke(group_that(action), ["act"])
+
+
+def test_help_lists_the_verbs_without_loading_any() -> None:
+    program = (
+        "import sys\n"
+        "from felixbgp.cli.main import cli\n"
+        "try:\n    cli.main(['--help'])\n"
+        "except SystemExit as leaving:\n    assert leaving.code == 0\n"
+        "print(sorted(name for name in sys.modules if name.startswith('felixbgp.cli.')))\n"
+        "print('trio' in sys.modules, 'pydantic' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    *help_lines, modules, heavy = done.stdout.splitlines()
+    assert all(any(line.strip().startswith(verb) for line in help_lines) for verb in VERBS)
+    assert modules == "['felixbgp.cli.main']"
+    assert heavy == "False False"
+
+
+def test_a_verb_that_cannot_be_loaded_says_so_and_breaks_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VERBS, "lab", Verb("felixbgp.cli.no_such_module", "lab", "Run a lab."))
+    broken = CliRunner().invoke(cli, ["lab", "up", "--nodes", "3"])
+    assert broken.exit_code == 1
+    expected = "error: 'lab' is not available here: No module named 'felixbgp.cli.no_such_module'\n"
+    assert broken.output == expected
+    assert CliRunner().invoke(cli, ["version"]).exit_code == 0
+    assert CliRunner().invoke(cli, ["--help"]).exit_code == 0
+
+
+def test_wrong_usage_is_a_line_and_a_hint_and_leaves_with_2() -> None:
+    result = CliRunner().invoke(cli, ["frobnicate"], prog_name="felixbgp")
+    assert result.exit_code == 2
+    assert result.output == "error: No such command 'frobnicate'.\nTry 'felixbgp --help' for help.\n"
+
+
+def test_a_group_without_a_verb_shows_its_help() -> None:
+    result = CliRunner().invoke(cli, ["node"])
+    assert "Commands:\n  status" in result.output
+    assert "error" not in result.output
+
+
+def test_a_failure_is_a_line_per_fault_and_leaves_with_1() -> None:
+    result = raising(click.ClickException("a.yaml: one\na.yaml: two"))
+    assert result.exit_code == 1
+    assert result.output == "error: a.yaml: one\nerror: a.yaml: two\n"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_an_interrupt_leaves_quietly_with_130(error: BaseException) -> None:
+    result = raising(error)
+    assert result.exit_code == 130
+    assert "error" not in result.output
+    assert "Traceback" not in result.output
+
+
+def test_failures_in_several_tasks_are_told_each() -> None:
+    result = raising(ExceptionGroup("tasks", [click.ClickException("one"), click.ClickException("two")]))
+    assert result.exit_code == 1
+    assert result.output == "error: one\nerror: two\n"
+
+
+def test_an_interrupt_of_tasks_counts_as_one() -> None:
+    assert raising(BaseExceptionGroup("tasks", [KeyboardInterrupt(), ValueError("x")])).exit_code == 130
+
+
+def test_a_fault_of_ours_is_a_line_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(main.DEBUG_VARIABLE, raising=False)
+    result = raising(KeyError("a\nb"))
+    assert result.exit_code == 1
+    assert result.output == r"error: unexpected KeyError: 'a\nb' (FELIXBGP_DEBUG=1 shows where)" + "\n"
+
+
+def test_a_fault_of_ours_is_shown_in_full_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(main.DEBUG_VARIABLE, "1")
+    error = KeyError("a")
+    assert raising(error).exception is error
+
+
+def test_a_verb_that_returns_leaves_with_0() -> None:
+    assert CliRunner().invoke(group_that(lambda: None), ["act"]).exit_code == 0
+
+
+def test_a_reader_that_went_away_is_no_traceback() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        done = subprocess.run(
+            [*COMMAND, "--help"], stdout=write_end, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(write_end)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_the_version_is_the_packages() -> None:
+    from importlib.metadata import version  # noqa: PLC0415 - only here
+
+    assert CliRunner().invoke(cli, ["version"]).output.startswith(f"felixbgp {version('felixbgp')}\nPython ")
+    assert CliRunner().invoke(cli, ["--version"]).output.rstrip().endswith(version("felixbgp"))
