@@ -133,10 +133,6 @@ def _tell(error: BaseException) -> int:
             return error.code if isinstance(error.code, int) else EXIT_FAILED
         case click.Abort() | KeyboardInterrupt():
             return EXIT_INTERRUPTED
-        case BrokenPipeError():
-            # The reader (`| head`) has what it wanted. Python would complain once more when it flushes.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return EXIT_FAILED
         case click.UsageError() if isinstance(error, _NO_ARGUMENTS):
             # A group without a verb: its help is the whole message.
             click.echo(error.format_message(), err=True)
