@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from felixbgp.lab import bird, netns
@@ -88,6 +89,17 @@ def peer(store: Store, node: str, address: str) -> dict[str, Any]:
 def problems(store: Store, node: str) -> list[dict[str, str]]:
     """What a node asks its operator to mend."""
     return [dict(entry) for entry in status(store, node).get("problems", [])]
+
+
+def session_times(store: Store, plan: LabPlan) -> dict[tuple[str, str], str]:
+    """Since when each session of the mesh stands, by node and peer: one that was reset has a new time."""
+    mesh = mesh_sessions(plan)
+    return {
+        (node, entry["address"]): entry.get("since", "")
+        for node, addresses in mesh.items()
+        for entry in status(store, node).get("peers", [])
+        if entry["address"] in addresses and entry.get("state") == "Established"
+    }
 
 
 def missing_sessions(store: Store, wanted: Sessions) -> list[str]:
@@ -173,6 +185,22 @@ def missing_blackholes(plan: LabPlan) -> list[str]:
             if route is None or not route.blackhole:
                 faults.append(f"{node.name}: no blackhole {_block(node, version)}")
     return faults
+
+
+def connections(namespace: str, port: int) -> frozenset[int]:
+    """Local ports of the Established IPv4 connections from a namespace to a remote port.
+
+    A connection that was given up and made anew has another local port.
+    """
+    with netns.inside(namespace):
+        rows = Path("/proc/thread-self/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    # proc_net_tcp: number, local address:port, remote address:port, state; all hexadecimal, 01 Established.
+    fields = [row.split() for row in rows]
+    return frozenset(
+        int(local.rpartition(":")[2], 16)
+        for _, local, remote, tcp_state, *_ in fields
+        if tcp_state == "01" and int(remote.rpartition(":")[2], 16) == port
+    )
 
 
 # --- packets -----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -156,6 +156,14 @@ class Lab:
         """The argument list that runs a command inside `node-1`, `tor-1`, `node-1-w1` or `fabric`."""
         return netns.exec_arguments(self.plan.namespace_of(member), command)
 
+    def put_peer(self, name: str, spec: Mapping[str, object]) -> None:
+        """Write a BGPPeer as Calico stores it."""
+        self.store.put_all(calico.peer_resource(name, spec))
+
+    def delete_peer(self, name: str) -> None:
+        """Remove a BGPPeer."""
+        self.store.delete([f"{calico.RESOURCES}bgppeers/{name}"])
+
     def environment(self) -> dict[str, str]:
         """What to export on the host for `felixbgp` and `etcdctl` to find the lab's etcd."""
         endpoints = ",".join(self.endpoints)
@@ -188,11 +196,12 @@ class Lab:
 
         def ready() -> bool:
             self._refuse_dead()
-            return self._answers()
+            return self.is_store_ready()
 
         wait_until(ready, "etcd answers", ETCD_START_SECONDS_MAX)
 
-    def _answers(self) -> bool:
+    def is_store_ready(self) -> bool:
+        """Whether etcd answers requests."""
         try:
             self.store.revision()
         except StoreError:

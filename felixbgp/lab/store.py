@@ -36,6 +36,11 @@ class Store:
         """All keys below a prefix with their values, in key order."""
         return self._range(_prefix_range(prefix))
 
+    def writes(self, key: str) -> int:
+        """How often a key was written since it was made (etcd's version); 0 when it is not there."""
+        pairs = self._call("kv/range", {"key": _text(key)}).get("kvs", [])
+        return int(pairs[0]["version"]) if pairs else 0
+
     def put(self, key: str, value: str) -> int:
         """Write one key; gives the store's revision."""
         answer = self._call("kv/put", {"key": _text(key), "value": _text(value)})

@@ -1,0 +1,67 @@
+"""Watch a kernel's routes while something else happens: what was added, changed and deleted."""
+
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from felixbgp.lab import netns
+from felixbgp.lab.waiting import wait_until
+
+FIRST_MARK = "192.0.2.253"
+LAST_MARK = "192.0.2.254"
+"""Routes of our own, added to see the monitor report them: then it has reported everything before."""
+MARK_SECONDS_MAX = 30.0
+
+
+class RouteMonitor:
+    """`ip monitor route` in a namespace for the length of a `with` block; then `events` has its lines.
+
+    A deleted route's line begins with `Deleted`.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._folder = tempfile.TemporaryDirectory(prefix="felixbgp-")
+        self._output = Path(self._folder.name) / "events"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.events: list[str] = []
+
+    def __enter__(self) -> Self:
+        arguments = [netns.ip_command(), "-n", self._namespace, "monitor", "route"]
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(arguments, stdout=output)  # noqa: S603 - a list of our own
+        self._mark(FIRST_MARK)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._mark(LAST_MARK)
+                self.events = [
+                    line for line in self._lines() if FIRST_MARK not in line and LAST_MARK not in line
+                ]
+        finally:
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+            self._folder.cleanup()
+
+    def of_protocol(self, protocol: str) -> list[str]:
+        """The events of one routing protocol, for example `bgp`."""
+        return [line for line in self.events if f" proto {protocol} " in f"{line} "]
+
+    def _mark(self, address: str) -> None:
+        def reported() -> bool:
+            # The first mark may come before the monitor listens, so it is made until it is reported.
+            netns.batch([f"route replace blackhole {address}/32"], self._namespace)
+            return any(address in line for line in self._lines())
+
+        wait_until(reported, "`ip monitor` reports", MARK_SECONDS_MAX)
+        netns.batch([f"route del blackhole {address}/32"], self._namespace)
+
+    def _lines(self) -> list[str]:
+        return self._output.read_text(encoding="utf-8").splitlines()
