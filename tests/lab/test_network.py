@@ -1,5 +1,6 @@
 """The lab's own network and plumbing, before any agent: what later tests take for granted."""
 
+import socket
 import subprocess
 from functools import partial
 
@@ -7,7 +8,9 @@ import pytest
 
 from felixbgp.lab import bird, checks, netns
 from felixbgp.lab.checks import Ping
+from felixbgp.lab.forwarder import LISTEN_PORT
 from felixbgp.lab.lab import NODE_ENDPOINT, Lab
+from felixbgp.lab.monitor import RouteMonitor
 from felixbgp.lab.store import Store, StoreError
 from felixbgp.lab.waiting import wait_until
 
@@ -98,3 +101,34 @@ protocol bgp tor{version} {{
   ipv{version} {{ import all; export where source = RTS_STATIC; }};
 }}
 """
+
+
+def test_a_monitor_reports_what_happens_to_routes_between_its_ends(bare: Lab) -> None:
+    namespace = bare.plan.tors[0].namespace
+    netns.batch(["route add blackhole 203.0.113.0/24 proto bgp metric 1024"], namespace)
+    with RouteMonitor(namespace) as monitor:
+        netns.batch(["route add blackhole 203.0.114.0/24 proto static"], namespace)
+        netns.batch(["route del blackhole 203.0.113.0/24 proto bgp metric 1024"], namespace)
+    netns.batch(["route del blackhole 203.0.114.0/24 proto static"], namespace)
+    (deleted,) = monitor.of_protocol("bgp")
+    assert deleted.startswith("Deleted blackhole 203.0.113.0/24")
+    assert len(monitor.events) == 2
+
+
+def test_connections_are_told_apart_by_their_local_port(bare: Lab) -> None:
+    node = bare.plan.nodes[0]
+    with netns.inside(node.namespace):
+        connection = socket.create_connection(("127.0.0.1", LISTEN_PORT))
+    with connection:
+        assert checks.connections(node.namespace, LISTEN_PORT) == {connection.getsockname()[1]}
+    wait_until(lambda: not checks.connections(node.namespace, LISTEN_PORT), "closed", 10)
+
+
+def test_etcd_counts_the_writes_of_a_key(bare: Lab) -> None:
+    store = bare.store
+    assert store.writes("/counted") == 0
+    store.put("/counted", "1")
+    store.put("/counted", "2")
+    assert store.writes("/counted") == 2
+    store.delete(["/counted"])
+    assert store.get("/counted") is None
