@@ -86,7 +86,7 @@ def explained(error: EtcdError, settings: EtcdSettings) -> str:
         case Unavailable() | DeadlineExceeded():
             return f"etcd at {where} does not answer: {error.message}"
         case Unauthenticated() | PermissionDenied():
-            who = f"user {settings.username!r}" if settings.username else "no user (ETCD_USERNAME is not set)"
+            who = f"user {settings.username!r}" if settings.username else "us without a user (ETCD_USERNAME)"
             return f"etcd at {where} refuses {who}: {error.message}"
         case _:
             return f"etcd at {where}: {error.message}"
