@@ -21,26 +21,23 @@ def decode_as_path(value: bytes, *, four_octets: bool) -> Path:
 
     Confederation segments are refused too: we are in no confederation, so RFC 5065 §5 calls them an error.
     """
-    path = _decode_segments(value, four_octets=four_octets)
-    if any(segment.type in _CONFEDERATION for segment in path):
-        raise AsPathError("it has confederation segments outside a confederation")
-    return path
+    return _decode_segments(value, four_octets, SegmentType.AS_SEQUENCE)
 
 
 def decode_as4_path(value: bytes) -> Path:
     """Read an AS4_PATH; confederation segments in it are left out (RFC 6793 §6). Raises `AsPathError`."""
-    path = _decode_segments(value, four_octets=True)
+    path = _decode_segments(value, four_octets=True, highest_type=SegmentType.AS_CONFED_SET)
     return tuple(segment for segment in path if segment.type not in _CONFEDERATION)
 
 
-def _decode_segments(value: bytes, *, four_octets: bool) -> Path:
+def _decode_segments(value: bytes, four_octets: bool, highest_type: int) -> Path:
     segments: list[Segment] = []
     position, size = 0, len(value)
     width, letter = (4, "I") if four_octets else (2, "H")
     while position < size:
         kind = value[position]
-        if not 1 <= kind <= 4:
-            raise AsPathError(f"there is no segment type {kind}")
+        if not 1 <= kind <= highest_type:
+            raise AsPathError(f"segment type {kind} has no place in it")
         count = value[position + 1] if position + 1 < size else 0
         end = position + 2 + count * width
         if count == 0 or end > size:

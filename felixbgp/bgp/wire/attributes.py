@@ -9,6 +9,7 @@ Malformed input ends in a verdict of RFC 7606 §2. "Attribute discard" is noted 
 
 from collections.abc import Callable
 from enum import IntEnum
+from struct import iter_unpack, unpack
 from typing import Final, NamedTuple
 
 from felixbgp.bgp.wire.as_path import (
@@ -198,7 +199,8 @@ class _Draft:
             if self.aggregator[0] != AS_TRANS:
                 return
             self.aggregator = self.as4_aggregator
-        self.as_path = merge_as4_path(self.as_path, self.as4_path)
+        if self.as4_path:
+            self.as_path = merge_as4_path(self.as_path, self.as4_path)
 
 
 def _type_of_unknown(attribute: UnknownAttribute) -> int:
@@ -251,7 +253,7 @@ def _aggregator(value: bytes) -> tuple[int, bytes]:
 
 def _decode_communities(value: bytes, draft: _Draft) -> None:
     # A community list is a set (RFC 1997); one order for it lets equal ones compare equal.
-    draft.communities = tuple(sorted({int.from_bytes(one, "big") for one in _cut(value, 4)}))
+    draft.communities = tuple(sorted(set(unpack(f">{len(value) // 4}I", value))))
 
 
 def _decode_originator_id(value: bytes, draft: _Draft) -> None:
@@ -267,12 +269,7 @@ def _decode_extended_communities(value: bytes, draft: _Draft) -> None:
 
 
 def _decode_large_communities(value: bytes, draft: _Draft) -> None:
-    draft.large_communities = tuple(sorted({_large_community(one) for one in _cut(value, 12)}))
-
-
-def _large_community(value: bytes) -> tuple[int, int, int]:
-    first, second, third = (int.from_bytes(one, "big") for one in _cut(value, 4))
-    return first, second, third
+    draft.large_communities = tuple(sorted(set(iter_unpack(">III", value))))
 
 
 def _decode_as4_path(value: bytes, draft: _Draft) -> None:

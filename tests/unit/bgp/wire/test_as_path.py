@@ -1,0 +1,141 @@
+"""AS_PATH, AS4_PATH, and what the two say together."""
+
+import pytest
+
+from felixbgp.bgp.wire.as_path import (
+    AsPathError,
+    Path,
+    decode_as4_path,
+    decode_as_path,
+    encode_as4_path,
+    encode_as_path,
+    merge_as4_path,
+    path_length,
+)
+from felixbgp.bgp.wire.messages import Segment, SegmentType
+
+SET, SEQUENCE = SegmentType.AS_SET, SegmentType.AS_SEQUENCE
+CONFED_SEQUENCE, CONFED_SET = SegmentType.AS_CONFED_SEQUENCE, SegmentType.AS_CONFED_SET
+
+
+def sequence(*asns: int) -> Segment:
+    return Segment(SEQUENCE, asns)
+
+
+def as_set(*asns: int) -> Segment:
+    return Segment(SET, asns)
+
+
+@pytest.mark.parametrize(
+    ("path", "octets"),
+    [
+        ((), b""),
+        ((sequence(1),), b"\x02\x01\0\0\0\x01"),
+        ((sequence(70000, 2), as_set(3)), b"\x02\x02\0\x01\x11\x70\0\0\0\x02\x01\x01\0\0\0\x03"),
+    ],
+)
+def test_paths_to_the_octet(path: Path, octets: bytes) -> None:
+    assert encode_as_path(path, four_octets=True) == octets
+    assert decode_as_path(octets, four_octets=True) == path
+
+
+def test_two_octets_put_as_trans_for_what_does_not_fit() -> None:
+    octets = encode_as_path((sequence(70000, 65535),), four_octets=False)
+    assert octets == b"\x02\x02\x5b\xa0\xff\xff"
+    assert decode_as_path(octets, four_octets=False) == (sequence(23456, 65535),)
+
+
+def test_long_segments_are_split_and_empty_ones_left_out() -> None:
+    asns = tuple(range(1, 301))
+    octets = encode_as_path((sequence(), sequence(*asns)), four_octets=True)
+    assert decode_as_path(octets, four_octets=True) == (sequence(*asns[:255]), sequence(*asns[255:]))
+
+
+@pytest.mark.parametrize("four_octets", [False, True])
+@pytest.mark.parametrize(
+    "octets",
+    [
+        pytest.param(b"\x00\x01\0\0\0\x01", id="segment type 0"),
+        pytest.param(b"\x05\x01\0\0\0\x01", id="segment type 5"),
+        pytest.param(b"\x03\x01\0\x01\0\x01", id="confederation sequence"),
+        pytest.param(b"\x04\x01\0\x01\0\x01", id="confederation set"),
+        pytest.param(b"\x02\x00", id="empty segment"),
+        pytest.param(b"\x02", id="no count"),
+        pytest.param(b"\x02\x04\0\x01\0\x01", id="numbers beyond the attribute"),
+        pytest.param(b"\x02\x01\0\x00\0\x00", id="AS 0"),
+        pytest.param(b"\x02\x01\0\x01\0\x01\x02", id="an octet left over"),
+    ],
+)
+def test_malformed_paths_are_refused(octets: bytes, four_octets: bool) -> None:
+    with pytest.raises(AsPathError):
+        decode_as_path(octets, four_octets=four_octets)
+
+
+def test_confederation_segments_of_an_as4_path_are_left_out() -> None:
+    octets = b"\x03\x01\0\0\0\x09\x02\x01\0\x01\x11\x70\x04\x01\0\0\0\x09"
+    assert decode_as4_path(octets) == (sequence(70000),)
+
+
+@pytest.mark.parametrize(
+    ("path", "octets"),
+    [
+        ((sequence(1, 2),), b""),
+        ((Segment(CONFED_SEQUENCE, (70000,)), sequence(1)), b""),
+        (
+            (Segment(CONFED_SET, (5,)), sequence(1, 70000)),
+            b"\x02\x02\0\0\0\x01\0\x01\x11\x70",
+        ),
+    ],
+)
+def test_an_as4_path_is_sent_only_where_it_tells_more(path: Path, octets: bytes) -> None:
+    assert encode_as4_path(path) == octets
+
+
+def test_a_set_counts_one_and_confederations_none() -> None:
+    path = (sequence(1, 2), as_set(3, 4, 5), Segment(CONFED_SEQUENCE, (6,)), Segment(CONFED_SET, (7,)))
+    assert path_length(path) == 3
+
+
+@pytest.mark.parametrize(
+    ("as_path", "as4_path", "merged"),
+    [
+        pytest.param((sequence(1, 2),), (), (sequence(1, 2),), id="no AS4_PATH"),
+        pytest.param((sequence(1),), (sequence(1, 70000),), (sequence(1),), id="AS4_PATH too long"),
+        pytest.param(
+            (sequence(23456, 23456),), (sequence(70000, 70001),), (sequence(70000, 70001),), id="equal"
+        ),
+        pytest.param(
+            (sequence(5, 23456),), (sequence(70000),), (sequence(5, 70000),), id="one old speaker between"
+        ),
+        pytest.param(
+            (sequence(5), as_set(6, 7), sequence(8, 23456)),
+            (sequence(70000),),
+            (sequence(5), as_set(6, 7), sequence(8, 70000)),
+            id="segments before",
+        ),
+        pytest.param(
+            (as_set(6, 7), sequence(23456)),
+            (sequence(70000),),
+            (as_set(6, 7), sequence(70000)),
+            id="a set before a sequence",
+        ),
+        pytest.param(
+            (sequence(5, 23456),),
+            (as_set(70000, 70001),),
+            (sequence(5), as_set(70000, 70001)),
+            id="a set after a sequence",
+        ),
+        pytest.param(
+            (sequence(*range(1, 256)), sequence(23456)),
+            (sequence(70000),),
+            (sequence(*range(1, 256)), sequence(70000)),
+            id="no segment beyond 255",
+        ),
+        pytest.param(
+            (as_set(6, 7),), (as_set(70000),), (as_set(70000),), id="sets count one, whatever is in them"
+        ),
+    ],
+)
+def test_as4_path_replaces_the_tail(as_path: Path, as4_path: Path, merged: Path) -> None:
+    """RFC 6793 §4.2.3."""
+    assert merge_as4_path(as_path, as4_path) == merged
