@@ -37,7 +37,9 @@ def configuration(tor: Tor) -> str:
     """A router that accepts every node of the fabric, announces its stubs, and fills its kernel.
 
     Neighbours are dynamic: whoever dials from the fabric with another AS number is a peer, so nodes that
-    join later, or change their AS, need no change here.
+    join later, or change their AS, need no change here. It never dials: BIRD remembers a dynamic neighbour
+    for good, and would knock for ever at a node whose BGPPeer is gone. After an error it accepts again in
+    a second or two instead of its minute, since errors are what labs are for.
     """
     sections = [_general(tor), _family(tor, 4)]
     if tor.ipv6:
@@ -109,7 +111,10 @@ protocol bgp nodes{version} {{
   neighbor range {fabric} external;
   dynamic name "node{version}_";
   direct;
+  passive;
   hold time 90;
+  error wait time 1, 2;
+  error forget time 10;
   ipv{version} {{
     import all;
     export where source ~ [ RTS_STATIC, RTS_BGP ];

@@ -53,7 +53,7 @@ def test_a_whole_session_is_read_without_complaint(lab: Lab, tmp_path: Path) -> 
             process.send_signal(signal.SIGINT)
 
     types = Counter(kind for (kinds,) in tshark(capture, ours, "bgp.type") for kind in kinds.split(","))
-    assert types[OPEN] == 6
+    assert types[OPEN] >= 6
     assert min(types[UPDATE], types[KEEPALIVE]) >= 6
     assert tshark(capture, "bgp && (_ws.malformed || _ws.expert.severity == error)", "frame.number") == []
     ceases = tshark(
