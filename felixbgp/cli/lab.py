@@ -170,14 +170,12 @@ def exec(name: str, member: str, command: tuple[str, ...]) -> None:  # noqa: A00
     """
     need(root=True)
     with plain_errors():
-        arguments = Lab.attach(name).exec_arguments(member, command)
+        found = Lab.attach(name)
+        arguments, node = found.exec_arguments(member, command), found.plan.node_at(member)
     environment = dict(os.environ)
-    if member.startswith("node-") and "-w" not in member:
-        environment |= {
-            "NODENAME": member,
-            "ETCD_ENDPOINTS": NODE_ENDPOINT,
-            "ETCDCTL_ENDPOINTS": NODE_ENDPOINT,
-        }
+    if node is not None:
+        environment |= {"NODENAME": node.name}
+        environment |= dict.fromkeys(("ETCD_ENDPOINTS", "ETCDCTL_ENDPOINTS"), NODE_ENDPOINT)
     sys.stdout.flush()
     os.execve(arguments[0], arguments, environment)  # noqa: S606 - to become that command is the purpose
 
@@ -253,7 +251,7 @@ def list_labs() -> None:
 
 @lab.command()
 @click.option("--nodes", type=click.IntRange(2, 20), default=3, show_default=True, help="Nodes.")
-@click.option("--name", default="demo", show_default=True, help="Name of the lab it makes.")
+@click.option("--name", default="felix", show_default=True, help="Name of the lab it makes.")
 @click.option("--keep", is_flag=True, envvar="KEEP", help="Leave the lab up at the end.  [env: KEEP]")
 @click.option(
     "--tor-kind", type=click.Choice(TOR_KINDS), default="auto", show_default=True, help="What plays the ToR."

@@ -23,6 +23,8 @@ SESSION_SECONDS_MAX = 60.0
 ROUTE_SECONDS_MAX = 30.0
 PING_SECONDS_MAX = 20.0
 COMMAND_SECONDS_MAX = 60
+DEFAULT_NAME = "felix"
+"""What every `felixbgp lab` verb takes without --name."""
 
 GLOBAL_PEER = """\
 apiVersion: projectcalico.org/v3
@@ -184,9 +186,11 @@ def _show_logs(lab: Lab) -> None:
 
 def _explain(lab: Lab) -> None:
     name = lab.plan.name
+    which = "" if name == DEFAULT_NAME else f" --name {name}"
     step("Left up, as KEEP asks")
-    click.echo(f'   eval "$(felixbgp lab env --name {name})"           talk to its etcd')
-    click.echo("   felixbgp node status --all                     what the nodes say")
-    click.echo(f"   felixbgp lab exec --name {name} node-1 -- ip route  look inside a node")
-    click.echo(f"   felixbgp lab status --name {name}                  processes, logs in {lab.folder}")
-    click.echo(f"   felixbgp lab down --name {name}                    take it down")
+    click.echo(f'   eval "$(felixbgp lab env{which})"')
+    click.echo("   felixbgp node status --all")
+    click.echo(f"   felixbgp lab exec{which} node-1 -- ip route")
+    click.echo(f"   felixbgp lab status{which}     (logs are in {lab.folder})")
+    click.echo(f"   felixbgp lab down{which}")
+    click.echo(f"   (felixbgp is {felixbgp_command()[0]})")

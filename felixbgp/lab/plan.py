@@ -134,12 +134,19 @@ class LabPlan:
         return (self.fabric, *members)
 
     def namespace_of(self, member: str) -> str:
-        """Namespace of `node-1`, `tor-1`, `node-1-w1` or `fabric`; raises `PlanError` for any other."""
-        namespace = f"{self.name}-{member}"
+        """Namespace of `node-1`, `tor-1`, `node-1-w1` or `fabric`, which may be given itself as well.
+
+        Raises `PlanError` for any other.
+        """
+        namespace = member if member in self.namespaces else f"{self.name}-{member}"
         if namespace not in self.namespaces:
             known = ", ".join(name.removeprefix(f"{self.name}-") for name in self.namespaces)
             raise PlanError(f"lab {self.name} has no {member!r}; it has {known}")
         return namespace
+
+    def node_at(self, member: str) -> Node | None:
+        """The node of that name or namespace; None when it is something else."""
+        return next((node for node in self.nodes if member in (node.name, node.namespace)), None)
 
     def _node(self, number: int) -> Node:
         name = f"node-{number}"

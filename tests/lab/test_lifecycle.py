@@ -133,6 +133,8 @@ def test_the_command_line_from_up_to_down(name: str) -> None:
 
     inside = felixbgp("lab", "exec", "--name", name, "node-1", "--", "ip", "-br", "address")
     assert "172.30.1.1/16" in inside.stdout
+    by_namespace = felixbgp("lab", "exec", "--name", name, f"{name}-node-1", "--", "env").stdout
+    assert {"NODENAME=node-1", "ETCD_ENDPOINTS=http://127.0.0.1:2379"} <= set(by_namespace.splitlines())
     assert felixbgp("lab", "exec", "--name", name, "node-1", "--", "sh", "-c", "exit 7").returncode == 7
     nowhere = felixbgp("lab", "exec", "--name", name, "node-9", "--", "true")
     assert (nowhere.returncode, nowhere.stderr.count("\n")) == (1, 1)

@@ -30,7 +30,7 @@ def test_blocks_of_two_nodes_never_overlap() -> None:
 def test_names_of_namespaces_and_interfaces() -> None:
     plan = LabPlan(node_count=1, tor_count=1, workload_count=1)
     assert plan.namespaces == ("felix-fabric", "felix-node-1", "felix-tor-1", "felix-node-1-w1")
-    assert plan.namespace_of("tor-1") == "felix-tor-1"
+    assert plan.namespace_of("tor-1") == plan.namespace_of("felix-tor-1") == "felix-tor-1"
     interface = plan.workloads[0].interface
     assert interface.startswith("cali")
     assert len(interface) == 15  # the kernel's limit is IFNAMSIZ - 1
