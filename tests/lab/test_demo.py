@@ -1,6 +1,7 @@
 """`make demo` is the first thing a stranger sees."""
 
 import os
+import signal
 import subprocess
 
 import pytest
@@ -13,12 +14,30 @@ pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(300)]
 
 def test_the_demo_holds_and_leaves_nothing(name: str) -> None:
     before = netns.names()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ETCD", "KEEP"))}
     done = subprocess.run(
         [*felixbgp_command(), "lab", "demo", "--name", name],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert "All of it holds." in done.stdout
     assert netns.names() == before
     assert not state.folder(name).exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("heading", ["starting tor-1", "== Full mesh"])
+def test_an_interrupted_demo_leaves_nothing(name: str, number: signal.Signals, heading: str) -> None:
+    before = netns.names()
+    arguments = [*felixbgp_command(), "lab", "demo", "--name", name]
+    with subprocess.Popen(arguments, env=environment(), stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        assert any(line.startswith(heading) for line in demo.stdout)
+        demo.send_signal(number)
+        demo.stdout.read()
+    assert demo.returncode == 130
+    assert netns.names() == before
+    assert not state.folder(name).exists()
+
+
+def environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith(("ETCD", "KEEP"))}
