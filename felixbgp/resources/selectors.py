@@ -216,7 +216,7 @@ class _Parser:
     def _comparison(self, label: str) -> Expression:
         found = self._take(_OPERATOR)
         if found is None:
-            raise self._error(f"an operator after the label {label}")
+            raise self._error(f"an operator after {label}")
         match found[0].replace(" ", "").replace("\t", ""):
             case "==":
                 return Compare(label, "==", self._string())
