@@ -6,7 +6,7 @@ fails, stops to answer, loses its leader, or goes away. Between rounds over all 
 """
 
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -43,6 +43,8 @@ from felixbgp.runtime.etcd.values import (
 )
 
 Row = TypeVar("Row")
+Dialer = Callable[[Endpoint, EtcdSettings], Awaitable[trio.abc.Stream]]
+"""Opens a byte stream, or raises `Unavailable`."""
 PAGE_SHRINK = 8
 """Divide a page by this when its answer exceeds the limit for messages."""
 
@@ -90,10 +92,18 @@ class EtcdClient:
     text or bytes.
     """
 
-    def __init__(self, settings: EtcdSettings, nursery: trio.Nursery, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: EtcdSettings,
+        nursery: trio.Nursery,
+        *,
+        jitter: Callable[[], float] = random.random,
+        dialer: Dialer = dial,
+    ) -> None:
         self.settings = settings
         self.jitter = jitter
         self._nursery = nursery
+        self._dialer = dialer
         self._endpoints = settings.parsed_endpoints()
         self._next_endpoint = 0
         self._session: Session | None = None
@@ -308,7 +318,7 @@ class EtcdClient:
         raise Unavailable("; ".join(failures), unsent=True)
 
     async def _connect(self, endpoint: Endpoint) -> Session:
-        stream = await dial(endpoint, self.settings)
+        stream = await self._dialer(endpoint, self.settings)
         channel = Channel(
             stream,
             str(endpoint),
@@ -376,14 +386,15 @@ class EtcdClient:
 
 @asynccontextmanager
 async def open_client(
-    settings: EtcdSettings, *, jitter: Callable[[], float] = random.random
+    settings: EtcdSettings, *, jitter: Callable[[], float] = random.random, dialer: Dialer = dial
 ) -> AsyncIterator[EtcdClient]:
     """A client for the time of the block; connections close at its end.
 
-    It does not connect before the first request. `jitter()` in [0, 1) spreads the delays between attempts.
+    It does not connect before the first request. `jitter()` in [0, 1) spreads the delays between attempts;
+    `dialer` makes the connections.
     """
     async with background_nursery() as nursery:
-        yield EtcdClient(settings, nursery, jitter)
+        yield EtcdClient(settings, nursery, jitter=jitter, dialer=dialer)
 
 
 def _parse(method: Method, answer: bytes, endpoint: str) -> Any:

@@ -48,7 +48,7 @@ Batch = list[StoreInput]
 BATCHES_MAX: Final = 8
 """Batches that wait for the consumer. One holds what etcd sends at once; 8 hide the latency."""
 FRAGMENT_EVENTS_MAX: Final = 20_000
-"""Events of one divided answer that we hold together; of a larger one the parts are delivered as they come."""
+"""Events of one divided answer that we hold together; the parts of a larger one go out as they come."""
 HAS_LEADER: Final = (("hasleader", "true"),)
 """Ask etcd to end the stream when its member loses the leader; else the watch would be silent for ever."""
 
