@@ -185,8 +185,9 @@ class Agent:
         known = before.problems if before else ()
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
         self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers if wanted.speaker else {}, now)
-        self._origination.configure(wanted.aggregates, wanted.workload_interfaces)
-        self._want(self._forwarding.exclude(wanted.kernel_exclusions))
+        ranges = (*wanted.aggregates, *wanted.service_ranges)
+        self._origination.configure(ranges, wanted.workload_interfaces)
+        self._want(self._forwarding.configure(wanted.kernel_exclusions, wanted.tunnels))
         self._listener.want(tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen))
         if before is None:
             self._sweep_at = now + SWEEP_DEADLINE_NS

@@ -1,4 +1,8 @@
-"""From the Loc-RIB's entries to wanted kernel routes."""
+"""From the Loc-RIB's entries to wanted kernel routes.
+
+A block of our own is a blackhole: what is in it and not running here ends here. A route of a peer leads to
+its next hop, inside an IPIP pool through the tunnel. Some ranges stay out of the kernel altogether.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -6,22 +10,26 @@ from felixbgp.agent.origination import BLACKHOLE
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.fib.types import NextHop, Route, RouteKind
-from felixbgp.net import Prefix
+from felixbgp.intent.types import Tunnel
+from felixbgp.net import Address, Prefix
 
 
 class Forwarding:
-    """Keeps the selected routes, so that a change of the excluded ranges needs no new decision."""
+    """Keeps the selected routes, so that another set of ranges needs no new decision."""
 
     def __init__(self) -> None:
         self._selected: dict[Prefix, Selected] = {}
         self._excluded: tuple[Prefix, ...] = ()
+        self._tunnels: tuple[Tunnel, ...] = ()
 
-    def exclude(self, ranges: Sequence[Prefix]) -> Iterator[tuple[Prefix, Route | None]]:
-        """Keep BGP routes inside these ranges out of the kernel; gives the routes that this changes."""
-        if tuple(ranges) == self._excluded:
+    def configure(
+        self, excluded: Sequence[Prefix], tunnels: Sequence[Tunnel]
+    ) -> Iterator[tuple[Prefix, Route | None]]:
+        """State the ranges to keep out of the kernel, and the IPIP pools; gives the routes this changes."""
+        if (tuple(excluded), tuple(tunnels)) == (self._excluded, self._tunnels):
             return
         before = {prefix: self._route(prefix) for prefix in self._selected}
-        self._excluded = tuple(ranges)
+        self._excluded, self._tunnels = tuple(excluded), tuple(tunnels)
         for prefix, route in before.items():
             if (wanted := self._route(prefix)) != route:
                 yield prefix, wanted
@@ -38,12 +46,18 @@ class Forwarding:
 
     def _route(self, prefix: Prefix) -> Route | None:
         selected = self._selected.get(prefix)
-        if selected is None:
+        if selected is None or any(excluded.covers(prefix) for excluded in self._excluded):
             return None
         if selected.source is RouteSource.AGGREGATE:
             return BLACKHOLE
         if selected.source is not RouteSource.BGP:
             return None  # it is in the kernel already: that is where we found it
-        if any(excluded.covers(prefix) for excluded in self._excluded):
-            return None
-        return Route(RouteKind.UNICAST, tuple(NextHop(gateway) for gateway in selected.next_hops))
+        tunnel = next((tunnel for tunnel in self._tunnels if tunnel.pool.covers(prefix)), None)
+        hops = (_next_hop(gateway, tunnel) for gateway in selected.next_hops)
+        return Route(RouteKind.UNICAST, tuple(sorted(hops)))
+
+
+def _next_hop(gateway: Address, tunnel: Tunnel | None) -> NextHop:
+    if tunnel is None or (tunnel.direct is not None and tunnel.direct.contains(gateway)):
+        return NextHop(gateway)
+    return NextHop(gateway, tunnel.interface, onlink=True)

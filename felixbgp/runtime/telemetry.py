@@ -58,6 +58,6 @@ def _value(value: object) -> str:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         inner = ", ".join(f"{f.name}={_value(getattr(value, f.name))}" for f in dataclasses.fields(value))
         return f"{{{inner}}}"
-    if isinstance(value, list | tuple) and not hasattr(value, "_fields") and not isinstance(value, bytes):
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return "[" + ", ".join(_value(entry) for entry in value) + "]"
     return _value(str(value))

@@ -96,10 +96,13 @@ class Node:
         if deadline is not None:
             self._wake(max(deadline, now))
 
+    def _answer_later(self, answer: Input, life: int) -> None:
+        self._clock.call_after(KERNEL_LATENCY_NS, lambda: self._feed(answer, life))
+
     def _perform(self, effect: Effect, life: int) -> None:
         if isinstance(effect, ReplaceRoutes | DeleteRoutes):
             for answer in self.kernel.apply(effect):
-                self._clock.call_after(KERNEL_LATENCY_NS, lambda answer=answer: self._feed(answer, life))
+                self._answer_later(answer, life)
         elif isinstance(effect, Listen):
             opened = [endpoint for endpoint in effect.endpoints if endpoint not in self._host.listening]
             self._host.listening = frozenset(effect.endpoints)

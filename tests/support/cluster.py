@@ -19,7 +19,7 @@ def add_node(world: World, number: int) -> Node:
     name = f"node-{number}"
     bgp = {"ipv4Address": f"172.30.0.{number}/24", "ipv6Address": f"fd30::{number:x}/64"}
     put_resource(world, "Node", "nodes", name, {"bgp": bgp})
-    blocks = (("ipv4", f"10.0.{number}.0-26"), ("ipv6", f"fd10::{number:x}00-122".replace(":", "-")))
+    blocks = (("ipv4", f"10.0.{number}.0-26"), ("ipv6", f"fd10::{number:x}00-122"))
     for version, block in blocks:
         key = f"/calico/ipam/v2/host/{name}/{version}/block/{block}"
         world.store.put(key, b'{"state":"confirmed"}')

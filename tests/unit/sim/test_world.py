@@ -43,7 +43,7 @@ def test_another_seed_is_another_run() -> None:
     digests = set()
     for seed in (1, 2):
         world = mesh(3, seed)
-        world.run_until(lambda world=world: converged(world, 3), limit_ns=60 * SECOND)  # type: ignore[misc]
+        world.run_for(100 * SECOND)  # KEEPALIVEs are jittered
         digests.add(world.digest())
     assert len(digests) == 2
 

@@ -1,0 +1,91 @@
+"""`felixbgp agent`: everything wired together, until a signal ends it.
+
+store ──► driver.deliver ──► Agent ──► perform ──► tcp, kernel, store, telemetry
+tcp, kernel ──► driver.deliver                     (each answers with an input)
+"""
+
+import random
+import signal
+from contextlib import AsyncExitStack
+
+import trio
+
+from felixbgp import __version__
+from felixbgp.agent.agent import Agent
+from felixbgp.agent.effects import Effect, Listen, Observe, PutStatus
+from felixbgp.agent.inputs import IntentGiven
+from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReplaceRoutes
+from felixbgp.intent.types import Intent
+from felixbgp.runtime import telemetry
+from felixbgp.runtime.driver import Driver
+from felixbgp.runtime.netlink.kernel import Kernel
+from felixbgp.runtime.settings import AgentSettings
+from felixbgp.runtime.store import NodeStore, open_node_store
+from felixbgp.runtime.tcp import Tcp
+
+
+async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) -> None:
+    """Run one node's agent until SIGTERM or SIGINT.
+
+    With an `intent` the node is a plain router: it does what that says and uses no etcd. Kernel routes stay
+    behind at the end, so that traffic flows on and the next start adopts them.
+    """
+    telemetry.start_logging(settings.log_level)
+    telemetry.LOGGER.info("felixbgp %s starts on node %s", __version__, settings.node)
+    agent = Agent(settings.agent_config, random.Random().random)  # noqa: S311 - jitter is no secret
+    driver = Driver(agent)
+    kernel = Kernel(settings.route_protocol, settings.route_metric)
+    async with AsyncExitStack() as stack:
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        store = None
+        if intent is None:
+            opening = open_node_store(settings.etcd, settings.node, driver.deliver, driver.wait_room)
+            store = await stack.enter_async_context(opening)
+        else:
+            driver.deliver([IntentGiven(intent)])
+        shell = _Shell(nursery, driver, kernel, store)
+        await nursery.start(kernel.run, driver.deliver)
+        nursery.start_soon(shell.write_routes)
+        nursery.start_soon(driver.run, shell.perform)
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            number = await anext(aiter(signals))
+        telemetry.LOGGER.info("felixbgp stops on %s; kernel routes stay", signal.Signals(number).name)
+        nursery.cancel_scope.cancel()
+
+
+class _Shell:
+    """Carries out effects. None of them is waited for here; the answers come back as inputs."""
+
+    def __init__(
+        self, nursery: trio.Nursery, driver: Driver, kernel: Kernel, store: NodeStore | None
+    ) -> None:
+        self._nursery = nursery
+        self._driver = driver
+        self._kernel = kernel
+        self._store = store
+        self._tcp = Tcp(nursery, driver.deliver, driver.wait_room)
+        self._routes: list[KernelEffect] = []
+        self._routes_waiting = trio.Event()
+
+    def perform(self, effect: Effect) -> None:
+        """Start one effect."""
+        if isinstance(effect, ReplaceRoutes | DeleteRoutes):
+            self._routes.append(effect)
+            self._routes_waiting.set()
+        elif isinstance(effect, Observe):
+            telemetry.observe(effect.fact)
+        elif isinstance(effect, Listen):
+            self._tcp.listen(effect)
+        elif isinstance(effect, PutStatus):
+            if self._store is not None:
+                self._nursery.start_soon(self._store.publish, effect.status)
+        else:
+            self._tcp.perform(effect)
+
+    async def write_routes(self) -> None:
+        """Write kernel routes in the order asked for; the agent has one write per prefix under way."""
+        while True:
+            await self._routes_waiting.wait()
+            self._routes_waiting = trio.Event()
+            effects, self._routes = self._routes, []
+            self._driver.deliver(await self._kernel.apply(effects))
