@@ -33,6 +33,8 @@ class NodeStore:
         self._node = node
         self._deliver = deliver
         self._wait_room = wait_room
+        # Fixed, so that a moment keeps its wall time in every document, whatever happens to the clock.
+        self._wall_offset_ns = time_ns() - now_ns()
 
     async def follow(self) -> None:
         """Deliver every change of the cluster, for ever."""
@@ -54,7 +56,7 @@ class NodeStore:
 
     async def publish(self, status: NodeStatus) -> None:
         """Write the status document and deliver how that went."""
-        value = document.encode(status, time_ns() - now_ns())
+        value = document.encode(status, self._wall_offset_ns)
         answer: Input
         try:
             await self._client.put(keys.status_key(self._node), value)
