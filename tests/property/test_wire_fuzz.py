@@ -1,0 +1,220 @@
+"""Whatever a peer sends, only `WireError` comes out, and what was accepted can be sent on."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from felixbgp.bgp.wire.codec import Message, decode, encode_notification
+from felixbgp.bgp.wire.errors import WireError, describe_notification
+from felixbgp.bgp.wire.framer import Framer
+from felixbgp.bgp.wire.messages import (
+    MessageType,
+    Negotiated,
+    NotificationMessage,
+    OpenMessage,
+    PathAttributes,
+    RouteRefreshMessage,
+    Segment,
+    UnknownAttribute,
+    UpdateMessage,
+)
+from felixbgp.bgp.wire.open import make_open, negotiate, validate_open
+from felixbgp.bgp.wire.update import encode_announcements, encode_withdrawals
+from felixbgp.net import IPV4, IPV6, Address, Family
+
+IDENTIFIER = Address.parse("192.0.2.1")
+OURS = make_open(local_as=64512, hold_time_s=90, bgp_identifier=IDENTIFIER, families=(IPV4, IPV6))
+SESSION = negotiate(OURS, OURS)
+
+sessions = st.builds(
+    lambda families, four, enhanced: replace(
+        SESSION, families=families, four_octet_as=four, enhanced_route_refresh=enhanced
+    ),
+    st.sampled_from(((IPV4,), (IPV6,), (IPV4, IPV6))),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+def survive(message_type: MessageType, body: bytes, session: Negotiated, ebgp: bool) -> Message | None:
+    """Decode and judge; the NOTIFICATION of an error must be one that can be sent and told."""
+    try:
+        message = decode(message_type, body, session, ebgp=ebgp)
+        if isinstance(message, OpenMessage):
+            validate_open(message, expected_as=64512, local_as=64512, local_identifier=IDENTIFIER)
+            negotiate(OURS, message)
+    except WireError as error:
+        check_answer(error.notification())
+        return None
+    if isinstance(message, NotificationMessage):
+        assert describe_notification(message).isprintable()
+    if isinstance(message, UpdateMessage):
+        check_update(message, session)
+    return message
+
+
+def check_answer(message: NotificationMessage) -> None:
+    assert len(encode_notification(message)) <= 4096
+    assert "subcode" not in describe_notification(message)
+
+
+def check_update(message: UpdateMessage, session: Negotiated) -> None:
+    """What is accepted is canonical: sent on, it is accepted again without complaint, and means the same."""
+    assert len(message.errors) <= 20
+    for family, nlris in message.withdrawn:
+        assert family in session.families
+        assert nlris
+        for octets in encode_withdrawals(family, nlris):
+            assert decode_again(octets, session).errors == ()
+    for family, attributes, nlris in message.announced:
+        assert family in session.families
+        if family == IPV4 and len(attributes.next_hop) != 4:
+            raise AssertionError("an IPv4 route has an IPv6 next hop")
+        for octets in encode_announcements(family, attributes, nlris, max_length=65535):
+            found = decode_again(octets, replace(session, four_octet_as=True))
+            assert found.errors == ()
+            ((again_family, again, some),) = found.announced
+            assert (again_family, again) == (family, attributes)
+            assert set(some) <= set(nlris)
+
+
+def decode_again(octets: bytes, session: Negotiated) -> UpdateMessage:
+    found = decode(MessageType.UPDATE, octets[19:], session, ebgp=False)
+    assert isinstance(found, UpdateMessage)
+    return found
+
+
+def attribute(flags: int, number: int, value: bytes) -> bytes:
+    return bytes((flags | 0x10, number)) + len(value).to_bytes(2, "big") + value
+
+
+def an_update(withdrawn: bytes, attributes: list[bytes], nlri: bytes) -> bytes:
+    octets = b"".join(attributes)
+    return b"".join(
+        (len(withdrawn).to_bytes(2, "big"), withdrawn, len(octets).to_bytes(2, "big"), octets, nlri)
+    )
+
+
+flags = st.sampled_from((0x40, 0x80, 0xC0, 0xE0, 0x00, 0xFF))
+types = st.sampled_from((*range(1, 11), 14, 15, 16, 17, 18, 32, 0, 13, 99, 255))
+values = st.binary(max_size=24) | st.sampled_from(
+    (
+        b"\0",
+        b"\2\1\0\0\0\5",
+        b"\2\1\0\5",
+        b"\xc0\0\2\1",
+        b"\0\2\1\x10\x20" + bytes(14) + b"\1\0\x10\x20\1",
+        b"\0\2\1\x20\x20" + bytes(31) + b"\1\0",
+        b"\0\1\1\4\xc0\0\2\1\0\x08\x0a",
+        b"\0\2\1",
+        b"\0\2\1\x40" + bytes(8),
+        b"\x5b\xa0\xc0\0\2\1",
+        b"\0\0\0\5\xc0\0\2\1",
+        b"\0\2\1\x10" + bytes(16) + b"\0",
+    )
+)
+valid = [
+    attribute(0x40, 1, b"\0"),
+    attribute(0x40, 2, b"\2\1\0\0\0\5"),
+    attribute(0x40, 3, b"\xc0\0\2\1"),
+    attribute(0x80, 14, b"\0\2\1\x10\x20" + bytes(14) + b"\1\0\x10\x20\1"),
+]
+nlri_fields = st.sampled_from(
+    (b"", b"\x08\x0a", b"\x00", b"\x1a\x0a\0\0\xff", b"\x08\xe0", b"\x21")
+) | st.binary(max_size=12)
+structured_updates = st.builds(
+    an_update,
+    nlri_fields,
+    st.lists(st.sampled_from(valid) | st.builds(attribute, flags, types, values), max_size=7),
+    nlri_fields,
+)
+
+
+@given(structured_updates, sessions, st.booleans())
+def test_updates_of_wild_attributes(body: bytes, session: Negotiated, ebgp: bool) -> None:
+    survive(MessageType.UPDATE, body, session, ebgp)
+
+
+@given(st.sampled_from(MessageType), st.binary(max_size=80), sessions, st.booleans())
+def test_any_octets_as_any_message(
+    message_type: MessageType, body: bytes, session: Negotiated, ebgp: bool
+) -> None:
+    survive(message_type, body, session, ebgp)
+
+
+@given(st.lists(st.binary(max_size=60) | st.just(b"\xff" * 16 + b"\0\x17\2\0\0\0\0"), max_size=6))
+def test_any_octets_as_a_stream(chunks: list[bytes]) -> None:
+    framer = Framer()
+    try:
+        for chunk in chunks:
+            framer.feed(chunk)
+            for message_type, body in framer.messages():
+                survive(message_type, body, SESSION, ebgp=True)
+            assert framer.buffered < 4096
+    except WireError as error:
+        check_answer(error.notification())
+
+
+FULL = PathAttributes(
+    origin=1,
+    as_path=(Segment(2, (64512, 70000)), Segment(1, (1, 2))),
+    next_hop=b"\xc0\0\2\1",
+    med=1,
+    local_pref=2,
+    atomic_aggregate=True,
+    aggregator=(70000, b"\x0a\0\0\1"),
+    communities=(1, 2),
+    originator_id=b"\x0a\0\0\2",
+    cluster_list=(b"\x0a\0\0\3",),
+    extended_communities=(b"A" * 8,),
+    large_communities=((1, 2, 3),),
+    unknown=(UnknownAttribute(0xE0, 99, b"xyz"),),
+)
+FULL6 = replace(FULL, next_hop=b"\x20\1" + bytes(13) + b"\1")
+PREFIXES: dict[Family, list[bytes]] = {
+    IPV4: [b"\x08\x0a", b"\x1a\x0a\0\0\x40"],
+    IPV6: [b"\x20\x20\1\x0d\xb8"],
+}
+VALID = [
+    *encode_announcements(IPV4, FULL, PREFIXES[IPV4]),
+    *encode_announcements(IPV4, FULL, PREFIXES[IPV4], four_octet_as=False),
+    *encode_announcements(IPV6, FULL6, PREFIXES[IPV6]),
+    *encode_withdrawals(IPV4, PREFIXES[IPV4]),
+    *encode_withdrawals(IPV6, PREFIXES[IPV6]),
+]
+mutations = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=4)
+
+
+@given(st.sampled_from(VALID), mutations, st.integers(0, 250), sessions, st.booleans())
+def test_valid_updates_with_octets_changed_and_cut(
+    message: bytes, changes: list[tuple[int, int]], cut: int, session: Negotiated, ebgp: bool
+) -> None:
+    body = bytearray(message[19:])
+    for position, value in changes:
+        body[position % len(body)] = value
+    survive(MessageType.UPDATE, bytes(body), session, ebgp)
+    survive(MessageType.UPDATE, bytes(body[:cut]), session, ebgp)
+
+
+def test_the_fuzz_bed_itself_is_accepted() -> None:
+    """Else the tests above would try nothing but errors."""
+    for message in (VALID[0], VALID[2], VALID[3], VALID[4]):
+        found = survive(MessageType.UPDATE, message[19:], SESSION, ebgp=False)
+        assert isinstance(found, UpdateMessage)
+        assert found.errors == ()
+    assert isinstance(
+        survive(MessageType.ROUTE_REFRESH, b"\0\1\0\1", SESSION, ebgp=True), RouteRefreshMessage
+    )
+
+
+def test_the_longest_messages_of_the_smallest_parts_are_read() -> None:
+    """65535 octets of one-octet prefixes, attributes of three octets, segments of one number."""
+    session = replace(SESSION, extended_message=True)
+    routes = an_update(b"", valid[:3], bytes(65000))
+    assert survive(MessageType.UPDATE, routes, session, ebgp=True) is not None
+    duplicates = an_update(b"", [*valid[:3], b"\x80\x63\x00" * 21000], b"\x08\x0a")
+    assert survive(MessageType.UPDATE, duplicates, session, ebgp=True) is not None
+    path = attribute(0x40, 2, b"\2\1\0\0\0\5" * 10000)
+    long_path = an_update(b"", [valid[0], path, valid[2]], b"\x08\x0a")
+    assert survive(MessageType.UPDATE, long_path, session, ebgp=True) is not None
