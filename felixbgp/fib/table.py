@@ -3,8 +3,8 @@
 Standing rules:
 
 1.  A prefix has at most one write outstanding; the last wanted value is sent after its answer.
-2.  Nothing is written before the first snapshot, nor between `KernelLost` and the next one. Nothing is
-    deleted before `start()`.
+2.  Nothing is written before the first snapshot, nor between `KernelLost` and the next one. Before
+    `start()` only that is deleted which was wanted once and no longer is: nothing of a former life.
 3.  A route of ours is what carries our protocol and our metric. A foreign route at our metric is a
     conflict: it is reported, and waited for.
 4.  A prefix believed absent is created exclusively, so that a foreign route that appeared meanwhile makes
@@ -46,7 +46,7 @@ class FamilyTable:
 
     __slots__ = (
         "_additions", "_deletions", "_facts", "_metric", "_protocol", "_released", "_replacements", "_retry",
-        "_started", "family", "foreign", "held", "own", "problems", "ready", "sent", "wanted",
+        "_started", "_withdrawn", "family", "foreign", "held", "own", "problems", "ready", "sent", "wanted",
     )  # fmt: skip
 
     def __init__(self, family: Family, protocol: int, metric: int) -> None:
@@ -61,6 +61,7 @@ class FamilyTable:
         self._protocol = protocol
         self._metric = metric
         self._started = False
+        self._withdrawn: dict[Nlri, None] = {}
         self._additions: dict[Nlri, None] = {}
         self._replacements: dict[Nlri, None] = {}
         self._deletions: dict[Nlri, None] = {}
@@ -73,6 +74,7 @@ class FamilyTable:
     def start(self) -> None:
         """From now on, what is ours and not wanted is removed."""
         self._started = True
+        self._withdrawn.clear()
 
     def want(self, nlri: Nlri, route: Route | None) -> None:
         """Make `route` the wanted one; None: none of ours is wanted. Cheap when nothing changes."""
@@ -80,6 +82,8 @@ class FamilyTable:
             return
         if route is None:
             del self.wanted[nlri]
+            if not self._started:
+                self._withdrawn[nlri] = None
         else:
             self.wanted[nlri] = route
         # Another value may succeed where the last one failed.
@@ -182,9 +186,9 @@ class FamilyTable:
 
     def take_deletions(self, budget: int) -> list[Prefix]:
         """Up to `budget` prefixes to remove; they are outstanding until answered."""
-        if not (self.ready and self._started):
+        if not self.ready:
             return []
-        batch = list(islice(self._deletions, max(budget, 0)))
+        batch = list(islice(self._deletable(), max(budget, 0)))
         for nlri in batch:
             del self._deletions[nlri]
             self.sent[nlri] = _Write(None)
@@ -192,7 +196,7 @@ class FamilyTable:
 
     def next_deadline(self) -> int | None:
         """0 when a write could be taken now, else when the next wait is over."""
-        if self.ready and (self._additions or self._replacements or (self._started and self._deletions)):
+        if self.ready and (self._additions or self._replacements or any(True for _ in self._deletable())):
             return 0
         return self._retry.next_deadline() if self.ready else None
 
@@ -210,6 +214,11 @@ class FamilyTable:
     def waiting(self) -> int:
         """How many prefixes have a write queued or outstanding."""
         return len(self._additions) + len(self._replacements) + len(self._deletions) + len(self.sent)
+
+    def _deletable(self) -> Iterator[Nlri]:
+        if self._started:
+            return iter(self._deletions)
+        return (nlri for nlri in self._withdrawn if nlri in self._deletions)
 
     def _send(self, queue: dict[Nlri, None], budget: int) -> list[tuple[Prefix, Route]]:
         if not self.ready:

@@ -120,6 +120,21 @@ def test_own_routes_that_nobody_wants_are_swept_after_start_only() -> None:
     assert writes(fib) == []
 
 
+def test_what_was_wanted_once_goes_before_start_though_the_sweep_waits() -> None:
+    fib = ready(own(P2, R2), start=False)
+    fib.want(P1, R1)
+    writes(fib)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    fib.want(P1, None)
+    assert fib.next_deadline() == 0
+    assert writes(fib) == [DeleteRoutes((P1,))]
+    fib.feed(RoutesApplied((P1,), present=False), 0)
+    assert fib.next_deadline() is None
+    assert writes(fib) == []
+    fib.start()
+    assert writes(fib) == [DeleteRoutes((P2,))]
+
+
 def test_a_found_route_of_ours_is_replaced_when_it_differs() -> None:
     fib = ready(own(P1, R2))
     fib.want(P1, R1)

@@ -1,0 +1,303 @@
+"""A model kernel with a will of its own: at rest it is as wanted, and nobody else's route was touched."""
+
+from collections import deque
+from collections.abc import Iterable
+from errno import EEXIST, ENETDOWN, ENOENT
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from felixbgp.fib.fib import Fib
+from felixbgp.fib.hops import satisfies
+from felixbgp.fib.types import (
+    DeleteRoutes,
+    KernelInput,
+    KernelLost,
+    KernelRoute,
+    KernelRouteChanged,
+    KernelSnapshot,
+    LinkChanged,
+    NextHop,
+    ReplaceRoutes,
+    Route,
+    RouteFailed,
+    RouteKind,
+    RoutesApplied,
+)
+from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
+
+SECOND = 1_000_000_000
+OURS, METRIC = 186, 1024
+LINKS = {"eth0": 2, "eth1": 3}
+# The metric comes first: a foreign route of our metric, and of another one, on the same prefix.
+KEYS = st.tuples(
+    st.sampled_from([Prefix.parse(text) for text in ("10.1.0.0/16", "10.2.0.0/16", "fd00:1::/64")]),
+    st.sampled_from([METRIC, 20]),
+)
+PREFIXES = KEYS.map(lambda key: key[0])
+GATEWAYS = [Address.parse("192.0.2.1"), Address.parse("fe80::1")]
+
+
+def routes(family: Family) -> list[Route]:
+    gateway = GATEWAYS[family == IPV6]
+    hops = [NextHop(gateway, name) for name in LINKS]
+    return [
+        Route(RouteKind.BLACKHOLE),
+        *(Route(RouteKind.UNICAST, (hop,)) for hop in hops),
+        Route(RouteKind.UNICAST, tuple(hops)),
+    ]
+
+
+CHOICES = st.integers(0, 3)
+
+
+class ModelKernel:
+    """A routing table keyed as Linux keys it, executing one effect at a time."""
+
+    def __init__(self) -> None:
+        self.table: dict[tuple[Prefix, int], KernelRoute] = {}
+        self.up = dict.fromkeys(LINKS, True)
+        self.events: deque[KernelInput] = deque()  # the monitor socket
+        self.answers: deque[KernelInput] = deque()  # the write socket
+        self.refusing = False
+
+    def snapshot(self, family: Family) -> KernelSnapshot:
+        return KernelSnapshot(family, tuple(r for r in self.table.values() if r.prefix.family == family))
+
+    def execute(self, effect: ReplaceRoutes | DeleteRoutes) -> None:
+        if isinstance(effect, DeleteRoutes):
+            for prefix in effect.prefixes:
+                there = self.table.get((prefix, METRIC))
+                if there is not None and there.protocol == OURS:
+                    del self.table[prefix, METRIC]
+                self.answers.append(RoutesApplied((prefix,), present=False))
+            return
+        for prefix, route in effect.routes:
+            errno = self._refusal(prefix, route, exclusive=effect.exclusive)
+            if errno:
+                self.answers.append(RouteFailed(prefix, errno, f"errno {errno}", present=True))
+                if errno in (EEXIST, ENOENT):
+                    self.events.append(self.snapshot(prefix.family))
+            else:
+                self.table[prefix, METRIC] = KernelRoute(prefix, route, OURS, METRIC)
+                self.answers.append(RoutesApplied((prefix,), present=True))
+
+    def _refusal(self, prefix: Prefix, route: Route, *, exclusive: bool) -> int:
+        there = self.table.get((prefix, METRIC))
+        if exclusive and there is not None:
+            return EEXIST
+        if not exclusive and there is None:
+            return ENOENT
+        assert exclusive or (there is not None and there.protocol == OURS), "a foreign route was replaced"
+        down = any(not self.up[hop.interface] for hop in route.next_hops)
+        return ENETDOWN if down or self.refusing else 0
+
+    def set_link(self, name: str, *, up: bool) -> None:
+        self.up[name] = up
+        self.events.append(LinkChanged(LINKS[name], name, up=up))
+        for key, route in list(self.table.items()):
+            left = tuple(hop for hop in route.route.next_hops if hop.interface != name)
+            if up or left == route.route.next_hops:
+                continue
+            if left:
+                self.table[key] = route._replace(route=route.route._replace(next_hops=left))
+            else:
+                del self.table[key]
+
+
+class FibAgainstKernel(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = ModelKernel()
+        self.fib = Fib(OURS, METRIC)
+        self.wanted: dict[Prefix, Route] = {}
+        self.foreign: dict[tuple[Prefix, int], KernelRoute] = {}
+        self.reported: dict[Prefix, KernelRoute] = {}
+        self.inflight: deque[ReplaceRoutes | DeleteRoutes] = deque()
+        self.started = False
+        self.now = 0
+
+    @rule(prefix=PREFIXES, choice=st.none() | CHOICES)
+    def want(self, prefix: Prefix, choice: int | None) -> None:
+        route = None if choice is None else routes(prefix.family)[choice]
+        self.fib.want(prefix, route)
+        if route is None:
+            self.wanted.pop(prefix, None)
+        else:
+            self.wanted[prefix] = route
+
+    @rule()
+    def start(self) -> None:
+        self.fib.start()
+        self.started = True
+
+    @rule(budget=st.integers(0, 3))
+    def drain(self, budget: int) -> None:
+        effects: list[ReplaceRoutes | DeleteRoutes] = [*self.fib.replacements(self.now, budget)]
+        deletions = self.fib.deletions(self.now, budget)
+        assert self.started or not deletions
+        self._check_outstanding([*effects, *deletions])
+        self.inflight += [*effects, *deletions]
+
+    def _check_outstanding(self, effects: Iterable[ReplaceRoutes | DeleteRoutes]) -> None:
+        outstanding = [*_prefixes(self.inflight), *(_answered(a) for a in self.kernel.answers)]
+        new = _prefixes(effects)
+        assert len(set(new)) == len(new)
+        assert not set(new) & set(outstanding), "two writes of one prefix at a time"
+
+    @precondition(lambda self: self.inflight)
+    @rule()
+    def execute(self) -> None:
+        self.kernel.execute(self.inflight.popleft())
+
+    @precondition(lambda self: self.kernel.events)
+    @rule()
+    def deliver_event(self) -> None:
+        self._feed(self.kernel.events.popleft())
+
+    @precondition(lambda self: self.kernel.answers)
+    @rule()
+    def deliver_answer(self) -> None:
+        self._feed(self.kernel.answers.popleft())
+
+    @rule(seconds=st.integers(1, 61))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds * SECOND
+
+    @precondition(lambda self: not self.inflight)
+    @rule(key=KEYS, choice=CHOICES, protocol=st.sampled_from([4, 12, OURS]))
+    def somebody_replaces(self, key: tuple[Prefix, int], choice: int, protocol: int) -> None:
+        prefix, metric = key
+        route = routes(prefix.family)[choice]
+        if any(not self.kernel.up[hop.interface] for hop in route.next_hops):
+            return
+        there = KernelRoute(prefix, route, protocol, metric)
+        self.kernel.table[key] = there
+        self.kernel.events.append(KernelRouteChanged(there, present=True))
+        # Linux has no "replace if still mine": a takeover that we were not told of yet cannot be respected.
+        self._deliver_everything()
+
+    @rule(key=KEYS)
+    def somebody_removes(self, key: tuple[Prefix, int]) -> None:
+        route = self.kernel.table.pop(key, None)
+        if route is not None:
+            self.kernel.events.append(KernelRouteChanged(route, present=False))
+
+    @rule(name=st.sampled_from(list(LINKS)), up=st.booleans())
+    def link(self, name: str, up: bool) -> None:
+        self.kernel.set_link(name, up=up)
+
+    @rule(refusing=st.booleans())
+    def refuse(self, refusing: bool) -> None:
+        self.kernel.refusing = refusing
+
+    @rule()
+    def lose_events(self) -> None:
+        self.kernel.events.clear()
+        self.kernel.events.append(KernelLost("ENOBUFS"))
+        self.resync()
+
+    @rule()
+    def resync(self) -> None:
+        for name, index in LINKS.items():
+            self.kernel.events.append(LinkChanged(index, name, up=self.kernel.up[name]))
+        self.kernel.events += [self.kernel.snapshot(family) for family in (IPV4, IPV6)]
+
+    @rule()
+    def come_to_rest(self) -> None:
+        """No more faults: whatever can be as wanted is so, after the periodic resync at the latest."""
+        self.kernel.refusing = False
+        for name in LINKS:
+            self.kernel.set_link(name, up=True)
+        self.resync()
+        foreign = {key: route for key, route in self.kernel.table.items() if not _is_own(route)}
+        for _ in range(20):
+            self._deliver_everything()
+            self.drain(100)
+            while self.inflight:
+                self.execute()
+            deadline = self.fib.next_deadline()
+            if not self.kernel.events and not self.kernel.answers and deadline is None:
+                break
+            self.now = max(self.now, deadline or 0)
+        else:
+            raise AssertionError("no rest after 20 rounds")
+        assert {key: route for key, route in self.kernel.table.items() if not _is_own(route)} == foreign
+        self._check_own(foreign)
+        self._check_reports(foreign)
+
+    def _check_own(self, foreign: dict[tuple[Prefix, int], KernelRoute]) -> None:
+        own = {route.prefix: route.route for route in self.kernel.table.values() if _is_own(route)}
+        blocked = {prefix for prefix, metric in foreign if metric == METRIC}
+        expected = {prefix: route for prefix, route in self.wanted.items() if prefix not in blocked}
+        assert {p: r for p, r in own.items() if self.started or p in self.wanted} == expected
+        conflicts = set(self.wanted) & blocked
+        assert set(self.fib.problems()) == conflicts
+        held = self.fib.held()
+        assert [p for p in self.wanted if p.nlri in held[p.family]] == [
+            p for p in self.wanted if p in conflicts
+        ]
+        assert self.fib.statistics().held == len(conflicts)
+
+    def _check_reports(self, foreign: dict[tuple[Prefix, int], KernelRoute]) -> None:
+        best: dict[Prefix, KernelRoute] = {}
+        for _, route in sorted(foreign.items(), key=lambda item: -item[0][1]):
+            if route.route.kind is RouteKind.UNICAST:
+                best[route.prefix] = route
+        assert self.reported == best
+
+    def _deliver_everything(self) -> None:
+        while self.kernel.events or self.kernel.answers:
+            for queue in (self.kernel.events, self.kernel.answers):
+                while queue:
+                    self._feed(queue.popleft())
+
+    def _feed(self, event: KernelInput) -> None:
+        self.fib.feed(event, self.now)
+        for prefix, route in self.fib.take_foreign_changes():
+            assert self.reported.get(prefix) != route
+            if route is None:
+                del self.reported[prefix]
+            else:
+                self.reported[prefix] = route
+
+    @invariant()
+    def what_is_held_is_wanted(self) -> None:
+        held = self.fib.held()
+        for prefix in (Prefix.parse(text) for text in ("10.1.0.0/16", "10.2.0.0/16", "fd00:1::/64")):
+            assert prefix.nlri not in held[prefix.family] or prefix in self.wanted
+
+    def teardown(self) -> None:
+        self.come_to_rest()
+
+
+def _is_own(route: KernelRoute) -> bool:
+    return route.protocol == OURS and route.metric == METRIC
+
+
+def _prefixes(effects: Iterable[ReplaceRoutes | DeleteRoutes]) -> list[Prefix]:
+    prefixes: list[Prefix] = []
+    for effect in effects:
+        prefixes += effect.prefixes if isinstance(effect, DeleteRoutes) else [p for p, _ in effect.routes]
+    return prefixes
+
+
+def _answered(answer: KernelInput) -> Prefix:
+    if isinstance(answer, RoutesApplied):
+        return answer.prefixes[0]
+    assert isinstance(answer, RouteFailed)
+    return answer.prefix
+
+
+TestFibAgainstKernel = FibAgainstKernel.TestCase
+TestFibAgainstKernel.settings = settings(stateful_step_count=40, deadline=None)
+
+
+def test_the_model_compares_as_the_fib_does() -> None:
+    # The machine compares own routes with ==, so no value of its domain may rely on `satisfies`.
+    for family in (IPV4, IPV6):
+        values = routes(family)
+        assert [[satisfies(a, b) for a in values] for b in values] == [
+            [a == b for a in values] for b in values
+        ]
