@@ -175,6 +175,16 @@ class TestBackOff:
         assert peer.state == "Idle"
         assert delay_until_dial(peer, 0) == 750
 
+    def test_a_lasting_failure_does_not_bring_a_planned_dial_forward(self) -> None:
+        peer = started()
+        for number in range(1, 6):
+            peer.connect_failed(TcpConnectFailed(number, REFUSED), 0)
+            delay_until_dial(peer, 0)
+        peer.connect_failed(TcpConnectFailed(6, REFUSED), 0)
+        peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
+        peer.received(-1, notification(2, 2), 0)
+        assert delay_until_dial(peer, 0) == 3750
+
     def test_a_session_that_lasted_makes_the_next_retry_quick(self) -> None:
         peer = started()
         for number in (1, 2, 3):
@@ -342,7 +352,7 @@ def test_octets_of_an_unknown_connection_are_ignored() -> None:
 
 
 class TestTwoConnections:
-    """In short; the whole of it is in the conformance tests. We are 192.0.2.1, the peer 192.0.2.2 dominates."""
+    """In short; the whole is in the conformance tests. We are 192.0.2.1, and 192.0.2.2 dominates."""
 
     def test_the_dominant_peers_own_stays(self) -> None:
         peer = started()
@@ -370,6 +380,13 @@ class TestTwoConnections:
         peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
         actions = transport(peer.received(-1, encode_open(message), 0))
         assert actions == [SendBytes(-1, (notification(6, 7),)), CloseConnection(-1)]
+
+    def test_the_end_of_one_calls_for_no_dial_while_ours_is_alive(self) -> None:
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
+        peer.closed(TcpClosed(-1, ""), 0)
+        assert (peer.state, peer.next_deadline()) == ("OpenSent", 240 * SECOND_NS)
 
     def test_an_established_session_refuses_another(self) -> None:
         peer = established(started())
