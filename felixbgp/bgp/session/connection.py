@@ -22,8 +22,8 @@ Deviations from RFC 4271
   b. With a negotiated hold time of 0 the large hold timer still bounds OpenConfirm, so that a peer which
      falls silent between OPEN and KEEPALIVE cannot keep a connection forever.
   c. No DelayOpen: both sides of a session here are routers, for whom it has no use.
-  d. No send hold timer (RFC 9687) yet: it needs to know when octets leave, which the speaker does not pass
-     on. Until then a peer that does not read, yet sends KEEPALIVEs, keeps its session.
+  d. The send hold timer (RFC 9687) is the speaker's, who alone learns when octets leave; it comes in as
+     `fail` with code 8. Before Established there is none: that time the hold timer bounds.
 """
 
 from collections.abc import Callable, Iterator
