@@ -1,0 +1,108 @@
+"""`make bench`: CPU time of the hot paths, each as a ratio to a calibration loop of the same run.
+
+Machines differ and are noisy; the ratio is what to compare. Every scenario runs three times, the best counts.
+"""
+
+import gc
+from collections.abc import Callable
+from time import process_time
+
+from felixbgp.bgp.wire.messages import Negotiated, Origin, PathAttributes, Segment
+from felixbgp.bgp.wire.update import decode_update, encode_announcements
+from felixbgp.cluster.inputs import SnapshotReceived, StoredValue
+from felixbgp.cluster.state import ClusterState
+from felixbgp.net import IPV4, Address
+from felixbgp.sim.world import SECOND
+from tests.support.cluster import converged, mesh
+
+ROUNDS = 3
+ROUTES = 100_000
+PER_ATTRIBUTES = 100
+HEADER_OCTETS = 19
+NODES = "/calico/resources/v3/projectcalico.org/nodes/"
+
+
+def calibrate() -> None:
+    """What any Python program does: build, look up and join a million small values."""
+    table = {number.to_bytes(4, "big"): number for number in range(1_000_000)}
+    b"".join(key for key in table if table[key] & 1)
+
+
+def updates() -> list[bytes]:
+    """The bodies of UPDATEs that announce /24s, 100 per attribute set."""
+    bodies = []
+    for first in range(0, ROUTES, PER_ATTRIBUTES):
+        path = (Segment(2, (64567, 65000 + first // PER_ATTRIBUTES)),)
+        attributes = PathAttributes(origin=Origin.IGP, as_path=path, next_hop=bytes((192, 0, 2, 1)))
+        nlris = [b"\x18" + number.to_bytes(3, "big") for number in range(first, first + PER_ATTRIBUTES)]
+        bodies += [message[HEADER_OCTETS:] for message in encode_announcements(IPV4, attributes, nlris)]
+    return bodies
+
+
+def decode(bodies: list[bytes]) -> None:
+    """Decode and validate them as from an eBGP peer."""
+    negotiated = Negotiated(
+        families=(IPV4,),
+        peer_as=64567,
+        peer_identifier=Address.parse("192.0.2.1"),
+        hold_time_ns=90 * SECOND,
+        keepalive_ns=30 * SECOND,
+    )
+    for body in bodies:
+        decode_update(body, negotiated, True)  # noqa: FBT003 - the only boolean there
+
+
+def nodes() -> tuple[StoredValue, ...]:
+    """1,000 Nodes as Calico stores them."""
+    return tuple(
+        StoredValue(
+            f"{NODES}node-{number}",
+            b'{"apiVersion":"projectcalico.org/v3","kind":"Node","metadata":{"name":"node-%d"},'
+            b'"spec":{"bgp":{"ipv4Address":"10.%d.%d.1/16"}}}' % (number, number // 250, number % 250),
+            number + 1,
+        )
+        for number in range(1_000)
+    )
+
+
+def fold(values: tuple[StoredValue, ...]) -> None:
+    """Fold a snapshot of them."""
+    ClusterState("node-1").feed(SnapshotReceived(NODES, 2_000, values))
+
+
+def converge(size: int) -> None:
+    """A simulated full mesh in two families, from nothing to every kernel route."""
+    world = mesh(size, seed=1)
+    world.run_until(lambda: converged(world, size), limit_ns=60 * SECOND)
+
+
+def measure(action: Callable[[], None]) -> float:
+    """CPU seconds of the best of the rounds."""
+    best = float("inf")
+    for _ in range(ROUNDS):
+        gc.collect()
+        started = process_time()
+        action()
+        best = min(best, process_time() - started)
+    return best
+
+
+def main() -> None:
+    """Print one line per scenario."""
+    bodies, values = updates(), nodes()
+    scenarios: dict[str, Callable[[], None]] = {
+        f"decode {ROUTES} routes": lambda: decode(bodies),
+        "fold 1000 Nodes": lambda: fold(values),
+        "simulate a mesh of 10": lambda: converge(10),
+        "simulate a mesh of 30": lambda: converge(30),
+    }
+    unit = measure(calibrate)
+    print(f"{'scenario':28} {'CPU s':>8} {'ratio':>8}")
+    print(f"{'calibration':28} {unit:8.3f} {1:8.2f}")
+    for name, action in scenarios.items():
+        seconds = measure(action)
+        print(f"{name:28} {seconds:8.3f} {seconds / unit:8.2f}")
+
+
+if __name__ == "__main__":
+    main()
