@@ -21,6 +21,7 @@ from felixbgp.bgp.inputs import (
 )
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
+from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX
 from felixbgp.bgp.routes import LocalRoute, Selected
 from felixbgp.bgp.snapshot import PeerSnapshot
 from felixbgp.bgp.speaker import Speaker
@@ -43,6 +44,8 @@ class Pipe:
     other: "Node"
     other_connection: int
     unread: list[bytes] = field(default_factory=list)
+    stalled: int = 0
+    """Octets that the other side is taken to have not read, beside `unread`."""
 
 
 class Node:
@@ -175,6 +178,16 @@ class Network:
                 break
         self.now = end
 
+    def stall(self, node: Node) -> None:
+        """A node stops reading, and its peers have as much under way to it as they may."""
+        node.reads = False
+        for other in self.nodes.values():
+            for connection, pipe in other.pipes.items():
+                link = other.speaker._links.get(connection)
+                if pipe.other is node and link is not None and not pipe.stalled:
+                    pipe.stalled = IN_FLIGHT_MAX
+                    link.outlet.in_flight += IN_FLIGHT_MAX
+
     def resume(self, node: Node) -> None:
         """A node that did not read goes on."""
         node.reads = True
@@ -182,6 +195,9 @@ class Network:
             for connection, pipe in other.pipes.items():
                 if pipe.other is node:
                     unread, pipe.unread = pipe.unread, []
+                    if pipe.stalled:
+                        other.speaker.feed(BytesWritten(connection, pipe.stalled), self.now)
+                        pipe.stalled = 0
                     for data in unread:
                         self._deliver(other, connection, pipe, data)
 

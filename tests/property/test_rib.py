@@ -1,0 +1,172 @@
+"""Three speakers and random events: at rest, tables and wires agree with each other and with the rules."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from felixbgp.bgp.config import NextHopMode, PeerId
+from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, Rule
+from felixbgp.bgp.rib.decision import best_path
+from felixbgp.bgp.rib.export import export
+from felixbgp.bgp.wire.messages import PathAttributes
+from felixbgp.net import IPV4, Prefix
+from tests.support.speakers import Network, Node, join
+
+PREFIXES = ("10.1.0.0/26", "10.1.0.64/32")
+REJECT_ONE = Policy(
+    (Rule("no hosts", Match(PrefixMatch.equal(Prefix.parse("10.1.0.64/32"))), Action.REJECT),)
+)
+REJECT_ALL = Policy(default=Action.REJECT)
+ACCEPT_ALL = Policy()
+
+node = st.integers(0, 2)
+pair = st.sampled_from([(0, 1), (1, 2), (0, 2)])
+prefix = st.sampled_from(PREFIXES)
+policy = st.sampled_from([ACCEPT_ALL, REJECT_ONE, REJECT_ALL])
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happens; `one` and `two` number nodes."""
+
+    kind: str
+    one: int = 0
+    two: int = 0
+    value: Any = None
+
+
+def steps() -> st.SearchStrategy[Step]:
+    directed = st.permutations([0, 1, 2])
+    return st.one_of(
+        st.builds(Step, st.just("originate"), node, value=prefix),
+        st.builds(Step, st.just("originate"), node, value=prefix),
+        st.builds(Step, st.just("withdraw"), node, value=prefix),
+        st.builds(lambda p: Step("cut", *p), pair),
+        st.builds(lambda p, v: Step("export_policy", p[0], p[1], v), directed, policy),
+        st.builds(lambda p, v: Step("import_policy", p[0], p[1], v), directed, policy),
+        st.builds(lambda p, v: Step("route_reflector_client", p[0], p[1], v), directed, st.booleans()),
+        st.builds(lambda p, v: Step("next_hop", p[0], p[1], v), directed, st.sampled_from(list(NextHopMode))),
+        st.builds(Step, st.just("hold"), node, value=prefix),
+        st.builds(Step, st.just("release"), node),
+        st.builds(Step, st.just("stop reading"), node),
+        st.builds(Step, st.just("read"), node),
+        st.builds(Step, st.just("pass"), value=st.integers(0, 3)),
+    )
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> tuple[Network, list[Node]]:
+    network = Network()
+    asns = draw(st.sampled_from([(1, 1, 1), (1, 2, 3), (1, 1, 2), (1, 2, 1)]))
+    nodes = [network.node(f"10.0.0.{number + 1}", asn=asn) for number, asn in enumerate(asns)]
+    join([(nodes[0], nodes[1]), (nodes[1], nodes[2]), (nodes[0], nodes[2])], {})
+    for one in nodes:
+        one.budget = draw(st.sampled_from([1, 2, 1000]))
+    return network, nodes
+
+
+def perform(network: Network, nodes: list[Node], step: Step) -> None:
+    one, two = nodes[step.one], nodes[step.two]
+    match step.kind:
+        case "originate":
+            one.originate(step.value)
+        case "withdraw":
+            one.withdraw(step.value)
+        case "cut":
+            network.cut(one, two)
+        case "hold":
+            release(one)
+            one.held = {IPV4: {Prefix.parse(step.value).nlri}}
+        case "release":
+            release(one)
+        case "stop reading":
+            network.stall(one)
+        case "read":
+            network.resume(one)
+        case "pass":
+            network.run_for(step.value)
+        case parameter:
+            one.change(two, **{parameter: step.value})
+
+
+def release(one: Node) -> None:
+    held, one.held = one.held, {}
+    for family, nlris in held.items():
+        one.speaker.release(family, list(nlris))  # type: ignore[call-overload]
+
+
+@given(networks(), st.lists(steps(), min_size=6, max_size=40), st.booleans())
+@settings(deadline=None)
+def test_at_rest_all_tables_agree(
+    made: tuple[Network, list[Node]], happening: list[Step], settle_between: bool
+) -> None:
+    network, nodes = made
+    for step in happening:
+        perform(network, nodes, step)
+        if settle_between:
+            network.settle()
+    for one in nodes:
+        release(one)
+        network.resume(one)
+    network.run_for(20)
+    for one in nodes:
+        for other in nodes:
+            if one is not other:
+                assert_told(one, other)
+        assert_decided(one)
+
+
+def assert_told(one: Node, other: Node) -> None:
+    """What `other` has of `one` is what `one`'s Loc-RIB and export rules give, and `one` knows it."""
+    assert one.peer(other).state == "Established"
+    assert other.rib_in(one) == expected(one, other)
+    assert one.peer(other).prefixes_advertised == len(other.rib_in(one)) == other.peer(one).prefixes_received
+
+
+def expected(one: Node, other: Node) -> dict[str, PathAttributes]:
+    """The Adj-RIB-Out by brute force."""
+    peering = one.speaker._peerings[PeerId(other.address)]
+    assert peering.exchange is not None
+    view = peering.exchange.views[IPV4]
+    table: dict[str, PathAttributes] = {}
+    for text in PREFIXES:
+        nlri = Prefix.parse(text).nlri
+        path = one.speaker._loc_ribs[IPV4].path(nlri)
+        if path is None or not accepts(peering.config.export_policy, text):
+            continue
+        told = export(view, path)
+        if told is not None and told.attributes is not None and told.source != PeerId(other.address):
+            table[text] = told.attributes
+    return table
+
+
+def assert_decided(one: Node) -> None:
+    """The Loc-RIB is the decision over what is in the Adj-RIBs-In and acceptable, and was told outside."""
+    shown = one.routes()
+    for text in PREFIXES:
+        nlri = Prefix.parse(text).nlri
+        loc_rib = one.speaker._loc_ribs[IPV4]
+        learned = {
+            peer.address: rib.attributes(nlri)
+            for peer, peering in one.speaker._peerings.items()
+            if peering.exchange is not None
+            for rib in peering.exchange.ribs.values()
+            if not rib.refusal(nlri)
+        }
+        candidates = loc_rib.candidates(nlri)
+        found = {path.peer.peer.address: path.attributes for path in candidates if path.peer is not None}
+        assert found == learned
+        assert (text in shown) == bool(candidates)
+        if candidates:
+            assert loc_rib.path(nlri) is best_path(candidates).path
+            assert loc_rib.selected(nlri) is not None
+            assert shown[text] == (", ".join(map(str, one.loc_rib[Prefix.parse(text)].next_hops)) or "own")
+            best = best_path(candidates).path
+            assert one.loc_rib[Prefix.parse(text)].attributes == best.attributes
+
+
+def accepts(policy: Policy, text: str) -> bool:
+    """The three policies above, read by hand."""
+    return policy == ACCEPT_ALL or (policy == REJECT_ONE and text != "10.1.0.64/32")
