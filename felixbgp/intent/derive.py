@@ -46,7 +46,6 @@ def _intent(site: Site, identifier: Address, findings: Findings) -> Intent:
     policies = Policies(site)
     claims = [*PeerClaims(site, policies, findings).all(), *mesh_claims(site, policies, findings)]
     kept = _settle(claims, findings)
-    _report_pools(site, findings)
     return Intent(
         speaker=SpeakerConfig(
             bgp_identifier=identifier,
@@ -139,11 +138,3 @@ def _report_ignored(subject: str, spec: BgpConfigurationSpec, findings: Findings
     for field, (value, reason) in ignored.items():
         if value:
             findings.add(subject, f"spec.{field}", f"is ignored: {reason}")
-
-
-def _report_pools(site: Site, findings: Findings) -> None:
-    by_cidr = {tunnel.pool for tunnel in tunnels(site)}
-    for pool in site.pools:
-        if pool.spec.cidr in by_cidr:
-            reason = "is not in force yet: packets to other nodes leave without encapsulation"
-            findings.add(f"IPPool {pool.name}", "spec.ipipMode", reason)

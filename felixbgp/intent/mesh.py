@@ -44,7 +44,7 @@ def _claims_of_family(
         if address is None or member.name == site.local.name or member.cluster_id is not None:
             continue
         if address in holders:
-            reason = f"{address} is also the address of Node {holders[address]}, which is the one peered with"
+            reason = f"{address} is also the address of Node {holders[address]}, the one that is peered with"
             findings.add(f"Node {member.name}", "spec.bgp", reason)
             continue
         holders[address] = member.name
