@@ -238,6 +238,11 @@ def test_two_nodes_with_one_address_give_one_session() -> None:
     ]
 
 
+def test_which_of_them_does_not_depend_on_who_came_first() -> None:
+    cluster = three_nodes().node("node-0", "10.192.0.3", asNumber=64600)
+    assert by_name(cluster.derive())["Mesh_10_192_0_3"].remote_as == 64600
+
+
 # --- BGPPeers -----------------------------------------------------------------------------------------------
 
 
