@@ -12,7 +12,6 @@ from felixbgp.intent.policies import Policies
 from felixbgp.intent.site import Site
 from felixbgp.intent.types import Intent
 from felixbgp.net import IPV4, Address
-from felixbgp.resources import AffinityKey, parse_key
 from felixbgp.resources.bgp_configuration import (
     DEFAULT_NAME,
     NODE_NAME_PREFIX,
@@ -25,10 +24,10 @@ def derive(state: ClusterState, node: str, *, router_id: Address | None = None) 
     """Everything node `node` must do. Depends on the current keys only, never on how they came about.
 
     `router_id` is the BGP identifier to use instead of the node's IPv4 address (four octets). Never raises:
-    what cannot be done is in `problems`, and the intent is without it.
+    what cannot be done is in `problems`, and the intent is without it. Invalid values are not among them: the
+    state names those itself, by key.
     """
     findings = Findings()
-    _report_invalid(state, findings)
     _report_configurations(state, node, findings)
     site = Site.of(state, node)
     if site is None:
@@ -85,21 +84,6 @@ def _listen(site: Site) -> tuple[Address, ...]:
     if site.defaults.bind_mode is BindMode.NODE_IP:
         return tuple(own)
     return tuple(Address(bytes(len(address))) for address in own)
-
-
-def _report_invalid(state: ClusterState, findings: Findings) -> None:
-    for key, errors in state.invalid.items():
-        parsed = parse_key(key)
-        if parsed is None:
-            continue
-        subject = (
-            f"BlockAffinity {parsed.host} {parsed.cidr}"
-            if isinstance(parsed, AffinityKey)
-            else f"{parsed.kind} {parsed.name}"
-        )
-        for error in errors:
-            sentence = f"{error.value} {error.reason}" if error.value else error.reason
-            findings.add(subject, error.field, f"{sentence}; the object counts as absent")
 
 
 def _report_absent(state: ClusterState, node: str, findings: Findings) -> None:
