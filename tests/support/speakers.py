@@ -149,6 +149,11 @@ class Network:
         node = self.nodes[place] = Node(self, place, config)
         return node
 
+    def silence(self, node: Node) -> None:
+        """A node dies without a word: it reads nothing, says nothing and closes nothing."""
+        node.reads = False
+        del self.nodes[node.address]
+
     def settle(self) -> None:
         """Go on until nobody has anything to do at this moment."""
         for _ in range(10_000):
@@ -157,11 +162,15 @@ class Network:
                 deadline = node.speaker.next_deadline()
                 if deadline is not None and deadline <= self.now:
                     busy = True
-                    for effect in node.drain():
-                        self._carry_out(node, effect)
+                    self.turn(node)
             if not busy:
                 return
         raise AssertionError("the speakers never come to rest")
+
+    def turn(self, node: Node) -> None:
+        """One drain of one node, and what follows from it."""
+        for effect in node.drain():
+            self._carry_out(node, effect)
 
     def run_for(self, seconds: float) -> None:
         """Let time pass, from one deadline to the next."""

@@ -1,0 +1,590 @@
+"""Speakers that talk to each other over in-memory TCP: what operators and peers see of them."""
+
+from itertools import pairwise
+
+import pytest
+
+from felixbgp.bgp.changes import PEER_CHANGES
+from felixbgp.bgp.config import NextHopMode, PeerConfig, PeerId
+from felixbgp.bgp.effects import CloseConnection, SendBytes
+from felixbgp.bgp.facts import (
+    ConnectionRefused,
+    NotificationReceived,
+    SessionStateChanged,
+    UpdateMalformed,
+)
+from felixbgp.bgp.inputs import BytesReceived, BytesWritten, Endpoint, TcpAccepted
+from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, RouteSource, Rule
+from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX
+from felixbgp.bgp.routes import LocalRoute
+from felixbgp.bgp.wire.codec import encode_route_refresh
+from felixbgp.bgp.wire.framer import frame
+from felixbgp.bgp.wire.messages import MessageType, PathAttributes, RouteRefreshMessage
+from felixbgp.bgp.wire.update import encode_announcements, encode_end_of_rib, encode_withdrawals
+from felixbgp.net import IPV4, IPV6, Address, Prefix
+from tests.support.paths import sequence
+from tests.support.speakers import SECOND, Network, Node, join, peer_config
+
+BLOCK = "10.1.0.0/26"
+OTHER_BLOCK = "10.1.0.64/26"
+BLOCK_NLRI = Prefix.parse(BLOCK).nlri
+
+
+def reject(prefix: str) -> Policy:
+    rule = Rule(f"not {prefix}", Match(PrefixMatch.equal(Prefix.parse(prefix))), Action.REJECT)
+    return Policy((rule,))
+
+
+def two(asn: int = 64512, other_asn: int = 64512, **parameters: object) -> tuple[Network, Node, Node]:
+    """Two nodes in session; `parameters` are for the first one's view of the second."""
+    network = Network()
+    one, other = network.node("10.0.0.1", asn=asn), network.node("10.0.0.2", asn=other_asn)
+    join([(one, other)], {(one, other): parameters})
+    network.run_for(1)
+    assert one.peer(other).state == other.peer(one).state == "Established"
+    return network, one, other
+
+
+def chain(*asns: int, **parameters: object) -> tuple[Network, list[Node]]:
+    """Nodes in a row; `parameters` are for the second one's view of both its neighbours."""
+    network = Network()
+    nodes = [network.node(f"10.0.0.{number}", asn=asn) for number, asn in enumerate(asns, start=1)]
+    pairs = list(pairwise(nodes))
+    middle = nodes[1]
+    join(pairs, {(middle, other): parameters for other in nodes if other is not middle})
+    network.run_for(1)
+    return network, nodes
+
+
+def sessions(node: Node) -> int:
+    """How often a session of the node was established."""
+    return sum(peer.established_count for peer in node.speaker.peers())
+
+
+def connection(of: Node, other: Node) -> int:
+    return next(number for number, pipe in of.pipes.items() if pipe.other is other)
+
+
+# ---- routes between two
+
+
+def test_internal_peers_exchange_own_routes_and_withdraw_them() -> None:
+    network, one, other = two()
+    one.originate(BLOCK)
+    network.settle()
+    assert other.routes() == {BLOCK: "10.0.0.1"}
+    assert other.rib_in(one) == {BLOCK: PathAttributes(next_hop=one.address, local_pref=100)}
+    one.withdraw(BLOCK)
+    network.settle()
+    assert other.routes() == {}
+    assert other.rib_in(one) == {}
+
+
+def test_external_peers_see_our_as_and_address() -> None:
+    network, one, other = two(65001, 65002)
+    one.originate(BLOCK)
+    network.settle()
+    assert other.rib_in(one) == {BLOCK: PathAttributes(next_hop=one.address, as_path=sequence(65001))}
+
+
+def test_ipv6_routes_over_an_ipv6_session() -> None:
+    network = Network()
+    one, other = network.node("fd00::1", asn=64512), network.node("fd00::2", asn=64512)
+    join([(one, other)], {})
+    one.originate("fd01::/122")
+    network.run_for(1)
+    assert other.routes() == {"fd01::/122": "fd00::1"}
+    assert other.peer(one).end_of_rib_received
+    one.withdraw("fd01::/122")
+    network.settle()
+    assert other.routes() == {}
+
+
+def test_end_of_rib_follows_the_initial_table() -> None:
+    network = Network()
+    one, other = network.node("10.0.0.1", asn=64512), network.node("10.0.0.2", asn=64512)
+    one.originate(BLOCK)
+    join([(one, other)], {})
+    network.run_for(1)
+    assert other.peer(one).end_of_rib_received
+    octets = b"".join(chunk for sent in one.sent for chunk in sent.chunks)
+    announcement = encode_announcements(
+        IPV4, PathAttributes(next_hop=one.address, local_pref=100), [BLOCK_NLRI]
+    )[0]
+    assert octets.endswith(announcement + encode_end_of_rib(IPV4))
+
+
+def test_a_prefix_of_our_own_beats_a_learned_one_and_gives_way_when_withdrawn() -> None:
+    network, one, other = two()
+    one.originate(BLOCK)
+    other.originate(BLOCK)
+    network.settle()
+    assert (one.routes(), other.routes()) == ({BLOCK: "own"}, {BLOCK: "own"})
+    one.withdraw(BLOCK)
+    network.settle()
+    assert (one.routes(), other.routes()) == ({BLOCK: "10.0.0.2"}, {BLOCK: "own"})
+    assert other.rib_in(one) == {}
+
+
+def test_a_kernel_route_through_a_router_keeps_that_router_as_next_hop() -> None:
+    network, one, other = two()
+    one.originate(BLOCK, route=LocalRoute(RouteSource.KERNEL, "eth0", Address.parse("10.0.0.77")))
+    network.settle()
+    assert other.routes() == {BLOCK: "10.0.0.77"}
+
+
+# ---- routes through a third
+
+
+def test_internal_routes_are_not_told_to_internal_peers() -> None:
+    network, (one, _, last) = chain(64512, 64512, 64512)
+    one.originate(BLOCK)
+    network.settle()
+    assert last.routes() == {}
+
+
+def test_external_routes_are_told_to_internal_peers_with_their_next_hop() -> None:
+    network, (one, _, last) = chain(65001, 64512, 64512)
+    one.originate(BLOCK)
+    network.settle()
+    assert last.routes() == {BLOCK: "10.0.0.1"}
+
+
+def test_next_hop_self_is_for_learned_routes_too() -> None:
+    network, (one, _, last) = chain(65001, 64512, 64512, next_hop=NextHopMode.SELF)
+    one.originate(BLOCK)
+    network.settle()
+    assert last.routes() == {BLOCK: "10.0.0.2"}
+
+
+def test_next_hop_keep_is_for_external_peers_too() -> None:
+    network, (one, _, last) = chain(65001, 64512, 65003, next_hop=NextHopMode.KEEP)
+    one.originate(BLOCK)
+    network.settle()
+    assert last.routes() == {BLOCK: "10.0.0.1"}
+
+
+def test_a_reflector_names_originator_and_cluster_and_keeps_the_next_hop() -> None:
+    network, (one, reflector, last) = chain(64512, 64512, 64512, route_reflector_client=True)
+    one.originate(BLOCK)
+    network.settle()
+    assert last.rib_in(reflector) == {
+        BLOCK: PathAttributes(
+            next_hop=one.address,
+            local_pref=100,
+            originator_id=bytes(one.address),
+            cluster_list=(bytes(reflector.address),),
+        )
+    }
+    assert one.rib_in(reflector) == {}
+
+
+def test_reflectors_of_one_cluster_do_not_use_each_others_reflections() -> None:
+    network = Network()
+    client = network.node("10.0.0.1", asn=64512)
+    reflectors = [network.node(f"10.0.0.{host}", asn=64512, cluster_id="9.9.9.9") for host in (2, 3)]
+    for_client: dict[tuple[Node, Node], dict[str, object]] = {
+        (reflector, client): {"route_reflector_client": True} for reflector in reflectors
+    }
+    join(
+        [(client, reflectors[0]), (client, reflectors[1]), (reflectors[0], reflectors[1])],
+        for_client,
+    )
+    client.originate(BLOCK)
+    network.run_for(1)
+    first, second = reflectors
+    assert first.routes() == second.routes() == {BLOCK: "10.0.0.1"}
+    assert first.refusal(second, BLOCK) == "reflection loop: CLUSTER_LIST holds our cluster"
+
+
+def test_a_loop_is_seen_and_can_be_allowed_in_place() -> None:
+    network, (one, _, last) = chain(65001, 64512, 65001)
+    one.originate(BLOCK)
+    network.settle()
+    assert last.routes() == {}
+    assert last.refusal(network.nodes[Address.parse("10.0.0.2")], BLOCK).startswith("AS loop")
+    last.change(network.nodes[Address.parse("10.0.0.2")], allowed_local_as=1)
+    network.settle()
+    assert last.routes() == {BLOCK: "10.0.0.2"}
+    assert sessions(last) == 1
+
+
+def test_a_peer_whose_route_becomes_the_best_is_told_to_forget_the_other() -> None:
+    network, (one, middle, last) = chain(65001, 64512, 65003)
+    one.originate(BLOCK)
+    network.settle()
+    assert last.rib_in(middle) == {
+        BLOCK: PathAttributes(next_hop=middle.address, as_path=sequence(64512, 65001))
+    }
+    middle.change(one, import_policy=Policy(default=Action.REJECT))
+    last.originate(BLOCK)
+    network.settle()
+    assert middle.routes() == {BLOCK: "10.0.0.3"}
+    assert last.rib_in(middle) == {}
+    assert one.rib_in(middle) == {
+        BLOCK: PathAttributes(next_hop=middle.address, as_path=sequence(64512, 65003))
+    }
+
+
+# ---- policies and other changes
+
+
+def test_an_import_policy_changes_what_is_used_without_a_reset() -> None:
+    network, one, other = two()
+    one.originate(BLOCK, OTHER_BLOCK)
+    network.settle()
+    other.change(one, import_policy=reject(BLOCK))
+    network.settle()
+    assert other.routes() == {OTHER_BLOCK: "10.0.0.1"}
+    assert other.refusal(one, BLOCK) == f"not {BLOCK}"
+    assert (other.peer(one).prefixes_received, other.peer(one).prefixes_accepted) == (2, 1)
+    other.change(one, import_policy=Policy())
+    network.settle()
+    assert other.routes() == {BLOCK: "10.0.0.1", OTHER_BLOCK: "10.0.0.1"}
+    assert sessions(other) == 1
+
+
+def test_an_export_policy_sends_the_difference_and_nothing_else() -> None:
+    network, one, other = two()
+    one.originate(BLOCK, OTHER_BLOCK)
+    network.settle()
+    one.sent.clear()
+    one.change(other, export_policy=reject(BLOCK))
+    network.settle()
+    assert [chunk for sent in one.sent for chunk in sent.chunks] == encode_withdrawals(IPV4, [BLOCK_NLRI])
+    assert list(other.routes()) == [OTHER_BLOCK]
+    assert one.peer(other).prefixes_advertised == 1
+    assert sessions(one) == 1
+
+
+def test_an_export_policy_that_means_the_same_sends_nothing() -> None:
+    network, one, other = two()
+    one.originate(BLOCK)
+    network.settle()
+    one.sent.clear()
+    one.change(other, export_policy=reject("99.0.0.0/8"), name="renamed")
+    network.settle()
+    assert one.sent == []
+    assert one.peer(other).name == "renamed"
+
+
+def test_becoming_a_reflector_needs_no_reset() -> None:
+    network, (one, middle, last) = chain(64512, 64512, 64512)
+    one.originate(BLOCK)
+    network.settle()
+    assert last.routes() == {}
+    middle.change(one, route_reflector_client=True)
+    network.settle()
+    assert last.routes() == {BLOCK: "10.0.0.1"}
+    middle.change(one, route_reflector_client=False)
+    network.settle()
+    assert last.routes() == {}
+    assert [sessions(node) for node in (one, middle, last)] == [1, 2, 1]
+
+
+def test_what_is_in_open_needs_a_new_session() -> None:
+    network, one, other = two()
+    one.originate(BLOCK)
+    network.settle()
+    one.change(other, hold_time_s=30)
+    network.settle()
+    received = [fact for fact in other.facts if isinstance(fact, NotificationReceived)]
+    assert [(fact.code, fact.subcode) for fact in received] == [(6, 6)]
+    network.run_for(10)
+    assert one.peer(other).state == "Established"
+    assert (one.peer(other).hold_time_s, one.peer(other).established_count) == (30, 2)
+    assert other.routes() == {BLOCK: "10.0.0.1"}
+
+
+def test_every_parameter_of_a_peer_has_its_class() -> None:
+    assert set(PEER_CHANGES) == set(PeerConfig.__dataclass_fields__)
+
+
+def test_a_removed_peer_is_told_so_and_its_routes_go() -> None:
+    network, one, other = two()
+    one.originate(BLOCK)
+    other.originate(OTHER_BLOCK)
+    network.settle()
+    one.configure()
+    network.settle()
+    received = [fact for fact in other.facts if isinstance(fact, NotificationReceived)]
+    assert [(fact.code, fact.subcode) for fact in received] == [(6, 3)]
+    assert (one.routes(), other.routes()) == ({BLOCK: "own"}, {OTHER_BLOCK: "own"})
+    assert one.speaker.peers() == []
+    assert one.speaker.next_deadline() is None
+
+
+# ---- sessions
+
+
+def test_a_lost_session_takes_its_routes_along_and_comes_back_with_them() -> None:
+    network, (one, middle, last) = chain(65001, 64512, 65003)
+    one.originate(BLOCK)
+    network.settle()
+    network.cut(one, middle)
+    network.settle()
+    assert (middle.routes(), last.routes()) == ({}, {})
+    network.run_for(10)
+    assert last.routes() == {BLOCK: "10.0.0.2"}
+    assert middle.peer(one).established_count == 2
+
+
+def test_silence_ends_the_session_when_the_hold_time_is_over() -> None:
+    network, one, other = two(hold_time_s=9)
+    other.originate(BLOCK)
+    network.settle()
+    network.silence(other)
+    network.run_for(10)
+    assert one.peer(other).state != "Established"
+    assert one.routes() == {}
+
+
+def test_keepalives_hold_a_session_that_has_nothing_to_say() -> None:
+    network, one, other = two(hold_time_s=9)
+    network.run_for(100)
+    assert one.peer(other).established_count == 1
+    assert one.peer(other).state == "Established"
+
+
+def test_a_stranger_is_turned_away() -> None:
+    network, one, _ = two()
+    stranger = Endpoint(Address.parse("192.0.2.66"), 5555)
+    one.facts.clear()
+    for number in range(-200, -100):
+        one.speaker.feed(TcpAccepted(number, Endpoint(one.address, 179), stranger), network.now)
+    effects = one.drain()
+    notifications = [effect for effect in effects if isinstance(effect, SendBytes)]
+    assert notifications[0].chunks[0][18:21] == b"\3\6\5"
+    assert len(notifications) == 16
+    assert sum(isinstance(effect, CloseConnection) for effect in effects) == 100
+    assert one.facts == [ConnectionRefused("192.0.2.66", "no such peer")]
+
+
+def test_peers_at_one_address_are_told_apart_by_port() -> None:
+    network, one, other = two()
+    second = peer_config(one, other, peer=PeerId(other.address, 1179), name="second", passive=True)
+    one.configure(*one.peers.values(), second)
+    network.settle()
+    one.speaker.feed(
+        TcpAccepted(-99, Endpoint(one.address, 179), Endpoint(other.address, 50000)), network.now
+    )
+    one.drain()
+    assert [(peer.name, peer.state) for peer in one.speaker.peers()] == [
+        ("10.0.0.2", "Established"),
+        ("second", "OpenSent"),
+    ]
+
+
+def test_a_hopeless_update_ends_the_session() -> None:
+    network, one, other = two()
+    other.originate(BLOCK)
+    network.settle()
+    broken = frame(MessageType.UPDATE, b"\0\1\xff\0\0")
+    one.speaker.feed(BytesReceived(connection(one, other), broken), network.now)
+    network.settle()
+    assert any(isinstance(fact, UpdateMalformed) and fact.verdict == "session reset" for fact in one.facts)
+    received = [fact for fact in other.facts if isinstance(fact, NotificationReceived)]
+    assert [fact.code for fact in received] == [3]
+    assert one.routes() == {}
+
+
+def test_a_route_with_broken_attributes_counts_as_withdrawn() -> None:
+    network, one, other = two()
+    other.originate(BLOCK)
+    network.settle()
+    assert one.routes() == {BLOCK: "10.0.0.2"}
+    good = encode_announcements(IPV4, PathAttributes(next_hop=other.address, local_pref=100), [BLOCK_NLRI])
+    broken = good[0].replace(b"\x40\x01\x01\x00", b"\x40\x01\x01\x09")
+    one.speaker.feed(BytesReceived(connection(one, other), broken), network.now)
+    network.settle()
+    assert one.routes() == {}
+    assert one.peer(other).state == "Established"
+    assert [fact.verdict for fact in one.facts if isinstance(fact, UpdateMalformed)] == ["treat-as-withdraw"]
+
+
+# ---- route refresh
+
+
+def test_a_refresh_brings_everything_again() -> None:
+    network, one, other = two()
+    one.originate(BLOCK)
+    network.settle()
+    one.sent.clear()
+    request = encode_route_refresh(RouteRefreshMessage(IPV4))
+    one.speaker.feed(BytesReceived(connection(one, other), request), network.now)
+    network.settle()
+    again = encode_announcements(IPV4, PathAttributes(next_hop=one.address, local_pref=100), [BLOCK_NLRI])
+    sent = [chunk for message in one.sent for chunk in message.chunks]
+    assert [message for message in sent if message[18] == MessageType.UPDATE] == again
+    assert other.routes() == {BLOCK: "10.0.0.1"}
+    assert sessions(one) == 1
+
+
+# ---- back-pressure
+
+
+def many(count: int, start: int = 0) -> list[str]:
+    return [
+        f"10.{64 + number // 65536}.{number // 256 % 256}.{number % 256}/32"
+        for number in range(start, start + count)
+    ]
+
+
+def test_a_peer_that_does_not_read_costs_one_entry_per_prefix() -> None:
+    network, (one, middle, last) = chain(65001, 64512, 65003)
+    network.stall(one)
+    prefixes = many(300)
+    for _ in range(5):
+        middle.originate(*prefixes)
+        network.settle()
+        middle.withdraw(*prefixes)
+        network.settle()
+    middle.originate(*prefixes)
+    middle.sent.clear()
+    network.settle()
+    assert len(last.rib_in(middle)) == 300
+    assert one.rib_in(middle) == {}
+    assert middle.speaker.statistics().prefixes_to_send == 300
+    assert connection(middle, one) not in [sent.connection for sent in middle.sent]
+    network.resume(one)
+    network.settle()
+    assert len(one.rib_in(middle)) == 300
+    assert middle.speaker.statistics().prefixes_to_send == 0
+
+
+def test_what_a_slow_peer_never_heard_of_is_not_withdrawn() -> None:
+    network, one, other = two()
+    network.stall(other)
+    one.originate(BLOCK)
+    network.settle()
+    one.withdraw(BLOCK)
+    one.sent.clear()
+    network.settle()
+    network.resume(other)
+    network.settle()
+    assert one.sent == []
+
+
+def test_octets_in_flight_are_bounded() -> None:
+    network, one, other = two()
+    other.reads = False
+    one.originate(*many(90_000))
+    network.settle()
+    in_flight = sum(len(data) for data in one.pipes[connection(one, other)].unread)
+    assert IN_FLIGHT_MAX <= in_flight <= IN_FLIGHT_MAX + 128 * 1024
+    assert one.speaker.next_deadline() != 0
+    network.resume(other)
+    network.settle()
+    assert len(other.rib_in(one)) == 90_000
+
+
+def test_a_peer_that_never_reads_is_given_up() -> None:
+    """RFC 9687: it keeps its session alive by KEEPALIVEs, and keeps routes that are no longer true."""
+    network, one, other = two()
+    network.silence(other)
+    one.originate(BLOCK)
+    network.settle()
+    for _ in range(20):
+        network.run_for(25)
+        for number in one.pipes:
+            one.speaker.feed(BytesReceived(number, frame(MessageType.KEEPALIVE, b"")), network.now)
+    assert any(
+        isinstance(fact, SessionStateChanged) and "Send Hold Timer Expired" in fact.reason
+        for fact in one.facts
+    )
+
+
+def test_a_peer_that_reads_slowly_is_kept() -> None:
+    network, one, other = two()
+    network.silence(other)
+    one.originate(BLOCK)
+    network.settle()
+    for _ in range(40):
+        network.run_for(25)
+        for number in one.pipes:
+            one.speaker.feed(BytesReceived(number, frame(MessageType.KEEPALIVE, b"")), network.now)
+            one.speaker.feed(BytesWritten(number, 1), network.now)
+    assert one.peer(other).state == "Established"
+    assert one.peer(other).established_count == 1
+
+
+# ---- the kernel
+
+
+def test_nobody_is_told_of_us_before_the_kernel_is_ready() -> None:
+    network, (one, middle, last) = chain(65001, 64512, 65003)
+    middle.held = {IPV4: {BLOCK_NLRI}}
+    one.originate(BLOCK, OTHER_BLOCK)
+    network.settle()
+    assert list(last.routes()) == [OTHER_BLOCK]
+    middle.held = {}
+    middle.speaker.release(IPV4, [BLOCK_NLRI])
+    network.settle()
+    assert list(last.routes()) == [BLOCK, OTHER_BLOCK]
+
+
+def test_a_reflected_route_needs_nothing_of_our_kernel() -> None:
+    network, (one, middle, last) = chain(64512, 64512, 64512, route_reflector_client=True)
+    middle.held = {IPV4: {BLOCK_NLRI}}
+    one.originate(BLOCK)
+    network.settle()
+    assert list(last.routes()) == [BLOCK]
+
+
+@pytest.mark.parametrize(("seconds", "complete"), [(3, False), (7, True)])
+def test_end_of_rib_waits_for_the_kernel_but_not_forever(seconds: int, complete: bool) -> None:
+    network = Network()
+    one, other = network.node("10.0.0.1", asn=64512), network.node("10.0.0.2", asn=64512)
+    one.held = {IPV4: {BLOCK_NLRI}}
+    one.originate(BLOCK)
+    join([(one, other)], {})
+    network.run_for(seconds)
+    assert other.peer(one).end_of_rib_received is complete
+
+
+# ---- update groups
+
+
+def test_peers_of_one_view_share_their_encoding() -> None:
+    network = Network()
+    hub = network.node("10.0.0.1", asn=64512)
+    spokes = [network.node(f"10.0.0.{host}", asn=64512) for host in range(2, 8)]
+    join([(hub, spoke) for spoke in spokes], {})
+    network.run_for(1)
+    hub.sent.clear()
+    hub.originate(BLOCK)
+    network.settle()
+    assert len(hub.sent) == len(spokes)
+    assert len({id(sent.chunks[0]) for sent in hub.sent}) == 1
+    assert all(spoke.routes() == {BLOCK: "10.0.0.1"} for spoke in spokes)
+
+
+def test_unknown_families_of_a_peer_are_nothing_to_it() -> None:
+    network, one, other = two()
+    other.originate("fd00::/64")
+    network.settle()
+    assert one.routes() == {}
+    assert other.peer(one).prefixes_advertised == 0
+    assert IPV6 not in one.peer(other).families
+
+
+def test_statistics_count_what_is_there() -> None:
+    network, one, other = two()
+    other.originate(BLOCK, OTHER_BLOCK)
+    one.originate(BLOCK)
+    network.settle()
+    counted = one.speaker.statistics()
+    assert (counted.peers, counted.peers_established, counted.prefixes, counted.paths) == (1, 1, 2, 3)
+    assert (counted.attributes, counted.updates_waiting, counted.prefixes_to_decide) == (1, 0, 0)
+
+
+def test_the_queue_of_work_is_cut_by_the_budget() -> None:
+    network, one, other = two()
+    one.budget = other.budget = 7
+    one.originate(*many(100))
+    network.turn(one)
+    assert one.speaker.statistics().prefixes_to_decide == 93
+    assert one.speaker.next_deadline() == 0
+    network.settle()
+    assert len(other.routes()) == 100
+    assert network.now < 3 * SECOND
