@@ -68,7 +68,7 @@ class Fib:
         self._tables[prefix.family].want(prefix.nlri, route)
 
     def start(self) -> None:
-        """Everything that is wanted was said: from now on, what is ours and was never wanted is removed too."""
+        """Everything wanted was said: from now on, what is ours and was never wanted goes too."""
         for table in self._tables.values():
             table.start()
 

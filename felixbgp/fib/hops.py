@@ -41,6 +41,11 @@ def _order(hop: NextHop) -> tuple[bytes, str, int]:
     return (hop.gateway or b"", hop.interface, hop.weight)
 
 
+def names_interface(route: Route, interface: str) -> bool:
+    """Whether a next hop names the interface."""
+    return any(hop.interface == interface for hop in route.next_hops)
+
+
 def without_interface(route: Route, interface: str) -> Route | None:
     """What is left of a route when an interface goes; None when nothing is."""
     left = tuple(hop for hop in route.next_hops if hop.interface != interface)

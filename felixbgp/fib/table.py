@@ -26,7 +26,7 @@ from errno import ENOENT
 from itertools import islice
 
 from felixbgp.fib.foreign import ForeignRoutes, protocol_name
-from felixbgp.fib.hops import is_connected, satisfies
+from felixbgp.fib.hops import is_connected, names_interface, satisfies
 from felixbgp.fib.own import OwnRoutes
 from felixbgp.fib.retry import RetryQueue
 from felixbgp.fib.types import KernelRoute, Route, RouteFailed, RouteProblem
@@ -154,6 +154,10 @@ class FamilyTable:
     def lose_interface(self, interface: str) -> None:
         """An interface is gone or down: IPv4 routes through it leave without an event of their own."""
         cut = list(self.own.lose_interface(interface))
+        for write in self.sent.values():
+            # Whether such a write came before or after the loss is not known; see rule 5.
+            if write.route is not None and names_interface(write.route, interface):
+                write.overtaken = True
         for route in self.foreign.lose_interface(interface):
             cut.append(route.prefix.nlri)
             if is_connected(route.route):
@@ -261,6 +265,7 @@ class FamilyTable:
         """The kernel is as wanted."""
         self._retry.forget(nlri)
         self.problems.pop(nlri, None)
+        self._withdrawn.pop(nlri, None)
 
     def _release(self, nlri: Nlri) -> None:
         if nlri in self.held:

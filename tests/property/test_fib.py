@@ -58,7 +58,8 @@ class ModelKernel:
     def __init__(self) -> None:
         self.table: dict[tuple[Prefix, int], KernelRoute] = {}
         self.up = dict.fromkeys(LINKS, True)
-        self.events: deque[KernelInput] = deque()  # the monitor socket
+        # The monitor socket; a family stands for a dump, which is newer than what waits behind it.
+        self.events: deque[KernelInput | Family] = deque()
         self.answers: deque[KernelInput] = deque()  # the write socket
         self.refusing = False
 
@@ -78,7 +79,7 @@ class ModelKernel:
             if errno:
                 self.answers.append(RouteFailed(prefix, errno, f"errno {errno}", present=True))
                 if errno in (EEXIST, ENOENT):
-                    self.events.append(self.snapshot(prefix.family))
+                    self.events.append(prefix.family)
             else:
                 self.table[prefix, METRIC] = KernelRoute(prefix, route, OURS, METRIC)
                 self.answers.append(RoutesApplied((prefix,), present=True))
@@ -112,6 +113,7 @@ class FibAgainstKernel(RuleBasedStateMachine):
         self.kernel = ModelKernel()
         self.fib = Fib(OURS, METRIC)
         self.wanted: dict[Prefix, Route] = {}
+        self.once_wanted: set[Prefix] = set()
         self.foreign: dict[tuple[Prefix, int], KernelRoute] = {}
         self.reported: dict[Prefix, KernelRoute] = {}
         self.inflight: deque[ReplaceRoutes | DeleteRoutes] = deque()
@@ -126,6 +128,7 @@ class FibAgainstKernel(RuleBasedStateMachine):
             self.wanted.pop(prefix, None)
         else:
             self.wanted[prefix] = route
+            self.once_wanted.add(prefix)
 
     @rule()
     def start(self) -> None:
@@ -136,7 +139,7 @@ class FibAgainstKernel(RuleBasedStateMachine):
     def drain(self, budget: int) -> None:
         effects: list[ReplaceRoutes | DeleteRoutes] = [*self.fib.replacements(self.now, budget)]
         deletions = self.fib.deletions(self.now, budget)
-        assert self.started or not deletions
+        assert self.started or set(_prefixes(deletions)) <= self.once_wanted, "swept before start"
         self._check_outstanding([*effects, *deletions])
         self.inflight += [*effects, *deletions]
 
@@ -154,7 +157,13 @@ class FibAgainstKernel(RuleBasedStateMachine):
     @precondition(lambda self: self.kernel.events)
     @rule()
     def deliver_event(self) -> None:
-        self._feed(self.kernel.events.popleft())
+        event = self.kernel.events.popleft()
+        if isinstance(event, Family):
+            # A dump waits for the writes under way, so that their answers come before it.
+            while self.kernel.answers:
+                self.deliver_answer()
+            event = self.kernel.snapshot(event)
+        self._feed(event)
 
     @precondition(lambda self: self.kernel.answers)
     @rule()
@@ -202,7 +211,7 @@ class FibAgainstKernel(RuleBasedStateMachine):
     def resync(self) -> None:
         for name, index in LINKS.items():
             self.kernel.events.append(LinkChanged(index, name, up=self.kernel.up[name]))
-        self.kernel.events += [self.kernel.snapshot(family) for family in (IPV4, IPV6)]
+        self.kernel.events += [IPV4, IPV6]
 
     @rule()
     def come_to_rest(self) -> None:
@@ -248,10 +257,10 @@ class FibAgainstKernel(RuleBasedStateMachine):
         assert self.reported == best
 
     def _deliver_everything(self) -> None:
-        while self.kernel.events or self.kernel.answers:
-            for queue in (self.kernel.events, self.kernel.answers):
-                while queue:
-                    self._feed(queue.popleft())
+        while self.kernel.events:
+            self.deliver_event()
+        while self.kernel.answers:
+            self.deliver_answer()
 
     def _feed(self, event: KernelInput) -> None:
         self.fib.feed(event, self.now)
