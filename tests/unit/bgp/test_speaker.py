@@ -4,8 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from felixbgp.bgp.changes import PEER_CHANGES
-from felixbgp.bgp.config import NextHopMode, PeerConfig, PeerId
+from felixbgp.bgp.config import NextHopMode, PeerId
 from felixbgp.bgp.effects import CloseConnection, SendBytes
 from felixbgp.bgp.facts import (
     ConnectionRefused,
@@ -294,10 +293,6 @@ def test_what_is_in_open_needs_a_new_session() -> None:
     assert one.peer(other).state == "Established"
     assert (one.peer(other).hold_time_s, one.peer(other).established_count) == (30, 2)
     assert other.routes() == {BLOCK: "10.0.0.1"}
-
-
-def test_every_parameter_of_a_peer_has_its_class() -> None:
-    assert set(PEER_CHANGES) == set(PeerConfig.__dataclass_fields__)
 
 
 def test_a_removed_peer_is_told_so_and_its_routes_go() -> None:

@@ -1,0 +1,140 @@
+"""Adj-RIB-In: everything received is kept, only what is acceptable goes on to the Loc-RIB."""
+
+import pytest
+
+from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, Rule
+from felixbgp.bgp.rib.adj_rib_in import SWEEP_FIRST, AdjRibIn
+from felixbgp.bgp.rib.loc_rib import LocRib
+from felixbgp.bgp.rib.path import Acceptance, PathPeer
+from felixbgp.bgp.wire.messages import PathAttributes
+from felixbgp.net import IPV4, Prefix
+from tests.support.paths import path_peer, sequence
+
+ONE, TWO, THREE = (Prefix.parse(text).nlri for text in ("10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"))
+GOOD = PathAttributes(next_hop=b"\12\0\0\2", as_path=sequence(65001))
+OTHER = PathAttributes(next_hop=b"\12\0\0\2", as_path=sequence(65001), med=1)
+LOOP = PathAttributes(next_hop=b"\12\0\0\2", as_path=sequence(64512))
+NOT_ONE = Policy((Rule("not one", Match(PrefixMatch.equal(Prefix.parse("10.1.0.0/16"))), Action.REJECT),))
+
+
+def acceptance(allowed_local_as: int = 0) -> Acceptance:
+    return Acceptance(
+        IPV4,
+        local_as=frozenset((64512,)),
+        allowed_local_as=allowed_local_as,
+        identifier=b"\1\1\1\1",
+        cluster_id=b"\1\1\1\1",
+        own_addresses=frozenset(),
+    )
+
+
+def peer() -> PathPeer:
+    return path_peer("10.0.0.2", asn=65001)
+
+
+@pytest.fixture
+def loc_rib() -> LocRib:
+    return LocRib(IPV4)
+
+
+@pytest.fixture
+def rib(loc_rib: LocRib) -> AdjRibIn:
+    return AdjRibIn(loc_rib, peer(), acceptance(), Policy())
+
+
+def attributes(loc_rib: LocRib, nlri: bytes) -> list[PathAttributes]:
+    return [path.attributes for path in loc_rib.candidates(nlri)]
+
+
+def counts(rib: AdjRibIn) -> tuple[int, int]:
+    return len(rib), rib.accepted_count
+
+
+def test_announce_replace_withdraw(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    rib.announce(GOOD, (ONE, TWO))
+    assert attributes(loc_rib, ONE) == attributes(loc_rib, TWO) == [GOOD]
+    rib.announce(OTHER, (ONE,))
+    assert attributes(loc_rib, ONE) == [OTHER]
+    rib.withdraw((ONE, THREE))
+    assert attributes(loc_rib, ONE) == []
+    assert rib.prefixes() == [TWO]
+    assert counts(rib) == (1, 1)
+
+
+def test_a_repeated_announcement_gives_no_work(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    rib.announce(GOOD, (ONE,))
+    loc_rib.decide(10, [])
+    rib.announce(GOOD, (ONE,))
+    assert loc_rib.dirty_count == 0
+
+
+def test_a_loop_is_kept_and_not_used(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    rib.announce(LOOP, (ONE,))
+    assert rib.attributes(ONE) == LOOP
+    assert rib.refusal(ONE).startswith("AS loop")
+    assert counts(rib) == (1, 0)
+    assert attributes(loc_rib, ONE) == []
+    rib.announce(GOOD, (ONE,))
+    assert rib.refusal(ONE) == ""
+    assert counts(rib) == (1, 1)
+
+
+def test_policies_are_applied_again_to_what_is_here(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    rib.announce(GOOD, (ONE, TWO))
+    rib.reconfigure(peer(), acceptance(), NOT_ONE)
+    assert rib.refusal(ONE) == "not one"
+    assert (attributes(loc_rib, ONE), attributes(loc_rib, TWO)) == ([], [GOOD])
+    assert counts(rib) == (2, 1)
+    rib.reconfigure(peer(), acceptance(), Policy())
+    assert (attributes(loc_rib, ONE), attributes(loc_rib, TWO)) == ([GOOD], [GOOD])
+    assert counts(rib) == (2, 2)
+
+
+def test_loops_are_judged_again_too(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    rib.announce(LOOP, (ONE,))
+    rib.reconfigure(peer(), acceptance(allowed_local_as=1), Policy())
+    assert attributes(loc_rib, ONE) == [LOOP]
+    assert counts(rib) == (1, 1)
+
+
+def test_a_rejected_route_that_is_withdrawn_was_never_there(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    rib.reconfigure(peer(), acceptance(), NOT_ONE)
+    rib.announce(GOOD, (ONE,))
+    rib.withdraw((ONE,))
+    assert counts(rib) == (0, 0)
+    assert loc_rib.path_count == 0
+    assert rib.refusal(ONE) == "not received"
+    assert rib.attributes(ONE) is None
+
+
+def test_removal_in_portions(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    rib.announce(GOOD, (ONE, TWO, THREE))
+    assert rib.remove_some(2) == 2
+    assert (len(rib), loc_rib.path_count) == (1, 1)
+    assert rib.remove_some(2) == 1
+    assert (len(rib), loc_rib.path_count) == (0, 0)
+
+
+def test_an_enhanced_refresh_removes_what_was_not_repeated(rib: AdjRibIn) -> None:
+    """RFC 7313 §4."""
+    rib.announce(GOOD, (ONE, TWO))
+    rib.begin_refresh()
+    rib.announce(GOOD, (TWO,))
+    rib.announce(OTHER, (THREE,))
+    rib.end_refresh()
+    assert rib.prefixes() == [TWO, THREE]
+
+
+def test_a_withdrawal_and_a_change_of_policy_during_a_refresh(rib: AdjRibIn) -> None:
+    rib.announce(GOOD, (ONE, TWO))
+    rib.begin_refresh()
+    rib.withdraw((ONE,))
+    rib.reconfigure(peer(), acceptance(), NOT_ONE)
+    rib.end_refresh()
+    assert rib.prefixes() == []
+
+
+def test_attribute_sets_out_of_use_are_forgotten(rib: AdjRibIn) -> None:
+    for med in range(3 * SWEEP_FIRST):
+        rib.announce(PathAttributes(next_hop=b"\12\0\0\2", med=med), (ONE,))
+    assert rib.attributes_count <= SWEEP_FIRST

@@ -1,0 +1,194 @@
+"""What a path becomes on its way out: one table per rule of RFC 4271 §5, §9.2, RFC 1997 and RFC 4456."""
+
+import pytest
+
+from felixbgp.bgp.config import NextHopMode
+from felixbgp.bgp.policy.types import Policy, RouteSource
+from felixbgp.bgp.rib.export import (
+    NO_ADVERTISE,
+    NO_EXPORT,
+    NO_EXPORT_SUBCONFED,
+    Export,
+    ExportView,
+    export,
+    prepended,
+)
+from felixbgp.bgp.rib.path import Path
+from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
+from felixbgp.net import IPV4, IPV6, Address
+from tests.support.paths import OUR_AS, as_set, own_path, path, path_peer, sequence
+
+US = Address.parse("10.0.0.100")
+THEM = Address.parse("10.9.9.9")
+EXTERNAL = path_peer("10.0.0.1", asn=65001)
+INTERNAL = path_peer("10.0.0.2")
+CLIENT = path_peer("10.0.0.3", client=True)
+
+TO_EXTERNAL = ExportView(
+    family=IPV4,
+    external=True,
+    client=False,
+    local_as=OUR_AS,
+    local_address=US,
+    next_hop=NextHopMode.AUTO,
+    cluster_id=b"clus",
+    policy=Policy(),
+)
+TO_INTERNAL = TO_EXTERNAL._replace(external=False)
+TO_CLIENT = TO_INTERNAL._replace(client=True)
+
+
+def exported(view: ExportView, one: Path) -> PathAttributes:
+    result = export(view, one)
+    assert result is not None
+    assert result.attributes is not None
+    return result.attributes
+
+
+@pytest.mark.parametrize(
+    ("view", "one", "goes"),
+    [
+        pytest.param(TO_EXTERNAL, path(EXTERNAL), True, id="eBGP to eBGP"),
+        pytest.param(TO_EXTERNAL, path(INTERNAL), True, id="iBGP to eBGP"),
+        pytest.param(TO_INTERNAL, path(EXTERNAL), True, id="eBGP to iBGP"),
+        pytest.param(TO_INTERNAL, own_path(), True, id="own to iBGP"),
+        pytest.param(TO_INTERNAL, path(INTERNAL), False, id="iBGP to iBGP: not"),
+        pytest.param(TO_CLIENT, path(INTERNAL), True, id="non-client to client"),
+        pytest.param(TO_INTERNAL, path(CLIENT), True, id="client to non-client"),
+        pytest.param(TO_CLIENT, path(CLIENT), True, id="client to client"),
+        pytest.param(TO_EXTERNAL, path(EXTERNAL, communities=(NO_EXPORT,)), False, id="NO_EXPORT to eBGP"),
+        pytest.param(TO_INTERNAL, path(EXTERNAL, communities=(NO_EXPORT,)), True, id="NO_EXPORT to iBGP"),
+        pytest.param(TO_INTERNAL, path(EXTERNAL, communities=(NO_ADVERTISE,)), False, id="NO_ADVERTISE"),
+        pytest.param(
+            TO_EXTERNAL, path(EXTERNAL, communities=(NO_EXPORT_SUBCONFED,)), False, id="NO_EXPORT_SUBCONFED"
+        ),
+        pytest.param(TO_EXTERNAL, path(EXTERNAL, communities=(1,)), True, id="any other community"),
+    ],
+)
+def test_who_is_told(view: ExportView, one: Path, goes: bool) -> None:
+    assert (export(view, one) is not None) is goes
+
+
+@pytest.mark.parametrize(
+    ("view", "one", "next_hop"),
+    [
+        pytest.param(TO_EXTERNAL, path(EXTERNAL), US, id="eBGP: ourselves"),
+        pytest.param(TO_EXTERNAL, own_path(next_hop="10.9.9.9"), US, id="eBGP, own: ourselves"),
+        pytest.param(TO_EXTERNAL._replace(next_hop=NextHopMode.KEEP), path(EXTERNAL), THEM, id="eBGP, keep"),
+        pytest.param(
+            TO_EXTERNAL._replace(next_hop=NextHopMode.KEEP), own_path(), US, id="eBGP, keep, own: ourselves"
+        ),
+        pytest.param(TO_INTERNAL, path(EXTERNAL), THEM, id="iBGP: as learned"),
+        pytest.param(TO_CLIENT, path(INTERNAL), THEM, id="reflected: as learned"),
+        pytest.param(TO_INTERNAL._replace(next_hop=NextHopMode.SELF), path(EXTERNAL), US, id="iBGP, self"),
+        pytest.param(TO_CLIENT._replace(next_hop=NextHopMode.SELF), path(INTERNAL), US, id="reflected, self"),
+        pytest.param(TO_INTERNAL, own_path(), US, id="iBGP, own: ourselves"),
+        pytest.param(TO_INTERNAL, own_path(next_hop="10.9.9.9"), THEM, id="iBGP, own: its gateway"),
+        pytest.param(
+            TO_INTERNAL._replace(next_hop=NextHopMode.SELF),
+            own_path(next_hop="10.9.9.9"),
+            US,
+            id="iBGP, own, self: ourselves",
+        ),
+        pytest.param(
+            TO_INTERNAL,
+            own_path(next_hop="169.254.1.1"),
+            US,
+            id="iBGP, own: a link-local gateway is ours alone",
+        ),
+        pytest.param(
+            TO_INTERNAL, own_path(next_hop="fd00::1"), US, id="iBGP, own: a gateway of another family"
+        ),
+    ],
+)
+def test_next_hop(view: ExportView, one: Path, next_hop: Address) -> None:
+    result = export(view, one)
+    assert result is not None
+    assert result.attributes is not None
+    assert result.attributes.next_hop == next_hop
+    assert result.via_us is (next_hop == US)
+
+
+def test_a_route_that_we_cannot_offer_a_next_hop_for_stays_here() -> None:
+    assert export(TO_INTERNAL._replace(family=IPV6), own_path()) is None
+
+
+def test_towards_external_peers_our_preferences_are_private() -> None:
+    one = path(
+        INTERNAL,
+        as_path=sequence(65009),
+        med=5,
+        local_pref=300,
+        originator_id=b"orig",
+        cluster_list=(b"abcd",),
+        communities=(1,),
+        atomic_aggregate=True,
+    )
+    assert exported(TO_EXTERNAL, one) == PathAttributes(
+        as_path=sequence(OUR_AS, 65009), next_hop=US, communities=(1,), atomic_aggregate=True
+    )
+
+
+@pytest.mark.parametrize(("local_pref", "told"), [(None, 100), (0, 0), (300, 300)])
+def test_towards_internal_peers_the_preference_is_always_there(local_pref: int | None, told: int) -> None:
+    one = path(EXTERNAL, as_path=sequence(65001), med=5, local_pref=local_pref)
+    assert exported(TO_INTERNAL, one) == PathAttributes(
+        as_path=sequence(65001), next_hop=THEM, med=5, local_pref=told
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "originator", "clusters"),
+    [
+        pytest.param({}, bytes(INTERNAL.peer.address), (b"clus",), id="first reflection"),
+        pytest.param(
+            {"originator_id": b"orig", "cluster_list": (b"abcd",)},
+            b"orig",
+            (b"clus", b"abcd"),
+            id="second reflection",
+        ),
+    ],
+)
+def test_reflection_marks(known: dict[str, object], originator: bytes, clusters: tuple[bytes, ...]) -> None:
+    attributes = exported(TO_CLIENT, path(INTERNAL, **known))
+    assert (attributes.originator_id, attributes.cluster_list) == (originator, clusters)
+
+
+def test_a_route_of_an_external_peer_is_not_marked() -> None:
+    attributes = exported(TO_CLIENT, path(EXTERNAL))
+    assert (attributes.originator_id, attributes.cluster_list) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param((), sequence(7), id="empty"),
+        pytest.param(sequence(1, 2), sequence(7, 1, 2), id="into the first sequence"),
+        pytest.param((as_set(1, 2),), (*sequence(7), as_set(1, 2)), id="before a set"),
+        pytest.param(
+            sequence(*range(255)), (*sequence(7), *sequence(*range(255))), id="before a full sequence"
+        ),
+        pytest.param(
+            (Segment(SegmentType.AS_CONFED_SEQUENCE, (1,)), *sequence(2)),
+            sequence(7, 2),
+            id="confederations end at our border",
+        ),
+    ],
+)
+def test_our_as_in_front(before: tuple[Segment, ...], after: tuple[Segment, ...]) -> None:
+    assert prepended(7, before) == after
+
+
+def test_the_source_of_an_export_is_the_peer_or_ourselves() -> None:
+    learned, own = export(TO_EXTERNAL, path(EXTERNAL)), export(TO_EXTERNAL, own_path(RouteSource.KERNEL))
+    assert learned is not None
+    assert own is not None
+    assert (learned.source, own.source) == (EXTERNAL.peer, None)
+
+
+def test_exports_are_the_same_if_source_and_attributes_are() -> None:
+    one = Export(EXTERNAL.peer, PathAttributes(), via_us=True)
+    assert one.same(Export(EXTERNAL.peer, PathAttributes(), via_us=True))
+    assert not one.same(Export(None, PathAttributes(), via_us=True))
+    assert not one.same(Export(EXTERNAL.peer, PathAttributes(med=1), via_us=True))
+    assert not one.same(None)

@@ -1,0 +1,113 @@
+"""Loc-RIB: what changes outside, what changes only inside, and in what portions."""
+
+import pytest
+
+from felixbgp.bgp.config import PeerId
+from felixbgp.bgp.policy.types import RouteSource
+from felixbgp.bgp.rib.loc_rib import CHOICES_MAX, LocRib, take_first
+from felixbgp.bgp.routes import RouteChange, Selected
+from felixbgp.bgp.wire.messages import PathAttributes
+from felixbgp.net import IPV4, Address, Prefix
+from tests.support.paths import own_path, path, path_peer
+
+ONE = Prefix.parse("10.1.0.0/16").nlri
+TWO = Prefix.parse("10.2.0.0/16").nlri
+FAR = Address.parse("10.9.9.9")
+
+
+@pytest.fixture
+def rib() -> LocRib:
+    return LocRib(IPV4)
+
+
+def decide(rib: LocRib) -> tuple[list[bytes], list[RouteChange]]:
+    changes: list[RouteChange] = []
+    return rib.decide(100, changes), changes
+
+
+def test_a_route_comes_changes_and_goes(rib: LocRib) -> None:
+    first, second = path(), path(med=1)
+    rib.replace(ONE, None, first)
+    selected = Selected(
+        RouteSource.BGP, PeerId(Address.parse("10.0.0.1")), (FAR,), first.attributes, "only path"
+    )
+    assert decide(rib) == ([ONE], [RouteChange(IPV4, ONE, selected)])
+    rib.replace(ONE, first, second)
+    moved, changes = decide(rib)
+    assert moved == [ONE]
+    assert changes[0].selected is rib.selected(ONE)
+    assert rib.path(ONE) is second
+    rib.replace(ONE, second, None)
+    assert decide(rib) == ([ONE], [RouteChange(IPV4, ONE, None)])
+    assert (len(rib), rib.path_count, rib.selected(ONE)) == (0, 0, None)
+
+
+def test_a_route_of_our_own_has_no_gateway(rib: LocRib) -> None:
+    rib.replace(ONE, None, own_path(next_hop="10.9.9.9"))
+    _, changes = decide(rib)
+    assert changes[0].selected == Selected(
+        RouteSource.AGGREGATE, None, (), PathAttributes(next_hop=FAR), "only path"
+    )
+
+
+def test_a_worse_path_changes_nothing_outside(rib: LocRib) -> None:
+    best, worse = path(local_pref=200), path(path_peer("10.0.0.2"))
+    rib.replace(ONE, None, best)
+    decide(rib)
+    rib.replace(ONE, None, worse)
+    assert decide(rib) == ([], [])
+    selected = rib.selected(ONE)
+    assert selected is not None
+    assert selected.reason == "higher LOCAL_PREF"
+    assert rib.candidates(ONE) == (best, worse)
+    rib.replace(ONE, best, None)
+    moved, changes = decide(rib)
+    assert (moved, len(changes)) == ([ONE], 1)
+    assert rib.path(ONE) is worse
+
+
+def test_an_equal_route_under_another_path_is_only_exported_again(rib: LocRib) -> None:
+    """As when the peer becomes a reflector's client: where it leads is the same, who may be told is not."""
+    before, after = path(), path(path_peer(client=True))
+    rib.replace(ONE, None, before)
+    decide(rib)
+    rib.replace(ONE, before, after)
+    assert decide(rib) == ([ONE], [])
+
+
+def test_what_came_and_went_in_between_is_nothing(rib: LocRib) -> None:
+    one = path()
+    rib.replace(ONE, None, one)
+    rib.replace(ONE, one, None)
+    assert decide(rib) == ([], [])
+
+
+def test_replacing_a_path_by_itself_is_no_work(rib: LocRib) -> None:
+    rib.replace(ONE, None, None)
+    assert rib.dirty_count == 0
+
+
+def test_the_budget_cuts_the_work_oldest_first(rib: LocRib) -> None:
+    one = path()
+    for nlri in (TWO, ONE):
+        rib.replace(nlri, None, one)
+    assert rib.decide(1, []) == [TWO]
+    assert rib.dirty_count == 1
+    assert rib.decide(1, []) == [ONE]
+    assert list(rib.prefixes()) == [TWO, ONE]
+
+
+def test_memory_of_choices_is_bounded(rib: LocRib) -> None:
+    for med in range(CHOICES_MAX + 10):
+        old = rib.candidates(ONE)
+        rib.replace(ONE, old[0] if old else None, path(med=med))
+        decide(rib)
+    assert len(rib._choices) <= CHOICES_MAX
+
+
+@pytest.mark.parametrize(("count", "taken"), [(0, 0), (-1, 0), (2, 2), (3, 3), (9, 3)])
+def test_take_first(count: int, taken: int) -> None:
+    waiting = {b"a": 1, b"b": 2, b"c": 3}
+    everything = list(waiting.items())
+    assert take_first(waiting, count) == everything[:taken]
+    assert list(waiting.items()) == everything[taken:]
