@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -247,8 +248,11 @@ def failed_pings(lab: Lab, pings: Iterable[Ping], *, seconds_max: int = 2) -> li
         by_source.setdefault(ping.source, []).append(ping)
     failed: list[Ping] = []
     for group in by_source.values():
-        started = [(ping, _start_ping(lab, command, ping, seconds_max)) for ping in group]
-        failed += [ping for ping, process in started if process.wait() != 0]
+        with ExitStack() as stack:
+            started = [
+                (ping, stack.enter_context(_start_ping(lab, command, ping, seconds_max))) for ping in group
+            ]
+            failed += [ping for ping, process in started if process.wait() != 0]
     return failed
 
 

@@ -151,6 +151,7 @@ class EtcdServer:
     def start(self, *, wait: bool = True) -> None:
         """Start etcd, and with `wait` return once it serves clients. Raises `EtcdServerError`.
 
+        A start that fails or is interrupted while it waits leaves no process.
         Members of a cluster of several become ready only together: start each with `wait=False`, then
         call `wait_until_ready` on each.
         """
@@ -162,7 +163,11 @@ class EtcdServer:
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_clean_environment()
             )
         if wait:
-            self.wait_until_ready()
+            try:
+                self.wait_until_ready()
+            except BaseException:
+                self.kill()
+                raise
 
     def wait_until_ready(self, seconds_max: float = START_SECONDS_MAX) -> None:
         """Block until etcd serves clients and its cluster has a leader. Raises `EtcdServerError`."""

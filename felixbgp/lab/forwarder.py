@@ -21,6 +21,8 @@ from felixbgp.lab.store import parse_endpoint
 
 LISTEN_ADDRESS = "127.0.0.1"
 LISTEN_PORT = 2379
+FORWARDING = "forwarding from"
+"""How its first line of output begins, once it listens everywhere."""
 CHUNK_BYTES = 64 * 1024
 BACKLOG = 64
 CONNECT_SECONDS_MAX = 2.0
@@ -88,7 +90,7 @@ def main(arguments: Sequence[str]) -> None:
     """Listen in every namespace named, then forward until killed."""
     endpoints = [parse_endpoint(endpoint) for endpoint in arguments[0].split(",")]
     listeners = [listen_inside(namespace) for namespace in arguments[1:]]
-    sys.stdout.write(f"forwarding from {len(listeners)} namespaces to {arguments[0]}\n")
+    sys.stdout.write(f"{FORWARDING} {len(listeners)} namespaces to {arguments[0]}\n")
     sys.stdout.flush()
     trio.run(serve, listeners, endpoints)
 

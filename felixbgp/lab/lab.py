@@ -12,7 +12,7 @@ from typing import Self
 
 from felixbgp.lab import bird, calico, netns, processes, router, state, topology
 from felixbgp.lab.etcd import EtcdServer, EtcdServerError
-from felixbgp.lab.forwarder import LISTEN_ADDRESS, LISTEN_PORT
+from felixbgp.lab.forwarder import FORWARDING, LISTEN_ADDRESS, LISTEN_PORT
 from felixbgp.lab.plan import LabPlan, PlanError, Tor, owns_namespace
 from felixbgp.lab.processes import Command, ProcessError, Running
 from felixbgp.lab.state import LabState, StateError
@@ -20,6 +20,7 @@ from felixbgp.lab.store import Store, StoreError
 from felixbgp.lab.waiting import NotInTimeError, wait_until
 
 ETCD_START_SECONDS_MAX = 30.0
+FORWARDER_SECONDS_MAX = 30.0
 AGENT_SECONDS_MAX = 30.0
 AGENT_SECONDS_EACH = 2.0
 """What starting Python and reading the modules costs on a slow machine, one after the other."""
@@ -212,6 +213,12 @@ class Lab:
         namespaces = [node.namespace for node in self.plan.nodes]
         arguments = (sys.executable, "-m", "felixbgp.lab.forwarder", ",".join(self.endpoints), *namespaces)
         self._spawn(Command("forwarder", arguments, str(self._log_path("forwarder"))))
+
+        def listening() -> bool:
+            self._refuse_dead()
+            return FORWARDING in self.log("forwarder")
+
+        wait_until(listening, "every node has its way to etcd", FORWARDER_SECONDS_MAX)
 
     def _write_resources(self) -> None:
         values = calico.cluster_resources(self.plan)

@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,32 +24,32 @@ class RouteMonitor:
 
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
-        self._folder = tempfile.TemporaryDirectory(prefix="felixbgp-")
-        self._output = Path(self._folder.name) / "events"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._output = Path()
+        self._stack = ExitStack()
         self.events: list[str] = []
 
     def __enter__(self) -> Self:
         arguments = [netns.ip_command(), "-n", self._namespace, "monitor", "route"]
-        with self._output.open("wb") as output:
-            self._process = subprocess.Popen(arguments, stdout=output)  # noqa: S603 - a list of our own
-        self._mark(FIRST_MARK)
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="felixbgp-"))
+            self._output = Path(folder) / "events"
+            with self._output.open("wb") as output:
+                process = subprocess.Popen(arguments, stdout=output)  # noqa: S603 - a list of our own
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            self._mark(FIRST_MARK)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        with self._stack:
             if error is None:
                 self._mark(LAST_MARK)
                 self.events = [
                     line for line in self._lines() if FIRST_MARK not in line and LAST_MARK not in line
                 ]
-        finally:
-            if self._process is not None:
-                self._process.kill()
-                self._process.wait()
-            self._folder.cleanup()
 
     def of_protocol(self, protocol: str) -> list[str]:
         """The events of one routing protocol, for example `bgp`."""

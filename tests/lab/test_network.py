@@ -3,6 +3,7 @@
 import socket
 import subprocess
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -113,6 +114,13 @@ def test_a_monitor_reports_what_happens_to_routes_between_its_ends(bare: Lab) ->
     (deleted,) = monitor.of_protocol("bgp")
     assert deleted.startswith("Deleted blackhole 203.0.113.0/24")
     assert len(monitor.events) == 2
+
+
+def test_a_monitor_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(netns.NetworkError), RouteMonitor("nowhere"):
+        raise AssertionError("there is no such namespace")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_connections_are_told_apart_by_their_local_port(bare: Lab) -> None:
