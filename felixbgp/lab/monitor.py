@@ -57,12 +57,14 @@ class RouteMonitor:
 
     def _mark(self, address: str) -> None:
         def reported() -> bool:
-            # The first mark may come before the monitor listens, so it is made until it is reported.
-            netns.batch([f"route replace blackhole {address}/32"], self._namespace)
+            # The first mark may come before the monitor listens, so it is made until it is reported; and
+            # made anew each time, since the kernel is silent about a route replaced by its like.
+            netns.batch(
+                [f"route add blackhole {address}/32", f"route del blackhole {address}/32"], self._namespace
+            )
             return any(address in line for line in self._lines())
 
         wait_until(reported, "`ip monitor` reports", MARK_SECONDS_MAX)
-        netns.batch([f"route del blackhole {address}/32"], self._namespace)
 
     def _lines(self) -> list[str]:
         return self._output.read_text(encoding="utf-8").splitlines()
