@@ -68,6 +68,7 @@ _PLAIN_TEXTS = (
     ("certificate required", "etcd wants a client certificate"),
     ("bad certificate", "etcd refuses our client certificate, or wants one"),
     ("unknown ca", "etcd does not know the issuer of our client certificate"),
+    ("UNEXPECTED_EOF_WHILE_READING", "the peer hung up in the midst of TLS; does it speak TLS?"),
     ("WRONG_VERSION_NUMBER", "the peer does not speak TLS; is the endpoint http:// rather than https://?"),
 )
 

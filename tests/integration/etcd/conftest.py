@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import trio
 
 from felixbgp.lab.etcd import EtcdServer, EtcdTls, find_etcd_of_distribution, find_etcd_on_path
-from felixbgp.runtime.etcd import EtcdSettings
+from felixbgp.runtime.etcd import Endpoint, EtcdSettings, Unavailable
+from felixbgp.runtime.etcd.dial import dial
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,6 +27,10 @@ def binary(request: pytest.FixtureRequest) -> Path:
     return found
 
 
+QUICK = ("--heartbeat-interval=20", "--election-timeout=200")
+"""A single member waits for its first election: with the default of a second, most of a test's time."""
+
+
 @pytest.fixture
 def extra_flags() -> Sequence[str]:
     """Overridden by tests that need more flags."""
@@ -33,7 +39,8 @@ def extra_flags() -> Sequence[str]:
 
 @pytest.fixture
 def server(binary: Path, tmp_path: Path, extra_flags: Sequence[str]) -> Iterator[EtcdServer]:
-    with EtcdServer.on_free_ports(tmp_path / "etcd", binary=binary, extra_flags=extra_flags) as running:
+    flags = (*QUICK, *extra_flags)
+    with EtcdServer.on_free_ports(tmp_path / "etcd", binary=binary, extra_flags=flags) as running:
         yield running
 
 
@@ -85,5 +92,34 @@ def tls_server(binary: Path, tmp_path: Path, authority: CertificateAuthority) ->
     """An etcd that wants client certificates."""
     certificate, key = authority.issue("server")
     tls = EtcdTls(certificate, key, client_ca_file=authority.certificate)
-    with EtcdServer.on_free_ports(tmp_path / "etcd", binary=binary, tls=tls) as running:
+    with EtcdServer.on_free_ports(tmp_path / "etcd", binary=binary, tls=tls, extra_flags=QUICK) as running:
         yield running
+
+
+class Cable:
+    """A dialer whose connections can be cut, and that refuses new ones until it is mended."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        self._streams: list[trio.abc.Stream] = []
+
+    async def dial(self, endpoint: Endpoint, settings: EtcdSettings) -> trio.abc.Stream:
+        if self.is_cut:
+            raise Unavailable("the cable is cut", endpoint=str(endpoint), unsent=True)
+        stream = await dial(endpoint, settings)
+        self._streams.append(stream)
+        return stream
+
+    async def cut(self) -> None:
+        self.is_cut = True
+        for stream in self._streams:
+            await trio.aclose_forcefully(stream)
+        self._streams.clear()
+
+    def mend(self) -> None:
+        self.is_cut = False
+
+
+@pytest.fixture
+def cable() -> Cable:
+    return Cable()

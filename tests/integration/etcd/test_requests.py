@@ -24,6 +24,7 @@ from felixbgp.runtime.etcd import (
     open_client,
 )
 from felixbgp.runtime.etcd.transactions import Create, Delete, Get, Mod, Put, Txn, Value, Version
+from tests.integration.etcd.conftest import QUICK
 
 pytestmark = pytest.mark.trio
 
@@ -235,7 +236,7 @@ async def test_first_endpoint_is_dead(server: EtcdServer) -> None:
 async def test_second_endpoint_takes_over_when_the_first_is_killed(
     server: EtcdServer, binary: Path, tmp_path: Path
 ) -> None:
-    with EtcdServer.on_free_ports(tmp_path / "other", binary=binary) as other:
+    with EtcdServer.on_free_ports(tmp_path / "other", binary=binary, extra_flags=QUICK) as other:
         settings = EtcdSettings(endpoints=(other.endpoint, server.endpoint))
         async with open_client(settings) as client:
             await client.put("/a", "1")

@@ -29,7 +29,7 @@ from felixbgp.runtime.etcd import (
 )
 from felixbgp.runtime.etcd.methods import Method
 from felixbgp.runtime.etcd.watch import Watcher
-from tests.integration.etcd.conftest import CertificateAuthority
+from tests.integration.etcd.conftest import QUICK, CertificateAuthority
 
 pytestmark = pytest.mark.trio
 
@@ -108,7 +108,7 @@ async def test_plain_client_at_a_tls_port_and_the_other_way_round(
     async with open_client(plain) as client:
         with pytest.raises(Unavailable):
             await client.get("/a")
-    with EtcdServer.on_free_ports(tmp_path / "plain", binary=binary) as server:
+    with EtcdServer.on_free_ports(tmp_path / "plain", binary=binary, extra_flags=QUICK) as server:
         secure = EtcdSettings(
             endpoints=(server.endpoint.replace("http", "https"),), ca_file=authority.certificate
         )
