@@ -6,7 +6,7 @@ tcp, kernel ──► driver.deliver                     (each answers with an i
 
 import random
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 
 import trio
 
@@ -34,8 +34,8 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     telemetry.LOGGER.info("felixbgp %s starts on node %s", __version__, settings.node)
     agent = Agent(settings.agent_config, random.Random().random)  # noqa: S311 - jitter is no secret
     driver = Driver(agent)
-    kernel = Kernel(settings.route_protocol, settings.route_metric)
     async with AsyncExitStack() as stack:
+        kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_metric)))
         nursery = await stack.enter_async_context(trio.open_nursery())
         store = None
         if intent is None:
@@ -88,4 +88,5 @@ class _Shell:
             await self._routes_waiting.wait()
             self._routes_waiting = trio.Event()
             effects, self._routes = self._routes, []
-            self._driver.deliver(await self._kernel.apply(effects))
+            for effect in effects:
+                self._driver.deliver(await self._kernel.apply(effect))

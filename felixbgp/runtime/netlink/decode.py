@@ -1,0 +1,107 @@
+"""What rtnetlink reports, as the fib's own types. Bytes that make no sense give None, never an exception."""
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from felixbgp.fib.hops import ordered
+from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKind
+from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
+from felixbgp.runtime.netlink.encode import AF_INET, AF_INET6, RTNH_F_ONLINK
+from felixbgp.runtime.netlink.messages import read_attributes
+
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE, RTA_VIA = 1, 4, 5, 6, 9, 15, 18
+IFLA_IFNAME = 3
+RTNH_F_DEAD = 1
+RTM_F_CLONED = 0x200
+IFF_UP = 1
+
+_RTMSG = struct.Struct("=BBBBBBBBI")
+_RTNEXTHOP = struct.Struct("=HBBi")
+_IFINFOMSG = struct.Struct("=BxHiII")
+_UINT = struct.Struct("=I")
+_FAMILIES = {AF_INET: IPV4, AF_INET6: IPV6}
+_KINDS = {kind.value: kind for kind in RouteKind if kind is not RouteKind.OTHER}
+
+InterfaceName = Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An interface as the kernel reports it; `up` is IFF_UP."""
+
+    index: int
+    name: str
+    up: bool
+
+
+def decode_route(body: memoryview, table: int, name_of: InterfaceName) -> KernelRoute | None:
+    """A route of this table.
+
+    None for other tables, for routes that look at more than the destination (TOS, source), and for what
+    the kernel keeps as a cache.
+    """
+    if len(body) < _RTMSG.size:
+        return None
+    family_code, length, source_length, tos, table_octet, protocol, _, kind, flags = _RTMSG.unpack_from(body)
+    family = _FAMILIES.get(family_code)
+    if family is None or length > family.bits or source_length or tos or flags & RTM_F_CLONED:
+        return None
+    attributes = read_attributes(body[_RTMSG.size :])
+    if _uint(attributes, RTA_TABLE, table_octet) != table:
+        return None
+    destination = attributes.get(RTA_DST, bytes(family.octets))
+    if len(destination) != family.octets:
+        return None
+    route = Route(_KINDS.get(kind, RouteKind.OTHER))
+    if route.kind is RouteKind.UNICAST:
+        hops = _next_hops(family, flags, attributes, name_of)
+        route = route._replace(next_hops=ordered(tuple(hops)))
+    prefix = Prefix.of(Address(bytes(destination)), length)
+    return KernelRoute(prefix, route, protocol, _uint(attributes, RTA_PRIORITY, 0))
+
+
+def decode_link(body: memoryview) -> Link | None:
+    """An interface; None for what a bridge says about its ports, and for nonsense."""
+    if len(body) < _IFINFOMSG.size:
+        return None
+    family, _, index, flags, _ = _IFINFOMSG.unpack_from(body)
+    name = bytes(read_attributes(body[_IFINFOMSG.size :]).get(IFLA_IFNAME, b"")).rstrip(b"\0")
+    if family or index <= 0 or not name:
+        return None
+    return Link(index, name.decode(errors="surrogateescape"), bool(flags & IFF_UP))
+
+
+def _next_hops(
+    family: Family, flags: int, attributes: dict[int, memoryview], name_of: InterfaceName
+) -> Iterator[NextHop]:
+    multipath = attributes.get(RTA_MULTIPATH)
+    if multipath is None:
+        index = _uint(attributes, RTA_OIF, 0)
+        interface = name_of(index) if index > 0 else ""
+        yield NextHop(_gateway(family, attributes), interface, bool(flags & RTNH_F_ONLINK))
+        return
+    while len(multipath) >= _RTNEXTHOP.size:
+        length, hop_flags, weight, index = _RTNEXTHOP.unpack_from(multipath)
+        if not _RTNEXTHOP.size <= length <= len(multipath):
+            return
+        # The kernel keeps a next hop whose link is down, and does not use it.
+        if not hop_flags & RTNH_F_DEAD:
+            gateway = _gateway(family, read_attributes(multipath[_RTNEXTHOP.size : length]))
+            interface = name_of(index) if index > 0 else ""
+            yield NextHop(gateway, interface, bool(hop_flags & RTNH_F_ONLINK), weight + 1)
+        multipath = multipath[(length + 3) & ~3 :]
+
+
+def _gateway(family: Family, attributes: dict[int, memoryview]) -> Address | None:
+    gateway = attributes.get(RTA_GATEWAY, b"")
+    if len(gateway) == family.octets:
+        return Address(bytes(gateway))
+    via = attributes.get(RTA_VIA, b"")
+    # struct rtvia: the address family in two octets, then the address.
+    return Address(bytes(via[2:])) if len(via) in (6, 18) else None
+
+
+def _uint(attributes: dict[int, memoryview], kind: int, otherwise: int) -> int:
+    value = attributes.get(kind, b"")
+    return int(_UINT.unpack(value)[0]) if len(value) == _UINT.size else otherwise

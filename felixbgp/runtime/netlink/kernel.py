@@ -1,0 +1,183 @@
+"""The kernel's routing table: watched, read again when in doubt, and written.
+
+```
+   apply ──► RouteWriter ──► kernel ──► monitor ──► _watch ──┐
+                 │                 └──► dumps ──► _keep_fresh ├──► deliver
+                 └── answers, EEXIST: ask for a dump ─────────┘
+```
+
+One lock puts these in order: a dump is newer than every event that waits behind it and than every write
+before it, and nothing is delivered between what it saw and its own delivery.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from errno import EEXIST, ENOBUFS, ENOENT
+
+import trio
+
+from felixbgp.fib.types import (
+    KernelEffect,
+    KernelInput,
+    KernelLost,
+    KernelRoute,
+    KernelRouteChanged,
+    KernelSnapshot,
+    RouteFailed,
+)
+from felixbgp.net import IPV4, IPV6, Family
+from felixbgp.runtime.netlink.decode import decode_link, decode_route
+from felixbgp.runtime.netlink.encode import RouteEncoder, dump_links, dump_routes
+from felixbgp.runtime.netlink.links import Links
+from felixbgp.runtime.netlink.messages import (
+    NLM_F_REPLACE,
+    RTM_DELLINK,
+    RTM_DELROUTE,
+    RTM_NEWLINK,
+    RTM_NEWROUTE,
+    Message,
+    split_messages,
+)
+from felixbgp.runtime.netlink.sockets import (
+    DATAGRAM_OCTETS_MAX,
+    RTNLGRP_IPV4_ROUTE,
+    RTNLGRP_IPV6_ROUTE,
+    RTNLGRP_LINK,
+    dump,
+    open_netlink,
+    reason_of,
+)
+from felixbgp.runtime.netlink.writer import RouteWriter
+
+RT_TABLE_MAIN = 254
+EVENTS_OCTETS = 32 << 20
+"""Room for the events of some 50,000 routes; with the usual 200 KiB, 10,000 at once were too many."""
+RESYNC_SECONDS = 60
+"""How often the table is read although no event was lost: what goes wrong unheard lasts no longer."""
+PAUSE_SECONDS = 1
+"""Between two tries to read a table that changes while it is read, or a socket that fails."""
+
+_BELIEF_WAS_WRONG = (EEXIST, ENOENT, ENOBUFS)
+"""Errors after which the table is read again: somebody was there before us, or an answer was lost."""
+
+Deliver = Callable[[Iterable[KernelInput]], None]
+
+
+class Kernel:
+    """One routing table of this network namespace; protocol and metric mark what is ours."""
+
+    def __init__(self, protocol: int, metric: int, table: int = RT_TABLE_MAIN) -> None:
+        """Open the socket that writes.
+
+        Raises:
+            OSError: no netlink here.
+        """
+        self._table = table
+        self._links = Links()
+        self._writer = RouteWriter(RouteEncoder(protocol, metric, table, self._links.index_of))
+        self._order = trio.Lock()
+        self._doubted: dict[Family, None] = {}
+        self._in_doubt = trio.Event()
+
+    async def run(
+        self, deliver: Deliver, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Deliver links and routes as they are, then (started) as they change, for ever.
+
+        Raises:
+            OSError: the kernel did not let us read at the start.
+        """
+        # Subscribed before the first look, so that nothing happens between the two.
+        with open_netlink(EVENTS_OCTETS, (RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE)) as monitor:
+            await self._read_links(deliver)
+            for family in (IPV4, IPV6):
+                await self._read_routes(family, deliver)
+            task_status.started()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch, monitor, deliver)
+                nursery.start_soon(self._keep_fresh, deliver)
+
+    async def apply(self, effect: KernelEffect) -> list[KernelInput]:
+        """Carry out one effect; the result names every prefix of it once, as done or as refused."""
+        async with self._order:
+            results = await self._writer.write(effect)
+        for result in results:
+            if isinstance(result, RouteFailed) and result.errno in _BELIEF_WAS_WRONG:
+                self._doubt(result.prefix.family)
+        return results
+
+    def close(self) -> None:
+        """Close the socket that writes; routes stay."""
+        self._writer.close()
+
+    # -- reading everything -----------------------------------------------------------------------------
+
+    async def _keep_fresh(self, deliver: Deliver) -> None:
+        while True:
+            with trio.move_on_after(RESYNC_SECONDS) as waited:
+                await self._in_doubt.wait()
+            self._in_doubt = trio.Event()
+            families, self._doubted = list(self._doubted), {}
+            try:
+                if waited.cancelled_caught or len(families) > 1:
+                    families = [IPV4, IPV6]
+                    await self._read_links(deliver)
+                for family in families:
+                    await self._read_routes(family, deliver)
+            except OSError as error:
+                deliver([KernelLost(str(error))])
+                await trio.sleep(PAUSE_SECONDS)
+                self._doubt(IPV4, IPV6)
+
+    async def _read_links(self, deliver: Deliver) -> None:
+        """Deliver how the links differ from what was known."""
+        async with self._order:
+            links = await dump(dump_links(), lambda message: decode_link(message.body))
+            deliver(self._links.replace_all(links))
+
+    async def _read_routes(self, family: Family, deliver: Deliver) -> None:
+        async with self._order:
+            try:
+                routes = await dump(dump_routes(family, self._table), self._route)
+            except FileNotFoundError:
+                # A table comes to be with its first route.
+                routes = []
+            deliver([KernelSnapshot(family, tuple(routes))])
+
+    def _doubt(self, *families: Family) -> None:
+        """Have the tables of these families read again."""
+        self._doubted |= dict.fromkeys(families)
+        self._in_doubt.set()
+
+    # -- reading what changes ---------------------------------------------------------------------------
+
+    async def _watch(self, monitor: trio.socket.SocketType, deliver: Deliver) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(monitor)
+            try:
+                async with self._order:
+                    datagram = await monitor.recv(DATAGRAM_OCTETS_MAX)
+                    deliver(list(self._events(datagram)))
+            except OSError as error:
+                deliver([KernelLost(reason_of(error))])
+                self._doubt(IPV4, IPV6)
+                if error.errno != ENOBUFS:
+                    await trio.sleep(PAUSE_SECONDS)
+
+    def _events(self, datagram: bytes) -> Iterator[KernelInput]:
+        for message in split_messages(datagram):
+            if message.type in (RTM_NEWLINK, RTM_DELLINK):
+                link = decode_link(message.body)
+                if link is not None:
+                    known = self._links
+                    change = known.changed(link) if message.type == RTM_NEWLINK else known.removed(link.index)
+                    if change is not None:
+                        yield change
+            elif message.type in (RTM_NEWROUTE, RTM_DELROUTE) and message.port != self._writer.port:
+                route = self._route(message)
+                if route is not None:
+                    # Only a replacement is known to have nothing beside it; a new route may be one more.
+                    alone = bool(message.flags & NLM_F_REPLACE)
+                    yield KernelRouteChanged(route, message.type == RTM_NEWROUTE, alone)
+
+    def _route(self, message: Message) -> KernelRoute | None:
+        return decode_route(message.body, self._table, self._links.name_of)

@@ -1,0 +1,105 @@
+"""A network namespace of the test's own, which vanishes with it, and a Kernel that runs in it."""
+
+import ctypes
+import os
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import trio
+
+from felixbgp.fib.types import KernelInput
+from felixbgp.runtime.netlink.kernel import Kernel
+
+CLONE_NEWNET = 0x40000000
+PROTOCOL, METRIC = 186, 1024
+Wanted = TypeVar("Wanted")
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "integration/netlink" in str(item.path):
+            item.add_marker(pytest.mark.root)
+
+
+def call(function: Callable[..., int], *arguments: int) -> None:
+    if function(*arguments):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def ip(command: str) -> str:
+    return subprocess.run(["ip", *command.split()], check=True, capture_output=True, text=True).stdout
+
+
+def ip_batch(commands: Iterable[str]) -> None:
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), check=True, text=True)
+
+
+@pytest.fixture(autouse=True)
+def namespace() -> Iterator[None]:
+    """This thread in a namespace without a name: eth0 with addresses, its other end eth1, both up."""
+    with Path("/proc/thread-self/ns/net").open("rb") as home:
+        call(libc.unshare, CLONE_NEWNET)
+        try:
+            ip_batch(
+                [
+                    "link set lo up",
+                    "link add eth0 type veth peer name eth1",
+                    "link set eth1 up",
+                    "link set eth0 up",
+                    "addr add 192.0.2.2/24 dev eth0",
+                    "addr add 2001:db8::2/64 dev eth0 nodad",
+                    "addr add 198.51.100.2/24 dev eth1",
+                    "addr add 2001:db8:1::2/64 dev eth1 nodad",
+                ]
+            )
+            yield
+        finally:
+            call(libc.setns, home.fileno(), CLONE_NEWNET)
+
+
+class Inbox:
+    """What was delivered; a test takes it in order."""
+
+    def __init__(self) -> None:
+        self.waiting: list[KernelInput] = []
+        self._arrived = trio.Event()
+
+    def deliver(self, events: Iterable[KernelInput]) -> None:
+        self.waiting += events
+        self._arrived.set()
+
+    async def until(self, wanted: Callable[[KernelInput], bool]) -> list[KernelInput]:
+        """Everything up to the first that is wanted; what follows it stays."""
+        looked_at = 0
+        with trio.fail_after(30):
+            while True:
+                for position in range(looked_at, len(self.waiting)):
+                    if wanted(self.waiting[position]):
+                        taken, self.waiting = self.waiting[: position + 1], self.waiting[position + 1 :]
+                        return taken
+                looked_at = len(self.waiting)
+                self._arrived = trio.Event()
+                await self._arrived.wait()
+
+    async def next(self, kind: type[Wanted]) -> Wanted:
+        """The next of this kind."""
+        found = (await self.until(lambda event: isinstance(event, kind)))[-1]
+        assert isinstance(found, kind)
+        return found
+
+
+@asynccontextmanager
+async def running(table: int = 254) -> AsyncIterator[tuple[Kernel, Inbox]]:
+    """A Kernel that has delivered its first view, and the inbox with it."""
+    inbox = Inbox()
+    with closing(Kernel(PROTOCOL, METRIC, table)) as kernel:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(kernel.run, inbox.deliver)
+            yield kernel, inbox
+            nursery.cancel_scope.cancel()

@@ -1,0 +1,366 @@
+"""Writing and watching the routing table of a real kernel."""
+
+import json
+from collections.abc import Callable
+from errno import EEXIST, ENETUNREACH, ENODEV, ENOENT
+from typing import Any
+
+import pytest
+
+from felixbgp.fib.fib import Fib
+from felixbgp.fib.hops import satisfies
+from felixbgp.fib.types import (
+    DeleteRoutes,
+    KernelEffect,
+    KernelInput,
+    KernelLost,
+    KernelRoute,
+    KernelRouteChanged,
+    KernelSnapshot,
+    LinkChanged,
+    NextHop,
+    ReplaceRoutes,
+    Route,
+    RouteFailed,
+    RouteKind,
+    RoutesApplied,
+)
+from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
+from felixbgp.runtime.netlink import kernel as kernel_module
+from felixbgp.runtime.netlink.kernel import Kernel
+from tests.integration.netlink.conftest import METRIC, PROTOCOL, Inbox, ip, ip_batch, running
+
+pytestmark = pytest.mark.trio
+
+BLACKHOLE = Route(RouteKind.BLACKHOLE)
+
+
+def via(gateway: str, interface: str = "eth0", *, onlink: bool = False, weight: int = 1) -> NextHop:
+    return NextHop(Address.parse(gateway), interface, onlink, weight)
+
+
+def unicast(*hops: NextHop) -> Route:
+    return Route(RouteKind.UNICAST, hops)
+
+
+P4, P6 = Prefix.parse("10.1.2.0/24"), Prefix.parse("fd00:1::/64")
+SHAPES_4 = {
+    "gateway": unicast(via("192.0.2.1")),
+    "gateway, interface left to the kernel": unicast(via("192.0.2.1", "")),
+    "interface": unicast(NextHop(None, "eth0")),
+    "onlink": unicast(via("203.0.113.1", onlink=True)),
+    "gateway of the other family": unicast(via("2001:db8::1")),
+    "two next hops with weights": unicast(via("192.0.2.1", weight=3), via("198.51.100.1", "eth1")),
+    "blackhole": BLACKHOLE,
+    "unreachable": Route(RouteKind.UNREACHABLE),
+    "prohibit": Route(RouteKind.PROHIBIT),
+}
+SHAPES_6 = {
+    "gateway": unicast(via("2001:db8::1")),
+    "gateway, interface left to the kernel": unicast(via("2001:db8::1", "")),
+    "link-local gateway": unicast(via("fe80::1")),
+    "interface": unicast(NextHop(None, "eth0")),
+    "onlink": unicast(via("2001:db8:ffff::1", onlink=True)),
+    "two next hops with weights": unicast(via("2001:db8::1", weight=3), via("2001:db8:1::1", "eth1")),
+    "blackhole": BLACKHOLE,
+    "unreachable": Route(RouteKind.UNREACHABLE),
+    "prohibit": Route(RouteKind.PROHIBIT),
+}
+SHAPES = [
+    pytest.param(prefix, route, id=f"IPv{4 if prefix == P4 else 6} {name}")
+    for prefix, shapes in ((P4, SHAPES_4), (P6, SHAPES_6))
+    for name, route in shapes.items()
+]
+
+
+async def snapshot(family: Family) -> dict[tuple[Prefix, int], KernelRoute]:
+    """The table as another Kernel reads it."""
+    async with running() as (_, inbox):
+        seen = await inbox.until(lambda event: isinstance(event, KernelSnapshot) and event.family == family)
+        (table,) = (each for each in seen if isinstance(each, KernelSnapshot) and each.family == family)
+        return {(route.prefix, route.metric): route for route in table.routes}
+
+
+def shown(prefix: Prefix) -> list[dict[str, Any]]:
+    family = "-4" if prefix.family is IPV4 else "-6"
+    return list(json.loads(ip(f"-json -details {family} route show {prefix}")))
+
+
+def replace(*routes: tuple[Prefix, Route]) -> ReplaceRoutes:
+    return ReplaceRoutes(routes)
+
+
+def create(*routes: tuple[Prefix, Route]) -> ReplaceRoutes:
+    return ReplaceRoutes(routes, exclusive=True)
+
+
+def is_event_of(prefix: Prefix) -> Callable[[KernelInput], bool]:
+    return lambda event: isinstance(event, KernelRouteChanged) and event.route.prefix == prefix
+
+
+async def all_heard(inbox: Inbox) -> list[KernelInput]:
+    """Everything delivered up to a route of somebody else, added now."""
+    marker = Prefix.parse("203.0.113.77/32")
+    ip(f"route add blackhole {marker} metric 7")
+    heard = (await inbox.until(is_event_of(marker)))[:-1]
+    ip(f"route del blackhole {marker} metric 7")
+    await inbox.until(is_event_of(marker))
+    return heard
+
+
+async def test_first_view_is_links_then_routes() -> None:
+    ip("route add 10.9.0.0/16 via 192.0.2.1 proto static metric 20")
+    async with running() as (_, inbox):
+        first = inbox.waiting
+        links = {each.name: each for each in first if isinstance(each, LinkChanged)}
+        assert links.keys() == {"lo", "eth0", "eth1"}
+        assert links["eth0"].up
+        assert [type(each) for each in first[-2:]] == [KernelSnapshot, KernelSnapshot]
+    v4, v6 = await snapshot(IPV4), await snapshot(IPV6)
+    static = Prefix.parse("10.9.0.0/16")
+    assert v4[static, 20] == KernelRoute(static, unicast(via("192.0.2.1")), 4, 20)
+    connected = v4[Prefix.parse("192.0.2.0/24"), 0]
+    assert (connected.route, connected.protocol) == (unicast(NextHop(None, "eth0")), 2)
+    assert v6[Prefix.parse("2001:db8::/64"), 256].route == unicast(NextHop(None, "eth0"))
+
+
+@pytest.mark.parametrize(("prefix", "route"), SHAPES)
+async def test_every_shape_is_created_read_replaced_and_removed(prefix: Prefix, route: Route) -> None:
+    async with running() as (kernel, _):
+        assert await kernel.apply(create((prefix, route))) == [RoutesApplied((prefix,), present=True)]
+        there = (await snapshot(prefix.family))[prefix, METRIC]
+        assert satisfies(there.route, route)
+        assert there.protocol == PROTOCOL
+        (line,) = shown(prefix)
+        assert (line["protocol"], line["metric"]) == ("bgp", METRIC)
+        for other in (SHAPES_4 if prefix == P4 else SHAPES_6).values():
+            for each in (other, route):
+                assert await kernel.apply(replace((prefix, each))) == [RoutesApplied((prefix,), present=True)]
+                assert satisfies((await snapshot(prefix.family))[prefix, METRIC].route, each)
+        assert len(shown(prefix)) == 1
+        assert await kernel.apply(DeleteRoutes((prefix,))) == [RoutesApplied((prefix,), present=False)]
+        assert shown(prefix) == []
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0/0", "128.0.0.0/1", "10.1.2.3/32", "::/0", "fd00::1/128"])
+async def test_prefixes_of_every_length(text: str) -> None:
+    prefix = Prefix.parse(text)
+    async with running() as (kernel, _):
+        await kernel.apply(create((prefix, BLACKHOLE)))
+        assert (await snapshot(prefix.family))[prefix, METRIC].route == BLACKHOLE
+        await kernel.apply(DeleteRoutes((prefix,)))
+        assert (prefix, METRIC) not in await snapshot(prefix.family)
+
+
+@pytest.mark.parametrize("prefix", [P4, P6], ids=["IPv4", "IPv6"])
+async def test_what_is_there_already_is_not_created_and_the_table_is_read_again(prefix: Prefix) -> None:
+    ip(f"route add blackhole {prefix} proto static metric {METRIC}")
+    async with running() as (kernel, inbox):
+        inbox.waiting.clear()
+        assert await kernel.apply(create((prefix, BLACKHOLE))) == [
+            RouteFailed(prefix, EEXIST, "File exists", present=True)
+        ]
+        table = await inbox.next(KernelSnapshot)
+        assert KernelRoute(prefix, BLACKHOLE, 4, METRIC) in table.routes
+
+
+@pytest.mark.parametrize("prefix", [P4, P6], ids=["IPv4", "IPv6"])
+async def test_what_is_not_there_is_not_replaced_and_the_table_is_read_again(prefix: Prefix) -> None:
+    async with running() as (kernel, inbox):
+        inbox.waiting.clear()
+        (failed,) = await kernel.apply(replace((prefix, BLACKHOLE)))
+        assert isinstance(failed, RouteFailed)
+        assert failed.errno == ENOENT
+        assert (await inbox.next(KernelSnapshot)).family == prefix.family
+
+
+@pytest.mark.parametrize("prefix", [P4, P6], ids=["IPv4", "IPv6"])
+async def test_nobody_elses_route_is_removed(prefix: Prefix) -> None:
+    ip(f"route add blackhole {prefix} proto static metric {METRIC}")
+    async with running() as (kernel, _):
+        assert await kernel.apply(DeleteRoutes((prefix,))) == [RoutesApplied((prefix,), present=False)]
+        assert len(shown(prefix)) == 1
+
+
+async def test_one_bad_entry_leaves_the_rest_of_its_batch_alone() -> None:
+    prefixes = [Prefix.parse(f"10.1.{number}.0/24") for number in range(200)]
+    good, bad = unicast(via("192.0.2.1")), unicast(via("203.0.113.1"))
+    entries = [(prefix, bad if number in {7, 199} else good) for number, prefix in enumerate(prefixes)]
+    async with running() as (kernel, _):
+        *failed, applied = await kernel.apply(create(*entries))
+        reason = "Network is unreachable: Nexthop has invalid gateway"
+        assert failed == [
+            RouteFailed(prefixes[number], ENETUNREACH, reason, present=True) for number in (7, 199)
+        ]
+        assert isinstance(applied, RoutesApplied)
+        assert {prefix for prefix, metric in await snapshot(IPV4) if metric == METRIC} == set(
+            applied.prefixes
+        )
+        assert len(applied.prefixes) == 198
+
+
+async def test_a_next_hop_through_no_interface_is_refused_by_name() -> None:
+    async with running() as (kernel, _):
+        assert await kernel.apply(create((P4, unicast(via("192.0.2.1", "eth9"))), (P6, BLACKHOLE))) == [
+            RouteFailed(P4, ENODEV, "No such device: there is no interface eth9", present=True),
+            RoutesApplied((P6,), present=True),
+        ]
+
+
+async def test_deeds_of_others_are_told_and_our_own_are_not() -> None:
+    async with running() as (kernel, inbox):
+        await all_heard(inbox)
+        await kernel.apply(create((P4, BLACKHOLE)))
+        await kernel.apply(replace((P4, Route(RouteKind.PROHIBIT))))
+        ip("route add 10.9.0.0/16 via 192.0.2.1 proto static metric 20")
+        ip("route append 10.9.0.0/16 via 192.0.2.7 proto static metric 20")
+        ip("route replace 10.9.0.0/16 via 192.0.2.9 proto boot metric 20")
+        ip("route del 10.9.0.0/16 via 192.0.2.9 metric 20")
+        ip(f"route del prohibit {P4} metric {METRIC} proto {PROTOCOL}")
+        static = Prefix.parse("10.9.0.0/16")
+        assert await all_heard(inbox) == [
+            KernelRouteChanged(
+                KernelRoute(static, unicast(via("192.0.2.1")), 4, 20), present=True, alone=False
+            ),
+            KernelRouteChanged(
+                KernelRoute(static, unicast(via("192.0.2.7")), 4, 20), present=True, alone=False
+            ),
+            KernelRouteChanged(
+                KernelRoute(static, unicast(via("192.0.2.9")), 3, 20), present=True, alone=True
+            ),
+            KernelRouteChanged(
+                KernelRoute(static, unicast(via("192.0.2.9")), 3, 20), present=False, alone=False
+            ),
+            KernelRouteChanged(
+                KernelRoute(P4, Route(RouteKind.PROHIBIT), PROTOCOL, METRIC), present=False, alone=False
+            ),
+        ]
+
+
+async def test_other_tables_are_not_looked_at() -> None:
+    ip("route add blackhole 10.7.0.0/16 table 1000 metric 1")
+    async with running() as (_, inbox):
+        inbox.waiting.clear()
+        ip("route add blackhole 10.8.0.0/16 table 1000 metric 1")
+        ip("route add blackhole 10.8.0.0/16 metric 1 tos 4")
+        assert await all_heard(inbox) == []
+    async with running(table=1000) as (kernel, inbox):
+        tables = [each for each in inbox.waiting if isinstance(each, KernelSnapshot)]
+        assert {str(route.prefix) for table in tables for route in table.routes} == {
+            "10.7.0.0/16",
+            "10.8.0.0/16",
+        }
+        await kernel.apply(create((P4, BLACKHOLE)))
+        assert f"{P4}" in ip("route show table 1000")
+
+
+async def test_links_come_go_and_change_their_names() -> None:
+    async with running() as (_, inbox):
+        index = next(e.index for e in inbox.waiting if isinstance(e, LinkChanged) and e.name == "eth0")
+        inbox.waiting.clear()
+        ip("link set eth0 down")
+        ip("link set eth0 name wan0")
+        ip("link set wan0 up")
+        ip("link set wan0 mtu 1400")
+        ip("link del wan0")
+        changes = [each for each in await all_heard(inbox) if isinstance(each, LinkChanged)]
+        assert [each for each in changes if each.index == index] == [
+            LinkChanged(index, "eth0", up=False),
+            LinkChanged(index, "wan0", up=False),
+            LinkChanged(index, "wan0", up=True),
+            LinkChanged(index, "wan0", up=False),
+            LinkChanged(index, "wan0", up=False, present=False),
+        ]
+
+
+async def test_a_port_that_leaves_its_bridge_is_still_a_link() -> None:
+    ip_batch(["link add br0 type bridge", "link set eth1 master br0"])
+    async with running() as (_, inbox):
+        inbox.waiting.clear()
+        ip("link set eth1 nomaster")
+        ip("route add 10.9.0.0/16 dev eth1 metric 20")
+        heard = await all_heard(inbox)
+        assert not any(isinstance(each, LinkChanged) and not each.present for each in heard)
+        (event,) = (each for each in heard if is_event_of(Prefix.parse("10.9.0.0/16"))(each))
+        assert isinstance(event, KernelRouteChanged)
+        assert event.route.route == unicast(NextHop(None, "eth1"))
+
+
+async def test_lost_events_are_said_and_everything_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_module, "EVENTS_OCTETS", 4096)
+    async with running() as (_, inbox):
+        inbox.waiting.clear()
+        # The loop stands still meanwhile, as it would under load.
+        ip_batch(f"route add blackhole 10.1.{n}.0/24 metric 9" for n in range(256))
+        ip("link del eth1")
+        lost = await inbox.until(lambda event: isinstance(event, KernelLost))
+        assert lost[-1] == KernelLost("No buffer space available")
+        tables = {(await inbox.next(KernelSnapshot)).family for _ in range(2)}
+        assert tables == {IPV4, IPV6}
+    assert sum(metric == 9 for _, metric in await snapshot(IPV4)) == 256
+
+
+async def test_the_table_is_read_again_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_module, "RESYNC_SECONDS", 0)
+    async with running() as (_, inbox):
+        inbox.waiting.clear()
+        for _ in range(4):
+            await inbox.next(KernelSnapshot)
+
+
+async def test_ten_thousand_routes_in_batches() -> None:
+    prefixes = [Prefix.parse(f"10.{n >> 8}.{n & 255}.0/26") for n in range(10_000)]
+    hop = unicast(via("192.0.2.1"))
+    async with running() as (kernel, inbox):
+        for start in range(0, len(prefixes), 500):
+            batch = prefixes[start : start + 500]
+            (applied,) = await kernel.apply(create(*((prefix, hop) for prefix in batch)))
+            assert applied == RoutesApplied(tuple(batch), present=True)
+        assert {prefix for prefix, metric in await snapshot(IPV4) if metric == METRIC} == set(prefixes)
+        for start in range(0, len(prefixes), 500):
+            await kernel.apply(DeleteRoutes(tuple(prefixes[start : start + 500])))
+        assert not any(metric == METRIC for _, metric in await snapshot(IPV4))
+        assert not any(isinstance(each, KernelLost) for each in await all_heard(inbox))
+
+
+async def settle(fib: Fib, kernel: Kernel, inbox: Inbox) -> int:
+    """Feed the fib and carry out what it asks for until it asks for nothing; gives how much that was."""
+    written = 0
+    while True:
+        for event in inbox.waiting:
+            fib.feed(event, 0)
+        inbox.waiting.clear()
+        effects: list[KernelEffect] = [*fib.replacements(0, 1000), *fib.deletions(0, 1000)]
+        if not effects:
+            return written
+        for effect in effects:
+            written += len(effect.routes if isinstance(effect, ReplaceRoutes) else effect.prefixes)
+            inbox.deliver(await kernel.apply(effect))
+
+
+async def test_a_second_life_adopts_the_routes_of_the_first() -> None:
+    wanted = {
+        P4: SHAPES_4["two next hops with weights"],
+        P6: SHAPES_6["gateway, interface left to the kernel"],
+    }
+    for expected in (2, 0):
+        fib = Fib(PROTOCOL, METRIC)
+        async with running() as (kernel, inbox):
+            for prefix, route in wanted.items():
+                fib.want(prefix, route)
+            fib.start()
+            assert await settle(fib, kernel, inbox) == expected
+            assert fib.statistics().installed == 2
+            assert await all_heard(inbox) == []
+
+
+async def test_ours_that_somebody_took_away_come_back() -> None:
+    fib = Fib(PROTOCOL, METRIC)
+    async with running() as (kernel, inbox):
+        fib.want(P4, BLACKHOLE)
+        fib.start()
+        assert await settle(fib, kernel, inbox) == 1
+        ip(f"route del blackhole {P4} metric {METRIC} proto {PROTOCOL}")
+        inbox.deliver(await all_heard(inbox))
+        assert await settle(fib, kernel, inbox) == 1
+        assert len(shown(P4)) == 1

@@ -1,0 +1,164 @@
+"""Reading rtnetlink: rows for what is left out, and octets of every kind, none of which may raise."""
+
+import struct
+from errno import ENETUNREACH, ENOENT
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from felixbgp.fib.types import LinkChanged, NextHop, RouteKind
+from felixbgp.net import Address
+from felixbgp.runtime.netlink.decode import Link, decode_link, decode_route
+from felixbgp.runtime.netlink.links import Links
+from felixbgp.runtime.netlink.messages import (
+    HEADER,
+    NLM_F_ACK_TLVS,
+    NLM_F_CAPPED,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    Message,
+    read_answer,
+    read_attributes,
+    split_messages,
+)
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def route(
+    *attributes: bytes, family: int = 2, length: int = 24, source: int = 0, tos: int = 0, kind: int = 1,
+    flags: int = 0,
+) -> memoryview:  # fmt: skip
+    header = struct.pack("=BBBBBBBBI", family, length, source, tos, 254, 12, 0, kind, flags)
+    return memoryview(header + b"".join(attributes))
+
+
+DESTINATION = attribute(1, bytes((10, 1, 2, 0)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(route(DESTINATION)[:11], id="header cut short"),
+        pytest.param(route(DESTINATION, family=7), id="neither IPv4 nor IPv6"),
+        pytest.param(route(DESTINATION, length=33), id="prefix longer than its family"),
+        pytest.param(route(DESTINATION, source=8), id="looks at the source"),
+        pytest.param(route(DESTINATION, tos=4), id="looks at the type of service"),
+        pytest.param(route(DESTINATION, flags=0x200), id="cloned"),
+        pytest.param(route(DESTINATION, attribute(15, struct.pack("=I", 1000))), id="another table"),
+        pytest.param(route(attribute(1, b"abc")), id="destination of three octets"),
+    ],
+)
+def test_not_a_route_of_the_table(body: memoryview) -> None:
+    assert decode_route(body, 254, str) is None
+
+
+def test_what_the_kernel_does_not_use_is_no_next_hop() -> None:
+    dead, alive = (struct.pack("=HBBi", 16, flag, 0, 2 + flag) + attribute(5, bytes(4)) for flag in (1, 0))
+    found = decode_route(route(DESTINATION, attribute(9, dead + alive)), 254, str)
+    assert found is not None
+    assert found.route.next_hops == (NextHop(Address(bytes(4)), "2"),)
+
+
+@pytest.mark.parametrize("kind", [2, 3, 9, 200])
+def test_kinds_that_we_never_write(kind: int) -> None:
+    found = decode_route(route(DESTINATION, kind=kind), 254, str)
+    assert found is not None
+    assert found.route.kind is RouteKind.OTHER
+
+
+def link(index: int = 3, flags: int = 1, family: int = 0, name: bytes = b"eth0\0") -> memoryview:
+    return memoryview(struct.pack("=BxHiII", family, 1, index, flags, 0) + attribute(3, name))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(link(), Link(3, "eth0", up=True), id="up"),
+        pytest.param(link(flags=0x1002), Link(3, "eth0", up=False), id="down"),
+        pytest.param(link(family=7), None, id="a bridge speaks of its port"),
+        pytest.param(link(name=b""), None, id="no name"),
+        pytest.param(link(index=0), None, id="no index"),
+        pytest.param(link()[:15], None, id="header cut short"),
+    ],
+)
+def test_links(body: memoryview, expected: Link | None) -> None:
+    assert decode_link(body) == expected
+
+
+BODIES = st.binary(max_size=80)
+ATTRIBUTES = st.lists(st.builds(attribute, st.integers(0, 20), st.binary(max_size=20)), max_size=6)
+
+
+@given(st.one_of(BODIES, ATTRIBUTES.map(lambda each: bytes(route(*each)))), st.integers(0, 300))
+def test_no_route_octets_raise(body: bytes, table: int) -> None:
+    decode_route(memoryview(body), table, str)
+
+
+@given(st.one_of(BODIES, ATTRIBUTES.map(lambda each: bytes(link()) + b"".join(each))))
+def test_no_link_octets_raise(body: bytes) -> None:
+    decode_link(memoryview(body))
+
+
+@given(BODIES)
+def test_no_octets_stop_the_framing(datagram: bytes) -> None:
+    for message in split_messages(datagram):
+        read_answer(message)
+        read_attributes(message.body)
+
+
+def test_a_length_that_does_not_fit_ends_the_datagram() -> None:
+    good = HEADER.pack(20, 24, 0, 1, 0) + b"abcd"
+    for length in (0, 15, 21):
+        assert [bytes(each.body) for each in split_messages(good + HEADER.pack(length, 24, 0, 2, 0))] == [
+            b"abcd"
+        ]
+
+
+WORDS = attribute(1, b"Nexthop has invalid gateway\0")
+UNREACHABLE = struct.pack("=i", -ENETUNREACH)
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags", "body", "reason"),
+    [
+        (NLMSG_ERROR, 0, UNREACHABLE + HEADER.pack(60, 24, 5, 1, 0), "Network is unreachable"),
+        (
+            NLMSG_ERROR, NLM_F_ACK_TLVS | NLM_F_CAPPED, UNREACHABLE + HEADER.pack(60, 24, 5, 1, 0) + WORDS,
+            "Network is unreachable: Nexthop has invalid gateway",
+        ),
+        (
+            NLMSG_ERROR, NLM_F_ACK_TLVS, UNREACHABLE + HEADER.pack(18, 24, 5, 1, 0) + b"xy\0\0" + WORDS,
+            "Network is unreachable: Nexthop has invalid gateway",
+        ),
+        (
+            NLMSG_DONE, NLM_F_ACK_TLVS, struct.pack("=i", -ENOENT) + attribute(1, b"no such table\0"),
+            "No such file or directory: no such table",
+        ),
+        (NLMSG_ERROR, 0, struct.pack("=i", 0), "Success"),
+        (NLMSG_DONE, 0, b"", "Success"),
+    ],
+)  # fmt: skip
+def test_answers(kind: int, flags: int, body: bytes, reason: str) -> None:
+    assert read_answer(Message(kind, flags, 1, 0, memoryview(body))).reason == reason
+
+
+def test_links_tell_only_what_is_news() -> None:
+    links = Links()
+    assert list(links.replace_all([Link(1, "lo", up=True), Link(2, "eth0", up=True)])) == [
+        LinkChanged(1, "lo", up=True),
+        LinkChanged(2, "eth0", up=True),
+    ]
+    assert links.changed(Link(2, "eth0", up=True)) is None
+    assert links.changed(Link(2, "wan0", up=True)) == LinkChanged(2, "wan0", up=True)
+    assert (links.index_of("eth0"), links.index_of("wan0"), links.name_of(9)) == (None, 2, "if9")
+    # While nobody listened: wan0 made way for another of the same name.
+    assert list(links.replace_all([Link(1, "lo", up=True), Link(5, "wan0", up=True)])) == [
+        LinkChanged(2, "wan0", up=False, present=False),
+        LinkChanged(5, "wan0", up=True),
+    ]
+    assert links.index_of("wan0") == 5
+    assert links.removed(2) is None
