@@ -281,12 +281,6 @@ class EtcdClient:
             self._leave(session)
             raise
 
-    async def renew_token(self) -> None:
-        """Authenticate again on the present connection; nothing to do without a user. Raises `EtcdError`."""
-        if self.settings.username:
-            session = await self._connected()
-            await self._renew_token(session, session.token)
-
     async def _connected(self) -> Session:
         """The present session, or a new one after one round over all endpoints. Raises `Unavailable`."""
         async with self._connecting:

@@ -3,7 +3,7 @@
     ┌─ list what has no revision, all prefixes at one pinned revision ─▶ SnapshotReceived …
     │  one stream, one watcher a prefix, from the revision after the last one seen
     │      ─▶ KeyPut, KeyDeleted …, RevisionReached
-    └─ stream ends: broken ─▶ DatastoreLost, wait; compacted ─▶ list that prefix again; draining ─▶ move
+    └─ stream ends: broken ─▶ DatastoreLost; compacted, refused ─▶ list again; draining ─▶ move; then wait
 
 Standing rules:
 
@@ -11,13 +11,16 @@ Standing rules:
   that watcher, not with the header of other answers: to a watcher that catches up etcd sends at most 1,000
   revisions at a time, under a header that is far ahead of them.
 * An event may be delivered again after a disconnect, never lost. Events carry their revision.
-* A consumer that does not take batches stops etcd from sending, by way of HTTP/2 flow control.
+* A consumer that does not take batches stops etcd from sending, by way of HTTP/2 flow control. So we hold at
+  most a window and `BATCHES_MAX` answers, each of about 1.5 MiB (`fragment`) or one event.
+* To a watcher with an expired token etcd says that it has no permission. Listing tells the one from the
+  other: as a unary request it renews the token.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NoReturn
 
 import trio
 
@@ -46,9 +49,7 @@ from felixbgp.runtime.etcd.nursery import background_nursery
 Batch = list[StoreInput]
 
 BATCHES_MAX: Final = 8
-"""Batches that wait for the consumer. One holds what etcd sends at once; 8 hide the latency."""
-FRAGMENT_EVENTS_MAX: Final = 20_000
-"""Events of one divided answer that we hold together; the parts of a larger one go out as they come."""
+"""Batches that wait for the consumer. One holds one answer of etcd; 8 hide the latency."""
 HAS_LEADER: Final = (("hasleader", "true"),)
 """Ask etcd to end the stream when its member loses the leader; else the watch would be silent for ever."""
 
@@ -66,7 +67,8 @@ async def watch_prefixes(
     First comes one `SnapshotReceived` per prefix, all of one revision (after `DatastoreLost` and
     `DatastoreRestored` if etcd was not there). A later snapshot replaces all that was known under its prefix.
     `RevisionReached` follows when all prefixes have got so far. Nothing that etcd does raises here: failures
-    are `DatastoreLost`, once an outage, and each is retried with backoff.
+    are `DatastoreLost`, once an outage, and each is retried with backoff. Compaction, and a store that was
+    restored from a backup or made anew, show as another snapshot.
     """
     if not prefixes:
         raise ValueError("at least one prefix is needed")
@@ -83,7 +85,10 @@ class Followed:
     prefix: str
     revision: int | None = None
     is_created: bool = False
-    fragments: list[kv_pb2.Event] = field(default_factory=list)
+
+
+class ListAgain(Exception):  # noqa: N818 - not an error: the text says why what we know is of no use
+    """A prefix lost its revision."""
 
 
 class Watcher:
@@ -100,7 +105,6 @@ class Watcher:
         self._cluster_id: int | None = None
         self._reached = 0
         self._is_lost = False
-        self._has_renewed_token = False
         self._healthy_since: float | None = None
 
     async def run(self) -> None:
@@ -112,28 +116,21 @@ class Watcher:
             return
 
     async def _attempt(self) -> None:
+        """Follow once, until something ends it; then wait, so that no end of any kind makes us spin."""
         self._healthy_since = None
         try:
             await self._list_missing()
             await self._follow()
+        except (Compacted, ListAgain):
+            pass
         except EtcdError as error:
-            await self._on_failure(error)
+            await self._report_lost(str(error))
+        await self._wait()
 
-    async def _on_failure(self, error: EtcdError) -> None:
+    async def _wait(self) -> None:
         patience = self._client.settings.backoff_max_seconds
         if self._healthy_since is not None and trio.current_time() - self._healthy_since >= patience:
             self._backoff.reset()
-        if isinstance(error, PermissionDenied | Unauthenticated) and not self._has_renewed_token:
-            # For a watch with an expired token etcd says so too: get a new one, and then believe it.
-            self._has_renewed_token = True
-            try:
-                await self._client.renew_token()
-            except EtcdError as renewal_error:
-                error = renewal_error
-            else:
-                return
-        if not isinstance(error, Compacted):
-            await self._report_lost(str(error))
         await trio.sleep(self._backoff.next_delay())
 
     async def _report_lost(self, reason: str) -> None:
@@ -181,57 +178,67 @@ class Watcher:
             nursery.start_soon(_cancel_when_draining, stream, nursery.cancel_scope)
             for number, followed in self._followed.items():
                 followed.is_created = False
-                followed.fragments.clear()
                 await stream.send(_create_request(number, followed))
             while True:
                 await self._on_answer(await stream.receive())
 
     async def _on_answer(self, answer: rpc_pb2.WatchResponse) -> None:
         followed = self._followed.get(answer.watch_id)
-        if followed is None:
-            raise _refusal(answer) if answer.canceled else _protocol_error(f"watch id {answer.watch_id}")
-        self._check_cluster(answer.header.cluster_id)
         if answer.canceled:
-            if answer.compact_revision:
-                followed.revision = None
-            raise _refusal(answer)
+            self._on_canceled(followed, answer)
+        if followed is None:
+            text = f"an answer for a watch that we did not make: watch id {answer.watch_id}"
+            raise ProtocolError(text, method=methods.WATCH.path)
         if answer.created:
+            self._check_store(followed, answer)
             followed.is_created = True
             await self._on_created()
-            return
-        if batch := self._on_events(followed, answer):
+        elif batch := self._on_events(followed, answer):
             await self._send.send(batch)
+
+    def _on_canceled(self, followed: Followed | None, answer: rpc_pb2.WatchResponse) -> NoReturn:
+        """Raise why; a watch that was refused at its creation may have lost its id (-1)."""
+        refusal = _refusal(answer)
+        if isinstance(refusal, Compacted) and followed is not None:
+            followed.revision = None
+            raise ListAgain(refusal.message)
+        if isinstance(refusal, PermissionDenied | Unauthenticated):
+            self._forget_all(refusal.message)
+        raise refusal
+
+    def _forget_all(self, reason: str) -> NoReturn:
+        for followed in self._followed.values():
+            followed.revision = None
+        self._reached = 0
+        raise ListAgain(reason)
 
     async def _on_created(self) -> None:
         await self._report_restored()
         if all(followed.is_created for followed in self._followed.values()):
-            self._has_renewed_token = False
             self._healthy_since = trio.current_time()
 
     def _on_events(self, followed: Followed, answer: rpc_pb2.WatchResponse) -> Batch:
-        followed.fragments.extend(answer.events)
-        if answer.fragment and len(followed.fragments) < FRAGMENT_EVENTS_MAX:
-            return []
-        events = followed.fragments
-        followed.fragments = []
-        batch: Batch = [input_of(event) for event in events]
+        batch: Batch = [input_of(event) for event in answer.events]
         if answer.fragment:
             # More of the last revision may come: after a disconnect it must be sent again as a whole.
             return batch
         # An answer without events is a notification of progress for this watcher.
-        revision = events[-1].kv.mod_revision if events else answer.header.revision
+        revision = answer.events[-1].kv.mod_revision if answer.events else answer.header.revision
         followed.revision = max(followed.revision or 0, revision)
         return batch + self._progress()
 
-    def _check_cluster(self, cluster_id: int) -> None:
-        """A store that was made anew counts its revisions from the start: what we saw means nothing there."""
+    def _check_store(self, followed: Followed, created: rpc_pb2.WatchResponse) -> None:
+        """Is it the store that we know? One made anew, or from a backup, counts its revisions differently.
+
+        A member that lags behind looks the same; listing makes it wait until it has caught up.
+        """
+        cluster_id, revision = created.header.cluster_id, created.header.revision
         if self._cluster_id not in {None, cluster_id}:
-            for followed in self._followed.values():
-                followed.revision = None
-            self._reached = 0
-            self._cluster_id = cluster_id
-            raise Compacted("this is another etcd cluster than before", method=methods.WATCH.path)
+            self._cluster_id = None
+            self._forget_all("this is another etcd cluster than before")
         self._cluster_id = cluster_id
+        if revision < (followed.revision or 0):
+            self._forget_all(f"the store went back to revision {revision}")
 
 
 async def _cancel_when_draining(stream: Stream, scope: trio.CancelScope) -> None:
@@ -259,10 +266,6 @@ def _refusal(answer: rpc_pb2.WatchResponse) -> EtcdError:
         return Compacted(f"history begins at revision {answer.compact_revision}", method=path)
     reason = answer.cancel_reason or "canceled without a reason"
     return errors.error_of_status(errors.UNAVAILABLE, reason, method=path, endpoint="")
-
-
-def _protocol_error(what: str) -> ProtocolError:
-    return ProtocolError(f"an answer for a watch that we did not make: {what}", method=methods.WATCH.path)
 
 
 def stored_value_of(message: kv_pb2.KeyValue) -> StoredValue:

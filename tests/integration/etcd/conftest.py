@@ -1,14 +1,15 @@
 """Real etcd on loopback, in the two versions we support; each test gets a fresh one."""
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import trio
 
+from felixbgp.cluster.inputs import DatastoreLost, KeyPut, RevisionReached, SnapshotReceived, StoreInput
 from felixbgp.lab.etcd import EtcdServer, EtcdTls, find_etcd_of_distribution, find_etcd_on_path
-from felixbgp.runtime.etcd import Endpoint, EtcdSettings, Unavailable
+from felixbgp.runtime.etcd import Batch, Endpoint, EtcdSettings, Unavailable
 from felixbgp.runtime.etcd.dial import dial
 
 
@@ -123,3 +124,40 @@ class Cable:
 @pytest.fixture
 def cable() -> Cable:
     return Cable()
+
+
+Batches = trio.MemoryReceiveChannel[Batch]
+
+
+async def inputs_until(batches: Batches, wanted: Callable[[StoreInput], bool]) -> list[StoreInput]:
+    """All inputs up to the first that is wanted; what follows it in its batch is dropped."""
+    seen: list[StoreInput] = []
+    with trio.fail_after(45):
+        while True:
+            for each in await batches.receive():
+                seen.append(each)
+                if wanted(each):
+                    return seen
+
+
+def is_put(key: str, value: bytes) -> Callable[[StoreInput], bool]:
+    return lambda each: isinstance(each, KeyPut) and each.stored[:2] == (key, value)
+
+
+def is_stored(key: str, value: bytes) -> Callable[[StoreInput], bool]:
+    """By an event, or in a snapshot."""
+
+    def shows(each: StoreInput) -> bool:
+        if isinstance(each, SnapshotReceived):
+            return any(stored[:2] == (key, value) for stored in each.values)
+        return is_put(key, value)(each)
+
+    return shows
+
+
+def is_reached(revision: int) -> Callable[[StoreInput], bool]:
+    return lambda each: isinstance(each, RevisionReached) and each.revision >= revision
+
+
+def is_lost(each: StoreInput) -> bool:
+    return isinstance(each, DatastoreLost)

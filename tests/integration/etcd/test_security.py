@@ -13,7 +13,6 @@ from felixbgp._pb.etcd import auth_pb2, rpc_pb2
 from felixbgp.cluster.inputs import (
     DatastoreLost,
     DatastoreRestored,
-    KeyPut,
     SnapshotReceived,
 )
 from felixbgp.lab.etcd import EtcdServer
@@ -29,7 +28,7 @@ from felixbgp.runtime.etcd import (
 )
 from felixbgp.runtime.etcd.methods import Method
 from felixbgp.runtime.etcd.watch import Watcher
-from tests.integration.etcd.conftest import QUICK, CertificateAuthority
+from tests.integration.etcd.conftest import QUICK, CertificateAuthority, inputs_until, is_put, is_stored
 
 pytestmark = pytest.mark.trio
 
@@ -175,7 +174,7 @@ class TestShortTokens:
                 await batches.receive()
                 await let_token_expire(server, agent)
                 await root.put("/calico/a", "2")
-                await receive_put(batches, b"2")
+                await inputs_until(batches, is_put("/calico/a", b"2"))
 
     async def test_new_watch_on_an_old_token_authenticates_again(
         self, server: EtcdServer, settings: EtcdSettings
@@ -190,7 +189,7 @@ class TestShortTokens:
             async with send, receive, trio.open_nursery() as nursery:
                 nursery.start_soon(watcher.run)
                 await root.put("/calico/a", "2")
-                await receive_put(receive, b"2")
+                await inputs_until(receive, is_stored("/calico/a", b"2"))
                 nursery.cancel_scope.cancel()
 
 
@@ -204,7 +203,7 @@ async def test_watch_survives_a_restart_that_forgets_all_tokens(
             await trio.to_thread.run_sync(server.stop)
             await trio.to_thread.run_sync(server.start)
             await root.put("/calico/a", "2")
-            await receive_put(batches, b"2")
+            await inputs_until(batches, is_put("/calico/a", b"2"))
 
 
 async def test_forbidden_prefix_is_reported_once_and_served_once_allowed(settings: EtcdSettings) -> None:
@@ -221,10 +220,3 @@ async def test_forbidden_prefix_is_reported_once_and_served_once_allowed(setting
         assert await batches.receive() == [DatastoreRestored()]
         (snapshot,) = await batches.receive()
         assert isinstance(snapshot, SnapshotReceived)
-
-
-async def receive_put(batches: Any, value: bytes) -> None:
-    with trio.fail_after(20):
-        async for batch in batches:
-            if any(isinstance(each, KeyPut) and each.stored.value == value for each in batch):
-                return

@@ -1,6 +1,5 @@
 """Watching prefixes through all that happens to a real etcd."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,36 +17,11 @@ from felixbgp.cluster.inputs import (
     StoreInput,
 )
 from felixbgp.lab.etcd import EtcdServer, free_ports
-from felixbgp.runtime.etcd import Batch, EtcdClient, EtcdSettings, open_client, watch_prefixes
+from felixbgp.runtime.etcd import EtcdClient, EtcdSettings, open_client, watch_prefixes
 from felixbgp.runtime.etcd.transactions import Put
-from tests.integration.etcd.conftest import Cable
+from tests.integration.etcd.conftest import QUICK, Cable, inputs_until, is_lost, is_put, is_reached
 
 pytestmark = pytest.mark.trio
-
-Batches = trio.MemoryReceiveChannel[Batch]
-
-
-async def inputs_until(batches: Batches, wanted: Callable[[StoreInput], bool]) -> list[StoreInput]:
-    """All inputs up to the first that is wanted; what follows it in its batch is dropped."""
-    seen: list[StoreInput] = []
-    with trio.fail_after(45):
-        while True:
-            for each in await batches.receive():
-                seen.append(each)
-                if wanted(each):
-                    return seen
-
-
-def is_put(key: str, value: bytes) -> Callable[[StoreInput], bool]:
-    return lambda each: isinstance(each, KeyPut) and each.stored[:2] == (key, value)
-
-
-def is_reached(revision: int) -> Callable[[StoreInput], bool]:
-    return lambda each: isinstance(each, RevisionReached) and each.revision >= revision
-
-
-def is_lost(each: StoreInput) -> bool:
-    return isinstance(each, DatastoreLost)
 
 
 async def test_snapshots_of_one_revision_then_events(settings: EtcdSettings) -> None:
@@ -219,7 +193,7 @@ async def write_revisions(writer: EtcdClient, lane: int, count: int) -> None:
 
 
 async def test_answer_in_fragments(settings: EtcdSettings, cable: Cable) -> None:
-    """Events of more than 1.5 MiB at once come in several answers; they make one batch."""
+    """Events of more than 1.5 MiB at once come in several answers; the revision is reached with the last."""
     async with (
         open_client(settings) as writer,
         open_client(settings, dialer=cable.dial) as client,
@@ -230,9 +204,12 @@ async def test_answer_in_fragments(settings: EtcdSettings, cable: Cable) -> None
         for number in range(10):
             await writer.put(f"/a/{number}", bytes(1_000_000))
         cable.mend()
-        while KeyPut not in map(type, batch := await batches.receive()):
+        while KeyPut not in map(type, first := await batches.receive()):
             pass
-        assert [type(each) for each in batch] == [KeyPut] * 10 + [RevisionReached]
+        assert {type(each) for each in first} == {KeyPut}
+        seen = first + await inputs_until(batches, is_reached(2))
+        assert [type(each) for each in seen] == [KeyPut] * 10 + [RevisionReached]
+        assert seen[-1] == RevisionReached(11)
 
 
 async def test_slow_consumer_stops_etcd_from_sending(settings: EtcdSettings) -> None:
@@ -270,22 +247,25 @@ class TestFrequentProgress:
             assert set(map(type, await inputs_until(batches, is_reached(elsewhere)))) == {RevisionReached}
 
 
-async def test_another_store_at_the_same_address_is_listed_anew(
-    server: EtcdServer, settings: EtcdSettings, binary: Path, tmp_path: Path
+@pytest.mark.parametrize("token", ["etcd-cluster", "another"])
+async def test_store_made_anew_at_the_same_address_is_listed_anew(
+    server: EtcdServer, settings: EtcdSettings, binary: Path, tmp_path: Path, token: str
 ) -> None:
-    """Restored from a backup, etcd counts on from an older revision, or from the start."""
+    """Its revisions count from the start. With the same token it has even the same cluster id."""
     async with open_client(settings) as client, watch_prefixes(client, ["/a/"]) as batches:
         last = max([(await client.put("/a/old", "x")).revision for _ in range(5)])
         await inputs_until(batches, is_reached(last))
         await trio.to_thread.run_sync(server.stop)
         other = EtcdServer(
             tmp_path / "other", server.client_port, server.peer_port, binary=binary, name="other",
-            extra_flags=("--initial-cluster-token=another",),
+            extra_flags=(*QUICK, f"--initial-cluster-token={token}"),
         )  # fmt: skip
         await trio.to_thread.run_sync(other.start)
         try:
             seen = await inputs_until(batches, lambda each: isinstance(each, SnapshotReceived))
             assert seen[-1] == SnapshotReceived("/a/", 1, ())
+            await client.put("/a/new", "x")
+            await inputs_until(batches, is_put("/a/new", b"x"))
         finally:
             await trio.to_thread.run_sync(other.stop)
 
