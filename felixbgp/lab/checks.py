@@ -92,12 +92,15 @@ def problems(store: Store, node: str) -> list[dict[str, str]]:
     return [dict(entry) for entry in status(store, node).get("problems", [])]
 
 
-def session_times(store: Store, plan: LabPlan) -> dict[tuple[str, str], str]:
-    """Since when each session of the mesh stands, by node and peer: one that was reset has a new time."""
-    mesh = mesh_sessions(plan)
+def session_times(store: Store, sessions: Sessions) -> dict[tuple[str, str], str]:
+    """Since when each of these sessions is Established, by node and peer: one that was reset has a new time.
+
+    Those that are not Established are left out. A status is written at most once a second, so what just
+    happened may not be in it yet.
+    """
     return {
         (node, entry["address"]): entry.get("since", "")
-        for node, addresses in mesh.items()
+        for node, addresses in sessions.items()
         for entry in status(store, node).get("peers", [])
         if entry["address"] in addresses and entry.get("state") == "Established"
     }
@@ -259,6 +262,27 @@ def failed_pings(lab: Lab, pings: Iterable[Ping], *, seconds_max: int = 2) -> li
 def missing_pings(lab: Lab, pings: Iterable[Ping]) -> list[str]:
     """The pings without an answer, in words."""
     return [f"{ping.source} to {ping.target} ({ping.address})" for ping in failed_pings(lab, pings)]
+
+
+def lost_packets(lab: Lab, pings: Iterable[Ping], count: int) -> list[str]:
+    """Send `count` echo requests for each, one a second and all pings together; gives the losses in words."""
+    command = shutil.which("ping")
+    if command is None:
+        raise netns.NetworkError("the checks need the `ping` command (package iputils-ping)")
+    with ExitStack() as stack:
+        started = []
+        for ping in pings:
+            arguments = [command, "-n", "-q", "-c", str(count), ping.address]
+            process = subprocess.Popen(  # noqa: S603 - a list; addresses come from the plan
+                lab.exec_arguments(ping.source, arguments), stdout=subprocess.PIPE, text=True
+            )
+            started.append((ping, stack.enter_context(process)))
+        summaries = [(ping, process.communicate()[0]) for ping, process in started]
+    return [
+        f"{ping.source} to {ping.target} ({ping.address}): {summary}"
+        for ping, summary in summaries
+        if f"{count} packets transmitted, {count} received" not in summary
+    ]
 
 
 def _start_ping(lab: Lab, command: str, ping: Ping, seconds_max: int) -> subprocess.Popen[bytes]:

@@ -5,11 +5,11 @@ import itertools
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from felixbgp.lab import checks, processes
-from felixbgp.lab.calico import RESOURCES
+from felixbgp.lab import calico, checks, processes
 from felixbgp.lab.lab import Lab, down
 from felixbgp.lab.plan import LabPlan
 
@@ -23,10 +23,10 @@ def fresh_name() -> str:
 
 
 @contextlib.contextmanager
-def a_lab(plan: LabPlan, **how: object) -> Iterator[Lab]:
-    """A lab that is gone afterwards, whatever happens."""
+def a_lab(plan: LabPlan, *, agents: bool = True) -> Iterator[Lab]:
+    """A lab with BIRD in it that is gone afterwards, whatever happens."""
     try:
-        yield Lab.up(plan, **how)  # type: ignore[arg-type]
+        yield Lab.up(plan, tor_kind="bird", agents=agents)
     finally:
         down(plan.name)
 
@@ -54,22 +54,33 @@ def cluster() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def lab(cluster: Lab) -> Lab:
-    """The cluster, healthy: every process alive, no BGPPeer, all sessions of the mesh Established."""
+def lab(cluster: Lab) -> Iterator[Lab]:
+    """The cluster, healthy: every process alive, etcd as `lab up` left it, the mesh Established.
+
+    A test that ends a process starts it again; one that is missing afterwards died of the test.
+    """
     for name, running in cluster.processes.items():
         if processes.is_alive(running):
             cluster.send_signal(name, signal.SIGCONT)
         else:
             cluster.start(name)
     checks.wait_for(lambda: _store_faults(cluster), "etcd answers", HEALTHY_SECONDS_MAX)
-    for plural in ("bgppeers", "bgpconfigurations"):
-        cluster.store.delete(cluster.store.get_prefix(f"{RESOURCES}{plural}/"))
+    _restore_resources(cluster)
     checks.wait_for(lambda: _faults(cluster), "the cluster is healthy", HEALTHY_SECONDS_MAX)
-    return cluster
+    yield cluster
+    for name, running in cluster.processes.items():
+        assert processes.is_alive(running), cluster.log(name)[-2000:]
 
 
 def _store_faults(lab: Lab) -> list[str]:
     return [] if lab.is_store_ready() else ["no answer"]
+
+
+def _restore_resources(lab: Lab) -> None:
+    wanted = calico.cluster_resources(lab.plan)
+    found = lab.store.get_prefix("/calico/")
+    lab.store.delete(found.keys() - wanted.keys())
+    lab.store.put_all({key: value for key, value in wanted.items() if found.get(key) != value.encode()})
 
 
 def _faults(lab: Lab) -> list[str]:
@@ -82,4 +93,9 @@ def _faults(lab: Lab) -> list[str]:
         for entry in checks.status(lab.store, node).get("peers", [])
         if entry["address"] not in mesh[node]
     ]
-    return silent + extra + checks.missing_sessions(lab.store, mesh)
+    return (
+        silent
+        + extra
+        + checks.missing_sessions(lab.store, mesh)
+        + checks.missing_routes(replace(lab.plan, tor_count=0))
+    )

@@ -28,7 +28,7 @@ CPU_SHARE_MAX = 0.5
 @contextmanager
 def nothing_moves(lab: Lab) -> Iterator[None]:
     """No session of the mesh is reset, no route of ours touched, no agent spins, and packets pass."""
-    sessions = checks.session_times(lab.store, lab.plan)
+    sessions = checks.session_times(lab.store, checks.mesh_sessions(lab.plan))
     assert len(sessions) == 12
     monitors = [RouteMonitor(node.namespace) for node in lab.plan.nodes]
     with ExitStack() as stack:
@@ -37,7 +37,7 @@ def nothing_moves(lab: Lab) -> Iterator[None]:
         yield
     for monitor in monitors:
         assert monitor.of_protocol("bgp") == []
-    assert checks.session_times(lab.store, lab.plan) == sessions
+    assert checks.session_times(lab.store, checks.mesh_sessions(lab.plan)) == sessions
 
 
 def connections(lab: Lab) -> dict[str, frozenset[int]]:
@@ -62,7 +62,7 @@ def assert_changes_are_followed(lab: Lab) -> None:
 
 
 def test_etcd_killed_and_started_again(lab: Lab) -> None:
-    mesh = checks.session_times(lab.store, lab.plan)
+    mesh = checks.session_times(lab.store, checks.mesh_sessions(lab.plan))
     with nothing_moves(lab):
         before = connections(lab)
         lab.kill("etcd")
@@ -71,11 +71,11 @@ def test_etcd_killed_and_started_again(lab: Lab) -> None:
         lab.start("etcd")
         wait_until(lab.is_store_ready, "etcd answers", 60)
     assert_changes_are_followed(lab)
-    assert checks.session_times(lab.store, lab.plan) == mesh
+    assert checks.session_times(lab.store, checks.mesh_sessions(lab.plan)) == mesh
 
 
 def test_etcd_stopped_for_longer_than_its_clients_wait(lab: Lab) -> None:
-    mesh = checks.session_times(lab.store, lab.plan)
+    mesh = checks.session_times(lab.store, checks.mesh_sessions(lab.plan))
     with nothing_moves(lab):
         before, cpu = connections(lab), cpu_seconds(lab)
         lab.send_signal("etcd", signal.SIGSTOP)
@@ -88,7 +88,7 @@ def test_etcd_stopped_for_longer_than_its_clients_wait(lab: Lab) -> None:
             lab.send_signal("etcd", signal.SIGCONT)
         wait_until(lab.is_store_ready, "etcd answers", 60)
     assert_changes_are_followed(lab)
-    assert checks.session_times(lab.store, lab.plan) == mesh
+    assert checks.session_times(lab.store, checks.mesh_sessions(lab.plan)) == mesh
 
 
 def test_history_compacted_while_the_agents_were_cut_off(lab: Lab) -> None:
@@ -96,7 +96,7 @@ def test_history_compacted_while_the_agents_were_cut_off(lab: Lab) -> None:
     lab.put_peer("before", {"peerIP": tor.ipv6, "asNumber": 64567})
     wanted = checks.tor_sessions(lab.plan, (6,))
     checks.wait_for(lambda: checks.missing_sessions(lab.store, wanted), "the first peer is up", 90)
-    mesh = checks.session_times(lab.store, lab.plan)
+    mesh = checks.session_times(lab.store, checks.mesh_sessions(lab.plan))
 
     before = connections(lab)
     lab.kill("forwarder")
@@ -110,7 +110,7 @@ def test_history_compacted_while_the_agents_were_cut_off(lab: Lab) -> None:
     wanted = checks.tor_sessions(lab.plan, (4,))
     checks.wait_for(lambda: checks.missing_sessions(lab.store, wanted), "the new peer is up", 90)
     wait_until(lambda: not checks.peer(lab.store, "node-1", tor.ipv6), "the deleted peer is gone", 60)
-    assert checks.session_times(lab.store, lab.plan) == mesh
+    assert checks.session_times(lab.store, checks.mesh_sessions(lab.plan)) == mesh
 
 
 # --- agents ------------------------------------------------------------------------------------------
@@ -225,30 +225,30 @@ def read_notification(connection: socket.socket) -> tuple[int, int]:
 def test_nonsense_is_answered_by_the_right_notification(
     lab: Lab, said: bytes, answer: tuple[int, int]
 ) -> None:
-    mesh = checks.session_times(lab.store, lab.plan)
+    mesh = checks.session_times(lab.store, checks.mesh_sessions(lab.plan))
     with stranger(lab) as connection:
         connection.sendall(said)
         assert read_notification(connection) == answer
-    assert checks.session_times(lab.store, lab.plan) == mesh
+    assert checks.session_times(lab.store, checks.mesh_sessions(lab.plan)) == mesh
 
 
 def test_half_a_message_and_then_nothing_ends_with_the_hold_timer(lab: Lab) -> None:
-    mesh = checks.session_times(lab.store, lab.plan)
+    mesh = checks.session_times(lab.store, checks.mesh_sessions(lab.plan))
     with stranger(lab) as connection:
         connection.sendall(open_message(3) + KEEPALIVE + (MARKER + struct.pack("!HB", 60, 2))[:17])
         assert read_notification(connection) == (4, 0)
-    assert checks.session_times(lab.store, lab.plan) == mesh
+    assert checks.session_times(lab.store, checks.mesh_sessions(lab.plan)) == mesh
 
 
 def test_a_peer_that_says_nothing_and_goes_is_forgotten(lab: Lab) -> None:
-    mesh = checks.session_times(lab.store, lab.plan)
+    mesh = checks.session_times(lab.store, checks.mesh_sessions(lab.plan))
     with stranger(lab) as connection:
         assert read_message(connection)[0] == 1
     wait_until(
         lambda: checks.peer(lab.store, "node-1", STRANGER)["state"] in ("Idle", "Connect", "Active"),
         "the session is over", 60,
     )  # fmt: skip
-    assert checks.session_times(lab.store, lab.plan) == mesh
+    assert checks.session_times(lab.store, checks.mesh_sessions(lab.plan)) == mesh
 
 
 def test_an_address_that_is_no_peer_gets_no_word(lab: Lab) -> None:
