@@ -1,7 +1,9 @@
 """A gRPC server on the other end of a stream in memory, driven by hand, frame by frame."""
 
+import math
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import h2.config
 import h2.connection
@@ -12,8 +14,9 @@ import pytest
 import trio
 import trio.testing
 
+from felixbgp.runtime.etcd import Endpoint, EtcdError, EtcdSettings, Unavailable
 from felixbgp.runtime.etcd.channel import Channel, ChannelLimits
-from felixbgp.runtime.etcd.framing import pack_message
+from felixbgp.runtime.etcd.framing import MessageReader, pack_message
 
 Event = TypeVar("Event", bound=h2.events.Event)
 
@@ -25,13 +28,19 @@ ANSWER_HEADERS = [(":status", "200"), ("content-type", "application/grpc")]
 class Peer:
     """Each method does one thing on the wire; `expect` waits for what the client did."""
 
-    def __init__(self, stream: trio.abc.Stream, *, settings: Settings | None = None) -> None:
+    def __init__(
+        self, stream: trio.abc.Stream, *, settings: Settings | None = None, endpoint: str = ""
+    ) -> None:
         self.stream = stream
+        self.endpoint = endpoint
+        self.fields: dict[bytes, bytes] = {}
         config = h2.config.H2Configuration(client_side=False, header_encoding=None)
         self.h2 = h2.connection.H2Connection(config)
         if settings:
             self.h2.local_settings = h2.settings.Settings(client=False, initial_values=settings)
         self._events: list[h2.events.Event] = []
+        self._readers: dict[int, MessageReader] = {}
+        self._messages: deque[bytes] = deque()
 
     async def start(self) -> None:
         """Send SETTINGS."""
@@ -80,6 +89,31 @@ class Peer:
         payload = last_stream_id.to_bytes(4, "big") + bytes(4) + debug
         await self.stream.send_all(len(payload).to_bytes(3, "big") + b"\x07\x00" + bytes(4) + payload)
 
+    async def call(self) -> int:
+        """Wait for a new call; its stream. Its headers are in `fields`."""
+        request = await self.expect(h2.events.RequestReceived)
+        self.fields = dict(request.headers)
+        return request.stream_id
+
+    async def message(self, kind: Any) -> Any:
+        """The next message of any call, which is a `kind`."""
+        while not self._messages:
+            event = await self.expect(h2.events.DataReceived)
+            reader = self._readers.setdefault(event.stream_id, MessageReader(1 << 20))
+            self._messages += reader.feed(event.data)
+        return kind.FromString(self._messages.popleft())
+
+    async def ask(self, kind: Any) -> tuple[int, Any]:
+        """Wait for a new call and its first message."""
+        return await self.call(), await self.message(kind)
+
+    async def tell(self, stream_id: int, message: Any) -> None:
+        """Answer a unary call."""
+        await self.answer(stream_id, message.SerializeToString())
+
+    async def refuse(self, stream_id: int, status: int, text: str) -> None:
+        await self.headers(stream_id, ("grpc-status", str(status)), ("grpc-message", text), end=True)
+
     async def request(self) -> tuple[int, bytes]:
         """Wait for a whole unary request; its stream and its bytes."""
         stream_id = (await self.expect(h2.events.RequestReceived)).stream_id
@@ -110,3 +144,60 @@ def connect(nursery: trio.Nursery) -> Connect:
         return channel, peer
 
     return make
+
+
+class Network:
+    """Endpoints whose other ends are in the hands of the test; `dial` is for `open_client`."""
+
+    def __init__(self) -> None:
+        self.dialled: list[str] = []
+        self.is_down = False
+        self._arrive, self._arrived = trio.open_memory_channel[Peer](math.inf)
+
+    async def dial(self, endpoint: Endpoint, settings: EtcdSettings) -> trio.abc.Stream:
+        assert settings.endpoints
+        self.dialled.append(str(endpoint))
+        await trio.lowlevel.checkpoint()
+        if self.is_down:
+            raise Unavailable("connection refused", endpoint=str(endpoint), unsent=True)
+        ours, theirs = trio.testing.memory_stream_pair()
+        peer = Peer(theirs, endpoint=str(endpoint))
+        await peer.start()
+        self._arrive.send_nowait(peer)
+        return ours
+
+    async def accept(self) -> Peer:
+        """The peer of the next connection."""
+        return await self._arrived.receive()
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
+
+class Pending:
+    """A request in a task of its own, and what came of it."""
+
+    def __init__(self, nursery: trio.Nursery, ask: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
+        self._answer: Any = None
+        self._error: EtcdError | None = None
+        self._done = trio.Event()
+        nursery.start_soon(self._run, ask, arguments)
+
+    async def _run(self, ask: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> None:
+        try:
+            self._answer = await ask(*arguments)
+        except EtcdError as error:
+            self._error = error
+        self._done.set()
+
+    async def answer(self) -> Any:
+        await self._done.wait()
+        assert self._error is None
+        return self._answer
+
+    async def error(self) -> EtcdError:
+        await self._done.wait()
+        assert self._error is not None
+        return self._error
