@@ -7,19 +7,23 @@ import dataclasses
 import logging
 import sys
 
-from felixbgp.agent.effects import Fact
+from felixbgp.agent.effects import Fact, IntentProblem
 from felixbgp.bgp import facts as bgp
+from felixbgp.cluster.facts import InvalidValue, StoreLost
+from felixbgp.fib.types import RouteProblem
 
 LOGGER = logging.getLogger("felixbgp")
-LOUD = {
-    "InvalidValue",
-    "IntentProblem",
-    "RouteProblem",
-    "NotificationReceived",
-    "NotificationSent",
-    "UpdateMalformed",
-    "ConnectionRefused",
-}
+LOUD = (
+    InvalidValue,
+    StoreLost,
+    IntentProblem,
+    RouteProblem,
+    bgp.NotificationReceived,
+    bgp.NotificationSent,
+    bgp.UpdateMalformed,
+    bgp.ConnectionRefused,
+)
+"""What an operator should look at."""
 
 
 def start_logging(level: str) -> None:
@@ -48,7 +52,7 @@ def _level(fact: Fact) -> int:
     if isinstance(fact, bgp.SessionStateChanged):
         established = "Established" in (fact.old, fact.new)
         return logging.INFO if established else logging.DEBUG
-    return logging.WARNING if type(fact).__name__ in LOUD else logging.INFO
+    return logging.WARNING if isinstance(fact, LOUD) else logging.INFO
 
 
 def _value(value: object) -> str:
