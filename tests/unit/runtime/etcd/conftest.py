@@ -62,6 +62,11 @@ class Peer:
             self._events += self.h2.receive_data(bytes(data))
             await self.flush()
 
+    async def listen(self) -> None:
+        """Take in all that comes, for ever: for a test that looks at windows."""
+        while data := await self.stream.receive_some():
+            self.h2.receive_data(bytes(data))
+
     async def headers(self, stream_id: int, *extra: tuple[str, str], end: bool = False) -> None:
         self.h2.send_headers(stream_id, [*ANSWER_HEADERS, *extra], end_stream=end)
         await self.flush()
