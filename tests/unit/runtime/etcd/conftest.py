@@ -157,6 +157,7 @@ class Network:
     def __init__(self) -> None:
         self.dialled: list[str] = []
         self.is_down = False
+        self._peers: list[Peer] = []
         self._arrive, self._arrived = trio.open_memory_channel[Peer](math.inf)
 
     async def dial(self, endpoint: Endpoint, settings: EtcdSettings) -> trio.abc.Stream:
@@ -168,8 +169,15 @@ class Network:
         ours, theirs = trio.testing.memory_stream_pair()
         peer = Peer(theirs, endpoint=str(endpoint))
         await peer.start()
+        self._peers.append(peer)
         self._arrive.send_nowait(peer)
         return ours
+
+    async def cut(self) -> None:
+        """End every connection and take no new ones."""
+        self.is_down = True
+        for peer in self._peers:
+            await peer.stream.aclose()
 
     async def accept(self) -> Peer:
         """The peer of the next connection."""

@@ -19,7 +19,7 @@ from felixbgp.runtime.etcd import (
 from felixbgp.runtime.etcd.framing import pack_message
 from tests.unit.runtime.etcd.conftest import Network, Peer, Pending
 
-pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("autojump_clock")]
+pytestmark = pytest.mark.trio
 
 ONE = EtcdSettings(endpoints=("http://a:2379",))
 TTL = 15
@@ -168,6 +168,7 @@ class TestLeasedKey:
             await self.take_put(peer, 2)
             assert await (await Keeping.begin(peer)).asked() == 2
             assert (key.is_held, key.last_error) == (True, "")
+            await network.cut()
 
     async def test_lease_that_ends_before_the_put_is_granted_again(self, network: Network) -> None:
         async with self.running(network):
@@ -177,6 +178,7 @@ class TestLeasedKey:
             await peer.refuse(stream_id, 5, "etcdserver: requested lease not found")
             await self.grant(peer, 2)
             await self.take_put(peer, 2)
+            await network.cut()
 
     async def test_put_that_fails_is_repeated_under_the_same_lease(self, network: Network) -> None:
         async with self.running(network):
@@ -185,6 +187,7 @@ class TestLeasedKey:
             stream_id, _ = await peer.ask(rpc_pb2.PutRequest)
             await peer.refuse(stream_id, 14, "etcdserver: request timed out")
             await self.take_put(peer, 1)
+            await network.cut()
 
     async def test_end_takes_the_key_away(self, network: Network, nursery: trio.Nursery) -> None:
         async def answer() -> None:

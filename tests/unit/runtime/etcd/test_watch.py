@@ -22,7 +22,7 @@ from felixbgp.runtime.etcd import Batch, EtcdSettings, open_client, watch_prefix
 from felixbgp.runtime.etcd.framing import pack_message
 from tests.unit.runtime.etcd.conftest import Network, Peer
 
-pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("autojump_clock")]
+pytestmark = pytest.mark.trio
 
 ONE = EtcdSettings(endpoints=("http://a:2379",))
 CLUSTER_ID = 77
@@ -361,9 +361,8 @@ class TestOutages:
         self, network: Network, autojump_clock: trio.testing.MockClock
     ) -> None:
         async with watched(network, "/a/") as batches:
-            peer, _ = await begin(network, batches)
-            network.is_down = True
-            await peer.stream.aclose()
+            await begin(network, batches)
+            await network.cut()
             (lost,) = await inputs(batches, 1)
             assert isinstance(lost, DatastoreLost)
             with trio.move_on_after(3_600) as patience:
