@@ -18,6 +18,8 @@ class Affects(Flag):
     """Judge the Adj-RIB-In again: loops, policy, client or not."""
     EXPORT = auto()
     """Compare the Adj-RIB-Out with what the peer should know now, and tell it the difference."""
+    DECISION = auto()
+    """Decide again for every prefix."""
     SESSION = auto()
     """Cease/6 (RFC 4486, other configuration change) and a new session."""
 
@@ -44,6 +46,8 @@ SPEAKER_CHANGES: Final[dict[str, Affects]] = {
     # Of the sessions it is `PeerConfig.local_as` that counts; here it only adds to the loop check.
     "local_as": Affects.IMPORT,
     "cluster_id": Affects.IMPORT | Affects.EXPORT,
+    "multipath_external": Affects.DECISION,
+    "multipath_internal": Affects.DECISION,
 }
 
 

@@ -62,3 +62,6 @@ class SpeakerConfig:
     bgp_identifier: Address
     local_as: int
     cluster_id: Address | None = None
+    multipath_external: int = 1
+    multipath_internal: int = 1
+    """How many equally good paths, of eBGP and of iBGP, carry traffic together."""

@@ -47,7 +47,7 @@ from felixbgp.bgp.inputs import (
 from felixbgp.bgp.peering import Exchange, Peering
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.adj_rib_out import Outlet
-from felixbgp.bgp.rib.loc_rib import LocRib
+from felixbgp.bgp.rib.loc_rib import LocRib, Multipath
 from felixbgp.bgp.rib.local_routes import LocalRoutes
 from felixbgp.bgp.routes import LocalRoute, RouteChange, Selected
 from felixbgp.bgp.session.actions import (
@@ -143,6 +143,8 @@ class Speaker:
         """Become this speaker with exactly these peers; sessions that need not end stay (see `changes`)."""
         for_all = speaker_change(self._config, config)
         self._config = config
+        for loc_rib in self._loc_ribs.values():
+            loc_rib.configure(Multipath(config.multipath_external, config.multipath_internal))
         for peer in [peer for peer in self._peerings if peer not in peers]:
             self._remove(self._peerings[peer], CeaseSubcode.PEER_DE_CONFIGURED, now)
         for peer in sorted(peers, key=_peer_order):

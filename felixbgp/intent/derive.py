@@ -19,6 +19,9 @@ from felixbgp.resources.bgp_configuration import (
     BindMode,
 )
 
+MULTIPATH_MAX = 16
+"""Equally good routes become one route with several next hops; 16 is the limit that BIRD has in Calico."""
+
 
 def derive(state: ClusterState, node: str, *, router_id: Address | None = None) -> Intent:
     """Everything node `node` must do. Depends on the current keys only, never on how they came about.
@@ -50,6 +53,8 @@ def _intent(site: Site, identifier: Address, findings: Findings) -> Intent:
             bgp_identifier=identifier,
             local_as=site.local.as_number,
             cluster_id=site.local.cluster_id,
+            multipath_external=MULTIPATH_MAX,
+            multipath_internal=MULTIPATH_MAX,
         ),
         listen=_listen(site),
         listen_port=site.local.port or BGP_PORT,

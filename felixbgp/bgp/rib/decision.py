@@ -8,11 +8,11 @@ set instead of ordering pairs (RFC 4271 §9.1.2.2 c).
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from felixbgp.bgp.rib.path import Path
 
-Key = TypeVar("Key", int, bytes, tuple[int, bytes, int])
+Key = TypeVar("Key", int, bytes)
 
 
 class SelectionReason(Enum):
@@ -35,6 +35,8 @@ class Best(NamedTuple):
 
     path: Path
     reason: SelectionReason
+    equal: tuple[Path, ...]
+    """The paths that are as good but for the last three steps, which only break ties; `path` is the first."""
 
 
 def best_path(paths: Sequence[Path]) -> Best:
@@ -43,35 +45,38 @@ def best_path(paths: Sequence[Path]) -> Best:
     Absent attributes have a stated value (LOCAL_PREF 100, MED 0), so that every step orders every path.
     """
     if len(paths) == 1:
-        return Best(paths[0], SelectionReason.ONLY_PATH)
+        return _alone(paths, SelectionReason.ONLY_PATH)
     left = list(paths)
     # 1. Our own routes before learned ones, as BIRD and therefore Calico order their protocols.
     if len(left := _lowest(left, _is_learned)) == 1:
-        return Best(left[0], SelectionReason.LOCAL)
+        return _alone(left, SelectionReason.LOCAL)
     # 2. The highest degree of preference (RFC 4271 §9.1.1).
     if len(left := _lowest(left, _negative_local_pref)) == 1:
-        return Best(left[0], SelectionReason.LOCAL_PREF)
+        return _alone(left, SelectionReason.LOCAL_PREF)
     # 3. The fewest AS numbers (§9.1.2.2 a).
     if len(left := _lowest(left, _as_path_length)) == 1:
-        return Best(left[0], SelectionReason.AS_PATH)
+        return _alone(left, SelectionReason.AS_PATH)
     # 4. IGP before EGP before INCOMPLETE (§9.1.2.2 b).
     if len(left := _lowest(left, _origin)) == 1:
-        return Best(left[0], SelectionReason.ORIGIN)
+        return _alone(left, SelectionReason.ORIGIN)
     # 5. Per neighbouring AS, the lowest MED (§9.1.2.2 c).
     if len(left := _lowest_med_per_neighbour(left)) == 1:
-        return Best(left[0], SelectionReason.MED)
+        return _alone(left, SelectionReason.MED)
     # 6. eBGP before iBGP (§9.1.2.2 d).
     if len(left := _lowest(left, _is_internal)) == 1:
-        return Best(left[0], SelectionReason.EXTERNAL)
+        return _alone(left, SelectionReason.EXTERNAL)
     # 7. The nearest NEXT_HOP (§9.1.2.2 e): no IGP runs here, all next hops are stated to be equally near.
     # 8. The lowest BGP Identifier (§9.1.2.2 f), or ORIGINATOR_ID (RFC 4456 §9).
-    if len(left := _lowest(left, _identifier)) == 1:
-        return Best(left[0], SelectionReason.IDENTIFIER)
     # 9. The fewest reflections (RFC 4456 §9).
-    if len(left := _lowest(left, _cluster_list_length)) == 1:
-        return Best(left[0], SelectionReason.CLUSTER_LIST)
     # 10. The lowest peer address (§9.1.2.2 g); the port tells apart two peers at one address.
-    return Best(_lowest(left, _peer_address)[0], SelectionReason.PEER_ADDRESS)
+    equal = tuple(sorted(left, key=_tie_breakers))
+    best, second = _tie_breakers(equal[0]), _tie_breakers(equal[1])
+    step = next((step for step, one, other in zip(_TIE_STEPS, best, second, strict=True) if one != other))
+    return Best(equal[0], step, equal)
+
+
+def _alone(left: Sequence[Path], reason: SelectionReason) -> Best:
+    return Best(left[0], reason, (left[0],))
 
 
 def _lowest(paths: list[Path], key: Callable[[Path], Key]) -> list[Path]:
@@ -109,16 +114,16 @@ def _is_internal(path: Path) -> bool:
     return path.peer is not None and not path.peer.external
 
 
-def _identifier(path: Path) -> bytes:
-    return path.identifier
-
-
-def _cluster_list_length(path: Path) -> int:
-    return len(path.attributes.cluster_list)
-
-
 def _peer_address(path: Path) -> tuple[int, bytes, int]:
     if path.peer is None:
         return (0, b"", 0)
     peer = path.peer.peer
     return (len(peer.address), bytes(peer.address), peer.port)
+
+
+_TIE_STEPS: Final = (SelectionReason.IDENTIFIER, SelectionReason.CLUSTER_LIST, SelectionReason.PEER_ADDRESS)
+
+
+def _tie_breakers(path: Path) -> tuple[bytes, int, tuple[int, bytes, int]]:
+    """What steps 8 to 10 look at, in their order."""
+    return path.identifier, len(path.attributes.cluster_list), _peer_address(path)

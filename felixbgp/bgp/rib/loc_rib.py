@@ -7,9 +7,9 @@ routes of our own  ───┘                                                 
 """
 
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
-from felixbgp.bgp.rib.decision import SelectionReason, best_path
+from felixbgp.bgp.rib.decision import Best, best_path
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.net import Address, Family, Nlri
@@ -21,26 +21,46 @@ of candidates than one batch holds would only keep dead paths in memory."""
 Value = TypeVar("Value")
 
 
+class Multipath(NamedTuple):
+    """How many equally good paths carry traffic together; 1 means one."""
+
+    external: int = 1
+    internal: int = 1
+
+
 class Choice:
     """The outcome for one set of candidates: the path to use, and what the outside sees of it."""
 
     __slots__ = ("path", "selected")
 
-    def __init__(self, path: Path, reason: SelectionReason) -> None:
-        attributes = path.attributes
+    def __init__(self, best: Best, multipath: Multipath) -> None:
+        path = best.path
         peer = None if path.peer is None else path.peer.peer
-        next_hops = () if peer is None else (Address(attributes.next_hop),)
         self.path = path
-        self.selected = Selected(path.source, peer, next_hops, attributes, reason.value)
+        self.selected = Selected(
+            path.source, peer, _next_hops(best, multipath), path.attributes, best.reason.value
+        )
+
+
+def _next_hops(best: Best, multipath: Multipath) -> tuple[Address, ...]:
+    """The gateways to use, ascending; none for a route of our own."""
+    peer = best.path.peer
+    if peer is None:
+        return ()
+    # Two reflectors may tell of one and the same next hop.
+    gateways = dict.fromkeys(path.attributes.next_hop for path in best.equal)
+    count = multipath.external if peer.external else multipath.internal
+    return tuple(sorted(map(Address, islice(gateways, count))))
 
 
 class LocRib:
     """Candidates, selected routes, and the prefixes whose decision is due."""
 
-    __slots__ = ("_candidates", "_choices", "_dirty", "_path_count", "_selected", "family")
+    __slots__ = ("_candidates", "_choices", "_dirty", "_multipath", "_path_count", "_selected", "family")
 
     def __init__(self, family: Family) -> None:
         self.family = family
+        self._multipath = Multipath()
         self._candidates: dict[Nlri, tuple[Path, ...]] = {}
         self._selected: dict[Nlri, Choice] = {}
         self._dirty: dict[Nlri, None] = {}
@@ -59,6 +79,13 @@ class LocRib:
     def dirty_count(self) -> int:
         """Prefixes waiting for their decision."""
         return len(self._dirty)
+
+    def configure(self, multipath: Multipath) -> None:
+        """Say how many paths may be used together; another number has everything decided again."""
+        if multipath != self._multipath:
+            self._multipath = multipath
+            self._choices.clear()
+            self._dirty.update(dict.fromkeys(self._candidates))
 
     def replace(self, nlri: Nlri, old: Path | None, new: Path | None) -> None:
         """One source's eligible path to a prefix changed; None means it has none."""
@@ -116,9 +143,8 @@ class LocRib:
                 moved.append(nlri)
             elif choice is not old:
                 selected[nlri] = choice
-                if old is not None and old.path is choice.path:
-                    continue
-                moved.append(nlri)
+                if old is None or old.path is not choice.path:
+                    moved.append(nlri)
                 if old is None or not _same_route(old.selected, choice.selected):
                     changes.append(RouteChange(self.family, nlri, choice.selected))
         return moved
@@ -131,8 +157,7 @@ class LocRib:
         if choice is None:
             if len(self._choices) >= CHOICES_MAX:
                 self._choices.clear()
-            path, reason = best_path(paths)
-            choice = self._choices[paths] = Choice(path, reason)
+            choice = self._choices[paths] = Choice(best_path(paths), self._multipath)
         return choice
 
 

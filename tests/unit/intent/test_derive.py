@@ -123,7 +123,12 @@ def test_the_as_number_is_the_nodes_else_the_clusters_else_64512(
 ) -> None:
     spec = {"bgp": {"ipv4Address": "10.192.0.2"} | bgp}
     intent = Cluster().defaults(**defaults).put("Node", "master", spec).derive()
-    assert intent.speaker == SpeakerConfig(bgp_identifier=Address.parse("10.192.0.2"), local_as=number)
+    assert intent.speaker == SpeakerConfig(
+        bgp_identifier=Address.parse("10.192.0.2"),
+        local_as=number,
+        multipath_external=16,
+        multipath_internal=16,
+    )
 
 
 def test_an_ipv6_only_node_needs_a_router_id() -> None:

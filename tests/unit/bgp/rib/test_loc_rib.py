@@ -4,7 +4,7 @@ import pytest
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.rib.loc_rib import CHOICES_MAX, LocRib, take_first
+from felixbgp.bgp.rib.loc_rib import CHOICES_MAX, LocRib, Multipath, take_first
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import IPV4, Address, Prefix
@@ -111,3 +111,60 @@ def test_take_first(count: int, taken: int) -> None:
     everything = list(waiting.items())
     assert take_first(waiting, count) == everything[:taken]
     assert list(waiting.items()) == everything[taken:]
+
+
+def octets(address: str) -> bytes:
+    return bytes(Address.parse(address))
+
+
+def gateways(rib: LocRib) -> list[str]:
+    selected = rib.selected(ONE)
+    return [] if selected is None else [str(gateway) for gateway in selected.next_hops]
+
+
+def test_equally_good_paths_share_the_traffic_as_far_as_allowed(rib: LocRib) -> None:
+    ways = {
+        number: path(path_peer(f"10.0.0.{number}"), next_hop=octets(f"10.9.9.{number}"))
+        for number in (3, 1, 2)
+    }
+    for way in ways.values():
+        rib.replace(ONE, None, way)
+    decide(rib)
+    assert gateways(rib) == ["10.9.9.1"]
+    for count, expected in ((2, ["10.9.9.1", "10.9.9.2"]), (16, ["10.9.9.1", "10.9.9.2", "10.9.9.3"])):
+        rib.configure(Multipath(external=1, internal=count))
+        moved, changes = decide(rib)
+        assert gateways(rib) == expected
+        assert len(changes) == 1
+        assert moved == []  # What peers are told is the best path alone, which is the same.
+    rib.replace(ONE, ways[3], None)
+    moved, changes = decide(rib)
+    assert (moved, len(changes), gateways(rib)) == ([], 1, ["10.9.9.1", "10.9.9.2"])
+    rib.replace(ONE, ways[1], None)
+    assert decide(rib)[0] == [ONE]
+    assert gateways(rib) == ["10.9.9.2"]
+
+
+def test_two_paths_to_one_gateway_are_one_way(rib: LocRib) -> None:
+    rib.configure(Multipath(internal=2))
+    for number in (1, 2):
+        rib.replace(ONE, None, path(path_peer(f"10.0.0.{number}"), next_hop=octets("10.9.9.1")))
+    rib.replace(ONE, None, path(path_peer("10.0.0.3"), next_hop=octets("10.9.9.3")))
+    decide(rib)
+    assert gateways(rib) == ["10.9.9.1", "10.9.9.3"]
+
+
+def test_external_and_internal_ways_are_counted_apart(rib: LocRib) -> None:
+    rib.configure(Multipath(external=1, internal=2))
+    for number in (1, 2):
+        peer = path_peer(f"10.0.0.{number}", asn=65001)
+        rib.replace(ONE, None, path(peer, next_hop=octets(f"10.9.9.{number}")))
+    decide(rib)
+    assert gateways(rib) == ["10.9.9.1"]
+
+
+def test_the_same_configuration_decides_nothing_again(rib: LocRib) -> None:
+    rib.replace(ONE, None, path())
+    decide(rib)
+    rib.configure(Multipath())
+    assert rib.dirty_count == 0
