@@ -16,7 +16,7 @@ from felixbgp.cluster.inputs import (
     StoredValue,
     StoreInput,
 )
-from felixbgp.lab.etcd import EtcdServer, free_ports
+from felixbgp.lab.etcd import EtcdServer
 from felixbgp.runtime.etcd import EtcdClient, EtcdSettings, open_client, watch_prefixes
 from felixbgp.runtime.etcd.transactions import Put
 from tests.integration.etcd.conftest import QUICK, Cable, inputs_until, is_lost, is_put, is_reached
@@ -124,26 +124,6 @@ class TestImpatientPings:
             async with open_client(settings) as writer:
                 await writer.put("/a/1", "after")
             await inputs_until(batches, is_put("/a/1", b"after"))
-
-
-async def test_outage_is_reported_once_and_nothing_spins(
-    server: EtcdServer, settings: EtcdSettings, cable: Cable
-) -> None:
-    async with (
-        open_client(settings, dialer=cable.dial, jitter=lambda: 1.0) as client,
-        watch_prefixes(client, ["/a/"]) as batches,
-    ):
-        await inputs_until(batches, is_reached(1))
-        await cable.cut()
-        await inputs_until(batches, is_lost)
-        with pytest.raises(trio.TooSlowError), trio.fail_after(1.5):
-            await batches.receive()
-        cable.mend()
-        async with open_client(settings) as writer:
-            await writer.put("/a/1", "x")
-        seen = await inputs_until(batches, is_put("/a/1", b"x"))
-        assert seen[0] == DatastoreRestored()
-        assert server.running
 
 
 async def test_history_compacted_while_disconnected(settings: EtcdSettings, cable: Cable) -> None:
@@ -268,41 +248,6 @@ async def test_store_made_anew_at_the_same_address_is_listed_anew(
             await inputs_until(batches, is_put("/a/new", b"x"))
         finally:
             await trio.to_thread.run_sync(other.stop)
-
-
-async def test_cluster_of_three_loses_its_quorum(binary: Path, tmp_path: Path) -> None:
-    """The member we are connected to lives on without a leader: only `hasleader` makes that heard."""
-    members = make_cluster(tmp_path, binary)
-    try:
-        settings = EtcdSettings(endpoints=(members[0].endpoint,), backoff_max_seconds=0.5)
-        async with open_client(settings) as client, watch_prefixes(client, ["/a/"]) as batches:
-            await inputs_until(batches, is_reached(1))
-            for member in members[1:]:
-                member.kill()
-            lost = (await inputs_until(batches, is_lost))[-1]
-            assert isinstance(lost, DatastoreLost)
-            assert "no leader" in lost.reason
-            for member in members[1:]:
-                member.start(wait=False)
-            await inputs_until(batches, lambda each: isinstance(each, DatastoreRestored))
-    finally:
-        for member in members:
-            member.kill()
-
-
-def make_cluster(directory: Path, binary: Path) -> list[EtcdServer]:
-    ports = free_ports(6)
-    members = [
-        EtcdServer(directory / name, client_port, peer_port, binary, name=name)
-        for name, client_port, peer_port in zip(("m0", "m1", "m2"), ports[:3], ports[3:], strict=True)
-    ]
-    cluster = ",".join(f"{member.name}={member.peer_url}" for member in members)
-    for member in members:
-        member.initial_cluster = cluster
-        member.start(wait=False)
-    for member in members:
-        member.wait_until_ready()
-    return members
 
 
 async def test_closed_receiver_ends_the_watch(settings: EtcdSettings) -> None:
