@@ -188,7 +188,8 @@ class Agent:
         ranges = (*wanted.aggregates, *wanted.service_ranges)
         self._origination.configure(ranges, wanted.workload_interfaces)
         self._want(self._forwarding.configure(wanted.kernel_exclusions, wanted.tunnels))
-        self._listener.want(tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen))
+        endpoints = tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen)
+        self._listener.want(endpoints, _keys(wanted))
         if before is None:
             self._sweep_at = now + SWEEP_DEADLINE_NS
 
@@ -224,3 +225,12 @@ class Agent:
         ]
         self._facts.clear()
         return facts
+
+
+def _keys(intent: Intent) -> tuple[tuple[Prefix, bytes], ...]:
+    """The passwords that the listener must ask for; two peers at one address have one (RFC 2385)."""
+    found = {
+        Prefix.of(peer.address, peer.address.family.bits): config.transport.password
+        for peer, config in intent.peers.items()
+    }
+    return tuple((prefix, password) for prefix, password in found.items() if password is not None)

@@ -8,6 +8,7 @@ from felixbgp.bgp.inputs import Endpoint
 from felixbgp.cluster.facts import ClusterFact
 from felixbgp.fib.types import FibFact, KernelEffect
 from felixbgp.intent.types import Problem
+from felixbgp.net import Prefix
 from felixbgp.status.node_status import NodeStatus
 
 
@@ -15,10 +16,14 @@ from felixbgp.status.node_status import NodeStatus
 class Listen:
     """Accept connections at exactly these endpoints: open new ones, close all others, keep the rest.
 
-    Each endpoint that was not open yet is answered by `Listening` or `ListenFailed`.
+    Each endpoint that was not open yet is answered by `Listening` or `ListenFailed`; so is each whose keys
+    changed. Nobody inside the prefix of a key gets through without it (RFC 2385), also while the key could
+    not be set.
     """
 
     endpoints: tuple[Endpoint, ...]
+    keys: tuple[tuple[Prefix, bytes], ...] = ()
+    """TCP MD5 passwords of those who may connect."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from felixbgp.agent.effects import Listen
 from felixbgp.agent.inputs import ListenFailed, Listening
 from felixbgp.bgp.inputs import Endpoint
+from felixbgp.net import Prefix
 
 RETRY_NS = 5_000_000_000
 """An address that is not there yet, or a port that another speaker still holds, is tried again after this."""
@@ -13,15 +14,16 @@ class Listener:
 
     def __init__(self) -> None:
         self._wanted: tuple[Endpoint, ...] = ()
+        self._keys: tuple[tuple[Prefix, bytes], ...] = ()
         self._dirty = False
         self._retry_at: int | None = None
         self._problems: dict[Endpoint, str] = {}
 
-    def want(self, endpoints: tuple[Endpoint, ...]) -> None:
-        """State the wanted set; endpoints that are open already stay open."""
-        if endpoints == self._wanted:
+    def want(self, endpoints: tuple[Endpoint, ...], keys: tuple[tuple[Prefix, bytes], ...] = ()) -> None:
+        """State the wanted set and the passwords; endpoints that are open already stay open."""
+        if (endpoints, keys) == (self._wanted, self._keys):
             return
-        self._wanted = endpoints
+        self._wanted, self._keys = endpoints, keys
         self._problems = {e: reason for e, reason in self._problems.items() if e in endpoints}
         self._dirty = True
 
@@ -43,7 +45,7 @@ class Listener:
         if not self._dirty:
             return []
         self._dirty = False
-        return [Listen(self._wanted)]
+        return [Listen(self._wanted, self._keys)]
 
     def next_deadline(self) -> int | None:
         """When to try again; 0 when something is to be asked for now."""

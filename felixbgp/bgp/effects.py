@@ -46,4 +46,15 @@ class CloseConnection:
     connection: int
 
 
-TransportEffect = Connect | SendBytes | CloseConnection
+@dataclass(frozen=True, slots=True)
+class SetOptions:
+    """An accepted connection is this peer's: give it the TTLs that `Connect` would have given.
+
+    Not answered; where it fails the connection ends with `TcpClosed`. The password is the listener's.
+    """
+
+    connection: int
+    options: TransportOptions
+
+
+TransportEffect = Connect | SetOptions | SendBytes | CloseConnection

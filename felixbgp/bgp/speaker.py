@@ -33,7 +33,7 @@ from felixbgp.bgp.advertising import Advertising
 from felixbgp.bgp.changes import Affects, peer_change, speaker_change
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.deadlines import Deadlines
-from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportEffect
+from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
 from felixbgp.bgp.facts import BgpFact, ConnectionRefused, UpdateMalformed
 from felixbgp.bgp.inputs import (
     BytesReceived,
@@ -195,6 +195,9 @@ class Speaker:
             self._links[event.connection] = _Link(
                 peering, Outlet(event.connection, self._outbound), event.local.address
             )
+            options = peering.config.transport
+            if options.ttl is not None or options.min_ttl is not None:
+                self._effects.append(SetOptions(event.connection, options))
             self._act(peering, peering.session.accepted(event, now), now)
             return 0
         link = self._links.get(event.connection)

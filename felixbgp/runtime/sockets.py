@@ -1,5 +1,6 @@
 """TCP sockets with the options BGP wants, set before the first packet leaves."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -9,9 +10,10 @@ import trio
 
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.bgp.inputs import Endpoint
-from felixbgp.net import Address
+from felixbgp.net import Address, Prefix
 
-TCP_MD5SIG = 14
+TCP_MD5SIG, TCP_MD5SIG_EXT = 14, 32
+TCP_MD5SIG_FLAG_PREFIX = 1
 TCP_MD5SIG_KEY_OCTETS_MAX = 80
 IP_MINTTL = 21
 IPV6_MINHOPCOUNT = 73
@@ -72,8 +74,34 @@ async def connect(remote: Endpoint, options: TransportOptions) -> trio.socket.So
 
 
 def finish_accepted(sock: trio.socket.SocketType) -> None:
-    """Give an accepted connection what `connect` gives its own."""
+    """Give an accepted connection what `connect` gives its own, whoever the peer is."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+
+
+def set_ttls(sock: socket.socket | trio.socket.SocketType, options: TransportOptions) -> None:
+    """Set the outgoing TTL, and the lowest one that is let in (RFC 5082).
+
+    Raises:
+        OSError: an option that the system does not take.
+    """
+    v4 = sock.family == socket.AF_INET
+    level = socket.IPPROTO_IP if v4 else socket.IPPROTO_IPV6
+    if options.ttl is not None:
+        sock.setsockopt(level, socket.IP_TTL if v4 else socket.IPV6_UNICAST_HOPS, options.ttl)
+    if options.min_ttl is not None:
+        sock.setsockopt(level, IP_MINTTL if v4 else IPV6_MINHOPCOUNT, options.min_ttl)
+
+
+def set_md5_key(listener: trio.socket.SocketType, prefix: Prefix, password: bytes | None) -> None:
+    """Let nobody inside `prefix` connect to a listener without this password; None takes the key away.
+
+    Raises:
+        OSError: the system has no TCP MD5, or the password is too long for it.
+    """
+    key = md5_key(prefix.address, password or b"", prefix.length)
+    option = TCP_MD5SIG if prefix.is_host else TCP_MD5SIG_EXT
+    with contextlib.suppress(FileNotFoundError) if password is None else contextlib.nullcontext():
+        listener.setsockopt(socket.IPPROTO_TCP, option, key)
 
 
 def reason_of(error: OSError) -> str:
@@ -94,20 +122,15 @@ def _apply(sock: socket.socket, remote: Endpoint, options: TransportOptions) -> 
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
     if options.password is not None:
         sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, md5_key(remote.address, options.password))
-    v4 = sock.family == socket.AF_INET
-    level = socket.IPPROTO_IP if v4 else socket.IPPROTO_IPV6
-    if options.ttl is not None:
-        sock.setsockopt(level, socket.IP_TTL if v4 else socket.IPV6_UNICAST_HOPS, options.ttl)
-    if options.min_ttl is not None:
-        sock.setsockopt(level, IP_MINTTL if v4 else IPV6_MINHOPCOUNT, options.min_ttl)
+    set_ttls(sock, options)
     if options.interface is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, options.interface.encode() + b"\0")
     if options.local_address is not None:
         sock.bind((str(options.local_address), 0))
 
 
-def md5_key(remote: Address, password: bytes) -> bytes:
-    """`struct tcp_md5sig` of linux/tcp.h for one peer (RFC 2385).
+def md5_key(remote: Address, password: bytes, prefix_length: int | None = None) -> bytes:
+    """`struct tcp_md5sig` of linux/tcp.h for one peer, or for all in a prefix (RFC 2385).
 
     Raises:
         OSError: the key is longer than the 80 octets that Linux takes.
@@ -118,4 +141,6 @@ def md5_key(remote: Address, password: bytes) -> bytes:
         storage = struct.pack("=HH4s", socket.AF_INET, 0, bytes(remote))
     else:
         storage = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, bytes(remote), 0)
-    return struct.pack("=128sBBHi80s", storage, 0, 0, len(password), 0, password)
+    whole = prefix_length is None or prefix_length == 8 * len(remote)
+    flags, length = (0, 0) if whole else (TCP_MD5SIG_FLAG_PREFIX, prefix_length)
+    return struct.pack("=128sBBHi80s", storage, flags, length, len(password), 0, password)

@@ -12,7 +12,7 @@ import trio
 
 from felixbgp.agent.effects import Listen
 from felixbgp.agent.inputs import Input, ListenFailed, Listening
-from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportEffect
+from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
 from felixbgp.bgp.inputs import (
     BytesReceived,
     BytesWritten,
@@ -22,6 +22,7 @@ from felixbgp.bgp.inputs import (
     TcpConnected,
     TcpConnectFailed,
 )
+from felixbgp.net import Address, Prefix
 from felixbgp.runtime import sockets
 
 RECEIVE_OCTETS = 65536
@@ -42,6 +43,38 @@ class _Connection:
     closing: bool = False
 
 
+class _Listener:
+    """One listening socket, and its TCP MD5 keys."""
+
+    def __init__(self, sock: trio.socket.SocketType) -> None:
+        self.sock = sock
+        self.scope = trio.CancelScope()
+        self.keys: dict[Prefix, bytes] = {}
+        self._unguarded: list[Prefix] = []
+
+    def change_keys(self, keys: dict[Prefix, bytes]) -> list[str]:
+        """Have exactly these keys; gives what went wrong. A key that failed is tried again next time."""
+        failures = []
+        self._unguarded.clear()
+        for prefix in [prefix for prefix in self.keys if prefix not in keys]:
+            sockets.set_md5_key(self.sock, prefix, None)
+            del self.keys[prefix]
+        for prefix, password in keys.items():
+            if self.keys.get(prefix) == password:
+                continue
+            try:
+                sockets.set_md5_key(self.sock, prefix, password)
+                self.keys[prefix] = password
+            except OSError as error:
+                self._unguarded.append(prefix)
+                failures.append(f"no TCP MD5 key for {prefix}: {sockets.reason_of(error)}")
+        return failures
+
+    def is_unguarded(self, remote: Address) -> bool:
+        """Whether somebody at this address should have shown a key that we could not ask for."""
+        return any(prefix.contains(remote) for prefix in self._unguarded)
+
+
 class Tcp:
     """All connections and listening sockets of one agent."""
 
@@ -56,7 +89,7 @@ class Tcp:
         self._wait_room = wait_room
         self._connections: dict[int, _Connection] = {}
         self._connecting: dict[int, trio.CancelScope] = {}
-        self._listeners: dict[Endpoint, trio.CancelScope] = {}
+        self._listeners: dict[Endpoint, _Listener] = {}
         self._accepted = 0
 
     def perform(self, effect: TransportEffect) -> None:
@@ -68,24 +101,48 @@ class Tcp:
             if (connection := self._connections.get(effect.connection)) is not None:
                 connection.chunks.extend(effect.chunks)
                 connection.wake.set()
+        elif isinstance(effect, SetOptions):
+            self._set_options(effect)
         else:
             self._close(effect)
 
     def listen(self, effect: Listen) -> None:
-        """Listen at exactly these endpoints."""
+        """Listen at exactly these endpoints, with these keys."""
         for endpoint in [e for e in self._listeners if e not in effect.endpoints]:
-            self._listeners.pop(endpoint).cancel()
+            self._listeners.pop(endpoint).scope.cancel()
         for endpoint in effect.endpoints:
-            if endpoint in self._listeners:
-                continue
+            family = endpoint.address.family
+            keys = {prefix: password for prefix, password in effect.keys if prefix.family == family}
             try:
-                listening = sockets.open_listener(endpoint)
+                answer = self._listen(endpoint, keys)
             except OSError as error:
-                self._deliver([ListenFailed(endpoint, sockets.reason_of(error))])
-                continue
-            scope = self._listeners[endpoint] = trio.CancelScope()
-            self._nursery.start_soon(self._accept, listening, scope)
-            self._deliver([Listening(endpoint)])
+                answer = ListenFailed(endpoint, sockets.reason_of(error))
+            if answer is not None:
+                self._deliver([answer])
+
+    def _listen(self, endpoint: Endpoint, keys: dict[Prefix, bytes]) -> Listening | ListenFailed | None:
+        """Open one endpoint, or give it other keys; the answer, or None when it was so already."""
+        listener = self._listeners.get(endpoint)
+        if listener is not None and listener.keys == keys:
+            return None
+        if listener is None:
+            listener = self._listeners[endpoint] = _Listener(sockets.open_listener(endpoint))
+            self._nursery.start_soon(self._accept, listener)
+        failures = listener.change_keys(keys)
+        if failures:
+            return ListenFailed(endpoint, "; ".join(failures))
+        return Listening(endpoint)
+
+    def _set_options(self, effect: SetOptions) -> None:
+        connection = self._connections.get(effect.connection)
+        if connection is None:
+            return
+        try:
+            sockets.set_ttls(connection.stream.socket, effect.options)
+        except OSError as error:
+            # Without the protection that was asked for there shall be no session.
+            self._close(CloseConnection(effect.connection))
+            self._deliver([TcpClosed(effect.connection, sockets.reason_of(error))])
 
     def _close(self, effect: CloseConnection) -> None:
         if (connecting := self._connecting.pop(effect.connection, None)) is not None:
@@ -115,18 +172,21 @@ class Tcp:
         local, remote = sockets.endpoint_of(sock.getsockname()), sockets.endpoint_of(sock.getpeername())
         await self._serve(number, sock, TcpConnected(number, local, remote))
 
-    async def _accept(self, listening: trio.socket.SocketType, scope: trio.CancelScope) -> None:
-        with listening, scope:
+    async def _accept(self, listener: _Listener) -> None:
+        with listener.sock, listener.scope:
             while True:
                 try:
-                    sock, name = await listening.accept()
+                    sock, name = await listener.sock.accept()
                     sockets.finish_accepted(sock)
-                    local = sockets.endpoint_of(sock.getsockname())
+                    local, remote = sockets.endpoint_of(sock.getsockname()), sockets.endpoint_of(name)
                 except OSError:
                     await trio.sleep(ACCEPT_PAUSE_S)
                     continue
+                if listener.is_unguarded(remote.address):
+                    sock.close()
+                    continue
                 self._accepted -= 1
-                opened = TcpAccepted(self._accepted, local, sockets.endpoint_of(name))
+                opened = TcpAccepted(self._accepted, local, remote)
                 self._nursery.start_soon(self._serve, self._accepted, sock, opened)
 
     async def _serve(self, number: int, sock: trio.socket.SocketType, opened: Input) -> None:

@@ -86,8 +86,9 @@ class Network:
             self._connect(host, effect)
         elif isinstance(effect, SendBytes):
             self._send(host, effect)
-        else:
+        elif isinstance(effect, CloseConnection):
             self._abandon(host, effect)
+        # SetOptions: there is no TTL here.
 
     def _connect(self, host: Host, effect: Connect) -> None:
         remote = effect.remote

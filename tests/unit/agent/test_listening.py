@@ -2,7 +2,7 @@ from felixbgp.agent.effects import Listen
 from felixbgp.agent.inputs import ListenFailed, Listening
 from felixbgp.agent.listening import RETRY_NS, Listener
 from felixbgp.bgp.inputs import Endpoint
-from felixbgp.net import Address
+from felixbgp.net import Address, Prefix
 
 V4 = Endpoint(Address.parse("0.0.0.0"), 179)
 V6 = Endpoint(Address.parse("::"), 179)
@@ -44,3 +44,14 @@ def test_a_failure_that_is_no_longer_of_interest_causes_no_retry() -> None:
     assert listener.problems() == {}
     listener.take(1)
     assert listener.next_deadline() is None
+
+
+def test_another_password_is_told_to_the_listener() -> None:
+    key = (Prefix.parse("192.0.2.1"), b"secret")
+    listener = Listener()
+    listener.want((V4,), (key,))
+    assert listener.take(0) == [Listen((V4,), (key,))]
+    listener.want((V4,), (key,))
+    assert listener.take(1) == []
+    listener.want((V4,))
+    assert listener.take(2) == [Listen((V4,))]

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import TypeVar
 
 import pytest
@@ -11,7 +12,7 @@ import trio.testing
 
 from felixbgp.agent.effects import Listen
 from felixbgp.agent.inputs import Input, ListenFailed, Listening
-from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportOptions
+from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportOptions
 from felixbgp.bgp.inputs import (
     BytesReceived,
     BytesWritten,
@@ -21,8 +22,8 @@ from felixbgp.bgp.inputs import (
     TcpConnected,
     TcpConnectFailed,
 )
-from felixbgp.net import Address
-from felixbgp.runtime.sockets import family_of
+from felixbgp.net import Address, Prefix
+from felixbgp.runtime.sockets import IP_MINTTL, IPV6_MINHOPCOUNT, family_of
 from felixbgp.runtime.tcp import Tcp
 
 LOOPBACK = Address.parse("127.0.0.1")
@@ -170,3 +171,92 @@ async def test_listening_follows_the_wanted_set() -> None:
         await trio.testing.wait_all_tasks_blocked()
         other.listen(Listen((first,)))
         assert await other_inbox.next(Listening) == Listening(first)
+
+
+def host(address: Address) -> Prefix:
+    return Prefix.of(address, address.family.bits)
+
+
+async def dial(a: tuple[Tcp, Inbox], endpoint: Endpoint, password: bytes | None, seconds: float = 5) -> Input:
+    """One attempt with a password; the answer to it."""
+    options = TransportOptions(local_address=endpoint.address, password=password)
+    number = next(CONNECTIONS)
+    a[0].perform(Connect(number, endpoint, options, int(seconds * SECOND)))
+    return await a[1].next(TcpConnected | TcpConnectFailed)  # type: ignore[arg-type]
+
+
+CONNECTIONS = count(1)
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("address", [LOOPBACK, LOOPBACK6], ids=["IPv4", "IPv6"])
+async def test_a_listener_asks_for_the_password_of_the_day(address: Address) -> None:
+    endpoint = free_endpoint(address)
+    async with transport() as a, transport() as b:
+        b[0].listen(Listen((endpoint,), ((host(address), b"old"),)))
+        await b[1].next(Listening)
+        assert isinstance(await dial(a, endpoint, b"old"), TcpConnected)
+        await b[1].next(TcpAccepted)
+        b[0].listen(Listen((endpoint,), ((host(address), b"new"),)))
+        await b[1].next(Listening)
+        for wrong in (b"old", None):
+            assert isinstance(await dial(a, endpoint, wrong, 0.2), TcpConnectFailed)
+        assert isinstance(await dial(a, endpoint, b"new"), TcpConnected)
+        await b[1].next(TcpAccepted)
+        b[0].listen(Listen((endpoint,)))
+        await b[1].next(Listening)
+        assert isinstance(await dial(a, endpoint, None), TcpConnected)
+        await b[1].next(TcpAccepted)
+        assert b[1].is_empty()
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(("address", "length"), [(LOOPBACK, 8), (LOOPBACK6, 64)], ids=["IPv4", "IPv6"])
+async def test_a_password_can_be_that_of_a_whole_prefix(address: Address, length: int) -> None:
+    endpoint = free_endpoint(address)
+    async with transport() as a, transport() as b:
+        b[0].listen(Listen((endpoint,), ((Prefix.of(address, length), b"shared"),)))
+        await b[1].next(Listening)
+        assert isinstance(await dial(a, endpoint, None, 0.2), TcpConnectFailed)
+        assert isinstance(await dial(a, endpoint, b"shared"), TcpConnected)
+        await b[1].next(TcpAccepted)
+
+
+@pytest.mark.trio
+async def test_who_should_have_a_key_that_cannot_be_set_stays_outside() -> None:
+    endpoint = free_endpoint(LOOPBACK)
+    async with transport() as a, transport() as b:
+        b[0].listen(Listen((endpoint,), ((host(LOOPBACK), b"x" * 81),)))
+        failed = await b[1].next(ListenFailed)
+        assert failed.reason == "no TCP MD5 key for 127.0.0.1/32: Invalid argument"
+        assert isinstance(await dial(a, endpoint, None), TcpConnected)
+        await a[1].next(TcpClosed)
+        assert b[1].is_empty()
+        b[0].listen(Listen((endpoint,), ((host(LOOPBACK), b"short"),)))
+        await b[1].next(Listening)
+        assert isinstance(await dial(a, endpoint, b"short"), TcpConnected)
+        await b[1].next(TcpAccepted)
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(
+    ("address", "level", "ttl", "lowest"),
+    [
+        (LOOPBACK, socket.IPPROTO_IP, socket.IP_TTL, IP_MINTTL),
+        (LOOPBACK6, socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, IPV6_MINHOPCOUNT),
+    ],
+    ids=["IPv4", "IPv6"],
+)
+async def test_an_accepted_connection_gets_the_ttls_of_its_peer(
+    address: Address, level: int, ttl: int, lowest: int
+) -> None:
+    async with transport() as a, transport() as b:
+        number = await pair(address, a, b)
+        b[0].perform(SetOptions(number, TransportOptions(ttl=255, min_ttl=254)))
+        sock = b[0]._connections[number].stream.socket
+        assert (sock.getsockopt(level, ttl), sock.getsockopt(level, lowest)) == (255, 254)
+        b[0].perform(SetOptions(number, TransportOptions(min_ttl=1000)))
+        assert (await b[1].next(TcpClosed)).reason == "Invalid argument"
+        await a[1].next(TcpClosed)
+        b[0].perform(SetOptions(number, TransportOptions(min_ttl=1)))
+        assert b[1].is_empty()
