@@ -50,6 +50,15 @@ class PeerConfig:
     next_hop: NextHopMode = NextHopMode.AUTO
     allowed_local_as: int = 0
     """How many times our own AS may stand in a received AS_PATH."""
+    requires_policy: bool = False
+    """RFC 8212: without an import policy an external peer brings nothing, without an export policy it gets
+    nothing; one that accepts everything must be written as a rule."""
+    override_as: bool = False
+    """Towards an external peer, write our AS wherever the peer's stands in the AS_PATH."""
+    remove_private_as: bool = False
+    """Towards an external peer, leave private AS numbers (RFC 6996) out of the AS_PATH."""
+    prepend_local_as: int = 0
+    """How many more times our AS is put in front towards an external peer."""
     transport: TransportOptions = field(default_factory=TransportOptions)
     import_policy: Policy = field(default_factory=Policy)
     export_policy: Policy = field(default_factory=Policy)

@@ -10,11 +10,13 @@ from collections import deque
 from typing import Final
 
 from felixbgp.bgp.config import PeerConfig, SpeakerConfig
+from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
+from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.adj_rib_out import Outlet
-from felixbgp.bgp.rib.export import ExportView
+from felixbgp.bgp.rib.export import AsPathEdits, ExportView
 from felixbgp.bgp.rib.loc_rib import LocRib
-from felixbgp.bgp.rib.path import Acceptance, PathPeer
+from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot
 from felixbgp.bgp.wire.messages import Negotiated
@@ -22,6 +24,9 @@ from felixbgp.net import Address, Family
 
 SEND_HOLD_TIME_MIN_NS: Final = 480_000_000_000
 """RFC 9687 §3: eight minutes, or twice the hold time if that is longer."""
+
+ANYTHING: Final = Policy()
+NOTHING: Final = Policy((Rule("an external peer needs a policy (RFC 8212)", Match(), Action.REJECT),))
 
 
 class Exchange:
@@ -82,9 +87,8 @@ class Peering:
         for family in negotiated.families:
             if family in loc_ribs:
                 acceptance = self._acceptance(family, speaker, local)
-                exchange.ribs[family] = AdjRibIn(
-                    loc_ribs[family], peer, acceptance, self.config.import_policy
-                )
+                policy = self._policy(self.config.import_policy)
+                exchange.ribs[family] = AdjRibIn(loc_ribs[family], peer, acceptance, policy)
                 exchange.views[family] = self.export_view(family, speaker, exchange)
         return exchange
 
@@ -95,9 +99,8 @@ class Peering:
             return
         peer = self._path_peer(exchange.negotiated)
         for family, rib in exchange.ribs.items():
-            rib.reconfigure(
-                peer, self._acceptance(family, speaker, exchange.local), self.config.import_policy
-            )
+            acceptance = self._acceptance(family, speaker, exchange.local)
+            rib.reconfigure(peer, acceptance, self._policy(self.config.import_policy))
 
     def export_view(self, family: Family, speaker: SpeakerConfig, exchange: Exchange) -> ExportView:
         """What decides on what the peer is told."""
@@ -109,8 +112,9 @@ class Peering:
             local_address=exchange.local,
             next_hop=self.config.next_hop,
             cluster_id=_cluster_id(speaker),
-            policy=self.config.export_policy,
+            policy=self._policy(self.config.export_policy),
             four_octet_as=exchange.negotiated.four_octet_as,
+            as_path_edits=self._as_path_edits(),
         )
 
     def snapshot(self, advertised: int) -> PeerSnapshot:
@@ -138,6 +142,17 @@ class Peering:
             updates_sent=0 if exchange is None else exchange.outlet.updates_sent,
         )
 
+    def _policy(self, configured: Policy) -> Policy:
+        """The policy to go by: what nobody wrote down does not let an external peer in (RFC 8212 §2)."""
+        missing = configured == ANYTHING and self.external and self.config.requires_policy
+        return NOTHING if missing else configured
+
+    def _as_path_edits(self) -> AsPathEdits | None:
+        config = self.config
+        overridden = config.remote_as if config.override_as else None
+        edits = AsPathEdits(overridden, config.remove_private_as, config.prepend_local_as)
+        return edits if self.external and edits != AsPathEdits() else None
+
     def _path_peer(self, negotiated: Negotiated) -> PathPeer:
         return PathPeer(
             self.config.peer,
@@ -156,6 +171,7 @@ class Peering:
             identifier=speaker.bgp_identifier,
             cluster_id=_cluster_id(speaker),
             own_addresses=frozenset((local, speaker.bgp_identifier)),
+            external=self.external,
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
-from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportEffect
+from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
 from felixbgp.bgp.facts import BgpFact
 from felixbgp.bgp.inputs import (
     BytesReceived,
@@ -225,6 +225,8 @@ class Network:
                 pipe = node.pipes.get(effect.connection)
                 if pipe is not None:
                     self._send(node, effect.connection, pipe, b"".join(effect.chunks))
+            case SetOptions():
+                pass  # There is no TTL here.
             case CloseConnection():
                 pipe = node.pipes.pop(effect.connection, None)
                 if pipe is not None and pipe.other.pipes.pop(pipe.other_connection, None) is not None:

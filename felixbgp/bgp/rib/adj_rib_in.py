@@ -10,8 +10,9 @@ from typing import Final
 
 from felixbgp.bgp.policy.evaluate import PolicyView
 from felixbgp.bgp.policy.types import Policy, RouteSource
+from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.loc_rib import LocRib
-from felixbgp.bgp.rib.path import Acceptance, Path, PathPeer
+from felixbgp.bgp.rib.path import Path, PathPeer
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Nlri
 
@@ -81,7 +82,7 @@ class AdjRibIn:
     def attributes(self, nlri: Nlri) -> PathAttributes | None:
         """What the peer last announced for a prefix."""
         path = self._routes.get(nlri)
-        return None if path is None else path.attributes
+        return None if path is None else path.received
 
     def refusal(self, nlri: Nlri) -> str:
         """Why a received route takes no part in the decision: a loop, or a rule's name; "" if it does."""
@@ -99,7 +100,7 @@ class AdjRibIn:
         self._peer = peer
         self._acceptance = acceptance
         self._view = PolicyView(policy, self._loc_rib.family, RouteSource.BGP, "")
-        renewed = {path: self._new_path(path.attributes) for path in self._paths.values()}
+        renewed = {path: self._new_path(path.received) for path in self._paths.values()}
         self._paths = {attributes: renewed[path] for attributes, path in self._paths.items()}
         for nlri, path in list(self._routes.items()):
             self._set(nlri, renewed[path])
@@ -158,7 +159,12 @@ class AdjRibIn:
         return path
 
     def _new_path(self, attributes: PathAttributes) -> Path:
-        return Path(attributes, self._peer, ineligible=self._acceptance.refusal(attributes))
+        return Path(
+            self._acceptance.amended(attributes),
+            self._peer,
+            ineligible=self._acceptance.refusal(attributes),
+            received=attributes,
+        )
 
     def _sweep(self) -> None:
         """Forget attribute sets that no route has any more."""

@@ -1,7 +1,7 @@
 """What a path becomes on its way to a kind of peer (RFC 4271 §5, §9.2; RFC 4456 §8), as pure functions.
 
                          to an eBGP peer               to an iBGP peer
-    AS_PATH              our AS in front               as it is
+    AS_PATH              our AS in front, some edited  as it is
     NEXT_HOP             ourselves, or kept by wish    own routes: theirs or ourselves; learned: as it is
     MULTI_EXIT_DISC      dropped                       as it is
     LOCAL_PREF           dropped                       as it is, 100 when absent
@@ -12,6 +12,7 @@
 A route learned over iBGP goes to an iBGP peer only by reflection: the sender or the receiver is a client.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -43,6 +44,17 @@ class ExportView(NamedTuple):
     cluster_id: bytes
     policy: Policy
     four_octet_as: bool = True
+    as_path_edits: "AsPathEdits | None" = None
+
+
+class AsPathEdits(NamedTuple):
+    """What an external peer is shown of the AS_PATH, beside our own AS in front of it."""
+
+    overridden: int | None = None
+    """The AS in whose place ours is written: the peer's own, which would take the route for a loop."""
+    without_private: bool = False
+    prepended: int = 0
+    """How many more times our AS stands in front."""
 
 
 class Export:
@@ -75,7 +87,7 @@ def export(view: ExportView, path: Path) -> Export | None:
     if view.external:
         exported = replace(
             attributes,
-            as_path=prepended(view.local_as, attributes.as_path),
+            as_path=_as_path(view, attributes.as_path),
             next_hop=next_hop,
             med=None,
             local_pref=None,
@@ -99,6 +111,32 @@ def may_advertise(view: ExportView, path: Path) -> bool:
         return NO_EXPORT not in communities and NO_EXPORT_SUBCONFED not in communities
     # RFC 4271 §9.2 forbids iBGP to iBGP; RFC 4456 §6 allows it from and to clients.
     return not _learned_over_ibgp(path) or view.client or (path.peer is not None and path.peer.client)
+
+
+def _as_path(view: ExportView, as_path: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """The AS_PATH towards an external peer."""
+    edits = view.as_path_edits
+    if edits is None:
+        return prepended(view.local_as, as_path)
+    for_peer = as_path
+    if edits.without_private:
+        for_peer = _edited(for_peer, lambda asn: () if is_private(asn) else (asn,))
+    if edits.overridden is not None:
+        for_peer = _edited(for_peer, lambda asn: (view.local_as if asn == edits.overridden else asn,))
+    for _ in range(1 + edits.prepended):
+        for_peer = prepended(view.local_as, for_peer)
+    return for_peer
+
+
+def _edited(as_path: tuple[Segment, ...], edit: Callable[[int], tuple[int, ...]]) -> tuple[Segment, ...]:
+    """The path with every AS number replaced by what `edit` gives; segments left empty go."""
+    segments = (Segment(kind, tuple(new for asn in asns for new in edit(asn))) for kind, asns in as_path)
+    return tuple(segment for segment in segments if segment.asns)
+
+
+def is_private(asn: int) -> bool:
+    """RFC 6996 §5."""
+    return 64512 <= asn <= 65534 or 4200000000 <= asn <= 4294967294
 
 
 def prepended(asn: int, as_path: tuple[Segment, ...]) -> tuple[Segment, ...]:

@@ -11,7 +11,6 @@ from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import LocalRoute
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
-from felixbgp.net import Address, Family
 
 DEFAULT_LOCAL_PREF: Final = 100
 """The degree of preference of a path that carries none: a convention, the standard has no default."""
@@ -53,6 +52,7 @@ class Path:
         "local_pref",
         "neighbour_as",
         "peer",
+        "received",
         "source",
     )
 
@@ -64,8 +64,11 @@ class Path:
         source: RouteSource = RouteSource.BGP,
         interface: str = "",
         ineligible: str = "",
+        received: PathAttributes | None = None,
     ) -> None:
         self.attributes = attributes
+        self.received = attributes if received is None else received
+        """What the peer sent, where what we go on with is something else."""
         self.peer = peer
         self.source = source
         self.interface = interface
@@ -112,56 +115,3 @@ def neighbour_as(as_path: Sequence[Segment], peer: PathPeer) -> int:
         if segment.type == SegmentType.AS_SET:
             break
     return peer.remote_as
-
-
-class Acceptance:
-    """What makes a received path eligible (RFC 4271 §9.1.2, RFC 4456 §8) for one peer and family."""
-
-    __slots__ = ("_allowed_local_as", "_cluster_id", "_family", "_identifier", "_local_as", "_own_addresses")
-
-    def __init__(
-        self,
-        family: Family,
-        *,
-        local_as: frozenset[int],
-        allowed_local_as: int,
-        identifier: bytes,
-        cluster_id: bytes,
-        own_addresses: frozenset[bytes],
-    ) -> None:
-        self._family = family
-        self._local_as = local_as
-        self._allowed_local_as = allowed_local_as
-        self._identifier = identifier
-        self._cluster_id = cluster_id
-        self._own_addresses = own_addresses
-
-    def refusal(self, attributes: PathAttributes) -> str:
-        """Why the path is not eligible, in words; "" when it is."""
-        own = sum(asn in self._local_as for segment in attributes.as_path for asn in segment.asns)
-        if own > self._allowed_local_as:
-            return f"AS loop: our own AS stands {own} times in the AS_PATH"
-        if attributes.originator_id == self._identifier:
-            return "reflection loop: ORIGINATOR_ID is our identifier"
-        if self._cluster_id in attributes.cluster_list:
-            return "reflection loop: CLUSTER_LIST holds our cluster"
-        if attributes.next_hop in self._own_addresses:
-            return "NEXT_HOP is ourselves"
-        if not usable_next_hop(attributes.next_hop, self._family):
-            return "NEXT_HOP is not the address of a host"
-        return ""
-
-
-def usable_next_hop(next_hop: bytes, family: Family) -> bool:
-    """Whether a gateway of this family can be programmed from the address alone.
-
-    Unspecified, loopback, multicast and reserved ones name no neighbour (RFC 4271 §6.3); a link-local IPv6
-    address would need an interface, which the attribute does not carry.
-    """
-    if len(next_hop) != family.octets:
-        return False
-    if len(next_hop) == 4:
-        return next_hop[0] not in (0, 127) and next_hop[0] < 224
-    address = Address(next_hop)
-    unspecified_or_loopback = address[:15] == bytes(15) and address[15] < 2
-    return not (address.is_link_local or address[0] == 0xFF or unspecified_or_loopback)

@@ -1,5 +1,6 @@
 """Speakers that talk to each other over in-memory TCP: what operators and peers see of them."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -265,6 +266,71 @@ def test_an_export_policy_that_means_the_same_sends_nothing() -> None:
     network.settle()
     assert one.sent == []
     assert one.peer(other).name == "renamed"
+
+
+def test_an_external_peer_that_needs_a_policy_gets_and_brings_nothing_without_one() -> None:
+    """RFC 8212 §2; changed in place."""
+    network, one, other = two(64512, 64513, requires_policy=True)
+    one.originate(BLOCK)
+    other.originate(OTHER_BLOCK)
+    network.settle()
+    assert (one.routes(), other.routes()) == ({BLOCK: "own"}, {OTHER_BLOCK: "own"})
+    assert one.refusal(other, OTHER_BLOCK) == "an external peer needs a policy (RFC 8212)"
+    everything = Policy((Rule("everything", Match(), Action.ACCEPT),))
+    one.change(other, import_policy=everything)
+    network.settle()
+    assert one.routes() == {BLOCK: "own", OTHER_BLOCK: "10.0.0.2"}
+    assert BLOCK not in other.routes()
+    one.change(other, export_policy=everything)
+    network.settle()
+    assert other.routes() == {OTHER_BLOCK: "own", BLOCK: "10.0.0.1"}
+    assert sessions(one) == 1
+
+
+def test_an_internal_peer_needs_no_policy() -> None:
+    network, one, other = two(requires_policy=True)
+    one.originate(BLOCK)
+    network.settle()
+    assert other.routes() == {BLOCK: "10.0.0.1"}
+
+
+def test_as_path_edits_change_in_place() -> None:
+    network, one, other = two(64512, 64513)
+    one.originate(BLOCK)
+    network.settle()
+    one.change(other, prepend_local_as=2)
+    network.settle()
+    assert other.rib_in(one)[BLOCK].as_path == sequence(64512, 64512, 64512)
+    assert sessions(one) == 1
+
+
+def test_two_sites_of_one_as_see_each_other_by_as_override() -> None:
+    network = Network()
+    site, core, far = (
+        network.node(f"10.0.0.{number}", asn=asn) for number, asn in ((1, 65001), (2, 64512), (3, 65001))
+    )
+    join(
+        [(site, core), (core, far)], {(core, far): {"override_as": True}, (core, site): {"override_as": True}}
+    )
+    network.run_for(1)
+    site.originate(BLOCK)
+    network.settle()
+    assert far.routes() == {BLOCK: "10.0.0.2"}
+    assert far.rib_in(core)[BLOCK].as_path == sequence(64512, 64512)
+
+
+def test_a_peer_about_to_go_is_left_alone_as_long_as_there_is_another() -> None:
+    """RFC 8326: GRACEFUL_SHUTDOWN from an external peer makes its routes the last resort, here and beyond."""
+    network, (leaving, one, _) = chain(64513, 64512, 64512)
+    leaving.originate(BLOCK)
+    network.settle()
+    update = replace(one.rib_in(leaving)[BLOCK], communities=(0xFFFF0000,))
+    (message,) = encode_announcements(IPV4, update, [BLOCK_NLRI])
+    one.speaker.feed(BytesReceived(connection(one, leaving), message), network.now)
+    network.settle()
+    beyond = network.nodes[Address.parse("10.0.0.3")]
+    assert beyond.rib_in(one)[BLOCK].local_pref == 0
+    assert beyond.routes() == {BLOCK: "10.0.0.1"}
 
 
 def test_becoming_a_reflector_needs_no_reset() -> None:

@@ -3,9 +3,10 @@
 import pytest
 
 from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, Rule
+from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.adj_rib_in import SWEEP_FIRST, AdjRibIn
 from felixbgp.bgp.rib.loc_rib import LocRib
-from felixbgp.bgp.rib.path import Acceptance, PathPeer
+from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import IPV4, Prefix
 from tests.support.paths import path_peer, sequence

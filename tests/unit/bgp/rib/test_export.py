@@ -8,9 +8,11 @@ from felixbgp.bgp.rib.export import (
     NO_ADVERTISE,
     NO_EXPORT,
     NO_EXPORT_SUBCONFED,
+    AsPathEdits,
     Export,
     ExportView,
     export,
+    is_private,
     prepended,
 )
 from felixbgp.bgp.rib.path import Path
@@ -192,3 +194,64 @@ def test_exports_are_the_same_if_source_and_attributes_are() -> None:
     assert not one.same(Export(None, PathAttributes(), via_us=True))
     assert not one.same(Export(EXTERNAL.peer, PathAttributes(med=1), via_us=True))
     assert not one.same(None)
+
+
+THEIR_AS = 65001
+
+
+@pytest.mark.parametrize(
+    ("edits", "before", "after"),
+    [
+        pytest.param(AsPathEdits(), sequence(1, 2), sequence(OUR_AS, 1, 2), id="no edit"),
+        pytest.param(
+            AsPathEdits(overridden=THEIR_AS),
+            (*sequence(1, THEIR_AS, 2), as_set(THEIR_AS, 3)),
+            (*sequence(OUR_AS, 1, OUR_AS, 2), as_set(OUR_AS, 3)),
+            id="override: our AS for the peer's, also in sets",
+        ),
+        pytest.param(
+            AsPathEdits(without_private=True),
+            (*sequence(64512, 1, 65534), as_set(4_200_000_000)),
+            sequence(OUR_AS, 1),
+            id="no private AS, and no empty segment",
+        ),
+        pytest.param(
+            AsPathEdits(without_private=True),
+            sequence(65001),
+            sequence(OUR_AS),
+            id="ours stays, though private",
+        ),
+        pytest.param(
+            AsPathEdits(prepended=2), sequence(1), sequence(OUR_AS, OUR_AS, OUR_AS, 1), id="prepend"
+        ),
+        pytest.param(
+            AsPathEdits(THEIR_AS, without_private=True, prepended=1),
+            sequence(THEIR_AS, 1),
+            sequence(OUR_AS, OUR_AS, 1),
+            id="private ones go before they could be overridden",
+        ),
+    ],
+)
+def test_as_path_towards_external_peers(
+    edits: AsPathEdits, before: tuple[Segment, ...], after: tuple[Segment, ...]
+) -> None:
+    one = path(EXTERNAL, as_path=before)
+    assert exported(TO_EXTERNAL._replace(as_path_edits=edits), one).as_path == after
+    assert exported(TO_INTERNAL._replace(as_path_edits=edits), one).as_path == before
+
+
+@pytest.mark.parametrize(
+    ("asn", "private"),
+    [
+        (64511, False),
+        (64512, True),
+        (65534, True),
+        (65535, False),
+        (4_199_999_999, False),
+        (4_200_000_000, True),
+        (4_294_967_294, True),
+        (4_294_967_295, False),
+    ],
+)
+def test_private_as_numbers(asn: int, private: bool) -> None:
+    assert is_private(asn) is private

@@ -1,0 +1,80 @@
+"""What a route has to be before a policy sees it, and what is changed on it by standard, not by policy."""
+
+from dataclasses import replace
+from typing import Final
+
+from felixbgp.bgp.wire.messages import PathAttributes
+from felixbgp.net import Address, Family
+
+GRACEFUL_SHUTDOWN: Final = 0xFFFF0000
+"""RFC 8326 §5."""
+
+
+class Acceptance:
+    """The rules of one peer and family for what is received, before any policy."""
+
+    __slots__ = (
+        "_allowed_local_as",
+        "_cluster_id",
+        "_external",
+        "_family",
+        "_identifier",
+        "_local_as",
+        "_own_addresses",
+    )
+
+    def __init__(
+        self,
+        family: Family,
+        *,
+        local_as: frozenset[int],
+        allowed_local_as: int,
+        identifier: bytes,
+        cluster_id: bytes,
+        own_addresses: frozenset[bytes],
+        external: bool = False,
+    ) -> None:
+        self._family = family
+        self._local_as = local_as
+        self._allowed_local_as = allowed_local_as
+        self._identifier = identifier
+        self._cluster_id = cluster_id
+        self._own_addresses = own_addresses
+        self._external = external
+
+    def refusal(self, attributes: PathAttributes) -> str:
+        """Why the path is not eligible (RFC 4271 §9.1.2, RFC 4456 §8), in words; "" when it is."""
+        own = sum(asn in self._local_as for segment in attributes.as_path for asn in segment.asns)
+        if own > self._allowed_local_as:
+            return f"AS loop: our own AS stands {own} times in the AS_PATH"
+        if attributes.originator_id == self._identifier:
+            return "reflection loop: ORIGINATOR_ID is our identifier"
+        if self._cluster_id in attributes.cluster_list:
+            return "reflection loop: CLUSTER_LIST holds our cluster"
+        if attributes.next_hop in self._own_addresses:
+            return "NEXT_HOP is ourselves"
+        if not usable_next_hop(attributes.next_hop, self._family):
+            return "NEXT_HOP is not the address of a host"
+        return ""
+
+    def amended(self, attributes: PathAttributes) -> PathAttributes:
+        """The attributes to go on with; usually the same."""
+        if self._external and GRACEFUL_SHUTDOWN in attributes.communities:
+            # RFC 8326 §4.2: everybody in our AS shall prefer any other way.
+            return replace(attributes, local_pref=0)
+        return attributes
+
+
+def usable_next_hop(next_hop: bytes, family: Family) -> bool:
+    """Whether a gateway of this family can be programmed from the address alone.
+
+    Unspecified, loopback, multicast and reserved ones name no neighbour (RFC 4271 §6.3); a link-local IPv6
+    address would need an interface, which the attribute does not carry.
+    """
+    if len(next_hop) != family.octets:
+        return False
+    if len(next_hop) == 4:
+        return next_hop[0] not in (0, 127) and next_hop[0] < 224
+    address = Address(next_hop)
+    unspecified_or_loopback = address[:15] == bytes(15) and address[15] < 2
+    return not (address.is_link_local or address[0] == 0xFF or unspecified_or_loopback)

@@ -1,0 +1,94 @@
+"""Which received paths may take part in the decision (RFC 4271 §9.1.2, RFC 4456 §8)."""
+
+from dataclasses import replace
+
+import pytest
+
+from felixbgp.bgp.rib.acceptance import GRACEFUL_SHUTDOWN, Acceptance, usable_next_hop
+from felixbgp.bgp.wire.messages import PathAttributes
+from felixbgp.net import IPV4, IPV6, Address
+from tests.support.paths import as_set, sequence
+
+IDENTIFIER = b"\12\0\0\1"
+CLUSTER = b"\12\0\0\7"
+
+
+def acceptance(*, allowed_local_as: int = 0, external: bool = True) -> Acceptance:
+    return Acceptance(
+        IPV4,
+        local_as=frozenset((64512, 65000)),
+        allowed_local_as=allowed_local_as,
+        identifier=IDENTIFIER,
+        cluster_id=CLUSTER,
+        own_addresses=frozenset((b"\12\0\0\1",)),
+        external=external,
+    )
+
+
+def refusal(allowed_local_as: int = 0, **attributes: object) -> str:
+    known = {"next_hop": b"\12\0\0\2", **attributes}
+    return acceptance(allowed_local_as=allowed_local_as).refusal(PathAttributes(**known))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        pytest.param({}, "", id="nothing against it"),
+        pytest.param({"as_path": sequence(1, 64512, 2)}, "AS loop", id="our AS in a sequence"),
+        pytest.param({"as_path": (*sequence(1), as_set(64512))}, "AS loop", id="our AS in a set"),
+        pytest.param({"as_path": sequence(65000)}, "AS loop", id="our AS towards this peer"),
+        pytest.param({"as_path": sequence(64512), "allowed_local_as": 1}, "", id="once is allowed"),
+        pytest.param(
+            {"as_path": sequence(64512, 64512), "allowed_local_as": 1}, "AS loop", id="twice is not"
+        ),
+        pytest.param(
+            {"originator_id": IDENTIFIER}, "reflection loop: ORIGINATOR_ID", id="we are the originator"
+        ),
+        pytest.param({"originator_id": CLUSTER}, "", id="another originator"),
+        pytest.param({"cluster_list": (b"abcd", CLUSTER)}, "reflection loop: CLUSTER_LIST", id="our cluster"),
+        pytest.param({"cluster_list": (b"abcd",)}, "", id="another cluster"),
+        pytest.param({"next_hop": b"\12\0\0\1"}, "NEXT_HOP is ourselves", id="we are the next hop"),
+        pytest.param({"next_hop": b"\0\0\0\0"}, "NEXT_HOP is not", id="the next hop is nobody"),
+    ],
+)
+def test_eligibility(attributes: dict[str, int], reason: str) -> None:
+    found = refusal(**attributes)
+    assert found.startswith(reason)
+    assert bool(found) is bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("address", "usable"),
+    [
+        ("10.0.0.1", True),
+        ("169.254.1.1", True),
+        ("223.255.255.254", True),
+        ("0.0.0.0", False),
+        ("127.0.0.1", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("fd00::1", True),
+        ("::2", True),
+        ("::", False),
+        ("::1", False),
+        ("fe80::1", False),
+        ("ff02::1", False),
+    ],
+)
+def test_next_hops(address: str, usable: bool) -> None:
+    parsed = Address.parse(address)
+    assert usable_next_hop(parsed, parsed.family) is usable
+
+
+def test_a_next_hop_of_another_family_is_not_usable() -> None:
+    assert not usable_next_hop(Address.parse("10.0.0.1"), IPV6)
+    assert not usable_next_hop(b"", IPV4)
+
+
+def test_a_peer_that_is_about_to_go_is_the_last_resort() -> None:
+    """RFC 8326 §4.2: from an external peer, GRACEFUL_SHUTDOWN means LOCAL_PREF 0."""
+    leaving = PathAttributes(next_hop=b"\12\0\0\2", communities=(1, GRACEFUL_SHUTDOWN))
+    assert acceptance(external=True).amended(leaving) == replace(leaving, local_pref=0)
+    assert acceptance(external=False).amended(leaving) is leaving
+    staying = replace(leaving, communities=(1,))
+    assert acceptance(external=True).amended(staying) is staying
