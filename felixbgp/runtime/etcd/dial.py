@@ -43,7 +43,15 @@ async def wrap_tls(
     stream = trio.SSLStream(
         tcp, tls_context(endpoint, settings), server_hostname=endpoint.host, https_compatible=False
     )
-    await stream.do_handshake()
+    try:
+        await stream.do_handshake()
+    except trio.BrokenResourceError as error:
+        if not isinstance(error.__cause__, ConnectionResetError):
+            raise
+        # A peer that takes our handshake for a bad request may close before it has read all of it.
+        raise Unavailable(
+            f"{_HUNG_UP} ({plain_reason(error)})", endpoint=str(endpoint), unsent=True
+        ) from error
     if stream.selected_alpn_protocol() != HTTP2_ALPN:
         raise Unavailable("the peer does not speak HTTP/2 over TLS", endpoint=str(endpoint), unsent=True)
     return stream
@@ -64,11 +72,13 @@ def tls_context(endpoint: Endpoint, settings: EtcdSettings) -> ssl.SSLContext:
     return context
 
 
+_HUNG_UP = "the peer hung up in the midst of TLS; does it speak TLS?"
+
 _PLAIN_TEXTS = (
     ("certificate required", "etcd wants a client certificate"),
     ("bad certificate", "etcd refuses our client certificate, or wants one"),
     ("unknown ca", "etcd does not know the issuer of our client certificate"),
-    ("UNEXPECTED_EOF_WHILE_READING", "the peer hung up in the midst of TLS; does it speak TLS?"),
+    ("UNEXPECTED_EOF_WHILE_READING", _HUNG_UP),
     ("WRONG_VERSION_NUMBER", "the peer does not speak TLS; is the endpoint http:// rather than https://?"),
 )
 

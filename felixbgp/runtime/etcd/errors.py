@@ -127,6 +127,7 @@ _TEXTS: Final[tuple[tuple[str, type[EtcdError]], ...]] = (
     # etcd gives several conditions the same number (3 for most of authentication); its words tell them apart.
     ("invalid auth token", Unauthenticated),
     ("revision of auth store is old", Unauthenticated),
+    ("revision in header is old", Unauthenticated),  # The same by etcd 3.5, with number 2.
     ("user name is empty", Unauthenticated),
     ("authentication failed", Unauthenticated),
     ("permission denied", PermissionDenied),

@@ -63,7 +63,7 @@ class CertificateAuthority:
         )  # fmt: skip
 
     def issue(self, name: str, *, address: str = "127.0.0.1") -> tuple[Path, Path]:
-        """A certificate for client and server use, and its key."""
+        """A certificate for client and server use, and its key; the same name again writes the same files."""
         key, request, certificate, extensions = (
             self._directory / f"{name}.{suffix}" for suffix in ("key", "csr", "pem", "ext")
         )
@@ -132,7 +132,7 @@ Batches = trio.MemoryReceiveChannel[Batch]
 async def inputs_until(batches: Batches, wanted: Callable[[StoreInput], bool]) -> list[StoreInput]:
     """All inputs up to the first that is wanted; what follows it in its batch is dropped."""
     seen: list[StoreInput] = []
-    with trio.fail_after(45):
+    with trio.fail_after(30):
         while True:
             for each in await batches.receive():
                 seen.append(each)

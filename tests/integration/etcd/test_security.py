@@ -1,5 +1,6 @@
 """Certificates, users, and tokens that expire."""
 
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from felixbgp.cluster.inputs import (
     DatastoreRestored,
     SnapshotReceived,
 )
-from felixbgp.lab.etcd import EtcdServer
+from felixbgp.lab.etcd import EtcdServer, EtcdTls
 from felixbgp.runtime.etcd import (
     Batch,
     EtcdClient,
@@ -28,7 +29,15 @@ from felixbgp.runtime.etcd import (
 )
 from felixbgp.runtime.etcd.methods import Method
 from felixbgp.runtime.etcd.watch import Watcher
-from tests.integration.etcd.conftest import QUICK, CertificateAuthority, inputs_until, is_put, is_stored
+from tests.integration.etcd.conftest import (
+    QUICK,
+    Cable,
+    CertificateAuthority,
+    inputs_until,
+    is_lost,
+    is_put,
+    is_stored,
+)
 
 pytestmark = pytest.mark.trio
 
@@ -66,17 +75,53 @@ async def agent_and_root(settings: EtcdSettings) -> AsyncIterator[tuple[EtcdClie
         yield agent, root
 
 
-async def test_client_certificate(tls_server: EtcdServer, authority: CertificateAuthority) -> None:
-    certificate, key = authority.issue("agent")
+async def test_name_in_the_certificate_is_the_user(
+    tls_server: EtcdServer, authority: CertificateAuthority
+) -> None:
+    async with open_client(certified(tls_server, authority, "root")) as root:
+        await enable_users(root)
+        async with open_client(certified(tls_server, authority, "agent")) as agent:
+            await agent.put("/calico/a", "1")
+            with pytest.raises(PermissionDenied):
+                await agent.put("/secret", "1")
+            async with watch_prefixes(agent, ["/calico/"]) as batches:
+                await inputs_until(batches, is_stored("/calico/a", b"1"))
+                await root.put("/calico/a", "2")
+                await inputs_until(batches, is_put("/calico/a", b"2"))
+
+
+def certified(server: EtcdServer, authority: CertificateAuthority, name: str) -> EtcdSettings:
+    certificate, key = authority.issue(name)
+    return EtcdSettings(
+        endpoints=(server.endpoint,), ca_file=authority.certificate, cert_file=certificate, key_file=key
+    )
+
+
+async def test_renewed_client_certificate_is_taken_up_without_a_restart(
+    tls_server: EtcdServer, authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    stranger, its_key = CertificateAuthority(tmp_path / "other").issue("agent")
     settings = EtcdSettings(
-        endpoints=(tls_server.endpoint,), ca_file=authority.certificate, cert_file=certificate, key_file=key
+        endpoints=(tls_server.endpoint,), ca_file=authority.certificate, cert_file=stranger, key_file=its_key
     )
     async with open_client(settings) as client:
-        await client.put("/a", "1")
-        async with watch_prefixes(client, ["/"]) as batches:
-            (snapshot,) = await batches.receive()
-            assert isinstance(snapshot, SnapshotReceived)
-            assert [stored.key for stored in snapshot.values] == ["/a"]
+        with pytest.raises(Unavailable, match="client certificate"):
+            await client.get("/a")
+        for renewed, file in zip(authority.issue("agent"), (stranger, its_key), strict=True):
+            file.write_bytes(renewed.read_bytes())
+        assert await client.get("/a") is None
+
+
+async def test_certificate_for_another_address_is_refused(
+    binary: Path, tmp_path: Path, authority: CertificateAuthority
+) -> None:
+    tls = EtcdTls(*authority.issue("server", address="127.0.0.2"))
+    with EtcdServer.on_free_ports(tmp_path / "etcd", binary=binary, tls=tls, extra_flags=QUICK) as server:
+        settings = EtcdSettings(endpoints=(server.endpoint,), ca_file=authority.certificate)
+        async with open_client(settings) as client:
+            with pytest.raises(Unavailable, match=r"certificate is not valid for '127\.0\.0\.1'"):
+                await client.get("/a")
 
 
 async def test_missing_client_certificate(tls_server: EtcdServer, authority: CertificateAuthority) -> None:
@@ -140,6 +185,78 @@ async def test_user_is_bound_to_its_role(settings: EtcdSettings) -> None:
 async def test_user_where_etcd_has_no_users(settings: EtcdSettings) -> None:
     async with open_client(replace(settings, username="agent", password="secret")) as client:
         await client.put("/a", "1")
+
+
+async def test_users_that_are_enabled_while_the_agent_is_connected(
+    settings: EtcdSettings, cable: Cable
+) -> None:
+    agent_settings = replace(settings, username="agent", password="secret")
+    async with (
+        open_client(settings) as admin,
+        open_client(agent_settings, dialer=cable.dial) as agent,
+        watch_prefixes(agent, ["/calico/"]) as batches,
+    ):
+        await agent.put("/calico/a", "1")
+        await inputs_until(batches, is_stored("/calico/a", b"1"))
+        await enable_users(admin)
+        await agent.put("/calico/a", "2")
+        await inputs_until(batches, is_put("/calico/a", b"2"))
+        await cable.cut()
+        cable.mend()
+        await agent.put("/calico/a", "3")
+        await inputs_until(batches, is_stored("/calico/a", b"3"))
+
+
+class TestSignedTokens:
+    """A JWT holds the revision of the users and roles: each change of theirs ends it."""
+
+    @pytest.fixture
+    def extra_flags(self, tmp_path: Path) -> tuple[str, ...]:
+        private, public = tmp_path / "jwt.key", tmp_path / "jwt.pub"
+        subprocess.run(["openssl", "genrsa", "-out", private, "2048"], check=True, capture_output=True)
+        subprocess.run(
+            ["openssl", "rsa", "-in", private, "-pubout", "-out", public], check=True, capture_output=True
+        )
+        return (f"--auth-token=jwt,pub-key={public},priv-key={private},sign-method=RS256,ttl=10m",)
+
+    async def test_change_of_roles_ends_the_token_and_nobody_notices(
+        self, settings: EtcdSettings, cable: Cable
+    ) -> None:
+        async with open_client(settings) as client:
+            await enable_users(client)
+        async with (
+            open_client(replace(settings, username="root", password="root")) as root,
+            open_client(replace(settings, username="agent", password="secret"), dialer=cable.dial) as agent,
+            watch_prefixes(agent, ["/calico/"]) as batches,
+        ):
+            await agent.put("/calico/a", "1")
+            await inputs_until(batches, is_stored("/calico/a", b"1"))
+            await administer(root, "RoleAdd", rpc_pb2.AuthRoleAddRequest(name="change"))
+            await agent.put("/calico/a", "2")
+            await inputs_until(batches, is_put("/calico/a", b"2"))
+
+    async def test_watch_that_was_forbidden_comes_back_when_it_is_allowed(
+        self, settings: EtcdSettings, cable: Cable
+    ) -> None:
+        """To a watch etcd says of the ended token, too, that the permission is missing."""
+        async with open_client(settings) as client:
+            await enable_users(client)
+        async with (
+            open_client(replace(settings, username="root", password="root")) as root,
+            open_client(replace(settings, username="agent", password="secret"), dialer=cable.dial) as agent,
+            watch_prefixes(agent, ["/calico/"]) as batches,
+        ):
+            await agent.put("/calico/a", "1")
+            await inputs_until(batches, is_stored("/calico/a", b"1"))
+            away = rpc_pb2.AuthUserRevokeRoleRequest(name="agent", role="agent")
+            await administer(root, "UserRevokeRole", away)
+            await cable.cut()
+            cable.mend()
+            await inputs_until(batches, is_lost)
+            back = rpc_pb2.AuthUserGrantRoleRequest(user="agent", role="agent")
+            await administer(root, "UserGrantRole", back)
+            await root.put("/calico/a", "2")
+            await inputs_until(batches, is_stored("/calico/a", b"2"))
 
 
 async def let_token_expire(server: EtcdServer, client: EtcdClient) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import struct
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,22 @@ async def test_peer_that_answers_no_handshake_costs_the_time_for_connecting(nurs
         await dial(Endpoint(silent.host, silent.port, tls=True), settings)
     assert refused.value.unsent
     nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_peer_that_resets_the_handshake_may_not_speak_tls() -> None:
+    async def reset_one() -> None:
+        stream = await listener.accept()
+        await stream.receive_some(1)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        stream.socket.close()
+
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    endpoint = Endpoint("127.0.0.1", listener.socket.getsockname()[1], tls=True)
+    async with listener, trio.open_nursery() as nursery:
+        nursery.start_soon(reset_one)
+        with pytest.raises(Unavailable, match="does it speak TLS"):
+            await dial(endpoint, EtcdSettings())
 
 
 @pytest.mark.trio

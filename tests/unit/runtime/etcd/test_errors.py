@@ -30,6 +30,7 @@ from felixbgp.runtime.etcd.errors import (
         (3, "etcdserver: user name is empty", Unauthenticated),
         (3, "etcdserver: authentication failed, invalid user ID or password", Unauthenticated),
         (3, "etcdserver: revision of auth store is old", Unauthenticated),
+        (2, "auth: revision in header is old", Unauthenticated),
         (16, "etcdserver: invalid auth token", Unauthenticated),
         (7, "etcdserver: permission denied", PermissionDenied),
         (14, "etcdserver: no leader", Unavailable),
