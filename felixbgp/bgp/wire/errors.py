@@ -182,11 +182,23 @@ def describe_notification(message: NotificationMessage) -> str:
     if message.subcode in _WITH_COMMUNICATION:
         communication = decode_shutdown_communication(message.data)
         return f"{text}: {communication}" if communication else text
-    if message.subcode == CeaseSubcode.HARD_RESET and len(message.data) >= 2:
-        # RFC 8538 §3.1: the data of a Hard Reset is the NOTIFICATION it stands for. One level only, as a
-        # hostile peer could nest thousands.
-        return f"{text}: {notification_text(message.data[0], message.data[1])}"
-    return text
+    inner = decode_hard_reset(message.data) if message.subcode == CeaseSubcode.HARD_RESET else None
+    if inner is None:
+        return text
+    # One level only, as a hostile peer could nest thousands.
+    if (inner.code, inner.subcode) == (ErrorCode.CEASE, CeaseSubcode.HARD_RESET):
+        return f"{text}: {notification_text(inner.code, inner.subcode)}"
+    return f"{text}: {describe_notification(inner)}"
+
+
+def encode_hard_reset(code: int, subcode: int, data: bytes = b"") -> bytes:
+    """The data of a Cease/9: the NOTIFICATION it stands for (RFC 8538 §3.1)."""
+    return bytes((code, subcode)) + data
+
+
+def decode_hard_reset(data: bytes) -> NotificationMessage | None:
+    """The NOTIFICATION that a Hard Reset stands for; None when its data is too short to tell."""
+    return NotificationMessage(data[0], data[1], data[2:]) if len(data) >= 2 else None
 
 
 def encode_shutdown_communication(text: str) -> bytes:

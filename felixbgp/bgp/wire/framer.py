@@ -43,14 +43,14 @@ def frame(message_type: MessageType, body: bytes) -> bytes:
 class Framer:
     """Finds the messages in a stream of octets.
 
-    `octets_max` is the longest message allowed; set it to `EXTENDED_MESSAGE_OCTETS_MAX` once that was
-    negotiated.
+    `messages_octets_max` is the longest message allowed; set it to `EXTENDED_MESSAGE_OCTETS_MAX` once that
+    was negotiated.
     """
 
-    __slots__ = ("_chunks", "_data", "_error", "_needed", "_position", "_size", "octets_max")
+    __slots__ = ("_chunks", "_data", "_error", "_needed", "_position", "_size", "messages_octets_max")
 
-    def __init__(self, octets_max: int = MESSAGE_OCTETS_MAX) -> None:
-        self.octets_max = octets_max
+    def __init__(self, messages_octets_max: int = MESSAGE_OCTETS_MAX) -> None:
+        self.messages_octets_max = messages_octets_max
         self._data = b""
         self._position = 0
         self._chunks: list[bytes] = []
@@ -87,7 +87,7 @@ class Framer:
         self._join()
         start = self._position
         try:
-            message_type, length = _read_header(self._data, start, self.octets_max)
+            message_type, length = _read_header(self._data, start, self.messages_octets_max)
         except WireError as error:
             self._error = error
             self._data, self._position, self._size = b"", 0, 0

@@ -71,6 +71,8 @@ class PathAttributes:
     cluster_list: tuple[bytes, ...] = ()
     extended_communities: tuple[bytes, ...] = ()
     large_communities: tuple[tuple[int, int, int], ...] = ()
+    only_to_customer: int | None = None
+    """RFC 9234 §5: the AS number of whoever began to restrict the route; None when absent."""
     unknown: tuple[UnknownAttribute, ...] = ()
     """Optional transitive ones only, ascending by type; others are dropped on receipt."""
     partial: tuple[int, ...] = ()
@@ -101,6 +103,8 @@ class OpenMessage:
 class UpdateMessage:
     """RFC 4271 §4.3 with RFC 4760 folded in: per family, canonical NLRI bytes.
 
+    Where the peer sends path identifiers, each NLRI is the four octets of the identifier and then the
+    canonical bytes, as on the wire (RFC 7911 §3).
     Announcements with an attribute error arrive as withdrawals (RFC 7606 §2, treat-as-withdraw).
     """
 
@@ -134,6 +138,19 @@ class RouteRefreshMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerRestart:
+    """A peer's graceful restart capability (RFC 4724 §3, RFC 8538 §2)."""
+
+    restarting: bool
+    """It has restarted, and End-of-RIB must not be waited for."""
+    notification: bool
+    """NOTIFICATION and an expired hold timer leave routes to be kept, unless it is a Hard Reset."""
+    restart_time_s: int
+    families: tuple[tuple[Family, bool], ...]
+    """Each with whether the peer has preserved its forwarding state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Negotiated:
     """What both OPENs agreed on; fixed for the life of a session."""
 
@@ -148,5 +165,17 @@ class Negotiated:
     enhanced_route_refresh: bool = False
     extended_message: bool = False
     """Messages of up to 65535 octets (RFC 8654) both ways."""
+    add_path_receive: tuple[Family, ...] = ()
+    """Families in which the peer puts a path identifier before each prefix (RFC 7911)."""
+    add_path_send: tuple[Family, ...] = ()
+    """Families in which we do."""
+    extended_next_hop: tuple[Family, ...] = ()
+    """IPv4 families whose routes may have an IPv6 next hop (RFC 8950)."""
+    graceful_restart: PeerRestart | None = None
+    """The peer's capability; its `notification` counts only when both sides have it."""
+    long_lived: tuple[tuple[Family, bool, int], ...] = ()
+    """The peer's RFC 9494: family, whether forwarding state was preserved, stale time in seconds."""
+    peer_role: int | None = None
+    """What the peer says it is, a `Role` (RFC 9234)."""
     capabilities: tuple[Capability, ...] = field(default=())
     """The peer's, as received."""

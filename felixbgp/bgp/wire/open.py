@@ -1,17 +1,65 @@
-"""OPEN: octets to `OpenMessage` and back, its capabilities, its validation, and what two OPENs agree on.
+"""OPEN: octets to `OpenMessage` and back, its validation, and what two OPENs agree on.
 
-RFC 4271 §4.2 and §6.2; RFC 5492 (capabilities), 9072 (extended optional parameters length), 4760 §8
-(multiprotocol), 6793 (four-octet AS numbers), 2918 and 7313 (route refresh), 8654 (extended messages),
-6286 (identifiers), 7607 (AS 0).
+RFC 4271 §4.2 and §6.2; RFC 5492 (capabilities), 9072 (extended optional parameters length), 6793 (four-octet
+AS numbers), 6286 (identifiers), 7607 (AS 0), 9234 §4.2 (roles), 7911 §5 (add-path). The names of
+`capabilities` are given on here, for whoever makes an OPEN.
 """
 
-from enum import IntEnum
+from dataclasses import replace
 from typing import Final
 
+from felixbgp.bgp.wire.capabilities import (
+    ENHANCED_ROUTE_REFRESH,
+    EXTENDED_MESSAGE,
+    ROUTE_REFRESH,
+    CapabilityCode,
+    Role,
+    add_path,
+    extended_next_hop,
+    four_octet_as,
+    graceful_restart,
+    is_well_formed,
+    long_lived,
+    multiprotocol,
+    read_add_path,
+    read_extended_next_hop,
+    read_families,
+    read_four_octet_as,
+    read_graceful_restart,
+    read_long_lived,
+    read_roles,
+    role,
+)
 from felixbgp.bgp.wire.errors import ErrorCode, OpenSubcode, WireError
 from felixbgp.bgp.wire.framer import HEADER_OCTETS, MESSAGE_OCTETS_MAX, bad_message_length, frame
-from felixbgp.bgp.wire.messages import Capability, MessageType, Negotiated, OpenMessage
+from felixbgp.bgp.wire.messages import Capability, MessageType, Negotiated, OpenMessage, PeerRestart
 from felixbgp.net import IPV4, Address, Family
+
+__all__ = [
+    "AS_TRANS",
+    "AS_TWO_OCTETS_MAX",
+    "ENHANCED_ROUTE_REFRESH",
+    "EXTENDED_MESSAGE",
+    "ROUTE_REFRESH",
+    "VERSION",
+    "CapabilityCode",
+    "Role",
+    "add_path",
+    "as_number_of",
+    "decode_open",
+    "encode_open",
+    "extended_next_hop",
+    "families_of",
+    "four_octet_as",
+    "graceful_restart",
+    "has_capability",
+    "long_lived",
+    "make_open",
+    "multiprotocol",
+    "negotiate",
+    "role",
+    "validate_open",
+]
 
 VERSION: Final = 4
 AS_TRANS: Final = 23456
@@ -22,45 +70,6 @@ _CAPABILITIES_PARAMETER: Final = 2
 _EXTENDED_PARAMETERS: Final = 255
 _FIXED_OCTETS: Final = 10
 _NANOSECONDS: Final = 1_000_000_000
-
-
-class CapabilityCode(IntEnum):
-    """The capabilities that have a name here; any other is carried by its number."""
-
-    MULTIPROTOCOL = 1
-    ROUTE_REFRESH = 2
-    EXTENDED_NEXT_HOP = 5
-    EXTENDED_MESSAGE = 6
-    ROLE = 9
-    GRACEFUL_RESTART = 64
-    FOUR_OCTET_AS = 65
-    ADD_PATH = 69
-    ENHANCED_ROUTE_REFRESH = 70
-    LONG_LIVED_GRACEFUL_RESTART = 71
-    FQDN = 73
-    ROUTE_REFRESH_CISCO = 128
-
-
-_VALUE_OCTETS: Final[dict[int, int]] = {
-    CapabilityCode.MULTIPROTOCOL: 4,
-    CapabilityCode.FOUR_OCTET_AS: 4,
-}
-"""Capabilities whose value we read, and the one length it can have."""
-
-ROUTE_REFRESH: Final = Capability(CapabilityCode.ROUTE_REFRESH)
-ENHANCED_ROUTE_REFRESH: Final = Capability(CapabilityCode.ENHANCED_ROUTE_REFRESH)
-EXTENDED_MESSAGE: Final = Capability(CapabilityCode.EXTENDED_MESSAGE)
-
-
-def multiprotocol(family: Family) -> Capability:
-    """RFC 4760 §8."""
-    value = b"%b\0%c" % (family.afi.to_bytes(2, "big"), family.safi)
-    return Capability(CapabilityCode.MULTIPROTOCOL, value)
-
-
-def four_octet_as(number: int) -> Capability:
-    """RFC 6793 §3."""
-    return Capability(CapabilityCode.FOUR_OCTET_AS, number.to_bytes(4, "big"))
 
 
 def make_open(
@@ -82,19 +91,13 @@ def make_open(
 
 def families_of(message: OpenMessage) -> tuple[Family, ...]:
     """The families an OPEN offers, in its order; without any multiprotocol capability IPv4 unicast."""
-    found: dict[Family, None] = {}
-    for one in message.capabilities:
-        if one.code == CapabilityCode.MULTIPROTOCOL and len(one.value) == 4:
-            found[Family(int.from_bytes(one.value[:2], "big"), one.value[3])] = None
-    return tuple(found) or (IPV4,)
+    return read_families(message.capabilities) or (IPV4,)
 
 
 def as_number_of(message: OpenMessage) -> int:
     """The AS number of the sender: that of the four-octet capability, else the two-octet field."""
-    for one in message.capabilities:
-        if one.code == CapabilityCode.FOUR_OCTET_AS and len(one.value) == 4:
-            return int.from_bytes(one.value, "big")
-    return message.my_as
+    number = read_four_octet_as(message.capabilities)
+    return message.my_as if number is None else number
 
 
 def has_capability(message: OpenMessage, *codes: int) -> bool:
@@ -194,9 +197,19 @@ def _malformed(text: str) -> WireError:
 
 
 def validate_open(
-    message: OpenMessage, *, expected_as: int, local_as: int, local_identifier: Address
+    message: OpenMessage,
+    *,
+    expected_as: int,
+    local_as: int,
+    local_identifier: Address,
+    role: Role | None = None,
+    role_strict: bool = False,
 ) -> None:
-    """Judge a peer's OPEN (RFC 4271 §6.2); raises `WireError` at the first thing that is wrong."""
+    """Judge a peer's OPEN (RFC 4271 §6.2); raises `WireError` at the first thing that is wrong.
+
+    `role` is ours towards this peer (RFC 9234), None when there is none; `role_strict` refuses a peer that
+    tells none.
+    """
     if message.version != VERSION:
         raise WireError(
             ErrorCode.OPEN_MESSAGE,
@@ -205,7 +218,8 @@ def validate_open(
             f"version {message.version} is not supported",
         )
     for one in message.capabilities:
-        if _VALUE_OCTETS.get(one.code, len(one.value)) != len(one.value):
+        # RFC 7911 §4 has malformed ADD-PATH ignored; for the others RFC 4271 §6.2 stands.
+        if one.code != CapabilityCode.ADD_PATH and not is_well_formed(one):
             raise _malformed(f"capability {one.code} cannot have {len(one.value)} octets")
     _validate_as(message, expected_as)
     if message.hold_time_s in (1, 2):
@@ -218,6 +232,7 @@ def validate_open(
         raise _bad_identifier("the BGP identifier is zero")
     if expected_as == local_as and message.bgp_identifier == local_identifier:
         raise _bad_identifier("an internal peer has our own BGP identifier")
+    _validate_role(read_roles(message.capabilities), role, role_strict)
 
 
 def _validate_as(message: OpenMessage, expected_as: int) -> None:
@@ -237,6 +252,31 @@ def _bad_identifier(text: str) -> WireError:
     return WireError(ErrorCode.OPEN_MESSAGE, OpenSubcode.BAD_BGP_IDENTIFIER, text=text)
 
 
+_ROLE_OF_THE_OTHER: Final = {
+    Role.PROVIDER: Role.CUSTOMER,
+    Role.CUSTOMER: Role.PROVIDER,
+    Role.ROUTE_SERVER: Role.ROUTE_SERVER_CLIENT,
+    Role.ROUTE_SERVER_CLIENT: Role.ROUTE_SERVER,
+    Role.PEER: Role.PEER,
+}
+"""RFC 9234 §4.2, Table 2."""
+
+
+def _validate_role(theirs: tuple[int, ...], ours: Role | None, strict: bool) -> None:
+    """RFC 9234 §4.2."""
+    if len(theirs) > 1:
+        text = f"the peer has several roles: {', '.join(map(str, theirs))}"
+    elif ours is None or (not theirs and not strict):
+        return
+    elif not theirs:
+        text = "the peer tells no role"
+    elif theirs[0] != _ROLE_OF_THE_OTHER[ours]:
+        text = f"the peer's role {theirs[0]} does not go with our role {int(ours)}"
+    else:
+        return
+    raise WireError(ErrorCode.OPEN_MESSAGE, OpenSubcode.ROLE_MISMATCH, text=text)
+
+
 def negotiate(local: OpenMessage, remote: OpenMessage) -> Negotiated:
     """What our OPEN and a valid one of the peer agree on.
 
@@ -254,6 +294,8 @@ def negotiate(local: OpenMessage, remote: OpenMessage) -> Negotiated:
             "there is no address family that both sides speak",
         )
     hold_time_s = min(local.hold_time_s, remote.hold_time_s)
+    receive, send = _add_path(families, local, remote)
+    ours, theirs = (read_extended_next_hop(one.capabilities) for one in (local, remote))
     return Negotiated(
         families=families,
         peer_as=as_number_of(remote),
@@ -265,8 +307,34 @@ def negotiate(local: OpenMessage, remote: OpenMessage) -> Negotiated:
         route_refresh=_both(local, remote, CapabilityCode.ROUTE_REFRESH, CapabilityCode.ROUTE_REFRESH_CISCO),
         enhanced_route_refresh=_both(local, remote, CapabilityCode.ENHANCED_ROUTE_REFRESH),
         extended_message=_both(local, remote, CapabilityCode.EXTENDED_MESSAGE),
+        add_path_receive=receive,
+        add_path_send=send,
+        extended_next_hop=tuple(one for one in families if one in ours and one in theirs),
+        graceful_restart=_graceful_restart(local, remote),
+        long_lived=read_long_lived(remote.capabilities),
+        peer_role=next(iter(read_roles(remote.capabilities)), None),
         capabilities=remote.capabilities,
     )
+
+
+def _add_path(
+    families: tuple[Family, ...], local: OpenMessage, remote: OpenMessage
+) -> tuple[tuple[Family, ...], tuple[Family, ...]]:
+    """In which families they put identifiers before prefixes, and in which we do (RFC 7911 §5)."""
+    ours, theirs = read_add_path(local.capabilities), read_add_path(remote.capabilities)
+    both = [one for one in families if one in ours and one in theirs]
+    receive = tuple(one for one in both if ours[one].receive and theirs[one].send)
+    send = tuple(one for one in both if ours[one].send and theirs[one].receive)
+    return receive, send
+
+
+def _graceful_restart(local: OpenMessage, remote: OpenMessage) -> PeerRestart | None:
+    theirs = read_graceful_restart(remote.capabilities)
+    ours = read_graceful_restart(local.capabilities)
+    if theirs is None or (ours is not None and ours.notification):
+        return theirs
+    # RFC 8538 §2: the N bit of one side alone has no effect.
+    return replace(theirs, notification=False)
 
 
 def _both(local: OpenMessage, remote: OpenMessage, *codes: int) -> bool:

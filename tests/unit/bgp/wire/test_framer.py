@@ -71,7 +71,7 @@ def test_extended_messages_are_taken_once_allowed(message_type: MessageType) -> 
     framer = Framer(EXTENDED_MESSAGE_OCTETS_MAX)
     framer.feed(message)
     assert framer.next_message() == (message_type, bytes(65516))
-    framer.octets_max = 4096
+    framer.messages_octets_max = 4096
     framer.feed(message)
     with pytest.raises(WireError) as caught:
         framer.next_message()
