@@ -5,19 +5,20 @@ from collections.abc import Container, Iterable, Mapping
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.rib.adj_rib_out import Member, Outlet
 from felixbgp.bgp.rib.export import ExportView
-from felixbgp.bgp.rib.loc_rib import LocRib
-from felixbgp.bgp.rib.update_groups import UpdateGroup
+from felixbgp.bgp.rib.loc_rib import Decided, LocRib
+from felixbgp.bgp.rib.update_groups import PathNumbers, UpdateGroup
 from felixbgp.net import Family, Nlri
 
 
 class Advertising:
     """All update groups of a speaker, by export view; a group lives as long as it has members."""
 
-    __slots__ = ("_groups", "_loc_ribs")
+    __slots__ = ("_groups", "_loc_ribs", "_numbers")
 
     def __init__(self, loc_ribs: Mapping[Family, LocRib]) -> None:
         self._loc_ribs = loc_ribs
         self._groups: dict[ExportView, UpdateGroup] = {}
+        self._numbers = PathNumbers()
 
     def join(self, view: ExportView, peer: PeerId, outlet: Outlet, now: int) -> None:
         """A session was established."""
@@ -47,12 +48,12 @@ class Advertising:
         """A peer asks for everything again; `marks` are the messages before and after."""
         self._groups[view].refresh(peer, *marks, now)
 
-    def mark(self, family: Family, nlris: list[Nlri]) -> None:
-        """The selected paths of these prefixes changed."""
-        if nlris:
+    def mark(self, family: Family, decided: Decided) -> None:
+        """Paths of these prefixes changed: for most peers only the selected one counts."""
+        if decided.touched:
             for view, group in self._groups.items():
                 if view.family == family:
-                    group.mark(nlris)
+                    group.mark(decided.touched if view.add_path else decided.moved)
 
     def release(self, family: Family, nlris: Iterable[Nlri]) -> None:
         """The kernel is ready for these prefixes."""
@@ -90,7 +91,7 @@ class Advertising:
     def _group(self, view: ExportView) -> UpdateGroup:
         group = self._groups.get(view)
         if group is None:
-            group = self._groups[view] = UpdateGroup(view, self._loc_ribs[view.family])
+            group = self._groups[view] = UpdateGroup(view, self._loc_ribs[view.family], self._numbers)
         return group
 
     def _tidy(self, view: ExportView) -> None:

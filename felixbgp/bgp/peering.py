@@ -19,6 +19,7 @@ from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot
+from felixbgp.bgp.wire.framer import EXTENDED_MESSAGE_OCTETS_MAX, MESSAGE_OCTETS_MAX
 from felixbgp.bgp.wire.messages import Negotiated
 from felixbgp.net import Address, Family
 
@@ -88,7 +89,10 @@ class Peering:
             if family in loc_ribs:
                 acceptance = self._acceptance(family, speaker, local)
                 policy = self._policy(self.config.import_policy)
-                exchange.ribs[family] = AdjRibIn(loc_ribs[family], peer, acceptance, policy)
+                identified = family in negotiated.add_path_receive
+                exchange.ribs[family] = AdjRibIn(
+                    loc_ribs[family], peer, acceptance, policy, identified=identified
+                )
                 exchange.views[family] = self.export_view(family, speaker, exchange)
         return exchange
 
@@ -115,6 +119,10 @@ class Peering:
             policy=self._policy(self.config.export_policy),
             four_octet_as=exchange.negotiated.four_octet_as,
             as_path_edits=self._as_path_edits(),
+            add_path=family in exchange.negotiated.add_path_send,
+            message_octets_max=(
+                EXTENDED_MESSAGE_OCTETS_MAX if exchange.negotiated.extended_message else MESSAGE_OCTETS_MAX
+            ),
         )
 
     def snapshot(self, advertised: int) -> PeerSnapshot:

@@ -1,5 +1,8 @@
 """Adj-RIB-In of one peer and family (RFC 4271 §3.2): what the peer announced, and what became of it.
 
+Routes are keyed as they come: by NLRI, or where the peer sends several paths per prefix (RFC 7911) by the
+four octets of the path's identifier and the NLRI.
+
 Everything received is kept, also what is not eligible or was rejected, so that a change of policy takes
 effect on what is here and needs no session reset and no ROUTE-REFRESH.
 """
@@ -26,6 +29,7 @@ class AdjRibIn:
     __slots__ = (
         "_acceptance",
         "_filtered",
+        "_identifier_octets",
         "_ineligible_count",
         "_loc_rib",
         "_paths",
@@ -37,15 +41,25 @@ class AdjRibIn:
         "end_of_rib",
     )
 
-    def __init__(self, loc_rib: LocRib, peer: PathPeer, acceptance: Acceptance, policy: Policy) -> None:
+    def __init__(
+        self,
+        loc_rib: LocRib,
+        peer: PathPeer,
+        acceptance: Acceptance,
+        policy: Policy,
+        *,
+        identified: bool = False,
+    ) -> None:
+        """`identified`: every NLRI of this peer comes behind a path identifier."""
         self._loc_rib = loc_rib
+        self._identifier_octets = 4 if identified else 0
         self._peer = peer
         self._acceptance = acceptance
         self._view = PolicyView(policy, loc_rib.family, RouteSource.BGP, "")
         self._routes: dict[Nlri, Path] = {}
         self._filtered: dict[Nlri, str] = {}
         self._ineligible_count = 0
-        self._paths: dict[PathAttributes, Path] = {}
+        self._paths: dict[tuple[PathAttributes, bytes], Path] = {}
         self._sweep_at = SWEEP_FIRST
         self._stale: dict[Nlri, None] = {}
         self.end_of_rib = False
@@ -66,9 +80,13 @@ class AdjRibIn:
 
     def announce(self, attributes: PathAttributes, nlris: Sequence[Nlri]) -> None:
         """The peer announced these prefixes; what it announced for them before is replaced."""
-        path = self._path(attributes)
-        for nlri in nlris:
-            self._set(nlri, path)
+        if self._identifier_octets:
+            for nlri in nlris:
+                self._set(nlri, self._path(attributes, nlri[:4]))
+        else:
+            path = self._path(attributes, b"")
+            for nlri in nlris:
+                self._set(nlri, path)
         if self._stale:
             for nlri in nlris:
                 self._stale.pop(nlri, None)
@@ -100,8 +118,8 @@ class AdjRibIn:
         self._peer = peer
         self._acceptance = acceptance
         self._view = PolicyView(policy, self._loc_rib.family, RouteSource.BGP, "")
-        renewed = {path: self._new_path(path.received) for path in self._paths.values()}
-        self._paths = {attributes: renewed[path] for attributes, path in self._paths.items()}
+        renewed = {path: self._new_path(path.received, path.path_id) for path in self._paths.values()}
+        self._paths = {key: renewed[path] for key, path in self._paths.items()}
         for nlri, path in list(self._routes.items()):
             self._set(nlri, renewed[path])
 
@@ -132,14 +150,15 @@ class AdjRibIn:
             self._ineligible_count += 1
             after = None
         else:
-            accepted, rule = self._view.constant or self._view.decide(nlri)
+            accepted, rule = self._view.constant or self._view.decide(nlri[self._identifier_octets :])
             if not accepted:
                 self._filtered[nlri] = rule
                 after = None
-        self._loc_rib.replace(nlri, before, after)
+        self._loc_rib.replace(nlri[self._identifier_octets :], before, after)
 
     def _remove(self, nlri: Nlri) -> None:
-        self._loc_rib.replace(nlri, self._forget(nlri, self._routes.pop(nlri)), None)
+        path = self._forget(nlri, self._routes.pop(nlri))
+        self._loc_rib.replace(nlri[self._identifier_octets :], path, None)
 
     def _forget(self, nlri: Nlri, path: Path) -> Path | None:
         """Take back the verdict on a route; returns its path if the Loc-RIB has it."""
@@ -150,24 +169,27 @@ class AdjRibIn:
             return None
         return path
 
-    def _path(self, attributes: PathAttributes) -> Path:
-        path = self._paths.get(attributes)
+    def _path(self, attributes: PathAttributes, path_id: bytes) -> Path:
+        # Two paths of one prefix are two, also where they say the same.
+        key = (attributes, path_id)
+        path = self._paths.get(key)
         if path is None:
             if len(self._paths) >= self._sweep_at:
                 self._sweep()
-            path = self._paths[attributes] = self._new_path(attributes)
+            path = self._paths[key] = self._new_path(attributes, path_id)
         return path
 
-    def _new_path(self, attributes: PathAttributes) -> Path:
+    def _new_path(self, attributes: PathAttributes, path_id: bytes) -> Path:
         return Path(
             self._acceptance.amended(attributes),
             self._peer,
             ineligible=self._acceptance.refusal(attributes),
             received=attributes,
+            path_id=path_id,
         )
 
     def _sweep(self) -> None:
         """Forget attribute sets that no route has any more."""
         used = dict.fromkeys(self._routes.values())
-        self._paths = {attributes: path for attributes, path in self._paths.items() if path in used}
+        self._paths = {key: path for key, path in self._paths.items() if path in used}
         self._sweep_at = max(SWEEP_FIRST, 2 * len(self._paths))

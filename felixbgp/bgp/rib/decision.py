@@ -28,6 +28,7 @@ class SelectionReason(Enum):
     IDENTIFIER = "lower BGP Identifier or ORIGINATOR_ID"
     CLUSTER_LIST = "shorter CLUSTER_LIST"
     PEER_ADDRESS = "lower peer address"
+    PATH_IDENTIFIER = "lower path identifier"
 
 
 class Best(NamedTuple):
@@ -36,7 +37,7 @@ class Best(NamedTuple):
     path: Path
     reason: SelectionReason
     equal: tuple[Path, ...]
-    """The paths that are as good but for the last three steps, which only break ties; `path` is the first."""
+    """The paths that are as good but for the last steps, which only break ties; `path` is the first."""
 
 
 def best_path(paths: Sequence[Path]) -> Best:
@@ -69,6 +70,7 @@ def best_path(paths: Sequence[Path]) -> Best:
     # 8. The lowest BGP Identifier (§9.1.2.2 f), or ORIGINATOR_ID (RFC 4456 §9).
     # 9. The fewest reflections (RFC 4456 §9).
     # 10. The lowest peer address (§9.1.2.2 g); the port tells apart two peers at one address.
+    # 11. The lowest path identifier, among several paths of one peer (RFC 7911).
     equal = tuple(sorted(left, key=_tie_breakers))
     best, second = _tie_breakers(equal[0]), _tie_breakers(equal[1])
     step = next((step for step, one, other in zip(_TIE_STEPS, best, second, strict=True) if one != other))
@@ -121,9 +123,14 @@ def _peer_address(path: Path) -> tuple[int, bytes, int]:
     return (len(peer.address), bytes(peer.address), peer.port)
 
 
-_TIE_STEPS: Final = (SelectionReason.IDENTIFIER, SelectionReason.CLUSTER_LIST, SelectionReason.PEER_ADDRESS)
+_TIE_STEPS: Final = (
+    SelectionReason.IDENTIFIER,
+    SelectionReason.CLUSTER_LIST,
+    SelectionReason.PEER_ADDRESS,
+    SelectionReason.PATH_IDENTIFIER,
+)
 
 
-def _tie_breakers(path: Path) -> tuple[bytes, int, tuple[int, bytes, int]]:
-    """What steps 8 to 10 look at, in their order."""
-    return path.identifier, len(path.attributes.cluster_list), _peer_address(path)
+def _tie_breakers(path: Path) -> tuple[bytes, int, tuple[int, bytes, int], bytes]:
+    """What steps 8 to 11 look at, in their order."""
+    return path.identifier, len(path.attributes.cluster_list), _peer_address(path), path.path_id

@@ -19,13 +19,10 @@ from typing import Final, NamedTuple
 from felixbgp.bgp.config import NextHopMode, PeerId
 from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.path import DEFAULT_LOCAL_PREF, Path
+from felixbgp.bgp.wire.communities import NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
+from felixbgp.bgp.wire.framer import MESSAGE_OCTETS_MAX
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
 from felixbgp.net import Address, Family
-
-NO_EXPORT: Final = 0xFFFFFF01
-NO_ADVERTISE: Final = 0xFFFFFF02
-NO_EXPORT_SUBCONFED: Final = 0xFFFFFF03
-"""RFC 1997; without confederations the last means the same as NO_EXPORT."""
 
 SEGMENT_ASNS_MAX: Final = 255
 """The count of AS numbers in a segment is one octet (RFC 4271 §4.3)."""
@@ -45,6 +42,14 @@ class ExportView(NamedTuple):
     policy: Policy
     four_octet_as: bool = True
     as_path_edits: "AsPathEdits | None" = None
+    add_path: bool = False
+    """Tell every path, each with an identifier (RFC 7911), instead of the best one."""
+    message_octets_max: int = MESSAGE_OCTETS_MAX
+
+    @property
+    def identifier_octets(self) -> int:
+        """How many octets of path identifier come before every NLRI."""
+        return 4 if self.add_path else 0
 
 
 class AsPathEdits(NamedTuple):

@@ -28,6 +28,13 @@ class Multipath(NamedTuple):
     internal: int = 1
 
 
+class Decided(NamedTuple):
+    """The prefixes whose path is another one now, and all whose paths changed in any way."""
+
+    moved: list[Nlri]
+    touched: list[Nlri]
+
+
 class Choice:
     """The outcome for one set of candidates: the path to use, and what the outside sees of it."""
 
@@ -124,7 +131,7 @@ class LocRib:
         """Every prefix with a selected route, as an ordered set of its own."""
         return dict.fromkeys(self._selected)
 
-    def decide(self, budget: int, changes: list[RouteChange]) -> list[Nlri]:
+    def decide(self, budget: int, changes: list[RouteChange]) -> Decided:
         """Decide for up to `budget` prefixes; appends what the outside sees and returns what to export again.
 
         A prefix is exported again when its path is another object, for that may differ in what the export
@@ -132,7 +139,8 @@ class LocRib:
         """
         moved: list[Nlri] = []
         selected = self._selected
-        for nlri, _ in take_first(self._dirty, budget):
+        touched = [nlri for nlri, _ in take_first(self._dirty, budget)]
+        for nlri in touched:
             old = selected.get(nlri)
             choice = self._choice(nlri)
             if choice is None:
@@ -147,7 +155,7 @@ class LocRib:
                     moved.append(nlri)
                 if old is None or not _same_route(old.selected, choice.selected):
                     changes.append(RouteChange(self.family, nlri, choice.selected))
-        return moved
+        return Decided(moved, touched)
 
     def _choice(self, nlri: Nlri) -> Choice | None:
         paths = self._candidates.get(nlri)

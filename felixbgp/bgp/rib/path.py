@@ -51,6 +51,7 @@ class Path:
         "interface",
         "local_pref",
         "neighbour_as",
+        "path_id",
         "peer",
         "received",
         "source",
@@ -65,10 +66,13 @@ class Path:
         interface: str = "",
         ineligible: str = "",
         received: PathAttributes | None = None,
+        path_id: bytes = b"",
     ) -> None:
         self.attributes = attributes
         self.received = attributes if received is None else received
         """What the peer sent, where what we go on with is something else."""
+        self.path_id = path_id
+        """The peer's identifier of the path (RFC 7911 §3), 4 octets; b"" where it sends none."""
         self.peer = peer
         self.source = source
         self.interface = interface

@@ -8,6 +8,9 @@
                        │ one encoding
                  outbox of each peer's connection
 
+Where peers are sent several paths per prefix (RFC 7911), everything here is keyed by path identifier and NLRI
+instead of by NLRI; the octets of such a key are those that go onto the wire.
+
 A table that cannot go on as one is split, and tables that have come to say the same are joined again.
 """
 
@@ -38,6 +41,23 @@ OUTDATED: Final = Export(None, None, via_us=False)
 """What a peer that asks for its routes again is taken to know: something, and never the right thing."""
 
 
+class PathNumbers:
+    """The path identifiers that we send: one per source of paths, so a path keeps its own (RFC 7911 §5)."""
+
+    __slots__ = ("_identifiers",)
+
+    def __init__(self) -> None:
+        self._identifiers: dict[tuple[PeerId | None, bytes], bytes] = {}
+
+    def identifier(self, path: Path) -> bytes:
+        """Four octets; no two paths of one prefix have the same."""
+        source = (None if path.peer is None else path.peer.peer, path.path_id)
+        known = self._identifiers.get(source)
+        if known is None:
+            known = self._identifiers[source] = (len(self._identifiers) + 1).to_bytes(4, "big")
+        return known
+
+
 class UpdateGroup:
     """The peers of one export view: what they should know, and their tables."""
 
@@ -45,7 +65,9 @@ class UpdateGroup:
         "_changed",
         "_exports",
         "_interned",
+        "_keys",
         "_loc_rib",
+        "_numbers",
         "_policies",
         "_source_counts",
         "_tables",
@@ -53,9 +75,11 @@ class UpdateGroup:
         "view",
     )
 
-    def __init__(self, view: ExportView, loc_rib: LocRib) -> None:
+    def __init__(self, view: ExportView, loc_rib: LocRib, numbers: PathNumbers) -> None:
         self.view = view
         self._loc_rib = loc_rib
+        self._numbers = numbers
+        self._keys: dict[Nlri, tuple[Nlri, ...]] = {}
         self._wanted: dict[Nlri, Export] = {}
         self._changed: dict[Nlri, None] = loc_rib.prefixes()
         self._source_counts: dict[PeerId | None, int] = {}
@@ -140,32 +164,45 @@ class UpdateGroup:
         for table in self._tables:
             if table.waiting:
                 for nlri in nlris:
-                    table.release(nlri)
+                    for key in self._keys.get(nlri, (nlri,)):
+                        table.release(key)
 
     def settle(self, budget: int) -> int:
         """Work out for up to `budget` changed prefixes what the peers should know; returns how many."""
         batch = take_first(self._changed, budget)
         wanted = self._wanted
         for nlri, _ in batch:
-            old = wanted.get(nlri)
-            new = self._export(nlri)
-            if new is old or (new is not None and new.same(old)):
-                continue
-            if old is not None:
-                self._source_counts[old.source] -= 1
-            if new is None:
-                del wanted[nlri]
-            else:
-                wanted[nlri] = new
-                self._source_counts[new.source] = self._source_counts.get(new.source, 0) + 1
-            for table in self._tables:
-                table.note(nlri, old, new)
+            for key, new in self._exports_of(nlri):
+                old = wanted.get(key)
+                if new is old or (new is not None and new.same(old)):
+                    continue
+                if old is not None:
+                    self._source_counts[old.source] -= 1
+                if new is None:
+                    del wanted[key]
+                else:
+                    wanted[key] = new
+                    self._source_counts[new.source] = self._source_counts.get(new.source, 0) + 1
+                for table in self._tables:
+                    table.note(key, old, new)
         return len(batch)
 
-    def _export(self, nlri: Nlri) -> Export | None:
-        path = self._loc_rib.path(nlri)
-        if path is None:
-            return None
+    def _exports_of(self, nlri: Nlri) -> Iterable[tuple[Nlri, Export | None]]:
+        """What the peers should know of a prefix now, under every key that they may know something of."""
+        if not self.view.add_path:
+            path = self._loc_rib.path(nlri)
+            return ((nlri, None if path is None else self._export(nlri, path)),)
+        exports: dict[Nlri, Export] = {}
+        for path in self._loc_rib.candidates(nlri):
+            wanted = self._export(nlri, path)
+            if wanted is not None:
+                exports[self._numbers.identifier(path) + nlri] = wanted
+        before = self._keys.pop(nlri, ())
+        if exports:
+            self._keys[nlri] = tuple(exports)
+        return [(key, exports.get(key)) for key in dict.fromkeys((*before, *exports))]
+
+    def _export(self, nlri: Nlri, path: Path) -> Export | None:
         key = (path.source, path.interface)
         policy = self._policies.get(key)
         if policy is None:
@@ -218,7 +255,7 @@ class UpdateGroup:
             source = known.source if known is not None and known.source in table.members else None
             by_source.setdefault(source, []).append(nlri)
         for source, nlris in by_source.items():
-            _send(_others(table, source), encode_withdrawals(family, nlris))
+            _send(_others(table, source), encode_withdrawals(family, nlris, self.view.message_octets_max))
 
     def _announce(
         self, table: AdjRibOut, batch: Sequence[tuple[Nlri, Export | None]], held: Container[Nlri]
@@ -226,7 +263,7 @@ class UpdateGroup:
         by_export: dict[Export, list[Nlri]] = {}
         for nlri, known in batch:
             wanted = self._wanted[nlri]
-            if wanted.via_us and nlri in held:
+            if wanted.via_us and nlri[self.view.identifier_octets :] in held:
                 table.waiting[nlri] = known
                 continue
             nlris = by_export.get(wanted)
@@ -239,13 +276,20 @@ class UpdateGroup:
             if wanted.attributes is None:
                 continue
             messages = encode_announcements(
-                view.family, wanted.attributes, nlris, four_octet_as=view.four_octet_as
+                view.family,
+                wanted.attributes,
+                nlris,
+                four_octet_as=view.four_octet_as,
+                max_length=view.message_octets_max,
             )
             if messages:
                 _send(_others(table, wanted.source), messages)
             else:
                 # RFC 8654 §4: attributes that fit into no message. What was told before is no longer true.
-                _send(_others(table, wanted.source), encode_withdrawals(view.family, nlris))
+                _send(
+                    _others(table, wanted.source),
+                    encode_withdrawals(view.family, nlris, view.message_octets_max),
+                )
         self._retract(table, dict(batch), by_export)
 
     def _retract(
@@ -261,7 +305,7 @@ class UpdateGroup:
                 continue
             gone = [nlri for nlri in nlris if _knew(known[nlri], member.peer)]
             if gone:
-                _send((member,), encode_withdrawals(self.view.family, gone))
+                _send((member,), encode_withdrawals(self.view.family, gone, self.view.message_octets_max))
 
     def _complete(self, table: AdjRibOut, now: int) -> None:
         """Say that the table is complete, once it is, or as far as it will be in time."""

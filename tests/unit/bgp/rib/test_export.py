@@ -5,9 +5,6 @@ import pytest
 from felixbgp.bgp.config import NextHopMode
 from felixbgp.bgp.policy.types import Policy, RouteSource
 from felixbgp.bgp.rib.export import (
-    NO_ADVERTISE,
-    NO_EXPORT,
-    NO_EXPORT_SUBCONFED,
     AsPathEdits,
     Export,
     ExportView,
@@ -16,6 +13,7 @@ from felixbgp.bgp.rib.export import (
     prepended,
 )
 from felixbgp.bgp.rib.path import Path
+from felixbgp.bgp.wire.communities import NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
 from felixbgp.net import IPV4, IPV6, Address
 from tests.support.paths import OUR_AS, as_set, own_path, path, path_peer, sequence
