@@ -3,30 +3,39 @@
 import pytest
 import trio
 
+from felixbgp.cluster.inputs import KeyDeleted
 from felixbgp.lab.etcd import EtcdServer
-from felixbgp.runtime.etcd import EtcdSettings, LeasedKey, LeaseLost, keep_alive, open_client
+from felixbgp.runtime.etcd import EtcdSettings, LeasedKey, LeaseLost, keep_alive, open_client, watch_prefixes
 from felixbgp.runtime.etcd.client import EtcdClient
+from felixbgp.runtime.etcd.errors import EtcdError
 from felixbgp.runtime.etcd.lease import LeaseKeeper
+from tests.integration.etcd.conftest import inputs_until, is_put, is_stored
 
 pytestmark = pytest.mark.trio
 
 TTL_SECONDS = 2
-"""The shortest that etcd grants with its default election timeout."""
+"""Short, and long enough to be confirmed in time on a busy machine."""
 
 
 async def test_lease_is_kept_beyond_its_time(settings: EtcdSettings) -> None:
-    async with open_client(settings) as client:
+    async with open_client(settings) as client, trio.open_nursery() as nursery:
         lease = await client.grant_lease(TTL_SECONDS)
         await client.put("/alive", "x", lease=lease)
-        keeper = LeaseKeeper(client, lease)
-        started_at = keeper.confirmed_at
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(keeper.run)
-            with trio.fail_after(30):
-                while keeper.confirmed_at < started_at + 1.5 * TTL_SECONDS:  # noqa: ASYNC110 - time is the subject
-                    await trio.sleep(0.05)
+        nursery.start_soon(keep_alive, client, lease)
+        async with watch_prefixes(client, ["/alive"]) as batches:
+            with trio.move_on_after(2 * TTL_SECONDS) as time:
+                await inputs_until(batches, lambda each: isinstance(each, KeyDeleted))
+            assert time.cancelled_caught
             assert await client.get("/alive") is not None
-            nursery.cancel_scope.cancel()
+        nursery.cancel_scope.cancel()
+
+
+async def test_lease_that_nobody_keeps_takes_its_key_away(settings: EtcdSettings) -> None:
+    async with open_client(settings) as client:
+        lease = await client.grant_lease(1)
+        await client.put("/alive", "x", lease=lease)
+        async with watch_prefixes(client, ["/alive"]) as batches:
+            await inputs_until(batches, lambda each: isinstance(each, KeyDeleted))
 
 
 async def test_revoked_lease_is_lost(settings: EtcdSettings) -> None:
@@ -51,41 +60,49 @@ async def test_silent_etcd_loses_the_lease_after_two_thirds(
 
 
 async def test_leased_key_comes_back_and_goes_with_us(settings: EtcdSettings) -> None:
-    async with open_client(settings) as client:
+    async with open_client(settings) as client, watch_prefixes(client, ["/alive"]) as batches:
         key = LeasedKey(client, "/alive", "node-1", ttl_seconds=TTL_SECONDS)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(key.run)
-            await key.held.wait()
+            await inputs_until(batches, is_stored("/alive", b"node-1"))
             first = await lease_of(client)
+            assert first
             await client.revoke_lease(first)
-            with trio.fail_after(30):
-                while (second := await lease_of(client)) in {0, first}:
-                    pass
-            assert second
+            seen = await inputs_until(batches, is_put("/alive", b"node-1"))
+            assert KeyDeleted in map(type, seen)
+            assert await lease_of(client) not in {0, first}
             nursery.cancel_scope.cancel()
         assert await client.get("/alive") is None
         assert not key.is_held
 
 
+class Observed(LeasedKey):
+    """Tells of its failures."""
+
+    def __init__(self, client: EtcdClient) -> None:
+        super().__init__(client, "/alive", "node-1", ttl_seconds=TTL_SECONDS)
+        self.lost = trio.Event()
+
+    def _on_failure(self, error: EtcdError) -> None:
+        super()._on_failure(error)
+        if isinstance(error, LeaseLost):
+            self.lost.set()
+            self.held = trio.Event()
+
+
 async def test_leased_key_survives_a_restart_of_etcd(server: EtcdServer, settings: EtcdSettings) -> None:
-    async with open_client(settings) as client:
-        key = LeasedKey(client, "/alive", "node-1", ttl_seconds=TTL_SECONDS)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(key.run)
-            await key.held.wait()
-            server.kill()
-            await held_becomes(key, wanted=False)
-            assert key.last_error
-            await trio.to_thread.run_sync(server.start)
-            await held_becomes(key, wanted=True)
-            assert await lease_of(client)
-            nursery.cancel_scope.cancel()
-
-
-async def held_becomes(key: LeasedKey, *, wanted: bool) -> None:
-    with trio.fail_after(30):
-        while key.is_held is not wanted:  # noqa: ASYNC110 - time is the subject: two thirds of the TTL
-            await trio.sleep(0.05)
+    async with open_client(settings) as client, trio.open_nursery() as nursery:
+        key = Observed(client)
+        nursery.start_soon(key.run)
+        await key.held.wait()
+        server.kill()
+        await key.lost.wait()
+        assert not key.is_held
+        assert "not confirmed for" in key.last_error
+        await trio.to_thread.run_sync(server.start)
+        await key.held.wait()
+        assert await lease_of(client)
+        nursery.cancel_scope.cancel()
 
 
 async def lease_of(client: EtcdClient) -> int:
