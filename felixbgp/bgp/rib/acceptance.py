@@ -3,11 +3,15 @@
 from dataclasses import replace
 from typing import Final
 
+from felixbgp.bgp.wire.capabilities import Role
+from felixbgp.bgp.wire.communities import GRACEFUL_SHUTDOWN
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Address, Family
 
-GRACEFUL_SHUTDOWN: Final = 0xFFFF0000
-"""RFC 8326 §5."""
+UP_OR_ACROSS: Final = (Role.PROVIDER, Role.ROUTE_SERVER, Role.PEER)
+"""Neighbours from whom a route may only go down, to customers (RFC 9234 §5)."""
+DOWN: Final = (Role.CUSTOMER, Role.ROUTE_SERVER_CLIENT)
+"""Neighbours who must not bring a route that may only go down."""
 
 
 class Acceptance:
@@ -21,6 +25,8 @@ class Acceptance:
         "_identifier",
         "_local_as",
         "_own_addresses",
+        "_peer_role",
+        "_remote_as",
     )
 
     def __init__(
@@ -33,7 +39,10 @@ class Acceptance:
         cluster_id: bytes,
         own_addresses: frozenset[bytes],
         external: bool = False,
+        remote_as: int = 0,
+        peer_role: Role | None = None,
     ) -> None:
+        """`peer_role` is what an external peer is to us, None when nobody said (RFC 9234)."""
         self._family = family
         self._local_as = local_as
         self._allowed_local_as = allowed_local_as
@@ -41,6 +50,8 @@ class Acceptance:
         self._cluster_id = cluster_id
         self._own_addresses = own_addresses
         self._external = external
+        self._remote_as = remote_as
+        self._peer_role = peer_role
 
     def refusal(self, attributes: PathAttributes) -> str:
         """Why the path is not eligible (RFC 4271 §9.1.2, RFC 4456 §8), in words; "" when it is."""
@@ -55,14 +66,27 @@ class Acceptance:
             return "NEXT_HOP is ourselves"
         if not usable_next_hop(attributes.next_hop, self._family):
             return "NEXT_HOP is not the address of a host"
+        if self._is_leak(attributes.only_to_customer):
+            return f"route leak: ONLY_TO_CUSTOMER {attributes.only_to_customer} came from below or beside"
         return ""
 
     def amended(self, attributes: PathAttributes) -> PathAttributes:
         """The attributes to go on with; usually the same."""
         if self._external and GRACEFUL_SHUTDOWN in attributes.communities:
             # RFC 8326 §4.2: everybody in our AS shall prefer any other way.
-            return replace(attributes, local_pref=0)
+            attributes = replace(attributes, local_pref=0)
+        if self._peer_role in UP_OR_ACROSS and attributes.only_to_customer is None:
+            # RFC 9234 §5: a neighbour that does not know the attribute is helped out.
+            attributes = replace(attributes, only_to_customer=self._remote_as)
         return attributes
+
+    def _is_leak(self, only_to_customer: int | None) -> bool:
+        """RFC 9234 §5, on receipt."""
+        if only_to_customer is None:
+            return False
+        return self._peer_role in DOWN or (
+            self._peer_role is Role.PEER and only_to_customer != self._remote_as
+        )
 
 
 def usable_next_hop(next_hop: bytes, family: Family) -> bool:

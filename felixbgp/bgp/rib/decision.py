@@ -20,6 +20,7 @@ class SelectionReason(Enum):
 
     ONLY_PATH = "only path"
     LOCAL = "originated here"
+    LONG_LIVED_STALE = "not kept beyond the end of its session"
     LOCAL_PREF = "higher LOCAL_PREF"
     AS_PATH = "shorter AS_PATH"
     ORIGIN = "lower ORIGIN"
@@ -51,6 +52,9 @@ def best_path(paths: Sequence[Path]) -> Best:
     # 1. Our own routes before learned ones, as BIRD and therefore Calico order their protocols.
     if len(left := _lowest(left, _is_learned)) == 1:
         return _alone(left, SelectionReason.LOCAL)
+    # 1b. What is kept beyond its session only when there is nothing else (RFC 9494 §4.3).
+    if len(left := _lowest(left, _is_long_lived_stale)) == 1:
+        return _alone(left, SelectionReason.LONG_LIVED_STALE)
     # 2. The highest degree of preference (RFC 4271 §9.1.1).
     if len(left := _lowest(left, _negative_local_pref)) == 1:
         return _alone(left, SelectionReason.LOCAL_PREF)
@@ -98,6 +102,10 @@ def _lowest_med_per_neighbour(paths: list[Path]) -> list[Path]:
 
 def _is_learned(path: Path) -> bool:
     return path.peer is not None
+
+
+def _is_long_lived_stale(path: Path) -> bool:
+    return path.long_lived_stale
 
 
 def _negative_local_pref(path: Path) -> int:

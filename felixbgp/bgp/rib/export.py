@@ -7,6 +7,7 @@
     LOCAL_PREF           dropped                       as it is, 100 when absent
     ORIGINATOR_ID        dropped                       set when reflecting
     CLUSTER_LIST         dropped                       ours in front when reflecting
+    ONLY_TO_CUSTOMER     set towards customers, peers  as it is
     others               as they are
 
 A route learned over iBGP goes to an iBGP peer only by reflection: the sender or the receiver is a client.
@@ -18,8 +19,10 @@ from typing import Final, NamedTuple
 
 from felixbgp.bgp.config import NextHopMode, PeerId
 from felixbgp.bgp.policy.types import Policy
+from felixbgp.bgp.rib.acceptance import DOWN, UP_OR_ACROSS
 from felixbgp.bgp.rib.path import DEFAULT_LOCAL_PREF, Path
-from felixbgp.bgp.wire.communities import NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
+from felixbgp.bgp.wire.capabilities import Role
+from felixbgp.bgp.wire.communities import LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
 from felixbgp.bgp.wire.framer import MESSAGE_OCTETS_MAX
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
 from felixbgp.net import Address, Family
@@ -45,6 +48,10 @@ class ExportView(NamedTuple):
     add_path: bool = False
     """Tell every path, each with an identifier (RFC 7911), instead of the best one."""
     message_octets_max: int = MESSAGE_OCTETS_MAX
+    peer_role: Role | None = None
+    """What an external peer is to us (RFC 9234)."""
+    long_lived: bool = True
+    """Whether the peers know of routes kept beyond their session (RFC 9494)."""
 
     @property
     def identifier_octets(self) -> int:
@@ -98,6 +105,7 @@ def export(view: ExportView, path: Path) -> Export | None:
             local_pref=None,
             originator_id=None,
             cluster_list=(),
+            only_to_customer=_only_to_customer(view, attributes),
         )
     else:
         exported = replace(attributes, next_hop=next_hop, local_pref=_local_pref(attributes))
@@ -110,12 +118,21 @@ def export(view: ExportView, path: Path) -> Export | None:
 def may_advertise(view: ExportView, path: Path) -> bool:
     """The rules that forbid an advertisement whatever the policy says."""
     communities = path.attributes.communities
-    if NO_ADVERTISE in communities:
+    if NO_ADVERTISE in communities or (LLGR_STALE in communities and not view.long_lived):
         return False
     if view.external:
+        if path.attributes.only_to_customer is not None and view.peer_role in UP_OR_ACROSS:
+            return False
         return NO_EXPORT not in communities and NO_EXPORT_SUBCONFED not in communities
     # RFC 4271 §9.2 forbids iBGP to iBGP; RFC 4456 §6 allows it from and to clients.
     return not _learned_over_ibgp(path) or view.client or (path.peer is not None and path.peer.client)
+
+
+def _only_to_customer(view: ExportView, attributes: PathAttributes) -> int | None:
+    """RFC 9234 §5: what goes down or across is marked by the first who sends it there."""
+    known = attributes.only_to_customer
+    marked = view.peer_role in (*DOWN, Role.PEER)
+    return view.local_as if known is None and marked else known
 
 
 def _as_path(view: ExportView, as_path: tuple[Segment, ...]) -> tuple[Segment, ...]:

@@ -10,6 +10,7 @@ from typing import Final
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import LocalRoute
+from felixbgp.bgp.wire.communities import LLGR_STALE
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
 
 DEFAULT_LOCAL_PREF: Final = 100
@@ -50,6 +51,7 @@ class Path:
         "ineligible",
         "interface",
         "local_pref",
+        "long_lived_stale",
         "neighbour_as",
         "path_id",
         "peer",
@@ -80,6 +82,7 @@ class Path:
         """Why the decision process must not see the path; "" when it may."""
         self.alone: tuple[Path, ...] = (self,)
         """The candidates of a prefix that has no other path: shared, as most prefixes have one path."""
+        self.long_lived_stale = LLGR_STALE in attributes.communities
         local_pref = attributes.local_pref
         self.local_pref = DEFAULT_LOCAL_PREF if local_pref is None else local_pref
         self.as_path_length = as_path_length(attributes.as_path)

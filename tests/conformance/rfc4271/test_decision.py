@@ -9,6 +9,7 @@ import pytest
 
 from felixbgp.bgp.rib.decision import SelectionReason, best_path
 from felixbgp.bgp.rib.path import Path
+from felixbgp.bgp.wire.communities import LLGR_STALE
 from felixbgp.bgp.wire.messages import Origin
 from tests.support.paths import OUR_AS, as_set, own_path, path, path_peer, sequence
 
@@ -23,6 +24,12 @@ STEPS: list[tuple[str, Path, Path, SelectionReason]] = [
         own_path(),
         path(EXTERNAL, as_path=(), local_pref=1000),
         SelectionReason.LOCAL,
+    ),
+    (
+        "RFC 9494 4.3: what its peer still stands for, whatever else is better",
+        path(INTERNAL, local_pref=1),
+        path(EXTERNAL, as_path=(), communities=(LLGR_STALE,)),
+        SelectionReason.LONG_LIVED_STALE,
     ),
     (
         "9.1.1: highest LOCAL_PREF",
@@ -154,3 +161,12 @@ def test_paths_that_only_tie_breakers_tell_apart_are_equal() -> None:
     worse = [path(INTERNAL_LOW, as_path=sequence(65001)), path(EXTERNAL, as_path=sequence(65001, 1))]
     for order in permutations([first, second, *worse]):
         assert best_path(order).equal == (first, second)
+
+
+def test_several_paths_of_one_peer_are_told_apart_by_their_identifiers() -> None:
+    """RFC 7911 leaves the choice open; it must only be the same for everybody."""
+    one, two = (
+        Path(path().attributes, INTERNAL, path_id=identifier) for identifier in (b"\0\0\0\1", b"\0\0\0\2")
+    )
+    for order in permutations([one, two]):
+        assert best_path(order) == (one, SelectionReason.PATH_IDENTIFIER, (one, two))

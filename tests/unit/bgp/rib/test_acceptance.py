@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from felixbgp.bgp.rib.acceptance import GRACEFUL_SHUTDOWN, Acceptance, usable_next_hop
+from felixbgp.bgp.rib.acceptance import Acceptance, usable_next_hop
+from felixbgp.bgp.wire.capabilities import Role
+from felixbgp.bgp.wire.communities import GRACEFUL_SHUTDOWN
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import IPV4, IPV6, Address
 from tests.support.paths import as_set, sequence
@@ -13,7 +15,9 @@ IDENTIFIER = b"\12\0\0\1"
 CLUSTER = b"\12\0\0\7"
 
 
-def acceptance(*, allowed_local_as: int = 0, external: bool = True) -> Acceptance:
+def acceptance(
+    *, allowed_local_as: int = 0, external: bool = True, peer_role: Role | None = None
+) -> Acceptance:
     return Acceptance(
         IPV4,
         local_as=frozenset((64512, 65000)),
@@ -22,6 +26,8 @@ def acceptance(*, allowed_local_as: int = 0, external: bool = True) -> Acceptanc
         cluster_id=CLUSTER,
         own_addresses=frozenset((b"\12\0\0\1",)),
         external=external,
+        remote_as=65001,
+        peer_role=peer_role,
     )
 
 
@@ -92,3 +98,31 @@ def test_a_peer_that_is_about_to_go_is_the_last_resort() -> None:
     assert acceptance(external=False).amended(leaving) is leaving
     staying = replace(leaving, communities=(1,))
     assert acceptance(external=True).amended(staying) is staying
+
+
+@pytest.mark.parametrize(
+    ("peer_role", "mark", "leak"),
+    [
+        (Role.CUSTOMER, None, False),
+        (Role.CUSTOMER, 65001, True),
+        (Role.ROUTE_SERVER_CLIENT, 65009, True),
+        (Role.PEER, 65001, False),
+        (Role.PEER, 65009, True),
+        (Role.PROVIDER, 65009, False),
+        (Role.ROUTE_SERVER, 65009, False),
+        (None, 65009, False),
+    ],
+)
+def test_route_leaks(peer_role: Role | None, mark: int | None, leak: bool) -> None:
+    """RFC 9234 §5, on receipt."""
+    received = PathAttributes(next_hop=b"\12\0\0\2", only_to_customer=mark)
+    assert acceptance(peer_role=peer_role).refusal(received).startswith("route leak") is leak
+
+
+@pytest.mark.parametrize("peer_role", [*Role, None])
+def test_what_comes_from_above_or_beside_is_marked(peer_role: Role | None) -> None:
+    received = PathAttributes(next_hop=b"\12\0\0\2")
+    marked = peer_role in {Role.PROVIDER, Role.ROUTE_SERVER, Role.PEER}
+    assert acceptance(peer_role=peer_role).amended(received).only_to_customer == (65001 if marked else None)
+    known = replace(received, only_to_customer=65009)
+    assert acceptance(peer_role=peer_role).amended(known) is known

@@ -13,7 +13,8 @@ from felixbgp.bgp.rib.export import (
     prepended,
 )
 from felixbgp.bgp.rib.path import Path
-from felixbgp.bgp.wire.communities import NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
+from felixbgp.bgp.wire.capabilities import Role
+from felixbgp.bgp.wire.communities import LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
 from felixbgp.net import IPV4, IPV6, Address
 from tests.support.paths import OUR_AS, as_set, own_path, path, path_peer, sequence
@@ -253,3 +254,36 @@ def test_as_path_towards_external_peers(
 )
 def test_private_as_numbers(asn: int, private: bool) -> None:
     assert is_private(asn) is private
+
+
+UPWARD = [Role.PROVIDER, Role.ROUTE_SERVER]
+DOWNWARD = [Role.CUSTOMER, Role.ROUTE_SERVER_CLIENT]
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_route_for_customers_only_goes_nowhere_else(role: Role) -> None:
+    """RFC 9234 §5, on sending."""
+    one = path(EXTERNAL, only_to_customer=65009)
+    result = export(TO_EXTERNAL._replace(peer_role=role), one)
+    assert (result is not None) is (role in DOWNWARD)
+    if result is not None and result.attributes is not None:
+        assert result.attributes.only_to_customer == 65009
+    assert exported(TO_INTERNAL, one).only_to_customer == 65009
+
+
+@pytest.mark.parametrize("role", Role)
+def test_what_goes_down_or_across_is_marked(role: Role) -> None:
+    mark = exported(TO_EXTERNAL._replace(peer_role=role), own_path()).only_to_customer
+    assert mark == (None if role in UPWARD else OUR_AS)
+
+
+def test_roles_mean_nothing_inside_an_as_or_where_nobody_has_one() -> None:
+    assert exported(TO_INTERNAL, own_path()).only_to_customer is None
+    assert exported(TO_EXTERNAL, own_path()).only_to_customer is None
+    assert exported(TO_EXTERNAL, path(EXTERNAL, only_to_customer=1)).only_to_customer == 1
+
+
+def test_a_route_kept_beyond_its_session_goes_only_to_those_who_know_what_that_is() -> None:
+    stale = path(EXTERNAL, communities=(LLGR_STALE,))
+    assert export(TO_INTERNAL._replace(long_lived=False), stale) is None
+    assert exported(TO_INTERNAL._replace(long_lived=True), stale).communities == (LLGR_STALE,)
