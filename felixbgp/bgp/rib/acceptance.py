@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from felixbgp.bgp.wire.capabilities import Role
-from felixbgp.bgp.wire.communities import GRACEFUL_SHUTDOWN
+from felixbgp.bgp.wire.communities import GRACEFUL_SHUTDOWN, LLGR_STALE
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Address, Family
 
@@ -70,8 +70,11 @@ class Acceptance:
             return f"route leak: ONLY_TO_CUSTOMER {attributes.only_to_customer} came from below or beside"
         return ""
 
-    def amended(self, attributes: PathAttributes) -> PathAttributes:
-        """The attributes to go on with; usually the same."""
+    def amended(self, attributes: PathAttributes, *, outlived: bool = False) -> PathAttributes:
+        """The attributes to go on with; usually the same. `outlived` ones are marked (RFC 9494 §4.3)."""
+        if outlived:
+            marked = tuple(sorted({*attributes.communities, LLGR_STALE}))
+            attributes = replace(attributes, communities=marked)
         if self._external and GRACEFUL_SHUTDOWN in attributes.communities:
             # RFC 8326 §4.2: everybody in our AS shall prefer any other way.
             attributes = replace(attributes, local_pref=0)

@@ -16,6 +16,7 @@ from felixbgp.bgp.policy.types import Policy, RouteSource
 from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import Path, PathPeer
+from felixbgp.bgp.wire.communities import NO_LLGR
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Nlri
 
@@ -74,6 +75,11 @@ class AdjRibIn:
         return len(self._routes) - len(self._filtered) - self._ineligible_count
 
     @property
+    def stale_count(self) -> int:
+        """Routes of a session that is over, which the peer did not announce again so far."""
+        return len(self._stale)
+
+    @property
     def attributes_count(self) -> int:
         """Distinct sets of attributes."""
         return len(self._paths)
@@ -118,7 +124,10 @@ class AdjRibIn:
         self._peer = peer
         self._acceptance = acceptance
         self._view = PolicyView(policy, self._loc_rib.family, RouteSource.BGP, "")
-        renewed = {path: self._new_path(path.received, path.path_id) for path in self._paths.values()}
+        renewed = {
+            path: self._new_path(path.received, path.path_id, outlived=path.outlived)
+            for path in dict.fromkeys((*self._paths.values(), *self._routes.values()))
+        }
         self._paths = {key: renewed[path] for key, path in self._paths.items()}
         for nlri, path in list(self._routes.items()):
             self._set(nlri, renewed[path])
@@ -129,6 +138,28 @@ class AdjRibIn:
         for nlri in nlris:
             self._remove(nlri)
         return len(nlris)
+
+    def mark_stale(self) -> None:
+        """The session is lost and the peer may be back: keep what it said (RFC 4724 §4.2).
+
+        What was stale already was not said again in a whole session, and goes.
+        """
+        self.end_refresh()
+        self._stale = dict.fromkeys(self._routes)
+        self.end_of_rib = False
+
+    def outlive(self) -> None:
+        """The peer is not back in time: keep what is stale as the last resort (RFC 9494 §4.2)."""
+        long_lived: dict[Path, Path] = {}
+        for nlri in self._stale:
+            path = self._routes[nlri]
+            if NO_LLGR in path.received.communities:
+                self._remove(nlri)
+            elif not path.outlived:
+                if path not in long_lived:
+                    long_lived[path] = self._new_path(path.received, path.path_id, outlived=True)
+                self._set(nlri, long_lived[path])
+        self._stale = {nlri: None for nlri in self._stale if nlri in self._routes}
 
     def begin_refresh(self) -> None:
         """BoRR: what is not announced again before EoRR is gone (RFC 7313 §4)."""
@@ -179,13 +210,14 @@ class AdjRibIn:
             path = self._paths[key] = self._new_path(attributes, path_id)
         return path
 
-    def _new_path(self, attributes: PathAttributes, path_id: bytes) -> Path:
+    def _new_path(self, attributes: PathAttributes, path_id: bytes, *, outlived: bool = False) -> Path:
         return Path(
-            self._acceptance.amended(attributes),
+            self._acceptance.amended(attributes, outlived=outlived),
             self._peer,
             ineligible=self._acceptance.refusal(attributes),
             received=attributes,
             path_id=path_id,
+            outlived=outlived,
         )
 
     def _sweep(self) -> None:

@@ -53,6 +53,7 @@ class Path:
         "local_pref",
         "long_lived_stale",
         "neighbour_as",
+        "outlived",
         "path_id",
         "peer",
         "received",
@@ -69,6 +70,7 @@ class Path:
         ineligible: str = "",
         received: PathAttributes | None = None,
         path_id: bytes = b"",
+        outlived: bool = False,
     ) -> None:
         self.attributes = attributes
         self.received = attributes if received is None else received
@@ -83,6 +85,8 @@ class Path:
         self.alone: tuple[Path, ...] = (self,)
         """The candidates of a prefix that has no other path: shared, as most prefixes have one path."""
         self.long_lived_stale = LLGR_STALE in attributes.communities
+        self.outlived = outlived
+        """Whether we keep it beyond the restart time of its peer (RFC 9494)."""
         local_pref = attributes.local_pref
         self.local_pref = DEFAULT_LOCAL_PREF if local_pref is None else local_pref
         self.as_path_length = as_path_length(attributes.as_path)

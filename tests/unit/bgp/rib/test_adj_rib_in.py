@@ -1,5 +1,7 @@
 """Adj-RIB-In: everything received is kept, only what is acceptable goes on to the Loc-RIB."""
 
+from dataclasses import replace
+
 import pytest
 
 from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, Rule
@@ -7,6 +9,7 @@ from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.adj_rib_in import SWEEP_FIRST, AdjRibIn
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import PathPeer
+from felixbgp.bgp.wire.communities import LLGR_STALE, NO_LLGR
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import IPV4, Prefix
 from tests.support.paths import path_peer, sequence
@@ -139,3 +142,77 @@ def test_attribute_sets_out_of_use_are_forgotten(rib: AdjRibIn) -> None:
     for med in range(3 * SWEEP_FIRST):
         rib.announce(PathAttributes(next_hop=b"\12\0\0\2", med=med), (ONE,))
     assert rib.attributes_count <= SWEEP_FIRST
+
+
+# ---- beyond the end of a session (RFC 4724, RFC 9494)
+
+
+def test_stale_routes_are_used_until_the_peer_has_said_everything_again(
+    rib: AdjRibIn, loc_rib: LocRib
+) -> None:
+    rib.announce(GOOD, (ONE, TWO, THREE))
+    rib.end_of_rib = True
+    rib.mark_stale()
+    assert (rib.stale_count, rib.end_of_rib, counts(rib)) == (3, False, (3, 3))
+    assert attributes(loc_rib, ONE) == [GOOD]
+    rib.announce(OTHER, (ONE,))
+    rib.announce(GOOD, (TWO,))
+    assert rib.stale_count == 1
+    rib.end_refresh()
+    assert (rib.stale_count, rib.prefixes()) == (0, [ONE, TWO])
+    assert attributes(loc_rib, THREE) == []
+
+
+def test_what_a_whole_session_did_not_renew_goes_with_the_second_loss(rib: AdjRibIn) -> None:
+    rib.announce(GOOD, (ONE, TWO))
+    rib.mark_stale()
+    rib.announce(GOOD, (ONE,))
+    rib.mark_stale()
+    assert (rib.prefixes(), rib.stale_count) == ([ONE], 1)
+
+
+def test_what_outlives_the_restart_time_is_marked_and_what_must_not_goes(
+    rib: AdjRibIn, loc_rib: LocRib
+) -> None:
+    forbidden = replace(GOOD, communities=(NO_LLGR,))
+    rib.announce(GOOD, (ONE, TWO))
+    rib.announce(forbidden, (THREE,))
+    rib.mark_stale()
+    rib.outlive()
+    marked = replace(GOOD, communities=(LLGR_STALE,))
+    assert attributes(loc_rib, ONE) == attributes(loc_rib, TWO) == [marked]
+    assert loc_rib.candidates(ONE) == loc_rib.candidates(TWO)
+    assert attributes(loc_rib, THREE) == []
+    assert rib.attributes(ONE) == GOOD  # What the peer said, not what we made of it.
+    rib.outlive()
+    rib.reconfigure(peer(), acceptance(), NOT_ONE)
+    assert attributes(loc_rib, ONE) == []
+    assert attributes(loc_rib, TWO) == [marked]
+    rib.announce(GOOD, (TWO,))
+    assert attributes(loc_rib, TWO) == [GOOD]
+    rib.end_refresh()
+    assert rib.prefixes() == [TWO]
+
+
+# ---- several paths per prefix (RFC 7911)
+
+
+def identified(number: int, nlri: bytes) -> bytes:
+    return number.to_bytes(4, "big") + nlri
+
+
+def test_paths_of_one_prefix_come_and_go_by_their_identifiers(loc_rib: LocRib) -> None:
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), NOT_ONE, identified=True)
+    rib.announce(GOOD, (identified(1, TWO), identified(2, TWO), identified(1, ONE)))
+    assert counts(rib) == (3, 2)
+    assert [path.path_id for path in loc_rib.candidates(TWO)] == [b"\0\0\0\1", b"\0\0\0\2"]
+    assert loc_rib.candidates(ONE) == ()
+    assert rib.refusal(identified(1, ONE)) == "not one"
+    rib.announce(OTHER, (identified(1, TWO),))
+    assert sorted(path.attributes.med or 0 for path in loc_rib.candidates(TWO)) == [0, 1]
+    rib.withdraw((identified(2, TWO), identified(9, TWO)))
+    assert attributes(loc_rib, TWO) == [OTHER]
+    rib.reconfigure(peer(), acceptance(), Policy())
+    assert attributes(loc_rib, ONE) == [GOOD]
+    assert rib.remove_some(10) == 2
+    assert loc_rib.path_count == 0
