@@ -32,6 +32,17 @@ PEER_CHANGES: Final[dict[str, Affects]] = {
     "remote_as": Affects.SESSION,
     "passive": Affects.SESSION,
     "hold_time_s": Affects.SESSION,
+    # These two are about connections to come.
+    "delay_open_s": Affects.NOTHING,
+    "detect_collision_established": Affects.NOTHING,
+    "graceful_restart": Affects.SESSION,
+    "add_path_receive": Affects.SESSION,
+    "add_path_send": Affects.SESSION,
+    "extended_message": Affects.SESSION,
+    "enhanced_refresh": Affects.SESSION,
+    "extended_next_hop": Affects.SESSION,
+    "role": Affects.SESSION,
+    "role_strict": Affects.SESSION,
     # Client or not is a decision of the reflector alone (RFC 4456 §7); the peer is never told.
     "route_reflector_client": Affects.IMPORT | Affects.EXPORT,
     "next_hop": Affects.EXPORT,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.bgp.policy.types import Policy
+from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.net import Address, Family
 
 BGP_PORT = 179
@@ -33,6 +34,20 @@ class NextHopMode(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GracefulRestart:
+    """What we offer a peer about our restarts, and its own (RFC 4724, RFC 8538, RFC 9494)."""
+
+    restart_time_s: int = 120
+    """How long, at most 4095 seconds, the peer shall wait for us to come back."""
+    forwarding_preserved: bool = False
+    """Whether the kernel keeps forwarding while we are away."""
+    notification: bool = True
+    """Keep routes also when a session ends with a NOTIFICATION or an expired hold timer (RFC 8538)."""
+    long_lived_stale_time_s: int = 0
+    """How long stale routes may stay as a last resort after the restart time (RFC 9494); 0: not at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerConfig:
     """One peer. `families` has one entry in a Calico cluster (one session per family)."""
 
@@ -46,6 +61,24 @@ class PeerConfig:
     """Never dial; wait for the peer to do so."""
     hold_time_s: int = 90
     """Proposed hold time in seconds (RFC 4271 §4.2): 0, or at least 3."""
+    delay_open_s: int = 0
+    """How long to leave the first word to the peer (DelayOpenTime, RFC 4271 §8.1.1); 0: not at all."""
+    detect_collision_established: bool = False
+    """Let a new connection compete with an Established session (RFC 4271 §8.1.1)."""
+    graceful_restart: GracefulRestart | None = None
+    add_path_receive: bool = False
+    """Take in several paths per prefix (RFC 7911), in all families."""
+    add_path_send: bool = False
+    extended_message: bool = True
+    """Take messages of up to 65535 octets, and send them to a peer that takes them too (RFC 8654)."""
+    enhanced_refresh: bool = True
+    """Mark the begin and end of a refresh (RFC 7313)."""
+    extended_next_hop: bool = False
+    """IPv4 routes may have IPv6 next hops (RFC 8950)."""
+    role: Role | None = None
+    """What we are to an external peer (RFC 9234)."""
+    role_strict: bool = False
+    """Refuse an external peer that tells no role."""
     route_reflector_client: bool = False
     next_hop: NextHopMode = NextHopMode.AUTO
     allowed_local_as: int = 0
@@ -62,6 +95,11 @@ class PeerConfig:
     transport: TransportOptions = field(default_factory=TransportOptions)
     import_policy: Policy = field(default_factory=Policy)
     export_policy: Policy = field(default_factory=Policy)
+
+    @property
+    def external(self) -> bool:
+        """Whether this is an eBGP peer."""
+        return self.local_as != self.remote_as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ from felixbgp.bgp.effects import CloseConnection, SendBytes
 from felixbgp.bgp.facts import NotificationReceived, NotificationSent
 from felixbgp.bgp.session.actions import Observed, RefreshRequested, SessionAction, UpdateArrived
 from felixbgp.bgp.session.backoff import SECOND_NS, jittered
+from felixbgp.bgp.session.offer import our_open
 from felixbgp.bgp.session.state import SessionState
 from felixbgp.bgp.wire.codec import (
     decode_notification,
@@ -50,20 +51,16 @@ from felixbgp.bgp.wire.errors import (
     describe_notification,
     notification_text,
 )
-from felixbgp.bgp.wire.framer import Framer
+from felixbgp.bgp.wire.framer import EXTENDED_MESSAGE_OCTETS_MAX, Framer
 from felixbgp.bgp.wire.messages import MessageType, Negotiated, NotificationMessage, OpenMessage
-from felixbgp.bgp.wire.open import (
-    ROUTE_REFRESH,
-    decode_open,
-    encode_open,
-    make_open,
-    negotiate,
-    validate_open,
-)
+from felixbgp.bgp.wire.open import decode_open, encode_open, negotiate, validate_open
 from felixbgp.net import Address
 
 HOLD_TIME_LARGE_NS = 240 * SECOND_NS
 """RFC 4271 §8.2.2 suggests four minutes for the time before the OPENs have agreed on a hold time."""
+
+REFRESH_SUBTYPE_MAX = 2
+"""RFC 7313 §3.2: 0 is a request, 1 and 2 mark the begin and the end of an answer."""
 
 _UNEXPECTED = {
     SessionState.OPEN_SENT: FsmSubcode.UNEXPECTED_MESSAGE_IN_OPEN_SENT,
@@ -138,6 +135,8 @@ class Connection:
         speaker: SpeakerConfig,
         jitter: Callable[[], float],
         emit: Callable[[SessionAction], None],
+        *,
+        restarting: bool = False,
     ) -> None:
         self.number = number
         self.state = SessionState.IDLE
@@ -147,13 +146,7 @@ class Connection:
         self._jitter = jitter
         self._emit = emit
         self._framer = Framer()
-        self._our_open = make_open(
-            local_as=config.local_as,
-            hold_time_s=config.hold_time_s,
-            bgp_identifier=speaker.bgp_identifier,
-            families=config.families,
-            extra=(ROUTE_REFRESH,),
-        )
+        self._our_open = our_open(config, speaker, restarting=restarting)
         self._hold_at: int | None = None
         self._keepalive_at: int | None = None
 
@@ -247,13 +240,19 @@ class Connection:
 
     def _on_open(self, message: OpenMessage) -> Progress:
         """Event 19. Raises `WireError` (events 20 and 22) for an OPEN that cannot be accepted."""
+        config = self._config
         validate_open(
             message,
-            expected_as=self._config.remote_as,
-            local_as=self._config.local_as,
+            expected_as=config.remote_as,
+            local_as=config.local_as,
             local_identifier=self._speaker.bgp_identifier,
+            role=config.role if config.external else None,
+            role_strict=config.role_strict,
         )
         self.negotiated = negotiate(self._our_open, message)
+        if config.extended_message:
+            # RFC 8654 §4: whoever offers to take extended messages must, whether it may send them or not.
+            self._framer.messages_octets_max = EXTENDED_MESSAGE_OCTETS_MAX
         return Progress.OPENED
 
     def _on_notification(self, message: NotificationMessage) -> Ended:
@@ -265,12 +264,12 @@ class Connection:
         return Ended(f"received NOTIFICATION {text}", _is_lasting(message))
 
     def _on_route_refresh(self, body: bytes) -> None:
-        """RFC 2918 §4: a family that is not of this session is overlooked.
+        """RFC 2918 §4: a family that is not of this session is overlooked, and RFC 7313 §5: so is a subtype.
 
         We always have the capability, which is all that entitles the peer to ask.
         """
         message = decode_route_refresh(body, enhanced=self.negotiated.enhanced_route_refresh)
-        if message.family in self.negotiated.families:
+        if message.family in self.negotiated.families and message.subtype <= REFRESH_SUBTYPE_MAX:
             self._emit(RefreshRequested(message.family, message.subtype))
 
     def _on_unexpected(self, message_type: MessageType) -> Ended:

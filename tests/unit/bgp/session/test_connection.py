@@ -20,7 +20,16 @@ from felixbgp.bgp.wire.messages import (
     OpenMessage,
     RouteRefreshMessage,
 )
-from felixbgp.bgp.wire.open import ENHANCED_ROUTE_REFRESH, ROUTE_REFRESH, decode_open, encode_open, make_open
+from felixbgp.bgp.wire.open import (
+    ENHANCED_ROUTE_REFRESH,
+    EXTENDED_MESSAGE,
+    ROUTE_REFRESH,
+    Role,
+    decode_open,
+    encode_open,
+    make_open,
+    role,
+)
 from felixbgp.net import IPV4, IPV6, Address, Family
 
 SECOND_NS = 1_000_000_000
@@ -40,6 +49,7 @@ class Scene:
         remote_as: int = 64513,
         families: tuple[Family, ...] = (IPV4,),
         jitter: Callable[[], float] = lambda: 0.0,
+        **parameters: object,
     ) -> None:
         self.emitted: list[SessionAction] = []
         self.remote_as = remote_as
@@ -50,6 +60,7 @@ class Scene:
             local_as=local_as,
             remote_as=remote_as,
             hold_time_s=hold_time_s,
+            **parameters,  # type: ignore[arg-type]
         )
         speaker = SpeakerConfig(bgp_identifier=LOCAL, local_as=local_as)
         self.connection = Connection(1, config, speaker, jitter, self.emitted.append)
@@ -76,6 +87,9 @@ class Scene:
 
     def establish(self, *, hold_time_s: int = 90) -> "Scene":
         assert self.open(hold_time_s=hold_time_s) == [Progress.OPENED]
+        return self.confirm()
+
+    def confirm(self) -> "Scene":
         self.connection.confirm(0)
         assert self.hear(KEEPALIVE) == [Progress.ESTABLISHED]
         self.emitted.clear()
@@ -95,7 +109,7 @@ def notification(code: int, subcode: int, data: bytes = b"") -> bytes:
     return encode_notification(NotificationMessage(code, subcode, data))
 
 
-def test_our_open_offers_families_four_octet_as_and_route_refresh() -> None:
+def test_our_open_is_the_first_thing_on_the_wire() -> None:
     (message,) = Scene(local_as=4200000001, families=(IPV4, IPV6)).emitted
     assert isinstance(message, SendBytes)
     assert decode_open(message.chunks[0][19:]) == OpenMessage(
@@ -107,6 +121,8 @@ def test_our_open_offers_families_four_octet_as_and_route_refresh() -> None:
             Capability(1, b"\x00\x02\x00\x01"),
             Capability(65, b"\xfa\x56\xea\x01"),
             Capability(2),
+            Capability(70),
+            Capability(6),
         ),
     )
 
@@ -280,9 +296,7 @@ class TestRouteRefresh:
     def test_of_a_family_of_the_session_is_handed_on(self) -> None:
         scene = Scene(families=(IPV4, IPV6))
         scene.open(families=(IPV4, IPV6), extra=(ROUTE_REFRESH,))
-        scene.connection.confirm(0)
-        scene.hear(KEEPALIVE)
-        scene.taken()
+        scene.confirm()
         scene.hear(encode_route_refresh(RouteRefreshMessage(IPV6)))
         assert scene.taken() == [RefreshRequested(IPV6)]
 
@@ -291,12 +305,30 @@ class TestRouteRefresh:
         assert scene.hear(encode_route_refresh(RouteRefreshMessage(IPV6))) == []
         assert scene.taken() == []
 
-    def test_subtypes_are_reserved_as_we_do_not_offer_the_enhanced_one(self) -> None:
+    @pytest.mark.parametrize("subtype", [0, 1, 2])
+    def test_with_a_mark_of_begin_or_end_is_handed_on_as_such(self, subtype: int) -> None:
         scene = Scene()
         scene.open(extra=(ROUTE_REFRESH, ENHANCED_ROUTE_REFRESH))
-        scene.connection.confirm(0)
-        scene.hear(KEEPALIVE)
-        scene.taken()
+        scene.confirm()
+        scene.hear(encode_route_refresh(RouteRefreshMessage(IPV4, subtype)))
+        assert scene.taken() == [RefreshRequested(IPV4, subtype)]
+
+    def test_with_a_subtype_that_nobody_knows_is_overlooked(self) -> None:
+        scene = Scene()
+        scene.open(extra=(ROUTE_REFRESH, ENHANCED_ROUTE_REFRESH))
+        scene.confirm()
+        assert scene.hear(encode_route_refresh(RouteRefreshMessage(IPV4, 3))) == []
+        assert scene.taken() == []
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs"), [(True, (ROUTE_REFRESH,)), (False, (ROUTE_REFRESH, ENHANCED_ROUTE_REFRESH))]
+    )
+    def test_has_a_reserved_octet_and_no_subtype_unless_both_sides_are_enhanced(
+        self, ours: bool, theirs: tuple[Capability, ...]
+    ) -> None:
+        scene = Scene(enhanced_refresh=ours)
+        scene.open(extra=theirs)
+        scene.confirm()
         scene.hear(encode_route_refresh(RouteRefreshMessage(IPV4, 2)))
         assert scene.taken() == [RefreshRequested(IPV4, 0)]
 
@@ -305,6 +337,67 @@ class TestRouteRefresh:
         (ended,) = scene.hear(frame(MessageType.ROUTE_REFRESH, b"\0"))
         assert isinstance(ended, Ended)
         assert ended.reason.startswith("Message Header Error: Bad Message Length")
+
+
+class TestExtendedMessages:
+    """RFC 8654."""
+
+    LONG = frame(MessageType.UPDATE, bytes(4096))
+
+    @pytest.mark.parametrize("theirs", [(EXTENDED_MESSAGE,), ()])
+    def test_are_taken_once_the_open_is_in_whatever_the_peer_takes_itself(
+        self, theirs: tuple[Capability, ...]
+    ) -> None:
+        scene = Scene()
+        scene.open(extra=theirs)
+        scene.confirm()
+        assert scene.hear(self.LONG) == []
+        assert scene.taken() == [UpdateArrived(bytes(4096))]
+        assert scene.connection.negotiated.extended_message is bool(theirs)
+
+    def test_are_taken_in_the_very_chunk_that_brings_the_open(self) -> None:
+        scene = Scene()
+        outcomes = scene.connection.receive(encode_open(peer_open()) + KEEPALIVE + self.LONG, 0)
+        assert next(outcomes) is Progress.OPENED
+        scene.connection.confirm(0)
+        assert list(outcomes) == [Progress.ESTABLISHED]
+        assert scene.taken()[-1] == UpdateArrived(bytes(4096))
+
+    def test_that_we_do_not_offer_are_refused(self) -> None:
+        scene = Scene(extended_message=False).establish()
+        scene.hear(self.LONG)
+        assert scene.taken()[0] == sent(notification(1, 2, (4096 + 19).to_bytes(2, "big")))
+
+    def test_before_the_open_are_refused(self) -> None:
+        scene = Scene()
+        scene.taken()
+        scene.hear(self.LONG)
+        assert scene.taken()[0] == sent(notification(1, 2, (4096 + 19).to_bytes(2, "big")))
+
+
+class TestRole:
+    """RFC 9234 §4.2, for external peers."""
+
+    def test_that_does_not_go_with_ours_is_refused(self) -> None:
+        scene = Scene(role=Role.PROVIDER)
+        scene.taken()
+        (ended,) = scene.open(extra=(role(Role.PEER),))
+        assert isinstance(ended, Ended)
+        assert scene.taken()[0] == sent(notification(2, 11))
+
+    def test_that_goes_with_ours_is_known_afterwards(self) -> None:
+        scene = Scene(role=Role.PROVIDER)
+        assert scene.open(extra=(role(Role.CUSTOMER),)) == [Progress.OPENED]
+        assert scene.connection.negotiated.peer_role == Role.CUSTOMER
+
+    @pytest.mark.parametrize("strict", [True, False])
+    def test_may_be_missing_unless_we_are_strict(self, strict: bool) -> None:
+        (outcome,) = Scene(role=Role.PROVIDER, role_strict=strict).open()
+        assert isinstance(outcome, Ended) is strict
+
+    def test_means_nothing_to_an_internal_peer(self) -> None:
+        scene = Scene(remote_as=64512, role=Role.PROVIDER, role_strict=True)
+        assert scene.open() == [Progress.OPENED]
 
 
 @pytest.mark.parametrize(
