@@ -7,6 +7,9 @@ from felixbgp.bgp.wire.messages import Segment, SegmentType
 from felixbgp.bgp.wire.open import AS_TRANS, AS_TWO_OCTETS_MAX
 
 _SEGMENT_ASNS_MAX: Final = 255
+_PATH_ASNS_MAX: Final = 1000
+"""No path of the Internet comes near, and with these many the path of a route still fits a message of 4096
+octets, so that what is accepted in an extended message can be told to every peer."""
 _CONFEDERATION: Final = (SegmentType.AS_CONFED_SEQUENCE, SegmentType.AS_CONFED_SET)
 
 Path = tuple[Segment, ...]
@@ -25,14 +28,18 @@ def decode_as_path(value: bytes, *, four_octets: bool) -> Path:
 
 
 def decode_as4_path(value: bytes) -> Path:
-    """Read an AS4_PATH; confederation segments in it are left out (RFC 6793 §6). Raises `AsPathError`."""
-    path = _decode_segments(value, four_octets=True, highest_type=SegmentType.AS_CONFED_SET)
+    """Read an AS4_PATH; confederation segments in it have to be left out. Raises `AsPathError`."""
+    return _decode_segments(value, four_octets=True, highest_type=SegmentType.AS_CONFED_SET)
+
+
+def without_confederations(path: Path) -> Path:
+    """The path as an AS4_PATH may have it (RFC 6793 §3, §6)."""
     return tuple(segment for segment in path if segment.type not in _CONFEDERATION)
 
 
 def _decode_segments(value: bytes, four_octets: bool, highest_type: int) -> Path:
     segments: list[Segment] = []
-    position, size = 0, len(value)
+    position, size, numbers = 0, len(value), 0
     width, letter = (4, "I") if four_octets else (2, "H")
     while position < size:
         kind = value[position]
@@ -42,6 +49,9 @@ def _decode_segments(value: bytes, four_octets: bool, highest_type: int) -> Path
         end = position + 2 + count * width
         if count == 0 or end > size:
             raise AsPathError(f"a segment of {count} AS numbers is empty or does not fit the attribute")
+        numbers += count
+        if numbers > _PATH_ASNS_MAX:
+            raise AsPathError(f"it has more than {_PATH_ASNS_MAX} AS numbers")
         asns = unpack_from(f">{count}{letter}", value, position + 2)
         if 0 in asns:
             raise AsPathError("AS number 0 is reserved")
@@ -110,7 +120,7 @@ def encode_as_path(path: Path, *, four_octets: bool) -> bytes:
 
 def encode_as4_path(path: Path) -> bytes:
     """The value of the AS4_PATH that goes with a two-octet AS_PATH; b"" when none is needed."""
-    kept = tuple(segment for segment in path if segment.type not in _CONFEDERATION)
+    kept = without_confederations(path)
     if all(one <= AS_TWO_OCTETS_MAX for segment in kept for one in segment.asns):
         return b""
     return encode_as_path(kept, four_octets=True)

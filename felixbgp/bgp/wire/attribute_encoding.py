@@ -75,6 +75,8 @@ def _encode_optional(attributes: PathAttributes, four_octet_as: bool) -> list[by
             [one.to_bytes(4, "big") for community in attributes.large_communities for one in community]
         )
         found.append((AttributeType.LARGE_COMMUNITIES, value))
+    if attributes.only_to_customer is not None:
+        found.append((AttributeType.ONLY_TO_CUSTOMER, attributes.only_to_customer.to_bytes(4, "big")))
     return [encode_attribute(_flags(number, attributes), number, value) for number, value in found]
 
 

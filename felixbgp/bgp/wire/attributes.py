@@ -18,6 +18,7 @@ from felixbgp.bgp.wire.as_path import (
     decode_as4_path,
     decode_as_path,
     merge_as4_path,
+    without_confederations,
 )
 from felixbgp.bgp.wire.errors import ErrorCode, UpdateSubcode, WireError
 from felixbgp.bgp.wire.messages import Origin, PathAttributes, UnknownAttribute
@@ -25,7 +26,7 @@ from felixbgp.bgp.wire.open import AS_TRANS
 
 
 class AttributeType(IntEnum):
-    """RFC 4271 §5, 1997, 4456, 4760, 4360, 6793, 8092."""
+    """RFC 4271 §5, 1997, 4456, 4760, 4360, 6793, 5701, 8092, 9234."""
 
     ORIGIN = 1
     AS_PATH = 2
@@ -42,7 +43,9 @@ class AttributeType(IntEnum):
     EXTENDED_COMMUNITIES = 16
     AS4_PATH = 17
     AS4_AGGREGATOR = 18
+    IPV6_EXTENDED_COMMUNITIES = 25
     LARGE_COMMUNITIES = 32
+    ONLY_TO_CUSTOMER = 35
 
 
 OPTIONAL: Final = 0x80
@@ -52,6 +55,8 @@ EXTENDED_LENGTH: Final = 0x10
 
 _OPTIONAL_TRANSITIVE: Final = OPTIONAL | TRANSITIVE
 
+_ATTRIBUTES_MAX: Final = 256
+"""There are as many types; an UPDATE with more repeats itself, and an extended one could 20,000 times."""
 _ERRORS_NOTED_MAX: Final = 8
 """A peer can put over a thousand bad attributes into one message; the first few tell the story."""
 
@@ -135,6 +140,7 @@ class _Draft:
         "local_pref",
         "med",
         "next_hop",
+        "only_to_customer",
         "origin",
         "originator_id",
         "partial",
@@ -157,6 +163,7 @@ class _Draft:
         self.cluster_list: tuple[bytes, ...] = ()
         self.extended_communities: tuple[bytes, ...] = ()
         self.large_communities: tuple[tuple[int, int, int], ...] = ()
+        self.only_to_customer: int | None = None
         self.unknown: list[UnknownAttribute] = []
         self.partial: list[int] = []
         self.fault: Fault | None = None
@@ -189,6 +196,7 @@ class _Draft:
             cluster_list=self.cluster_list,
             extended_communities=self.extended_communities,
             large_communities=self.large_communities,
+            only_to_customer=self.only_to_customer,
             unknown=tuple(sorted(self.unknown, key=_type_of_unknown)),
             partial=tuple(sorted(self.partial)),
         )
@@ -275,9 +283,12 @@ def _decode_large_communities(value: bytes, draft: _Draft) -> None:
 def _decode_as4_path(value: bytes, draft: _Draft) -> None:
     _refuse_between_new_speakers(draft)
     try:
-        draft.as4_path = decode_as4_path(value)
+        path = decode_as4_path(value)
     except AsPathError as error:
         raise _Malformed(UpdateSubcode.OPTIONAL_ATTRIBUTE_ERROR, str(error)) from error
+    draft.as4_path = without_confederations(path)
+    if draft.as4_path != path:
+        draft.note(Verdict.ATTRIBUTE_DISCARD, "AS4_PATH: confederation segments have no place in it")
 
 
 def _decode_as4_aggregator(value: bytes, draft: _Draft) -> None:
@@ -289,6 +300,10 @@ def _refuse_between_new_speakers(draft: _Draft) -> None:
     """RFC 6793 §4.1."""
     if draft.four_octet_as:
         raise _Malformed(UpdateSubcode.OPTIONAL_ATTRIBUTE_ERROR, "AS numbers have four octets anyway")
+
+
+def _decode_only_to_customer(value: bytes, draft: _Draft) -> None:
+    draft.only_to_customer = int.from_bytes(value, "big")
 
 
 def _decode_elsewhere(_value: bytes, _draft: _Draft) -> None:
@@ -316,7 +331,8 @@ class Rule(NamedTuple):
     """None: the decoder knows."""
     verdict: Verdict
     """Of a malformed value; wrong flags are always treat-as-withdraw (RFC 7606 §3.c)."""
-    decode: Callable[[bytes, _Draft], None]
+    decode: Callable[[bytes, _Draft], None] | None
+    """None: it is passed on as it is, in `PathAttributes.unknown`."""
     internal_only: bool = False
     """Discarded when it comes from an external peer."""
 
@@ -332,7 +348,8 @@ def _list_of(octets: int) -> Length:
 _DISCARD: Final = Verdict.ATTRIBUTE_DISCARD
 _WITHDRAW: Final = Verdict.TREAT_AS_WITHDRAW
 
-# RFC 7606 §7 in the order of its subsections; RFC 8092 §6 for large communities; RFC 6793 §6 for AS4.
+# RFC 7606 §7 in the order of its subsections; RFC 8092 §6 for large communities; RFC 6793 §6 for AS4;
+# RFC 9234 §5 for ONLY_TO_CUSTOMER.
 RULES: Final[dict[int, Rule]] = {
     AttributeType.ORIGIN: Rule("ORIGIN", _WELL_KNOWN, Length(1), _WITHDRAW, _decode_origin),
     AttributeType.AS_PATH: Rule("AS_PATH", _WELL_KNOWN, None, _WITHDRAW, _decode_as_path),
@@ -365,6 +382,12 @@ RULES: Final[dict[int, Rule]] = {
     ),
     AttributeType.LARGE_COMMUNITIES: Rule(
         "LARGE_COMMUNITIES", _OPTIONAL_TRANSITIVE, _list_of(12), _WITHDRAW, _decode_large_communities
+    ),
+    AttributeType.IPV6_EXTENDED_COMMUNITIES: Rule(
+        "IPV6_EXTENDED_COMMUNITIES", _OPTIONAL_TRANSITIVE, _list_of(20), _WITHDRAW, None
+    ),
+    AttributeType.ONLY_TO_CUSTOMER: Rule(
+        "ONLY_TO_CUSTOMER", _OPTIONAL_TRANSITIVE, Length(4), _WITHDRAW, _decode_only_to_customer
     ),
     AttributeType.MP_REACH_NLRI: Rule(
         "MP_REACH_NLRI", _NON_TRANSITIVE, None, Verdict.SESSION_RESET, _decode_elsewhere
@@ -444,11 +467,12 @@ def remembered(octets: bytes, *, four_octet_as: bool, ebgp: bool) -> AttributeSe
 def _decode(octets: bytes, four_octet_as: bool, ebgp: bool, next_hop: bytes) -> AttributeSet:
     draft = _Draft(four_octet_as)
     seen: set[int] = set()
-    position, size = 0, len(octets)
+    position, size, count = 0, len(octets), 0
     while position < size:
         value_start, end = _bounds(octets, position)
-        if end > size:
-            text = "the attributes do not fill their total length"
+        count += 1
+        if end > size or count > _ATTRIBUTES_MAX:
+            text = "the attributes do not fill their total length" if end > size else "too many attributes"
             draft.condemn(Fault(UpdateSubcode.MALFORMED_ATTRIBUTE_LIST, b"", text))
             break
         number = octets[position + 1]
@@ -488,6 +512,10 @@ def _decode_one(raw: bytes, value: bytes, ebgp: bool, draft: _Draft) -> None:
         return
     try:
         _check_length(rule, len(value))
+        if rule.decode is None:
+            kept = UnknownAttribute(flags & (_OPTIONAL_TRANSITIVE | PARTIAL), number, value)
+            draft.unknown.append(kept)
+            return
         rule.decode(value, draft)
     except _Malformed as malformed:
         text = f"{rule.name}: {malformed.text}"

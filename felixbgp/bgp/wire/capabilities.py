@@ -187,6 +187,8 @@ def read_long_lived(capabilities: Capabilities) -> tuple[tuple[Family, bool, int
         return ()
     found: dict[Family, tuple[Family, bool, int]] = {}
     for value in _values(capabilities, CapabilityCode.LONG_LIVED_GRACEFUL_RESTART):
+        # The last instance counts, as of the capability it goes with.
+        found = {}
         for one in _cut(value, 7):
             family = _family_of(one)
             preserved = bool(one[3] & _FORWARDING_PRESERVED)

@@ -42,7 +42,7 @@ class Segment(NamedTuple):
 
 
 class UnknownAttribute(NamedTuple):
-    """An attribute we do not interpret, kept octet for octet (RFC 4271 §5)."""
+    """An attribute we do not interpret, kept octet for octet, with the flags to send (RFC 4271 §5)."""
 
     flags: int
     type: int
@@ -51,8 +51,9 @@ class UnknownAttribute(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathAttributes:
-    """The attributes that a set of prefixes shares; NEXT_HOP is that of the family they belong to.
+    """The attributes that a set of prefixes shares.
 
+    NEXT_HOP is that of the family they belong to, or an IPv6 one for IPv4 prefixes (RFC 8950).
     Compared and hashed by value; the wire layer interns them, so equal ones are usually the same object.
     `next_hop` is 4 or 16 octets ("" only while none is known); `med` and `local_pref` are None when absent.
     """

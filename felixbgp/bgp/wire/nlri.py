@@ -1,12 +1,20 @@
-"""The NLRI encoding of prefixes: a field of many to canonical NLRI bytes (RFC 4271 §4.3, RFC 4760 §5)."""
+"""The NLRI encoding of prefixes: a field of many to canonical NLRI bytes (RFC 4271 §4.3, RFC 4760 §5).
+
+Identified NLRI have the four octets of a path identifier in front (RFC 7911 §3); they stay as on the wire.
+"""
 
 import re
+from functools import cache
 from typing import Final
 
 from felixbgp.net import Family
 
 _COMMON_LENGTHS: Final = {1: (24, 26, 32, 22, 16), 2: (64, 48, 128, 122)}
 """Tried first: what the world, Calico's blocks and hosts use most."""
+_MULTICAST: Final = {1: (rb"[\xe0-\xef]", 4), 2: (rb"\xff", 8)}
+"""By AFI: the first octet of multicast addresses, and from which prefix length on it tells them."""
+_IDENTIFIER_OCTETS: Final = 4
+"""Of a path identifier, RFC 7911 §3."""
 
 
 class NlriError(ValueError):
@@ -24,51 +32,56 @@ def _pattern_of_length(length: int, multicast: bytes, multicast_length: int) -> 
     return b"\\x%02x%b" % (length, b"".join(octets))
 
 
-def _pattern(afi: int, bits: int, multicast: bytes, multicast_length: int) -> re.Pattern[bytes]:
-    common = _COMMON_LENGTHS[afi]
-    lengths = (*common, *(length for length in range(bits + 1) if length not in common))
-    alternatives = (_pattern_of_length(one, multicast, multicast_length) for one in lengths)
-    return re.compile(b"|".join(alternatives), re.DOTALL)
-
-
 # The regular expression engine cuts a field at C speed, and takes only what is canonical already, which is
-# what peers send. Everything else is for `_parse_slowly`.
-_PATTERNS: Final[dict[int, re.Pattern[bytes]]] = {
-    1: _pattern(1, 32, rb"[\xe0-\xef]", 4),
-    2: _pattern(2, 128, rb"\xff", 8),
-}
+# what peers send. Everything else is for `_parse_slowly`. Compiling takes tens of milliseconds, so it waits
+# until somebody has a field of this kind.
+@cache
+def _pattern(family: Family, identifier_octets: int) -> re.Pattern[bytes]:
+    common = _COMMON_LENGTHS[family.afi]
+    lengths = (*common, *(length for length in range(family.bits + 1) if length not in common))
+    alternatives = b"|".join(_pattern_of_length(one, *_MULTICAST[family.afi]) for one in lengths)
+    return re.compile(b".{%d}(?:%b)" % (identifier_octets, alternatives), re.DOTALL)
 
 
-def parse_nlri(family: Family, field: bytes, errors: list[str]) -> tuple[bytes, ...]:
+def parse_nlri(
+    family: Family, field: bytes, errors: list[str], *, add_path: bool = False
+) -> tuple[bytes, ...]:
     """Cut a field of IPv4 or IPv6 prefixes into canonical NLRI bytes, in its order.
 
-    Host bits are masked off (RFC 4271 §4.3 calls them irrelevant). Multicast prefixes are left out and
-    noted in `errors` (RFC 4271 §6.3, semantically incorrect). Raises `NlriError`.
+    With `add_path` each has its path identifier in front, and keeps it (RFC 7911 §3). Host bits are masked
+    off (RFC 4271 §4.3 calls them irrelevant). Multicast prefixes are left out and noted in `errors`
+    (RFC 4271 §6.3, semantically incorrect). Raises `NlriError`.
     """
-    found: list[bytes] = _PATTERNS[family.afi].findall(field)
+    identifier_octets = _IDENTIFIER_OCTETS if add_path else 0
+    found: list[bytes] = _pattern(family, identifier_octets).findall(field)
     # `findall` steps over what does not match, so the pieces are all there is only if they make the field.
     if b"".join(found) == field:
         return tuple(found)
-    return _parse_slowly(family, field, errors)
+    return _parse_slowly(family, field, errors, identifier_octets)
 
 
-def _parse_slowly(family: Family, field: bytes, errors: list[str]) -> tuple[bytes, ...]:
+def _parse_slowly(
+    family: Family, field: bytes, errors: list[str], identifier_octets: int
+) -> tuple[bytes, ...]:
     found: list[bytes] = []
     ignored = 0
     position, size, bits = 0, len(field), family.bits
     while position < size:
-        length = field[position]
-        end = position + 1 + (length + 7) // 8
+        start = position + identifier_octets
+        if start >= size:
+            raise NlriError("a path identifier is longer than the rest of its field")
+        length = field[start]
+        end = start + 1 + (length + 7) // 8
         if length > bits:
             raise NlriError(f"a prefix of {length} bits is longer than an address")
         if end > size:
             raise NlriError(f"a prefix of {length} bits is longer than the rest of its field")
-        nlri = _masked(field[position:end], length)
-        position = end
+        nlri = _masked(field[start:end], length)
         if _is_multicast(nlri, bits):
             ignored += 1
         else:
-            found.append(nlri)
+            found.append(field[position:start] + nlri)
+        position = end
     if ignored:
         errors.append(f"ignored: {ignored} multicast prefixes")
     return tuple(found)

@@ -68,6 +68,7 @@ AS_TWO_OCTETS_MAX: Final = 0xFFFF
 
 _CAPABILITIES_PARAMETER: Final = 2
 _EXTENDED_PARAMETERS: Final = 255
+"""In the place of a type: lengths have two octets (RFC 9072 §2)."""
 _FIXED_OCTETS: Final = 10
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -129,9 +130,10 @@ def _encode_parameters(capabilities: bytes) -> bytes:
     size = len(capabilities)
     if not size:
         return b"\0"
-    if size + 2 < _EXTENDED_PARAMETERS:
+    if size + 2 <= 255:
         return b"%c%c%c%b" % (size + 2, _CAPABILITIES_PARAMETER, size, capabilities)
-    return b"\xff\xff%b%c%b%b" % (
+    return b"\xff%c%b%c%b%b" % (
+        _EXTENDED_PARAMETERS,
         (size + 3).to_bytes(2, "big"),
         _CAPABILITIES_PARAMETER,
         size.to_bytes(2, "big"),
@@ -158,7 +160,7 @@ def decode_open(body: bytes) -> OpenMessage:
 
 def _decode_parameters(body: bytes) -> tuple[Capability, ...]:
     start, size, width = _FIXED_OCTETS, body[9], 1
-    if size and body[10:11] == b"\xff":
+    if size and body[10:11] == bytes((_EXTENDED_PARAMETERS,)):
         # RFC 9072 §2: the type tells the extended form; the one-octet length before it is then ignored.
         start, size, width = _FIXED_OCTETS + 3, int.from_bytes(body[11:13], "big"), 2
     if start + size != len(body):
@@ -208,7 +210,7 @@ def validate_open(
     """Judge a peer's OPEN (RFC 4271 §6.2); raises `WireError` at the first thing that is wrong.
 
     `role` is ours towards this peer (RFC 9234), None when there is none; `role_strict` refuses a peer that
-    tells none.
+    tells none. Roles are for external peers only.
     """
     if message.version != VERSION:
         raise WireError(
@@ -232,7 +234,8 @@ def validate_open(
         raise _bad_identifier("the BGP identifier is zero")
     if expected_as == local_as and message.bgp_identifier == local_identifier:
         raise _bad_identifier("an internal peer has our own BGP identifier")
-    _validate_role(read_roles(message.capabilities), role, role_strict)
+    if expected_as != local_as:
+        _validate_role(read_roles(message.capabilities), role, role_strict)
 
 
 def _validate_as(message: OpenMessage, expected_as: int) -> None:

@@ -1,8 +1,8 @@
 """UPDATE: octets to `UpdateMessage`, and routes to as few messages as hold them.
 
-RFC 4271 §4.3 and §6.3, RFC 4760 (IPv6 travels in MP_REACH_NLRI and MP_UNREACH_NLRI), RFC 4724 §2
-(End-of-RIB), and RFC 7606 for everything that is malformed. Known deviations: the AFI/SAFI disable approach
-is not used, and IPv4 routes with an IPv6 next hop (RFC 8950) are refused, as we never offer that capability.
+RFC 4271 §4.3 and §6.3, RFC 4760 (IPv6 travels in MP_REACH_NLRI and MP_UNREACH_NLRI), RFC 8950 (so does IPv4
+with an IPv6 next hop), RFC 7911 (path identifiers before prefixes), RFC 4724 §2 (End-of-RIB), and RFC 7606
+for everything that is malformed, without its AFI/SAFI disable approach.
 """
 
 from bisect import bisect_right
@@ -32,8 +32,10 @@ from felixbgp.net import IPV4, IPV6, Family
 _CLASSIC_MANDATORY: Final = frozenset({AttributeType.ORIGIN, AttributeType.AS_PATH, AttributeType.NEXT_HOP})
 _MULTIPROTOCOL_MANDATORY: Final = frozenset({AttributeType.ORIGIN, AttributeType.AS_PATH})
 
-_NEXT_HOP_OCTETS: Final[dict[Family, tuple[int, ...]]] = {IPV4: (4,), IPV6: (16, 32)}
-"""RFC 4760 §3; RFC 2545 §3: 32 are a global address and a link-local one."""
+_IPV6_NEXT_HOP_OCTETS: Final = (16, 32)
+"""RFC 2545 §3: 32 are a global address and a link-local one."""
+_NEXT_HOP_OCTETS: Final[dict[Family, tuple[int, ...]]] = {IPV4: (4,), IPV6: _IPV6_NEXT_HOP_OCTETS}
+"""RFC 4760 §3; where RFC 8950 was negotiated, a family may have those of IPv6 as well."""
 
 _FIELDS_OCTETS: Final = 4
 """Of the two length fields of UPDATE."""
@@ -53,9 +55,11 @@ def decode_update(body: bytes, negotiated: Negotiated, ebgp: bool) -> UpdateMess
     rest, reach, unreach = octets, None, None
     if remembered(octets, four_octet_as=negotiated.four_octet_as, ebgp=ebgp) is None:
         rest, reach, unreach = split_multiprotocol(octets)
-    # Both are read before any route is placed, for wrong flags of either condemn all routes.
     unreach_family = draft.take_unreach(unreach) if unreach is not None else None
     reached = draft.read_reach(reach) if reach is not None else None
+    if reached is not None and reached.empty:
+        # RFC 7606 §5.2: what counts is whether reachable NLRI are there, not their attribute.
+        reach = reached = None
     if nlri_field:
         draft.take_routes(rest, nlri_field)
     if reach is not None:
@@ -93,17 +97,19 @@ def _end_of_rib(
 
 
 class _Reached(NamedTuple):
-    """An MP_REACH_NLRI of a family of this session, taken areached."""
+    """An MP_REACH_NLRI of a family of this session, taken apart."""
 
     family: Family
     next_hop: bytes
     nlris: tuple[bytes, ...]
+    empty: bool
+    """There was not even a prefix that had to be left out."""
 
 
 class _Draft:
     """`UpdateMessage` in the making."""
 
-    __slots__ = ("_announced", "_ebgp", "_errors", "_fault", "_negotiated", "_withdrawn")
+    __slots__ = ("_announced", "_ebgp", "_errors", "_negotiated", "_withdrawn")
 
     def __init__(self, negotiated: Negotiated, ebgp: bool) -> None:
         self._negotiated = negotiated
@@ -111,7 +117,6 @@ class _Draft:
         self._withdrawn: list[tuple[Family, tuple[bytes, ...]]] = []
         self._announced: list[tuple[Family, PathAttributes, tuple[bytes, ...]]] = []
         self._errors: list[str] = []
-        self._fault: Fault | None = None
 
     def finish(self, end_of_rib: Family | None) -> UpdateMessage:
         """The value."""
@@ -144,13 +149,12 @@ class _Draft:
     def take_no_routes(self, rest: bytes) -> None:
         """Attributes of no routes: RFC 7606 §5.2, there may have been some that we could not find."""
         found = self._attributes(rest, b"")
-        fault = self._fault or found.fault
-        if fault is not None:
-            raise fault.reset()
+        if found.fault is not None:
+            raise found.fault.reset()
 
     def take_unreach(self, unreach: Multiprotocol) -> Family | None:
         """MP_UNREACH_NLRI; gives its family, None when that is not ours."""
-        self._check_flags(unreach, "MP_UNREACH_NLRI")
+        _check_flags(unreach, "MP_UNREACH_NLRI")
         value = unreach.value
         if len(value) < 3:
             raise _multiprotocol_error(unreach, "MP_UNREACH_NLRI is too short")
@@ -164,7 +168,7 @@ class _Draft:
 
     def read_reach(self, reach: Multiprotocol) -> _Reached | None:
         """MP_REACH_NLRI: AFI, SAFI, length of next hop, next hop, a reserved octet, NLRI (RFC 4760 §3)."""
-        self._check_flags(reach, "MP_REACH_NLRI")
+        _check_flags(reach, "MP_REACH_NLRI")
         value = reach.value
         if len(value) < 5:
             raise _multiprotocol_error(reach, "MP_REACH_NLRI is too short")
@@ -172,7 +176,7 @@ class _Draft:
         if family is None:
             return None
         size = value[3]
-        if size not in _NEXT_HOP_OCTETS[family] or len(value) < 5 + size:
+        if not self._may_have_next_hop(family, size) or len(value) < 5 + size:
             # RFC 7606 §7.11: the NLRI cannot be found reliably then.
             raise _multiprotocol_error(reach, f"a next hop of {size} octets does not fit {family.label}")
         next_hop = value[4 : 4 + size]
@@ -180,14 +184,13 @@ class _Draft:
             # The link-local address matters only where there is no global one (some routers send ::).
             next_hop = next_hop[:16] if any(next_hop[:16]) else next_hop[16:]
         nlris = self._multiprotocol_nlris(family, value[5 + size :], reach)
-        return _Reached(family, next_hop, nlris)
+        return _Reached(family, next_hop, nlris, empty=len(value) == 5 + size)
 
-    def _check_flags(self, found: Multiprotocol, name: str) -> None:
-        if found.flags & (OPTIONAL | TRANSITIVE) == OPTIONAL:
-            return
-        text = f"{name} has flags {found.flags:#04x}"
-        self._note_withdraw(text)
-        self._fault = self._fault or Fault(UpdateSubcode.ATTRIBUTE_FLAGS_ERROR, found.raw, text)
+    def _may_have_next_hop(self, family: Family, octets: int) -> bool:
+        """RFC 8950 §3: the length tells which protocol the next hop is of."""
+        if octets in _NEXT_HOP_OCTETS[family]:
+            return True
+        return family in self._negotiated.extended_next_hop and octets in _IPV6_NEXT_HOP_OCTETS
 
     def _family_of(self, value: bytes) -> Family | None:
         family = Family(int.from_bytes(value[:2], "big"), value[2])
@@ -198,7 +201,7 @@ class _Draft:
 
     def _classic_nlris(self, field: bytes) -> tuple[bytes, ...]:
         try:
-            nlris = parse_nlri(IPV4, field, self._errors)
+            nlris = self._parse(IPV4, field)
         except NlriError as error:
             raise WireError(
                 ErrorCode.UPDATE_MESSAGE, UpdateSubcode.INVALID_NETWORK_FIELD, text=str(error)
@@ -210,9 +213,13 @@ class _Draft:
 
     def _multiprotocol_nlris(self, family: Family, field: bytes, found: Multiprotocol) -> tuple[bytes, ...]:
         try:
-            return parse_nlri(family, field, self._errors)
+            return self._parse(family, field)
         except NlriError as error:
             raise _multiprotocol_error(found, str(error)) from error
+
+    def _parse(self, family: Family, field: bytes) -> tuple[bytes, ...]:
+        add_path = family in self._negotiated.add_path_receive
+        return parse_nlri(family, field, self._errors, add_path=add_path)
 
     def _attributes(self, rest: bytes, next_hop: bytes) -> AttributeSet:
         found = decode_attributes(
@@ -224,9 +231,8 @@ class _Draft:
 
     def _fault_of(self, found: AttributeSet, mandatory: frozenset[AttributeType]) -> Fault | None:
         """Why these routes must be withdrawn, or None."""
-        fault = self._fault or found.fault
-        if fault is not None:
-            return fault
+        if found.fault is not None:
+            return found.fault
         if not mandatory <= found.seen:
             missing = min(mandatory - found.seen)
             text = f"{missing.name} is missing"
@@ -236,7 +242,7 @@ class _Draft:
             fault = Fault(UpdateSubcode.INVALID_NEXT_HOP_ATTRIBUTE, b"", "the next hop is no host address")
         else:
             return None
-        self._note_withdraw(fault.text)
+        self._errors.append(f"{Verdict.TREAT_AS_WITHDRAW.label}: {fault.text}")
         return fault
 
     def _place(
@@ -248,8 +254,12 @@ class _Draft:
         elif nlris:
             self._withdrawn.append((family, nlris))
 
-    def _note_withdraw(self, text: str) -> None:
-        self._errors.append(f"{Verdict.TREAT_AS_WITHDRAW.label}: {text}")
+
+def _check_flags(found: Multiprotocol, name: str) -> None:
+    """RFC 7606 §5.3: wrong flags make the attribute incorrect, and its routes cannot be relied on (§3.j)."""
+    if found.flags & (OPTIONAL | TRANSITIVE) != OPTIONAL:
+        text = f"{name} has flags {found.flags:#04x}"
+        raise WireError(ErrorCode.UPDATE_MESSAGE, UpdateSubcode.ATTRIBUTE_FLAGS_ERROR, found.raw, text)
 
 
 def _multiprotocol_error(found: Multiprotocol, text: str) -> WireError:
@@ -295,10 +305,10 @@ def encode_announcements(
     """Whole UPDATE messages of at most `max_length` octets that announce the prefixes, in their order.
 
     An empty list for prefixes means that the attributes are too long to be sent at all; what the peer has
-    of them must then be withdrawn (RFC 8654 §4). IPv6 routes have MP_REACH_NLRI as their first attribute
-    (RFC 7606 §5.1).
+    of them must then be withdrawn (RFC 8654 §4). IPv6 routes, and IPv4 routes with an IPv6 next hop
+    (RFC 8950), have MP_REACH_NLRI as their first attribute (RFC 7606 §5.1).
     """
-    classic = family == IPV4
+    classic = family == IPV4 and len(attributes.next_hop) == IPV4.octets
     octets = encode_attributes(attributes, four_octet_as=four_octet_as, with_next_hop=classic)
     room = max_length - HEADER_OCTETS - _FIELDS_OCTETS - len(octets)
     if classic:

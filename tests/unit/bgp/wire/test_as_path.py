@@ -11,6 +11,7 @@ from felixbgp.bgp.wire.as_path import (
     encode_as_path,
     merge_as4_path,
     path_length,
+    without_confederations,
 )
 from felixbgp.bgp.wire.messages import Segment, SegmentType
 
@@ -71,9 +72,22 @@ def test_malformed_paths_are_refused(octets: bytes, four_octets: bool) -> None:
         decode_as_path(octets, four_octets=four_octets)
 
 
-def test_confederation_segments_of_an_as4_path_are_left_out() -> None:
+def test_confederation_segments_are_read_in_an_as4_path_only_to_be_left_out() -> None:
+    """RFC 6793 §6."""
     octets = b"\x03\x01\0\0\0\x09\x02\x01\0\x01\x11\x70\x04\x01\0\0\0\x09"
-    assert decode_as4_path(octets) == (sequence(70000),)
+    path = decode_as4_path(octets)
+    assert [one.type for one in path] == [CONFED_SEQUENCE, SEQUENCE, CONFED_SET]
+    assert without_confederations(path) == (sequence(70000),)
+
+
+@pytest.mark.parametrize("four_octets", [False, True])
+def test_a_path_of_more_numbers_than_a_message_could_pass_on_is_refused(four_octets: bool) -> None:
+    longest = (sequence(*range(1, 1001)),)
+    octets = encode_as_path(longest, four_octets=four_octets)
+    assert path_length(decode_as_path(octets, four_octets=four_octets)) == 1000
+    one_more = encode_as_path((*longest, as_set(1)), four_octets=four_octets)
+    with pytest.raises(AsPathError, match="more than 1000"):
+        decode_as_path(one_more, four_octets=four_octets)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from felixbgp.bgp.wire.errors import (
     RouteRefreshSubcode,
     UpdateSubcode,
     WireError,
+    decode_hard_reset,
     decode_shutdown_communication,
     describe_notification,
+    encode_hard_reset,
     encode_shutdown_communication,
     notification_text,
 )
@@ -115,8 +117,26 @@ def test_hostile_communications_are_safe_to_print(data: bytes, text: str) -> Non
         (NotificationMessage(6, 5, b"\x03bye"), "Cease: Connection Rejected"),
         (NotificationMessage(6, 9, b"\x06\x03"), "Cease: Hard Reset: Cease: Peer De-configured"),
         (NotificationMessage(6, 9, b"\x06"), "Cease: Hard Reset"),
+        (
+            NotificationMessage(6, 9, b"\x06\x02\x03bye"),
+            "Cease: Hard Reset: Cease: Administrative Shutdown: bye",
+        ),
+        (NotificationMessage(6, 9, b"\x06\x09" * 9), "Cease: Hard Reset: Cease: Hard Reset"),
         (NotificationMessage(4, 0, b""), "Hold Timer Expired"),
     ],
 )
 def test_a_received_notification_is_described(message: NotificationMessage, text: str) -> None:
     assert describe_notification(message) == text
+
+
+def test_a_hard_reset_carries_the_notification_it_stands_for() -> None:
+    """RFC 8538 §3.1."""
+    data = encode_hard_reset(ErrorCode.CEASE, CeaseSubcode.ADMINISTRATIVE_RESET, b"\x03bye")
+    assert data == b"\x06\x04\x03bye"
+    assert decode_hard_reset(data) == NotificationMessage(6, 4, b"\x03bye")
+    assert decode_hard_reset(encode_hard_reset(4, 0)) == NotificationMessage(4, 0)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x06"])
+def test_a_hard_reset_may_tell_nothing(data: bytes) -> None:
+    assert decode_hard_reset(data) is None

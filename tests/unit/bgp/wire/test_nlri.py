@@ -25,8 +25,32 @@ def test_every_length_is_cut_and_masked(family: Family) -> None:
     assert errors == []
 
 
-def test_an_empty_field_has_no_prefixes() -> None:
-    assert parse_nlri(IPV4, b"", []) == ()
+@pytest.mark.parametrize("add_path", [False, True])
+def test_an_empty_field_has_no_prefixes(add_path: bool) -> None:
+    assert parse_nlri(IPV4, b"", [], add_path=add_path) == ()
+
+
+@pytest.mark.parametrize("family", [IPV4, IPV6])
+def test_every_length_is_cut_and_masked_behind_its_identifier(family: Family) -> None:
+    """RFC 7911 §3: any four octets are an identifier, also those that look like a prefix or a newline."""
+    errors: list[str] = []
+    ones = b"\x5f" + b"\xff" * (family.octets - 1)
+    identifiers = [b"\x18\x0a\0\0", b"\n\n\n\n", bytes(4), b"\xff" * 4]
+    lengths = range(family.bits + 1)
+    parts = [bytes((one,)) + ones[: (one + 7) // 8] for one in lengths]
+    field = b"".join(identifiers[length % 4] + one for length, one in enumerate(parts))
+    found = parse_nlri(family, field, errors, add_path=True)
+    assert [one[:4] for one in found] == [identifiers[length % 4] for length in lengths]
+    assert tuple(one[4:] for one in found) == parse_nlri(family, b"".join(parts), errors)
+    assert parse_nlri(family, b"".join(found), errors, add_path=True) == found
+    assert errors == []
+
+
+def test_multicast_is_left_out_with_its_identifier() -> None:
+    errors: list[str] = []
+    good, bad = b"\0\0\0\1" + nlri("10.0.0.0/8"), b"\0\0\0\2" + nlri("224.0.0.0/4")
+    assert parse_nlri(IPV4, good + bad + good, errors, add_path=True) == (good, good)
+    assert errors == ["ignored: 1 multicast prefixes"]
 
 
 def test_order_and_repetition_are_kept() -> None:
@@ -65,3 +89,11 @@ def test_multicast_is_left_out_and_noted(family: Family, multicast: list[str], n
 def test_what_is_no_sequence_of_prefixes_is_refused(family: Family, field: bytes) -> None:
     with pytest.raises(NlriError):
         parse_nlri(family, field, [])
+    with pytest.raises(NlriError):
+        parse_nlri(family, b"\0\0\0\1\x08\x0a\0\0\0\2" + field, [], add_path=True)
+
+
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_an_identifier_without_a_prefix_is_refused(size: int) -> None:
+    with pytest.raises(NlriError, match="identifier"):
+        parse_nlri(IPV4, b"\0\0\0\1\x08\x0a" + bytes(size), [], add_path=True)

@@ -57,11 +57,11 @@ def test_a_small_as_number_stands_in_both_places() -> None:
 
 @pytest.mark.parametrize("octets", [0, 1, 250, 251, 252, 253, 254, 255])
 def test_capabilities_of_any_size_come_back(octets: int) -> None:
-    """RFC 9072 §2: from 255 octets of parameters on, the lengths get wider."""
+    """RFC 9072 §2: beyond 255 octets of parameters the lengths get wider."""
     message = an_open(Capability(200, b"x" * octets))
     encoded = encode_open(message)
     assert decode_open(encoded[19:]) == message
-    assert (encoded[28:30] == b"\xff\xff") == (octets + 4 >= 255)
+    assert (encoded[28:30] == b"\xff\xff") == (octets + 4 > 255)
 
 
 def test_many_capabilities_come_back() -> None:

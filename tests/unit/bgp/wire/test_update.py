@@ -207,34 +207,12 @@ def test_faulty_routes_are_withdrawn(octets: bytes, text: str) -> None:
             "the next hop is no host address",
             id="multicast",
         ),
-        pytest.param(
-            reach(A6, flags=0xC0) + ORIGIN + AS_PATH, "MP_REACH_NLRI has flags 0xd0", id="§3.c flags"
-        ),
     ],
 )
 def test_faulty_multiprotocol_routes_are_withdrawn(octets: bytes, text: str) -> None:
     assert decode(body(b"", octets)) == UpdateMessage(
         withdrawn=((IPV6, (A6,)),), errors=(f"treat-as-withdraw: {text}",)
     )
-
-
-def test_wrong_flags_of_mp_unreach_nlri_condemn_all_routes() -> None:
-    found = decode(body(b"", unreach(A6, flags=0x40) + reach(B6) + MANDATORY, B))
-    assert found.withdrawn == ((IPV6, (A6,)), (IPV4, (B,)), (IPV6, (B6,)))
-    assert found.announced == ()
-
-
-def test_wrong_flags_of_both_are_both_noted() -> None:
-    found = decode(body(b"", unreach(A6, flags=0x40) + reach(B6, flags=0x40) + MANDATORY))
-    assert [one.split(" has")[0] for one in found.errors] == [
-        "treat-as-withdraw: MP_UNREACH_NLRI",
-        "treat-as-withdraw: MP_REACH_NLRI",
-    ]
-
-
-def test_mp_unreach_nlri_alone_with_wrong_flags_still_withdraws() -> None:
-    """RFC 7606 §5.2 speaks of attributes other than MP_UNREACH_NLRI."""
-    assert decode(body(b"", unreach(A6, flags=0x40))).withdrawn == ((IPV6, (A6,)),)
 
 
 def test_one_family_can_be_at_fault_alone() -> None:
@@ -265,6 +243,109 @@ def test_attributes_of_no_routes_are_harmless_when_good() -> None:
 
 def test_empty_mp_reach_nlri_announces_nothing() -> None:
     assert decode(body(b"", reach() + ORIGIN + AS_PATH)) == UpdateMessage()
+    assert decode(body(b"", reach())) == UpdateMessage()
+
+
+def test_routes_left_out_are_routes_all_the_same() -> None:
+    """RFC 7606 §5.2: they were found, so a bad attribute beside them does not end the session."""
+    found = decode(body(b"", reach(b"\x08\xff") + b"\x40\x01\x01\x09" + AS_PATH))
+    assert found.errors[0] == "ignored: 1 multicast prefixes"
+    assert found.withdrawn == found.announced == ()
+
+
+def test_an_empty_mp_reach_nlri_beside_routes_does_not_end_the_session() -> None:
+    found = decode(body(b"", reach() + b"\x40\x01\x01\x09" + AS_PATH + NEXT_HOP, B))
+    assert found.withdrawn == ((IPV4, (B,)),)
+
+
+# RFC 7911: path identifiers.
+
+IDENTIFIED = replace(BOTH, add_path_receive=(IPV4, IPV6))
+
+
+def identified(number: int, nlri: bytes) -> bytes:
+    return number.to_bytes(4, "big") + nlri
+
+
+def test_identifiers_stay_before_their_prefixes_everywhere() -> None:
+    one, other = identified(1, A), identified(0xFFFFFFFF, A)
+    six = identified(0, A6)
+    octets = reach(six, identified(1, A6)) + unreach(identified(7, B6)) + MANDATORY
+    assert decode(body(one, octets, one + other), IDENTIFIED) == UpdateMessage(
+        withdrawn=((IPV4, (one,)), (IPV6, (identified(7, B6),))),
+        announced=((IPV4, PLAIN, (one, other)), (IPV6, PLAIN6, (six, identified(1, A6)))),
+    )
+
+
+def test_identifiers_are_per_family_and_per_direction() -> None:
+    session = replace(BOTH, add_path_receive=(IPV6,), add_path_send=(IPV4,))
+    found = decode(body(A, reach(identified(1, A6)) + MANDATORY, B), session)
+    assert found.withdrawn == ((IPV4, (A,)),)
+    assert [nlris for _, _, nlris in found.announced] == [(B,), (identified(1, A6),)]
+
+
+def test_routes_with_identifiers_are_withdrawn_with_them() -> None:
+    """RFC 7606 §2: treat-as-withdraw is about the very path that was announced."""
+    found = decode(body(b"", AS_PATH + NEXT_HOP, identified(9, B)), IDENTIFIED)
+    assert found.withdrawn == ((IPV4, (identified(9, B),)),)
+
+
+@pytest.mark.parametrize(
+    ("octets", "subcode"),
+    [
+        pytest.param(body(b"\0\0\0"), 10, id="withdrawn identifier cut off"),
+        pytest.param(body(b"", MANDATORY, identified(1, b"")), 10, id="identifier without a prefix"),
+        pytest.param(body(b"", MANDATORY, identified(1, b"\x21" + bytes(5))), 10, id="33 bits"),
+        pytest.param(body(b"", MANDATORY, identified(1, A)[:-1]), 10, id="prefix cut off"),
+        pytest.param(body(b"", reach(identified(1, A6)[:-1])), 9, id="IPv6 prefix cut off"),
+        pytest.param(body(b"", unreach(identified(1, b""))), 9, id="IPv6 identifier without a prefix"),
+    ],
+)
+def test_malformed_identified_prefixes_reset_the_session(octets: bytes, subcode: int) -> None:
+    assert reset(octets, IDENTIFIED)[:2] == (3, subcode)
+
+
+@pytest.mark.parametrize("family", [IPV4, IPV6])
+def test_end_of_rib_has_no_identifier(family: Family) -> None:
+    assert decode(encode_end_of_rib(family)[19:], IDENTIFIED) == UpdateMessage(end_of_rib=family)
+
+
+# RFC 8950: IPv4 routes with an IPv6 next hop.
+
+EXTENDED = replace(ONLY_IPV4, extended_next_hop=(IPV4,))
+
+
+@pytest.mark.parametrize(
+    ("next_hop", "kept"),
+    [
+        (b"\xc0\0\2\7", b"\xc0\0\2\7"),
+        (GLOBAL, GLOBAL),
+        (GLOBAL + LINK_LOCAL, GLOBAL),
+        (bytes(16) + LINK_LOCAL, LINK_LOCAL),
+        (LINK_LOCAL, LINK_LOCAL),
+    ],
+)
+def test_the_length_of_a_next_hop_tells_its_protocol(next_hop: bytes, kept: bytes) -> None:
+    """RFC 8950 §3."""
+    octets = reach(A, next_hop=next_hop, family=IPV4) + ORIGIN + AS_PATH
+    assert decode(body(b"", octets), EXTENDED).announced == ((IPV4, replace(PLAIN, next_hop=kept), (A,)),)
+
+
+@pytest.mark.parametrize("octets", [0, 5, 8, 17, 24, 48])
+def test_no_other_length_is_a_next_hop(octets: int) -> None:
+    bad = reach(A, next_hop=bytes(octets), family=IPV4)
+    assert reset(body(b"", bad + ORIGIN + AS_PATH), EXTENDED) == (3, 9, bad)
+
+
+def test_an_ipv6_next_hop_of_ipv4_routes_must_be_a_host_too() -> None:
+    found = decode(body(b"", reach(A, next_hop=bytes(16), family=IPV4) + ORIGIN + AS_PATH), EXTENDED)
+    assert found.withdrawn == ((IPV4, (A,)),)
+    assert found.errors == ("treat-as-withdraw: the next hop is no host address",)
+
+
+def test_it_does_not_let_ipv6_routes_have_ipv4_next_hops() -> None:
+    bad = reach(A6, next_hop=b"\xc0\0\2\7")
+    assert reset(body(b"", bad), replace(EXTENDED, families=(IPV4, IPV6)))[:2] == (3, 9)
 
 
 def test_a_peer_with_two_octets_per_as_number() -> None:
@@ -298,9 +379,9 @@ RESETS = [
         body(A, b"\x40\x01\x01\x09"), (3, 6, b"\x40\x01\x01\x09"), id="§5.2 bad ORIGIN, only withdrawals"
     ),
     pytest.param(
-        body(b"", unreach(A6, flags=0x40) + ORIGIN),
-        (3, 4, unreach(A6, flags=0x40)),
-        id="§5.2 bad flags, no routes",
+        body(A, reach() + b"\x40\x01\x01\x09"),
+        (3, 6, b"\x40\x01\x01\x09"),
+        id="§5.2 bad ORIGIN, MP_REACH_NLRI without routes",
     ),
 ]
 RESETS += [
@@ -311,10 +392,18 @@ RESETS += [
         (attribute(0x80, 14, b"\0\2\1\x10" + bytes(16)), "no octet after the next hop"),
         (reach(A6, next_hop=b"\x0a\0\0\1"), "IPv6 with an IPv4 next hop"),
         (reach(A6, next_hop=bytes(17)), "IPv6 with a next hop of 17 octets"),
-        (reach(A, family=IPV4), "IPv4 with an IPv6 next hop"),
+        (reach(A, family=IPV4), "RFC 8950 IPv4 with an IPv6 next hop, not negotiated"),
         (reach(b"\x81" + bytes(17)), "a prefix of 129 bits"),
         (unreach(b"\x81" + bytes(17)), "a withdrawn prefix of 129 bits"),
         (unreach(b"\x40"), "a withdrawn prefix cut off"),
+    ]
+]
+RESETS += [
+    pytest.param(body(b"", bad + MANDATORY, A), (3, 4, bad), id=f"§5.3 {name}")
+    for bad, name in [
+        (reach(A6, flags=0xC0), "flags of MP_REACH_NLRI"),
+        (unreach(A6, flags=0x40), "flags of MP_UNREACH_NLRI"),
+        (reach(A6, family=Family(25, 70), flags=0x40), "flags of a family of others"),
     ]
 ]
 
@@ -339,6 +428,21 @@ def test_an_ipv6_route_to_the_octet() -> None:
     (message,) = encode_announcements(IPV6, PLAIN6, [A6])
     mp_reach = b"\x80\x0e\x1c\0\2\1\x10" + GLOBAL + b"\0" + A6
     assert message[19:] == body(b"", mp_reach + ORIGIN + AS_PATH)
+
+
+def test_an_ipv4_route_with_an_ipv6_next_hop_to_the_octet() -> None:
+    (message,) = encode_announcements(IPV4, PLAIN6, [A])
+    mp_reach = b"\x80\x0e\x18\0\1\1\x10" + GLOBAL + b"\0" + A
+    assert message[19:] == body(b"", mp_reach + ORIGIN + AS_PATH)
+    assert decode(message[19:], EXTENDED).announced == ((IPV4, PLAIN6, (A,)),)
+
+
+def test_routes_with_identifiers_to_the_octet() -> None:
+    one, other = identified(1, A), identified(2, A)
+    (message,) = encode_announcements(IPV4, PLAIN, [one, other])
+    assert message[19:] == body(b"", MANDATORY, b"\0\0\0\1" + A + b"\0\0\0\2" + A)
+    (message,) = encode_withdrawals(IPV6, [identified(3, A6)])
+    assert message[19:] == body(b"", b"\x80\x0f\x0e\0\2\1\0\0\0\3" + A6)
 
 
 def test_withdrawals_to_the_octet() -> None:
