@@ -11,14 +11,17 @@ from typing import Final
 
 from felixbgp.bgp.config import PeerConfig, SpeakerConfig
 from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
+from felixbgp.bgp.retention import Retention
 from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.adj_rib_out import Outlet
 from felixbgp.bgp.rib.export import AsPathEdits, ExportView
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import PathPeer
+from felixbgp.bgp.session.actions import DownKind
 from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot
+from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.framer import EXTENDED_MESSAGE_OCTETS_MAX, MESSAGE_OCTETS_MAX
 from felixbgp.bgp.wire.messages import Negotiated
 from felixbgp.net import Address, Family
@@ -26,6 +29,15 @@ from felixbgp.net import Address, Family
 SEND_HOLD_TIME_MIN_NS: Final = 480_000_000_000
 """RFC 9687 §3: eight minutes, or twice the hold time if that is longer."""
 
+RENEWAL_NS_MAX: Final = 360_000_000_000
+"""RFC 4724 §4.2 asks for a bound on how long stale routes wait for End-of-RIB; six minutes are usual."""
+OTHER_END: Final = {
+    Role.PROVIDER: Role.CUSTOMER,
+    Role.CUSTOMER: Role.PROVIDER,
+    Role.ROUTE_SERVER: Role.ROUTE_SERVER_CLIENT,
+    Role.ROUTE_SERVER_CLIENT: Role.ROUTE_SERVER,
+    Role.PEER: Role.PEER,
+}
 ANYTHING: Final = Policy()
 NOTHING: Final = Policy((Rule("an external peer needs a policy (RFC 8212)", Match(), Action.REJECT),))
 
@@ -33,7 +45,9 @@ NOTHING: Final = Policy((Rule("an external peer needs a policy (RFC 8212)", Matc
 class Exchange:
     """An Established session's routes, both ways."""
 
-    __slots__ = ("external", "local", "negotiated", "outlet", "progress_at", "ribs", "updates", "views")
+    __slots__ = (
+        "external", "local", "negotiated", "outlet", "progress_at", "renewed_by", "ribs", "updates", "views",
+    )  # fmt: skip
 
     def __init__(self, outlet: Outlet, local: Address, negotiated: Negotiated, *, external: bool) -> None:
         self.outlet = outlet
@@ -44,6 +58,8 @@ class Exchange:
         """Bodies of UPDATEs, not yet decoded."""
         self.ribs: dict[Family, AdjRibIn] = {}
         self.views: dict[Family, ExportView] = {}
+        self.renewed_by: int | None = None
+        """When what is stale from the session before goes, announced again or not; None: nothing is."""
         self.progress_at = 0
         """When the peer's side last took octets from us, or we began to have some for it."""
 
@@ -56,7 +72,9 @@ class Exchange:
 class Peering:
     """Configuration, session and, while Established, the exchange of routes."""
 
-    __slots__ = ("config", "established_count", "exchange", "number", "session", "updates_received")
+    __slots__ = (
+        "config", "established_count", "exchange", "number", "retention", "session", "updates_received",
+    )  # fmt: skip
 
     def __init__(self, number: int, config: PeerConfig, session: Peer, established_count: int = 0) -> None:
         self.number = number
@@ -64,6 +82,7 @@ class Peering:
         self.config = config
         self.session = session
         self.exchange: Exchange | None = None
+        self.retention = Retention()
         self.established_count = established_count
         self.updates_received = 0
 
@@ -79,22 +98,60 @@ class Peering:
         negotiated: Negotiated,
         speaker: SpeakerConfig,
         loc_ribs: dict[Family, LocRib],
-    ) -> Exchange:
-        """Begin to exchange routes, for the negotiated families that we have a table for."""
+        *,
+        now: int,
+    ) -> list[AdjRibIn]:
+        """Begin to exchange routes, for the negotiated families that we have a table for.
+
+        Returns the tables kept from the session before that the peer did not preserve.
+        """
         exchange = self.exchange = Exchange(outlet, local, negotiated, external=self.external)
         self.established_count += 1
         self.updates_received = 0
+        exchange.progress_at = now
         peer = self._path_peer(negotiated)
+        kept, given_up = self.retention.resume(negotiated)
+        policy = self._policy(self.config.import_policy)
         for family in negotiated.families:
-            if family in loc_ribs:
-                acceptance = self._acceptance(family, speaker, local)
-                policy = self._policy(self.config.import_policy)
-                identified = family in negotiated.add_path_receive
-                exchange.ribs[family] = AdjRibIn(
-                    loc_ribs[family], peer, acceptance, policy, identified=identified
-                )
-                exchange.views[family] = self.export_view(family, speaker, exchange)
-        return exchange
+            if family not in loc_ribs:
+                continue
+            acceptance = self._acceptance(family, speaker, local)
+            identified = family in negotiated.add_path_receive
+            rib = kept.get(family)
+            if rib is not None and rib.identified is identified:
+                rib.reconfigure(peer, acceptance, policy)
+                exchange.renewed_by = now + RENEWAL_NS_MAX
+            else:
+                given_up += [] if rib is None else [rib]
+                rib = AdjRibIn(loc_ribs[family], peer, acceptance, policy, identified=identified)
+            exchange.ribs[family] = rib
+            exchange.views[family] = self.export_view(family, speaker, exchange)
+        return given_up
+
+    def lose(self, kind: DownKind, now: int) -> tuple[Exchange | None, list[AdjRibIn]]:
+        """The session is over: what it was, and the tables of it that are not kept."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is None:
+            return None, []
+        if kind is DownKind.HARD or self.config.graceful_restart is None:
+            return exchange, [*exchange.ribs.values()]
+        return exchange, self.retention.keep(exchange.ribs, exchange.negotiated, now)
+
+    def expire(self, now: int) -> list[AdjRibIn]:
+        """The time for stale routes is over: the tables that go as a whole."""
+        exchange = self.exchange
+        if exchange is None:
+            return self.retention.expire(now)
+        if exchange.renewed_by is not None and exchange.renewed_by <= now:
+            exchange.renewed_by = None
+            for rib in exchange.ribs.values():
+                rib.end_refresh()
+        return []
+
+    @property
+    def stale_deadline(self) -> int | None:
+        """When `expire` has something to do."""
+        return self.retention.next_deadline() if self.exchange is None else self.exchange.renewed_by
 
     def import_again(self, speaker: SpeakerConfig) -> None:
         """Judge everything received again, under the configuration of now."""
@@ -116,6 +173,8 @@ class Peering:
             local_address=exchange.local,
             next_hop=self.config.next_hop,
             cluster_id=_cluster_id(speaker),
+            peer_role=self._peer_role,
+            long_lived=family in [known for known, _, _ in exchange.negotiated.long_lived],
             policy=self._policy(self.config.export_policy),
             four_octet_as=exchange.negotiated.four_octet_as,
             as_path_edits=self._as_path_edits(),
@@ -128,7 +187,7 @@ class Peering:
     def snapshot(self, advertised: int) -> PeerSnapshot:
         """The picture of now; `advertised` is the number of prefixes the peer was told."""
         config, session, exchange = self.config, self.session, self.exchange
-        ribs = [] if exchange is None else list(exchange.ribs.values())
+        ribs = self.retention.ribs if exchange is None else list(exchange.ribs.values())
         negotiated = None if exchange is None else exchange.negotiated
         return PeerSnapshot(
             peer=config.peer,
@@ -142,9 +201,10 @@ class Peering:
             remote_identifier=None if negotiated is None else negotiated.peer_identifier,
             hold_time_s=None if negotiated is None else negotiated.hold_time_ns // 1_000_000_000,
             established_count=self.established_count,
-            end_of_rib_received=bool(ribs) and all(rib.end_of_rib for rib in ribs),
+            end_of_rib_received=exchange is not None and bool(ribs) and all(rib.end_of_rib for rib in ribs),
             prefixes_received=sum(map(len, ribs)),
             prefixes_accepted=sum(rib.accepted_count for rib in ribs),
+            prefixes_stale=sum(rib.stale_count for rib in ribs),
             prefixes_advertised=advertised,
             updates_received=self.updates_received,
             updates_sent=0 if exchange is None else exchange.outlet.updates_sent,
@@ -160,6 +220,12 @@ class Peering:
         overridden = config.remote_as if config.override_as else None
         edits = AsPathEdits(overridden, config.remove_private_as, config.prepend_local_as)
         return edits if self.external and edits != AsPathEdits() else None
+
+    @property
+    def _peer_role(self) -> Role | None:
+        """What an external peer is to us: the other end of what we are to it."""
+        role = self.config.role
+        return None if role is None or not self.external else OTHER_END[role]
 
     def _path_peer(self, negotiated: Negotiated) -> PathPeer:
         return PathPeer(
@@ -180,6 +246,8 @@ class Peering:
             cluster_id=_cluster_id(speaker),
             own_addresses=frozenset((local, speaker.bgp_identifier)),
             external=self.external,
+            remote_as=self.config.remote_as,
+            peer_role=self._peer_role,
         )
 
 

@@ -27,6 +27,8 @@ class PeerSnapshot:
     end_of_rib_received: bool = False
     prefixes_received: int = 0
     prefixes_accepted: int = 0
+    prefixes_stale: int = 0
+    """Kept from a session that is over, and not announced again so far (RFC 4724)."""
     prefixes_advertised: int = 0
     updates_received: int = 0
     updates_sent: int = 0

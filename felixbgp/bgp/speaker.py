@@ -27,6 +27,7 @@ Standing rules
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping
+from enum import IntEnum
 from typing import Final, assert_never
 
 from felixbgp.bgp.advertising import Advertising
@@ -51,6 +52,7 @@ from felixbgp.bgp.rib.loc_rib import LocRib, Multipath
 from felixbgp.bgp.rib.local_routes import LocalRoutes
 from felixbgp.bgp.routes import LocalRoute, RouteChange, Selected
 from felixbgp.bgp.session.actions import (
+    DownKind,
     Observed,
     RefreshRequested,
     SessionAction,
@@ -76,6 +78,14 @@ REFUSED_ADDRESSES_MAX: Final = 256
 """Strangers remembered for that; more than a cluster's worth of them is an attack, not news."""
 MALFORMED_FACTS_MAX: Final = 64
 """Malformed UPDATEs told of between two `take_facts`: a broken peer sends thousands of them, all alike."""
+
+
+class _Timer(IntEnum):
+    """The timers of a peering."""
+
+    SESSION = 0
+    SEND_HOLD = 1
+    STALE = 2
 
 
 class _Link:
@@ -245,14 +255,14 @@ class Speaker:
                 case SessionEstablished():
                     self._establish(peering, action, now)
                 case SessionDown():
-                    self._lose(peering)
+                    self._lose(peering, action.kind, now)
                 case RefreshRequested():
                     self._refresh(peering, action, now)
                 case Observed():
                     self._facts.append(action.fact)
                 case _:
                     assert_never(action)
-        self._deadlines.set(2 * peering.number, peering.session.next_deadline())
+        self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
 
     def _peering_for(self, event: TcpAccepted) -> Peering | None:
         """Whose connection it is: by address, and among several peers at one address by port or by need."""
@@ -278,12 +288,15 @@ class Speaker:
         self._effects.append(CloseConnection(event.connection))
 
     def _run_timer(self, key: int, now: int) -> None:
-        number, is_send_hold = divmod(key, 2)
+        number, timer = divmod(key, len(_Timer))
         peering = self._numbered.get(number)
         if peering is None:
             return
-        if not is_send_hold:
+        if timer == _Timer.SESSION:
             self._act(peering, peering.session.run_timers(now), now)
+        elif timer == _Timer.STALE:
+            self._gone += peering.expire(now)
+            self._deadlines.set(key, peering.stale_deadline)
         elif peering.exchange is not None and peering.exchange.outlet.in_flight:
             at = peering.exchange.progress_at + peering.exchange.send_hold_time_ns
             if at > now:
@@ -317,7 +330,9 @@ class Speaker:
         self._by_address[peer.address].remove(peering)
         if not self._by_address[peer.address]:
             del self._by_address[peer.address]
-        self._deadlines.set(2 * peering.number, None)
+        self._gone += peering.retention.give_up()
+        for timer in _Timer:
+            self._deadlines.set(_key(peering, timer), None)
         for connection in [number for number, link in self._links.items() if link.peering is peering]:
             del self._links[connection]
 
@@ -343,22 +358,25 @@ class Speaker:
     def _establish(self, peering: Peering, action: SessionEstablished, now: int) -> None:
         link = self._links[action.connection]
         local = link.local or peering.config.peer.address
-        exchange = peering.establish(link.outlet, local, action.negotiated, self._config, self._loc_ribs)
-        exchange.progress_at = now
-        for view in exchange.views.values():
+        self._gone += peering.establish(
+            link.outlet, local, action.negotiated, self._config, self._loc_ribs, now=now
+        )
+        self._deadlines.set(_key(peering, _Timer.STALE), peering.stale_deadline)
+        for view in peering.exchange.views.values() if peering.exchange is not None else ():
             self._advertising.join(view, peering.config.peer, link.outlet, now)
 
-    def _lose(self, peering: Peering) -> None:
-        """RFC 4271 §8.2.2: the session is over, and the routes learned over it go."""
-        exchange, peering.exchange = peering.exchange, None
+    def _lose(self, peering: Peering, kind: DownKind, now: int) -> None:
+        """RFC 4271 §8.2.2: the session is over, and the routes learned over it go, now or later."""
+        exchange, gone = peering.lose(kind, now)
         if exchange is None:
             return
         for view in exchange.views.values():
             self._advertising.leave(view, peering.config.peer)
         exchange.outlet.outbox.clear()
         self._waiting.pop(peering.number, None)
-        self._gone += exchange.ribs.values()
-        self._deadlines.set(2 * peering.number + 1, None)
+        self._gone += gone
+        self._deadlines.set(_key(peering, _Timer.SEND_HOLD), None)
+        self._deadlines.set(_key(peering, _Timer.STALE), peering.stale_deadline)
 
     def _refresh(self, peering: Peering, action: RefreshRequested, now: int) -> None:
         exchange = peering.exchange
@@ -470,9 +488,10 @@ class Speaker:
             if exchange is not None:
                 if outlet.in_flight == sum(map(len, chunks)):
                     exchange.progress_at = now
-                self._deadlines.set(2 * peering.number + 1, exchange.progress_at + exchange.send_hold_time_ns)
+                at = exchange.progress_at + exchange.send_hold_time_ns
+                self._deadlines.set(_key(peering, _Timer.SEND_HOLD), at)
             peering.session.sent(now)
-            self._deadlines.set(2 * peering.number, peering.session.next_deadline())
+            self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
         self._outbound.clear()
         return sent
 
@@ -536,7 +555,12 @@ def _take_in(exchange: Exchange, update: UpdateMessage) -> int:
             cost += len(nlris)
     if update.end_of_rib is not None and update.end_of_rib in exchange.ribs:
         exchange.ribs[update.end_of_rib].end_of_rib = True
+        exchange.ribs[update.end_of_rib].end_refresh()
     return cost
+
+
+def _key(peering: Peering, timer: _Timer) -> int:
+    return len(_Timer) * peering.number + timer
 
 
 def _peer_order(peer: PeerId) -> tuple[int, bytes, int]:

@@ -61,7 +61,9 @@ def networks(draw: st.DrawFn) -> tuple[Network, list[Node]]:
     network = Network()
     asns = draw(st.sampled_from([(1, 1, 1), (1, 2, 3), (1, 1, 2), (1, 2, 1)]))
     nodes = [network.node(f"10.0.0.{number + 1}", asn=asn) for number, asn in enumerate(asns)]
-    join([(nodes[0], nodes[1]), (nodes[1], nodes[2]), (nodes[0], nodes[2])], {})
+    all_paths: dict[str, object] = dict.fromkeys(("add_path_send", "add_path_receive"), draw(st.booleans()))
+    parameters = {(one, two): all_paths for one in nodes for two in nodes if one is not two}
+    join([(nodes[0], nodes[1]), (nodes[1], nodes[2]), (nodes[0], nodes[2])], parameters)
     for one in nodes:
         one.budget = draw(st.sampled_from([1, 2, 1000]))
     return network, nodes
@@ -133,12 +135,16 @@ def expected(one: Node, other: Node) -> dict[str, PathAttributes]:
     table: dict[str, PathAttributes] = {}
     for text in PREFIXES:
         nlri = Prefix.parse(text).nlri
-        path = one.speaker._loc_ribs[IPV4].path(nlri)
-        if path is None or not accepts(peering.config.export_policy, text):
+        if not accepts(peering.config.export_policy, text):
             continue
-        told = export(view, path)
-        if told is not None and told.attributes is not None and told.source != PeerId(other.address):
-            table[text] = told.attributes
+        best = one.speaker._loc_ribs[IPV4].path(nlri)
+        for path in one.speaker._loc_ribs[IPV4].candidates(nlri):
+            if not view.add_path and path is not best:
+                continue
+            told = export(view, path)
+            if told is not None and told.attributes is not None and told.source != PeerId(other.address):
+                number = int.from_bytes(one.speaker._advertising._numbers.identifier(path), "big")
+                table[f"{text} path {number}" if view.add_path else text] = told.attributes
     return table
 
 
@@ -149,14 +155,19 @@ def assert_decided(one: Node) -> None:
         nlri = Prefix.parse(text).nlri
         loc_rib = one.speaker._loc_ribs[IPV4]
         learned = {
-            peer.address: rib.attributes(nlri)
+            (peer.address, key[: -len(nlri)]): rib.attributes(key)
             for peer, peering in one.speaker._peerings.items()
             if peering.exchange is not None
             for rib in peering.exchange.ribs.values()
-            if not rib.refusal(nlri)
+            for key in rib.prefixes()
+            if key.endswith(nlri) and not rib.refusal(key)
         }
         candidates = loc_rib.candidates(nlri)
-        found = {path.peer.peer.address: path.attributes for path in candidates if path.peer is not None}
+        found = {
+            (path.peer.peer.address, path.path_id): path.attributes
+            for path in candidates
+            if path.peer is not None
+        }
         assert found == learned
         assert (text in shown) == bool(candidates)
         if candidates:

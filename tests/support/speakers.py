@@ -92,10 +92,19 @@ class Node:
         return next(one for one in self.speaker.peers() if one.peer.address == other.address)
 
     def rib_in(self, other: "Node", family: Family = IPV4) -> dict[str, PathAttributes]:
-        """What another node has announced to us, before policy."""
+        """What another node has announced to us, before policy; with add-path the key names the path too."""
         rib = self._adj_rib_in(other, family)
-        found = {str(Prefix(family, nlri)): rib.attributes(nlri) for nlri in rib.prefixes()} if rib else {}
-        return {prefix: attributes for prefix, attributes in found.items() if attributes is not None}
+        if rib is None:
+            return {}
+        found: dict[str, PathAttributes] = {}
+        for key in rib.prefixes():
+            attributes = rib.attributes(key)
+            assert attributes is not None
+            if rib.identified:
+                found[f"{Prefix(family, key[4:])} path {int.from_bytes(key[:4], 'big')}"] = attributes
+            else:
+                found[str(Prefix(family, key))] = attributes
+        return found
 
     def refusal(self, other: "Node", prefix: str) -> str:
         """Why a route of another node takes no part in the decision."""

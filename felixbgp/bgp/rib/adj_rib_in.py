@@ -70,6 +70,11 @@ class AdjRibIn:
         return len(self._routes)
 
     @property
+    def identified(self) -> bool:
+        """Whether the peer sends path identifiers."""
+        return self._identifier_octets > 0
+
+    @property
     def accepted_count(self) -> int:
         """Routes that take part in the decision."""
         return len(self._routes) - len(self._filtered) - self._ineligible_count

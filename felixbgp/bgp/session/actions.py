@@ -1,11 +1,21 @@
 """What a session asks of its speaker, in order of occurrence; effects for the transport pass through."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes
 from felixbgp.bgp.facts import BgpFact
 from felixbgp.bgp.wire.messages import Negotiated
 from felixbgp.net import Family
+
+
+class DownKind(Enum):
+    """What becomes of the routes that were learned over a session that is over."""
+
+    LOST = "lost"
+    """They may be kept for a while, if graceful restart was agreed on (RFC 4724 §4.2, RFC 8538 §4)."""
+    HARD = "hard"
+    """They go at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +28,10 @@ class SessionEstablished:
 
 @dataclass(frozen=True, slots=True)
 class SessionDown:
-    """The FSM left Established: the routes learned over it go (RFC 4271 §8.2.2). `reason` is in words."""
+    """The FSM left Established (RFC 4271 §8.2.2). `reason` is in words."""
 
     reason: str
+    kind: DownKind = DownKind.HARD
 
 
 @dataclass(frozen=True, slots=True)

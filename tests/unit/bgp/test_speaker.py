@@ -17,6 +17,7 @@ from felixbgp.bgp.inputs import BytesReceived, BytesWritten, Endpoint, TcpAccept
 from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, RouteSource, Rule
 from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX
 from felixbgp.bgp.routes import LocalRoute
+from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.codec import encode_route_refresh
 from felixbgp.bgp.wire.framer import frame
 from felixbgp.bgp.wire.messages import MessageType, PathAttributes, RouteRefreshMessage
@@ -649,3 +650,112 @@ def test_the_queue_of_work_is_cut_by_the_budget() -> None:
     network.settle()
     assert len(other.routes()) == 100
     assert network.now < 3 * SECOND
+
+
+# ---- several paths per prefix (RFC 7911)
+
+
+def reflector_with_all_paths() -> tuple[Network, Node, list[Node], Node]:
+    """A reflector, two clients with one block both, and a client that is told of all paths."""
+    network = Network()
+    core, one, two, far = (network.node(f"10.0.0.{number}", asn=64512) for number in (1, 2, 3, 4))
+    client: dict[str, object] = {"route_reflector_client": True}
+    join(
+        [(core, one), (core, two), (core, far)],
+        {
+            (core, one): client,
+            (core, two): client,
+            (core, far): {**client, "add_path_send": True},
+            (far, core): {"add_path_receive": True},
+        },
+    )
+    network.run_for(1)
+    for node in (one, two):
+        node.originate(BLOCK)
+    network.settle()
+    return network, core, [one, two], far
+
+
+def next_hops(of: Node, other: Node) -> list[str]:
+    """Of all paths that a node has from another."""
+    return sorted(str(Address(known.next_hop)) for known in of.rib_in(other).values())
+
+
+def test_a_peer_that_wants_all_paths_gets_them_and_keeps_what_is_left() -> None:
+    network, core, (one, two), far = reflector_with_all_paths()
+    assert next_hops(far, core) == ["10.0.0.2", "10.0.0.3"]
+    assert far.routes() == {BLOCK: "10.0.0.2"}
+    assert core.peer(far).prefixes_advertised == 2
+    core.sent.clear()
+    one.withdraw(BLOCK)
+    network.settle()
+    assert next_hops(far, core) == ["10.0.0.3"]
+    assert far.routes() == {BLOCK: "10.0.0.3"}
+    # The path that stays is not told again: one withdrawal is all there is for this peer.
+    told = [sent for sent in core.sent if sent.connection == connection(core, far)]
+    assert [len(sent.chunks) for sent in told] == [1]
+    network.cut(core, two)
+    network.settle()
+    assert far.rib_in(core) == {}
+
+
+def test_a_worse_path_too_is_told_changed_and_filtered() -> None:
+    network, core, (_, two), far = reflector_with_all_paths()
+    (message,) = encode_announcements(IPV4, replace(core.rib_in(two)[BLOCK], med=7), [BLOCK_NLRI])
+    core.speaker.feed(BytesReceived(connection(core, two), message), network.now)
+    network.settle()
+    assert sorted(known.med or 0 for known in far.rib_in(core).values()) == [0, 7]
+    core.change(far, export_policy=reject(BLOCK))
+    network.settle()
+    assert far.rib_in(core) == {}
+    core.change(far, export_policy=Policy())
+    network.settle()
+    assert next_hops(far, core) == ["10.0.0.2", "10.0.0.3"]
+    assert sessions(far) == 1
+
+
+def test_a_refresh_brings_all_paths_again() -> None:
+    network, core, _, far = reflector_with_all_paths()
+    before = far.rib_in(core)
+    core.sent.clear()
+    core.speaker.feed(
+        BytesReceived(connection(core, far), encode_route_refresh(RouteRefreshMessage(IPV4))), network.now
+    )
+    network.settle()
+    assert far.rib_in(core) == before
+    assert sum(len(sent.chunks) for sent in core.sent) == 4  # BoRR, two paths, EoRR.
+
+
+def test_all_paths_wait_for_the_kernel_one_by_one() -> None:
+    network, core, _, far = reflector_with_all_paths()
+    core.held = {IPV4: {Prefix.parse(OTHER_BLOCK).nlri}}
+    core.originate(OTHER_BLOCK)
+    network.settle()
+    assert OTHER_BLOCK not in far.routes()
+    core.held = {}
+    core.speaker.release(IPV4, [Prefix.parse(OTHER_BLOCK).nlri])
+    network.settle()
+    assert far.routes()[OTHER_BLOCK] == "10.0.0.1"
+
+
+def test_a_role_is_agreed_on_and_marks_what_goes_down() -> None:
+    """RFC 9234: a provider marks its routes; a customer hands them to nobody but its own customers."""
+    network = Network()
+    provider, middle, other_provider = (
+        network.node(f"10.0.0.{number}", asn=asn) for number, asn in ((1, 64512), (2, 64513), (3, 64514))
+    )
+    join(
+        [(provider, middle), (middle, other_provider)],
+        {
+            (provider, middle): {"role": Role.PROVIDER},
+            (middle, provider): {"role": Role.CUSTOMER},
+            (middle, other_provider): {"role": Role.CUSTOMER},
+            (other_provider, middle): {"role": Role.PROVIDER},
+        },
+    )
+    network.run_for(1)
+    provider.originate(BLOCK)
+    middle.originate(OTHER_BLOCK)
+    network.settle()
+    assert middle.rib_in(provider)[BLOCK].only_to_customer == 64512
+    assert list(other_provider.routes()) == [OTHER_BLOCK]

@@ -1,0 +1,97 @@
+"""What a lost peer had announced, kept while it may be coming back (RFC 4724 §4.2, RFC 9494 §4.2).
+
+session lost ─ keep ─▶ waiting ──── session is back ── resume ─▶ the new session's Adj-RIBs-In, stale
+│                                       until End-of-RIB
+restart time over
+▼
+outliving, if the peer asked for it ── resume ─▶ as above
+│
+stale time over
+▼
+gone
+"""
+
+from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
+from felixbgp.bgp.wire.messages import Negotiated
+from felixbgp.net import Family
+
+SECOND_NS = 1_000_000_000
+
+
+class _Kept:
+    """One Adj-RIB-In, until when it is kept, and for how much longer as a last resort."""
+
+    __slots__ = ("outliving_ns", "rib", "until")
+
+    def __init__(self, rib: AdjRibIn, until: int, outliving_ns: int) -> None:
+        self.rib = rib
+        self.until = until
+        self.outliving_ns = outliving_ns
+
+
+class Retention:
+    """The Adj-RIBs-In of one peer between two of its sessions. Methods return those that are given up."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[Family, _Kept] = {}
+
+    @property
+    def ribs(self) -> list[AdjRibIn]:
+        """What is kept now."""
+        return [kept.rib for kept in self._kept.values()]
+
+    def keep(self, ribs: dict[Family, AdjRibIn], negotiated: Negotiated, now: int) -> list[AdjRibIn]:
+        """A session was lost: keep the families that its peer said it would be back with."""
+        restart = negotiated.graceful_restart
+        families = {} if restart is None else dict(restart.families)
+        restart_ns = 0 if restart is None else restart.restart_time_s * SECOND_NS
+        outliving = {family: seconds * SECOND_NS for family, _, seconds in negotiated.long_lived}
+        given_up = []
+        for family, rib in ribs.items():
+            if family in families and rib:
+                rib.mark_stale()
+                self._kept[family] = _Kept(rib, now + restart_ns, outliving.get(family, 0))
+            else:
+                given_up.append(rib)
+        return given_up
+
+    def resume(self, negotiated: Negotiated) -> tuple[dict[Family, AdjRibIn], list[AdjRibIn]]:
+        """The peer is back: what goes on, and what it did not preserve."""
+        restart = negotiated.graceful_restart
+        preserved = {} if restart is None else dict(restart.families)
+        preserved |= {family: True for family, flag, _ in negotiated.long_lived if flag}
+        going_on: dict[Family, AdjRibIn] = {}
+        given_up = []
+        for family, kept in self._kept.items():
+            if preserved.get(family) and family in negotiated.families:
+                going_on[family] = kept.rib
+            else:
+                given_up.append(kept.rib)
+        self._kept.clear()
+        return going_on, given_up
+
+    def expire(self, now: int) -> list[AdjRibIn]:
+        """Time has passed; `next_deadline` lies later afterwards."""
+        given_up = []
+        for family, kept in list(self._kept.items()):
+            if kept.until > now:
+                continue
+            if kept.outliving_ns:
+                kept.until, kept.outliving_ns = now + kept.outliving_ns, 0
+                kept.rib.outlive()
+            else:
+                del self._kept[family]
+                given_up.append(kept.rib)
+        return given_up
+
+    def give_up(self) -> list[AdjRibIn]:
+        """Keep nothing any longer."""
+        ribs = self.ribs
+        self._kept.clear()
+        return ribs
+
+    def next_deadline(self) -> int | None:
+        """When `expire` has something to do."""
+        return min((kept.until for kept in self._kept.values()), default=None)
