@@ -175,10 +175,12 @@ class _Draft:
             self.errors.append(f"{verdict.label}: {text}")
 
     def condemn(self, fault: Fault) -> None:
-        """Treat as withdraw; the first fault is the one told."""
-        self.note(Verdict.TREAT_AS_WITHDRAW, fault.text)
+        """Treat as withdraw; the first fault is the one told, however much was noted before."""
         if self.fault is None:
             self.fault = fault
+            self.errors.append(f"{Verdict.TREAT_AS_WITHDRAW.label}: {fault.text}")
+        else:
+            self.note(Verdict.TREAT_AS_WITHDRAW, fault.text)
 
     def finish(self, next_hop: bytes) -> PathAttributes:
         """The value; `next_hop` is that of MP_REACH_NLRI, b"" for the one of NEXT_HOP."""

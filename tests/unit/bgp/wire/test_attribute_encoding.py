@@ -19,8 +19,13 @@ FULL = PathAttributes(
     cluster_list=(b"\x0a\0\0\3", b"\x0a\0\0\4"),
     extended_communities=(b"A" * 8,),
     large_communities=((1, 2, 3),),
-    unknown=(UnknownAttribute(0xE0, 13, b"x"), UnknownAttribute(0xE0, 99, b"")),
-    partial=(8, 32),
+    only_to_customer=70000,
+    unknown=(
+        UnknownAttribute(0xE0, 13, b"x"),
+        UnknownAttribute(0xC0, 25, bytes(20)),
+        UnknownAttribute(0xE0, 99, b""),
+    ),
+    partial=(8, 32, 35),
 )
 
 
@@ -44,12 +49,12 @@ def test_without_next_hop_for_multiprotocol_routes() -> None:
 
 def test_everything_ascends_by_type() -> None:
     octets = encode_attributes(FULL, four_octet_as=True, with_next_hop=True)
-    assert types_of(octets) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 16, 32, 99]
+    assert types_of(octets) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 16, 25, 32, 35, 99]
 
 
 def test_an_old_peer_gets_as4_attributes_too() -> None:
     octets = encode_attributes(FULL, four_octet_as=False, with_next_hop=True)
-    assert types_of(octets) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 16, 17, 18, 32, 99]
+    assert types_of(octets) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 16, 17, 18, 25, 32, 35, 99]
     assert b"\x40\x02\x06\x02\x02\xfd\xe9\x5b\xa0" in octets
     assert b"\xc0\x07\x06\x5b\xa0\x0a\0\0\1" in octets
     assert b"\xc0\x11\x0a\x02\x02\0\0\xfd\xe9\0\x01\x11\x70" in octets
@@ -69,6 +74,8 @@ def test_the_partial_bit_is_passed_on(four_octet_as: bool) -> None:
     octets = encode_attributes(FULL, four_octet_as=four_octet_as, with_next_hop=True)
     assert b"\xe0\x08\x04" in octets
     assert b"\xe0\x20\x0c" in octets
+    assert b"\xe0\x23\x04\0\x01\x11\x70" in octets
+    assert b"\xc0\x19\x14" in octets
     assert b"\xc0\x10\x08" in octets
     found = decode_attributes(octets, four_octet_as=four_octet_as, ebgp=False)
     assert found.attributes == FULL

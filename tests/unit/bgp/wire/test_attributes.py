@@ -62,6 +62,16 @@ def test_no_attributes_at_all() -> None:
         (b"\xe0\x63\x00", replace(PLAIN, unknown=(UnknownAttribute(0xE0, 99, b""),))),
         (b"\x80\x63\x01!", PLAIN),
         (b"\xe0\x08\x04\0\1\0\2", replace(PLAIN, communities=(0x10002,), partial=(8,))),
+        (b"\xc0\x23\x04\0\1\x11\x70", replace(PLAIN, only_to_customer=70000)),
+        (b"\xe0\x23\x04\0\0\0\x09", replace(PLAIN, only_to_customer=9, partial=(35,))),
+        (
+            b"\xd0\x19\x00\x14" + bytes(20),
+            replace(PLAIN, unknown=(UnknownAttribute(0xC0, 25, bytes(20)),)),
+        ),
+        (
+            b"\xe0\x19\x28" + b"\xff" * 40,
+            replace(PLAIN, unknown=(UnknownAttribute(0xE0, 25, b"\xff" * 40),)),
+        ),
     ],
 )
 def test_well_formed_attributes_are_read(octets: bytes, expected: PathAttributes) -> None:
@@ -97,7 +107,15 @@ WITHDRAW = [
     pytest.param(b"\x80\x0a\x06" + bytes(6), 5, "CLUSTER_LIST", id="§7.10 cluster list length"),
     pytest.param(b"\x80\x0a\x00", 5, "CLUSTER_LIST", id="§7.10 cluster list empty"),
     pytest.param(b"\xc0\x10\x07" + bytes(7), 5, "EXTENDED_COMMUNITIES", id="§7.14 extended length"),
+    pytest.param(b"\xc0\x19\x15" + bytes(21), 5, "IPV6_EXTENDED_COMMUNITIES", id="§7.15 length"),
+    pytest.param(b"\xc0\x19\x00", 5, "IPV6_EXTENDED_COMMUNITIES", id="§7.15 empty"),
+    pytest.param(b"\x80\x19\x14" + bytes(20), 4, "IPV6_EXTENDED_COMMUNITIES", id="§3.c non-transitive"),
     pytest.param(b"\xc0\x20\x04" + bytes(4), 5, "LARGE_COMMUNITIES", id="RFC 8092 length"),
+    pytest.param(b"\xc0\x20\x00", 5, "LARGE_COMMUNITIES", id="RFC 8092 empty"),
+    pytest.param(b"\xc0\x23\x02\0\x09", 5, "ONLY_TO_CUSTOMER", id="RFC 9234 §5 length 2"),
+    pytest.param(b"\xc0\x23\x08" + bytes(8), 5, "ONLY_TO_CUSTOMER", id="RFC 9234 §5 length 8"),
+    pytest.param(b"\xc0\x23\x00", 5, "ONLY_TO_CUSTOMER", id="RFC 9234 §5 empty"),
+    pytest.param(b"\x80\x23\x04" + bytes(4), 4, "ONLY_TO_CUSTOMER", id="§3.c non-transitive OTC"),
     pytest.param(b"\xc0\x01\x01\x00", 4, "ORIGIN", id="§3.c optional origin"),
     pytest.param(b"\x80\x07\x08" + bytes(8), 4, "AGGREGATOR", id="§3.c non-transitive aggregator"),
     pytest.param(b"\x40\x08\x04" + bytes(4), 4, "COMMUNITIES", id="§3.c well-known communities"),
@@ -174,8 +192,33 @@ def test_the_first_fault_is_the_one_reported() -> None:
     assert len(found.errors) == 2
 
 
-def test_a_thousand_errors_are_not_noted() -> None:
-    assert len(decode(b"\x80\x63\x00" * 1000).errors) == 8
+def test_many_errors_are_not_noted_but_the_fault_always_is() -> None:
+    found = decode(b"\x80\x63\x00" * 200)
+    assert len(found.errors) == 8
+    assert found.fault is None
+    found = decode(b"\x80\x63\x00" * 200 + b"\x40\x01\x01\x07" + b"\x40\x03\x01\x07")
+    assert found.errors[8:] == ("treat-as-withdraw: ORIGIN: there is no origin 7",)
+
+
+def test_more_attributes_than_there_are_types_condemn_their_routes() -> None:
+    found = decode(b"".join(bytes((0xC0, one, 0)) for one in range(99, 256)) + b"\x80\x63\x00" * 99)
+    assert found.fault is None
+    found = decode(b"\x80\x63\x00" * 257 + MANDATORY)
+    assert found.fault is not None
+    assert (found.fault.subcode, found.fault.data) == (1, b"")
+    assert found.errors[-1] == "treat-as-withdraw: too many attributes"
+    assert found.seen == {99}
+
+
+def test_an_as_path_beyond_every_limit_condemns_its_routes() -> None:
+    segment = b"\x02\xc8" + b"\0\0\0\1" * 200
+    path = b"\x50\x02" + (5 * len(segment)).to_bytes(2, "big") + 5 * segment
+    assert decode(path).fault is None
+    path = b"\x50\x02" + (5 * len(segment) + 6).to_bytes(2, "big") + 5 * segment + b"\x01\x01\0\0\0\1"
+    found = decode(path)
+    assert found.fault is not None
+    assert found.fault.subcode == 11
+    assert found.attributes.as_path == ()
 
 
 def test_an_unknown_well_known_attribute_ends_the_session() -> None:
@@ -213,6 +256,9 @@ UNMERGED = (Segment(2, (5, 23456)),)
         pytest.param(
             AS4_PATH + b"\xc0\x12\x08\x00\x01\x11\x70\x0a\0\0\1", MERGED, None, id="no AGGREGATOR at all"
         ),
+        pytest.param(
+            b"\xc0\x11\x0c" + AS4_PATH[3:] + b"\x03\x01\0\0\0\x09", MERGED, None, id="§6 confederations"
+        ),
     ],
 )
 def test_as4_attributes_are_believed_where_they_can_be(
@@ -222,6 +268,12 @@ def test_as4_attributes_are_believed_where_they_can_be(
     found = decode(ORIGIN + OLD_PATH + octets, four_octet_as=False).attributes
     assert found.as_path == path
     assert found.aggregator == (None if aggregator is None else (aggregator, b"\x0a\0\0\1"))
+
+
+def test_confederations_in_an_as4_path_are_noted() -> None:
+    """RFC 6793 §6."""
+    found = decode(b"\xc0\x11\x06\x03\x01\0\0\0\x09", four_octet_as=False)
+    assert found.errors == ("attribute discard: AS4_PATH: confederation segments have no place in it",)
 
 
 def test_equal_octets_give_the_same_object() -> None:

@@ -5,21 +5,27 @@ from dataclasses import replace
 import pytest
 
 from felixbgp.bgp.wire.errors import WireError
-from felixbgp.bgp.wire.messages import Capability, OpenMessage
+from felixbgp.bgp.wire.messages import Capability, Negotiated, OpenMessage, PeerRestart
 from felixbgp.bgp.wire.open import (
     ENHANCED_ROUTE_REFRESH,
     EXTENDED_MESSAGE,
     ROUTE_REFRESH,
     CapabilityCode,
+    Role,
+    add_path,
     as_number_of,
     decode_open,
     encode_open,
+    extended_next_hop,
     families_of,
     four_octet_as,
+    graceful_restart,
     has_capability,
+    long_lived,
     make_open,
     multiprotocol,
     negotiate,
+    role,
     validate_open,
 )
 from felixbgp.net import IPV4, IPV6, Address, Family
@@ -189,12 +195,88 @@ def test_a_parameter_that_nobody_knows() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [Capability(CapabilityCode.MULTIPROTOCOL, bytes(3)), Capability(CapabilityCode.FOUR_OCTET_AS, bytes(5))],
+    [
+        pytest.param(Capability(CapabilityCode.MULTIPROTOCOL, bytes(3)), id="RFC 4760"),
+        pytest.param(Capability(CapabilityCode.EXTENDED_NEXT_HOP, bytes(5)), id="RFC 8950"),
+        pytest.param(Capability(CapabilityCode.ROLE, bytes(2)), id="RFC 9234"),
+        pytest.param(Capability(CapabilityCode.GRACEFUL_RESTART, bytes(3)), id="RFC 4724"),
+        pytest.param(Capability(CapabilityCode.FOUR_OCTET_AS, bytes(5)), id="RFC 6793"),
+        pytest.param(Capability(CapabilityCode.LONG_LIVED_GRACEFUL_RESTART, bytes(6)), id="RFC 9494"),
+    ],
 )
 def test_a_capability_of_the_wrong_length_is_malformed(bad: Capability) -> None:
+    """RFC 4271 §6.2."""
     with pytest.raises(WireError) as caught:
         validate_open(an_open(bad), expected_as=64512, local_as=64513, local_identifier=IDENTIFIER)
     assert (caught.value.code, caught.value.subcode) == (2, 0)
+
+
+@pytest.mark.parametrize("value", [b"\0", b"\0\1\1\0"])
+def test_malformed_add_path_is_no_error(value: bytes) -> None:
+    """RFC 7911 §4: it is as if it were not there."""
+    message = an_open(Capability(CapabilityCode.ADD_PATH, value))
+    validate_open(message, expected_as=64512, local_as=64513, local_identifier=IDENTIFIER)
+    assert negotiate(replace(LOCAL, capabilities=message.capabilities), message).add_path_receive == ()
+
+
+def judge_role(ours: Role | None, *theirs: int, strict: bool = False, internal: bool = False) -> None:
+    validate_open(
+        an_open(four_octet_as(64512), *(role(one) for one in theirs)),
+        expected_as=64512,
+        local_as=64512 if internal else 64513,
+        local_identifier=IDENTIFIER,
+        role=ours,
+        role_strict=strict,
+    )
+
+
+def role_mismatch(ours: Role | None, *theirs: int, strict: bool = False) -> str:
+    with pytest.raises(WireError) as caught:
+        judge_role(ours, *theirs, strict=strict)
+    assert (caught.value.code, caught.value.subcode, caught.value.data) == (2, 11, b"")
+    return caught.value.text
+
+
+# RFC 9234 §4.2, Table 2.
+PAIRS = {
+    (Role.PROVIDER, Role.CUSTOMER),
+    (Role.CUSTOMER, Role.PROVIDER),
+    (Role.ROUTE_SERVER, Role.ROUTE_SERVER_CLIENT),
+    (Role.ROUTE_SERVER_CLIENT, Role.ROUTE_SERVER),
+    (Role.PEER, Role.PEER),
+}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("theirs", [*range(6), 255])
+@pytest.mark.parametrize("ours", Role)
+def test_roles_must_go_with_each_other(ours: Role, theirs: int, strict: bool) -> None:
+    if (ours, theirs) in PAIRS:
+        judge_role(ours, theirs, strict=strict)
+    else:
+        assert "does not go with" in role_mismatch(ours, theirs, strict=strict)
+
+
+def test_a_role_that_one_side_keeps_to_itself_is_no_mismatch() -> None:
+    """RFC 9234 §4.2, backward compatibility."""
+    judge_role(None)
+    judge_role(None, Role.PROVIDER)
+    judge_role(None, strict=True)
+    judge_role(Role.PEER)
+
+
+def test_a_strict_operator_wants_to_be_told() -> None:
+    assert role_mismatch(Role.PEER, strict=True) == "the peer tells no role"
+
+
+def test_one_role_may_be_told_twice_but_not_two() -> None:
+    judge_role(Role.PEER, Role.PEER, Role.PEER)
+    assert role_mismatch(Role.PEER, 4, 0) == "the peer has several roles: 4, 0"
+    assert role_mismatch(None, 4, 0) == "the peer has several roles: 4, 0"
+
+
+def test_internal_peers_have_no_roles() -> None:
+    judge_role(Role.PEER, 4, 0, strict=True, internal=True)
 
 
 LOCAL = make_open(local_as=64512, hold_time_s=90, bgp_identifier=IDENTIFIER, families=(IPV4, IPV6))
@@ -243,6 +325,75 @@ def test_what_only_the_peer_has_does_not_count(one: Capability) -> None:
     assert not agreed.route_refresh
     assert not agreed.enhanced_route_refresh
     assert not agreed.extended_message
+
+
+def test_by_default_nothing_more_is_agreed() -> None:
+    agreed = negotiate(LOCAL, LOCAL)
+    assert agreed.add_path_receive == agreed.add_path_send == agreed.extended_next_hop == ()
+    assert (agreed.graceful_restart, agreed.long_lived, agreed.peer_role) == (None, (), None)
+
+
+def agree(ours: Capability, *theirs: Capability, families: tuple[Family, ...] = (IPV4, IPV6)) -> Negotiated:
+    offered = tuple(multiprotocol(one) for one in families)
+    return negotiate(an_open(multiprotocol(IPV4), multiprotocol(IPV6), ours), an_open(*offered, *theirs))
+
+
+RECEIVE, SEND, BOTH_WAYS = (True, False), (False, True), (True, True)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "receive", "send"),
+    [
+        pytest.param(BOTH_WAYS, BOTH_WAYS, True, True, id="both can do both"),
+        pytest.param(RECEIVE, SEND, True, False, id="they send to us"),
+        pytest.param(SEND, RECEIVE, False, True, id="we send to them"),
+        pytest.param(RECEIVE, RECEIVE, False, False, id="nobody sends"),
+        pytest.param(SEND, SEND, False, False, id="nobody takes"),
+        pytest.param(BOTH_WAYS, RECEIVE, False, True, id="they only take"),
+    ],
+)
+def test_identifiers_flow_where_one_sends_and_the_other_takes(
+    ours: tuple[bool, bool], theirs: tuple[bool, bool], receive: bool, send: bool
+) -> None:
+    """RFC 7911 §5."""
+    agreed = agree(add_path(((IPV4, *ours),)), add_path(((IPV4, *theirs), (IPV6, True, True))))
+    assert agreed.add_path_receive == ((IPV4,) if receive else ())
+    assert agreed.add_path_send == ((IPV4,) if send else ())
+
+
+def test_identifiers_need_a_family_of_the_session() -> None:
+    both = add_path(((IPV4, True, True), (IPV6, True, True)))
+    agreed = agree(both, both, families=(IPV6,))
+    assert agreed.add_path_receive == agreed.add_path_send == (IPV6,)
+
+
+def test_ipv6_next_hops_need_both_sides_and_the_family() -> None:
+    """RFC 8950 §4."""
+    offer = extended_next_hop((IPV4,))
+    assert agree(offer, offer).extended_next_hop == (IPV4,)
+    assert agree(offer).extended_next_hop == ()
+    assert agree(ROUTE_REFRESH, offer).extended_next_hop == ()
+    assert agree(offer, offer, families=(IPV6,)).extended_next_hop == ()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(True, True), (True, False), (False, True), (False, False), (None, True)]
+)
+def test_notifications_keep_routes_only_where_both_sides_say_so(ours: bool | None, theirs: bool) -> None:
+    """RFC 8538 §2."""
+    families = ((IPV4, True), (IPV6, False))
+    local = ROUTE_REFRESH if ours is None else graceful_restart(9, (), restarting=False, notification=ours)
+    agreed = agree(local, graceful_restart(120, families, restarting=True, notification=theirs))
+    assert agreed.graceful_restart == PeerRestart(
+        restarting=True, notification=bool(ours) and theirs, restart_time_s=120, families=families
+    )
+
+
+def test_what_the_peer_says_of_long_restarts_and_of_its_role_is_handed_on() -> None:
+    helper = graceful_restart(0, (), restarting=False, notification=False)
+    agreed = agree(ROUTE_REFRESH, helper, long_lived(((IPV4, True, 3600),)), role(Role.CUSTOMER))
+    assert agreed.long_lived == ((IPV4, True, 3600),)
+    assert agreed.peer_role == Role.CUSTOMER
 
 
 def test_no_common_family_names_the_ones_we_need() -> None:

@@ -250,7 +250,7 @@ def test_routes_left_out_are_routes_all_the_same() -> None:
     """RFC 7606 §5.2: they were found, so a bad attribute beside them does not end the session."""
     found = decode(body(b"", reach(b"\x08\xff") + b"\x40\x01\x01\x09" + AS_PATH))
     assert found.errors[0] == "ignored: 1 multicast prefixes"
-    assert found.withdrawn == found.announced == ()
+    assert (found.withdrawn, found.announced) == ((), ())
 
 
 def test_an_empty_mp_reach_nlri_beside_routes_does_not_end_the_session() -> None:
