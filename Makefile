@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 HIGHEST := .ci/constraints-highest.txt
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
-DEBIAN := etcd-server etcd-client bird2 tshark iproute2 iputils-ping openssl
+DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd tshark iproute2 iputils-ping openssl
 
-.PHONY: demo check format test test-root test-pins debian bench proto clean help
+.PHONY: demo check format test test-root test-interop interop test-pins debian bench proto clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,10 +27,16 @@ format: $(VENV)/.installed ## bring the tree into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: debian check test-root test-pins ## everything, with real etcd, kernel, routers and decoder
+test: debian check test-root test-interop test-pins ## everything, with real etcd, kernel, routers and decoder
 
 test-root: $(VENV)/.installed debian ## the tests that need root, real daemons and namespaces
 	$(PYTEST) tests/integration tests/lab
+
+test-interop: $(VENV)/.installed debian ## the interop matrix: routing daemons of others, feature by feature (root)
+	$(PYTEST) tests/interop
+
+interop: $(VENV)/.installed debian ## the same, and write docs/interop.md
+	$(PYTEST) tests/interop --interop-page docs/interop.md
 
 test-pins: debian ## the lowest supported dependencies; the environment of all other targets has the highest
 	.ci/pins lowest

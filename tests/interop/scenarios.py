@@ -1,0 +1,275 @@
+"""The proof of each cell: what the daemon shows, what we show, and a short text of it."""
+
+import re
+from collections.abc import Callable
+
+from felixbgp.bgp.wire.messages import PathAttributes, SegmentType
+from felixbgp.net import IPV4, Address, Prefix
+from tests.interop import rig as rigs
+from tests.interop.daemons.base import Route, output_in, program
+from tests.interop.matrix import Finding, Verdict
+from tests.interop.plan import (
+    PASSWORD,
+    THEIR_AS,
+    THEIR_COLOURED,
+    THEIR_COMMUNITY,
+    THEIR_IDENTIFIER,
+    THEIR_LARGE_COMMUNITY,
+    THEIR_ROUTE_TARGET,
+    Feature,
+    Neighbour,
+    Role,
+    Variant,
+    their_address,
+    their_prefix,
+)
+from tests.interop.rig import Rig
+
+Scenario = Callable[[Rig, Variant], str]
+
+UNFINISHED = {Feature.RESTART: "routes are not kept for a peer that restarts"}
+"""Columns that wait for our speaker."""
+
+
+def find(rig: Rig, variant: Variant, feature: Feature) -> Finding:
+    """Look at one cell; an exception means that what should be there is not."""
+    limit = rig.daemon.limits.get(feature)
+    if limit is not None and variant in (limit.variants or (variant,)):
+        return Finding(Verdict.CANNOT, f"{limit.reason} ({limit.proof})")
+    if feature is Feature.REFLECTOR and variant.external:
+        return Finding(Verdict.NOT_APPLICABLE, "reflection is between internal peers (RFC 4456)")
+    if feature in UNFINISHED:
+        return Finding(Verdict.NOT_YET, UNFINISHED[feature])
+    return Finding(Verdict.WORKS, SCENARIOS[feature](rig, variant))
+
+
+def plain(rig: Rig, variant: Variant) -> str:
+    """Established, and a route each way with the attributes it should have."""
+    neighbour = rig.neighbour(Role.PLAIN, variant)
+    await_routes(rig, neighbour)
+    theirs, ours = their_route(rig, neighbour, neighbour.prefix), our_route(rig, neighbour)
+    peer = their_address(variant.family)
+    assert theirs.next_hop == neighbour.address
+    assert Address(ours.next_hop) == peer
+    assert theirs.as_path == ((neighbour.asn,) if variant.external else ())
+    assert as_numbers(ours) == ((THEIR_AS,) if variant.external else ())
+    return "both sides Established; one route each way, with the right next hop and AS_PATH"
+
+
+def communities(rig: Rig, variant: Variant) -> str:
+    """Three kinds, each way, as they were given."""
+    neighbour = rig.neighbour(Role.PLAIN, variant)
+    await_route(rig, neighbour, neighbour.source_prefix)
+    there = their_route(rig, neighbour, neighbour.source_prefix)
+    assert there.communities == frozenset(rigs.SOURCE_COMMUNITIES)
+    assert there.large_communities == frozenset(rigs.SOURCE_LARGE_COMMUNITIES)
+    assert there.route_targets == frozenset(rigs.SOURCE_ROUTE_TARGETS)
+    here = our_route(rig, neighbour, THEIR_COLOURED)
+    assert here.communities == (THEIR_COMMUNITY[0] << 16 | THEIR_COMMUNITY[1],)
+    assert here.large_communities == (THEIR_LARGE_COMMUNITY,)
+    assert here.extended_communities == (rigs.route_target(*THEIR_ROUTE_TARGET),)
+    return "standard, large and extended ones arrived unchanged, both ways"
+
+
+def reflector(rig: Rig, variant: Variant) -> str:
+    """Each side reflects for the other."""
+    neighbour = rig.neighbour(Role.PLAIN, variant)
+    await_route(rig, neighbour, neighbour.source_prefix)
+    there = their_route(rig, neighbour, neighbour.source_prefix)
+    (source,) = rig.sources[neighbour]
+    assert there.originator_id == rigs.source_identifier(neighbour)
+    assert there.cluster_list == (neighbour.identifier,)
+
+    def heard() -> PathAttributes | None:
+        return rig.ours.call(lambda: source.received(their_prefix(variant.family)))
+
+    rig.wait(heard, "our client hears the daemon's route", neighbour)
+    assert reflected_by(heard()) == (THEIR_IDENTIFIER, (neighbour.identifier,))
+    ours = "our client and the daemon as client hear of each other"
+    limit = rig.daemon.reflector_limit
+    if limit is not None:
+        return f"we reflect: {ours}. As reflector: {limit.reason} ({limit.proof})"
+    one, other = (rig.neighbour(role, variant) for role in (Role.CLIENT_A, Role.CLIENT_B))
+    rig.wait(lambda: rig.received(other, one.prefix), "a reflected route", other)
+    found = reflected_by(rig.received(other, one.prefix))
+    assert found == (one.identifier, (THEIR_IDENTIFIER,))
+    return f"we reflect: {ours}; they reflect between two of ours; ORIGINATOR_ID and CLUSTER_LIST as due"
+
+
+def refresh(rig: Rig, variant: Variant) -> str:
+    """The daemon asks, and everything is sent again."""
+    neighbour = rig.neighbour(Role.PLAIN, variant)
+    await_routes(rig, neighbour)
+    await_route(rig, neighbour, neighbour.source_prefix)
+    sent, arrived = updates_sent(rig, neighbour), updates_arrived(rig, neighbour)
+    rig.daemon.refresh(neighbour)
+    rig.wait(lambda: updates_sent(rig, neighbour) > sent, "our routes are sent again", neighbour)
+    if arrived is not None:
+        rig.wait(
+            lambda: (updates_arrived(rig, neighbour) or 0) > arrived, "they arrive there again", neighbour
+        )
+    assert rig.is_established(neighbour)
+    their_route(rig, neighbour, neighbour.prefix)
+    return "it asks by ROUTE-REFRESH, and hears all our routes again; we keep what we heard and never ask"
+
+
+def md5(rig: Rig, variant: Variant) -> str:
+    """Whoever dials: with another key no segment is taken, with the right one the session comes up."""
+    for role, seen in ((Role.MD5_DIAL, we_are_ignored), (Role.MD5_ACCEPT, they_are_ignored)):
+        neighbour = rig.neighbour(role, variant)
+        rig.wait(lambda: seen(rig, neighbour), "a SYN with a wrong key is repeated", neighbour)  # noqa: B023
+        assert is_down(rig, neighbour)
+    for role in (Role.MD5_DIAL, Role.MD5_ACCEPT):
+        neighbour = rig.neighbour(role, variant)
+        config = rigs.with_password(rigs.peer_config(neighbour), PASSWORD)
+        rig.look(neighbour, lambda felix: felix.configure(config))  # noqa: B023
+    for role in (Role.MD5_DIAL, Role.MD5_ACCEPT):
+        await_routes(rig, rig.neighbour(role, variant))
+    return "whoever dials: a wrong key gets no answer, the right one a session with routes"
+
+
+def ttl_security(rig: Rig, variant: Variant) -> str:
+    """Whoever dials: TTL 255 is let in; a router that looks far away is not."""
+    for role in (Role.TTL_DIAL, Role.TTL_ACCEPT):
+        await_routes(rig, rig.neighbour(role, variant))
+    far = rig.neighbour(Role.TTL_FAR, variant)
+    rig.wait(lambda: we_are_ignored(rig, far), "a segment with TTL 1 is repeated", far)
+    # Only the daemon counts: our OPEN may be in before it has set the option on its new socket.
+    assert not rig.daemon.sessions()[far.address].established
+    assert rig.route_of(far, far.prefix) is None
+    return "whoever dials: Established with TTL 255 both ways; with a TTL of 1 nothing is taken"
+
+
+def add_path(rig: Rig, variant: Variant) -> str:
+    """All paths of a prefix, both ways."""
+    neighbour = rig.neighbour(Role.COLLECTOR, variant)
+    await_routes(rig, neighbour)
+    peer = their_address(variant.family)
+
+    def paths() -> dict[bytes, PathAttributes]:
+        return rig.look(neighbour, lambda felix: felix.received(peer, neighbour.shared_prefix))
+
+    rig.wait(lambda: len(paths()) == 2, "two paths of a prefix of two others", neighbour)
+    assert all(len(identifier) == 4 for identifier in paths())
+
+    def doubled() -> list[Route]:
+        routes = rig.daemon.routes(neighbour.doubled_prefix)
+        return [route for route in routes if route.neighbour == neighbour.address]
+
+    rig.wait(lambda: len(doubled()) == 2, "the daemon has both of our paths", neighbour)
+    return "both paths of a prefix arrive under different identifiers, both ways"
+
+
+def extended(rig: Rig, variant: Variant) -> str:
+    """One UPDATE of more than 4096 octets through us to the daemon, and on to another of ours."""
+    neighbour, other = (rig.neighbour(role, variant) for role in (Role.PLAIN, Role.CLIENT_A))
+    await_route(rig, neighbour, neighbour.large_prefix)
+    # No daemon's CLI is asked to print 6000 octets: what it sends on is what it took.
+    rig.wait(lambda: rig.received(other, neighbour.large_prefix), "the long route comes back", other)
+    here = rig.received(other, neighbour.large_prefix)
+    assert here is not None
+    assert len(here.large_communities) == rigs.LARGE_COUNT
+    return "a route whose attributes alone have over 6000 octets passes, both ways"
+
+
+def restart(rig: Rig, variant: Variant) -> str:
+    """Graceful restart of either side."""
+    raise NotImplementedError(f"{rig.daemon.name}, {variant}: no scenario for graceful restart")
+
+
+SCENARIOS: dict[Feature, Scenario] = {
+    Feature.PLAIN: plain,
+    Feature.MD5: md5,
+    Feature.TTL: ttl_security,
+    Feature.ADD_PATH: add_path,
+    Feature.RESTART: restart,
+    Feature.REFRESH: refresh,
+    Feature.EXTENDED: extended,
+    Feature.REFLECTOR: reflector,
+    Feature.COMMUNITIES: communities,
+}
+
+
+# ---- what the scenarios have in common
+
+
+def await_routes(rig: Rig, neighbour: Neighbour) -> None:
+    """Until the session is Established on both sides and each has a route of the other."""
+    rig.wait(lambda: rig.is_established(neighbour), "Established on both sides", neighbour)
+    await_route(rig, neighbour, neighbour.prefix)
+    wanted = their_prefix(neighbour.family)
+    rig.wait(lambda: rig.received(neighbour, wanted), "their route is here", neighbour)
+
+
+def await_route(rig: Rig, neighbour: Neighbour, prefix: Prefix) -> None:
+    """Until the daemon has our route."""
+    rig.wait(lambda: rig.route_of(neighbour, prefix), f"our route {prefix} is there", neighbour)
+
+
+def their_route(rig: Rig, neighbour: Neighbour, prefix: Prefix) -> Route:
+    """The daemon's view of a route of ours that it has."""
+    route = rig.route_of(neighbour, prefix)
+    assert route is not None, prefix
+    return route
+
+
+def our_route(rig: Rig, neighbour: Neighbour, number: int = 0) -> PathAttributes:
+    """Our view of a route of the daemon."""
+    wanted = their_prefix(neighbour.family, number)
+    rig.wait(lambda: rig.received(neighbour, wanted), f"their route {wanted} is here", neighbour)
+    attributes = rig.received(neighbour, wanted)
+    assert attributes is not None, wanted
+    return attributes
+
+
+def as_numbers(attributes: PathAttributes) -> tuple[int, ...]:
+    """An AS_PATH without sets."""
+    assert all(segment.type == SegmentType.AS_SEQUENCE for segment in attributes.as_path)
+    return tuple(asn for segment in attributes.as_path for asn in segment.asns)
+
+
+def reflected_by(attributes: PathAttributes | None) -> tuple[Address, tuple[Address, ...]]:
+    """ORIGINATOR_ID and CLUSTER_LIST of a route that has both."""
+    assert attributes is not None
+    assert attributes.originator_id is not None
+    return Address(attributes.originator_id), tuple(map(Address, attributes.cluster_list))
+
+
+def updates_sent(rig: Rig, neighbour: Neighbour) -> int:
+    """How many UPDATEs we sent in this session."""
+    peer = their_address(neighbour.family)
+    return rig.look(neighbour, lambda felix: felix.peer(peer).updates_sent)
+
+
+def updates_arrived(rig: Rig, neighbour: Neighbour) -> int | None:
+    """How many the daemon has counted; None where it does not."""
+    return rig.daemon.sessions()[neighbour.address].updates_received
+
+
+def is_down(rig: Rig, neighbour: Neighbour) -> bool:
+    """Whether neither side takes the session for Established."""
+    peer = their_address(neighbour.family)
+    state = rig.look(neighbour, lambda felix: felix.peer(peer).state)
+    session = rig.daemon.sessions().get(neighbour.address)
+    return state != "Established" and (session is None or not session.established)
+
+
+def we_are_ignored(rig: Rig, neighbour: Neighbour) -> bool:
+    """Whether a segment of ours was repeated for want of an acknowledgement."""
+    return is_ignored(rig.ours.namespace, f"src {bracketed(neighbour.address)}")
+
+
+def they_are_ignored(rig: Rig, neighbour: Neighbour) -> bool:
+    """Whether a segment of the daemon's was."""
+    return is_ignored(rig.daemon.namespace, f"dst {bracketed(neighbour.address)}")
+
+
+def is_ignored(namespace: str, sockets: str) -> bool:
+    """Whether one of the sockets repeats a segment; `ss` shows its timer as (on,TIME,REPETITIONS)."""
+    shown = output_in(namespace, program("ss"), "-tonH", *sockets.split())
+    return any(int(count) > 0 for count in re.findall(r"timer:\(on,[^,]+,(\d+)\)", shown))
+
+
+def bracketed(address: Address) -> str:
+    """An address as `ss` takes it."""
+    return str(address) if address.family == IPV4 else f"[{address}]"
