@@ -22,6 +22,9 @@ Event = TypeVar("Event", bound=h2.events.Event)
 
 Settings = dict[h2.settings.SettingCodes, int]
 
+PATIENCE_SECONDS = 20
+"""A test that waits for what never comes fails by itself, and in virtual time at once."""
+
 ANSWER_HEADERS = [(":status", "200"), ("content-type", "application/grpc")]
 
 
@@ -96,14 +99,16 @@ class Peer:
 
     async def call(self) -> int:
         """Wait for a new call; its stream. Its headers are in `fields`."""
-        request = await self.expect(h2.events.RequestReceived)
+        with trio.fail_after(PATIENCE_SECONDS):
+            request = await self.expect(h2.events.RequestReceived)
         self.fields = dict(request.headers)
         return request.stream_id
 
     async def message(self, kind: Any) -> Any:
         """The next message of any call, which is a `kind`."""
         while not self._messages:
-            event = await self.expect(h2.events.DataReceived)
+            with trio.fail_after(PATIENCE_SECONDS):
+                event = await self.expect(h2.events.DataReceived)
             reader = self._readers.setdefault(event.stream_id, MessageReader(1 << 20))
             self._messages += reader.feed(event.data)
         return kind.FromString(self._messages.popleft())
@@ -181,7 +186,8 @@ class Network:
 
     async def accept(self) -> Peer:
         """The peer of the next connection."""
-        return await self._arrived.receive()
+        with trio.fail_after(PATIENCE_SECONDS):
+            return await self._arrived.receive()
 
 
 @pytest.fixture
@@ -206,11 +212,13 @@ class Pending:
         self._done.set()
 
     async def answer(self) -> Any:
-        await self._done.wait()
+        with trio.fail_after(PATIENCE_SECONDS):
+            await self._done.wait()
         assert self._error is None
         return self._answer
 
     async def error(self) -> EtcdError:
-        await self._done.wait()
+        with trio.fail_after(PATIENCE_SECONDS):
+            await self._done.wait()
         assert self._error is not None
         return self._error
