@@ -19,21 +19,50 @@ from felixbgp.bgp.wire.messages import (
     UnknownAttribute,
     UpdateMessage,
 )
-from felixbgp.bgp.wire.open import make_open, negotiate, validate_open
+from felixbgp.bgp.wire.open import (
+    ENHANCED_ROUTE_REFRESH,
+    CapabilityCode,
+    Role,
+    add_path,
+    extended_next_hop,
+    graceful_restart,
+    make_open,
+    negotiate,
+    validate_open,
+)
 from felixbgp.bgp.wire.update import encode_announcements, encode_withdrawals
 from felixbgp.net import IPV4, IPV6, Address, Family
 
 IDENTIFIER = Address.parse("192.0.2.1")
-OURS = make_open(local_as=64512, hold_time_s=90, bgp_identifier=IDENTIFIER, families=(IPV4, IPV6))
-SESSION = negotiate(OURS, OURS)
+OURS = make_open(
+    local_as=64512,
+    hold_time_s=90,
+    bgp_identifier=IDENTIFIER,
+    families=(IPV4, IPV6),
+    extra=(
+        ENHANCED_ROUTE_REFRESH,
+        add_path(((IPV4, True, True), (IPV6, True, True))),
+        extended_next_hop((IPV4,)),
+        graceful_restart(120, (), restarting=False, notification=True),
+    ),
+)
+SESSION = replace(negotiate(OURS, OURS), add_path_receive=(), extended_next_hop=())
 
+FEW_FAMILIES = st.sampled_from(((), (IPV4,), (IPV4, IPV6)))
 sessions = st.builds(
-    lambda families, four, enhanced: replace(
-        SESSION, families=families, four_octet_as=four, enhanced_route_refresh=enhanced
+    lambda families, four, enhanced, add_path, next_hops: replace(
+        SESSION,
+        families=families,
+        four_octet_as=four,
+        enhanced_route_refresh=enhanced,
+        add_path_receive=add_path,
+        extended_next_hop=next_hops,
     ),
     st.sampled_from(((IPV4,), (IPV6,), (IPV4, IPV6))),
     st.booleans(),
     st.booleans(),
+    FEW_FAMILIES,
+    st.sampled_from(((), (IPV4,))),
 )
 
 
@@ -42,8 +71,7 @@ def survive(message_type: MessageType, body: bytes, session: Negotiated, ebgp: b
     try:
         message = decode(message_type, body, session, ebgp=ebgp)
         if isinstance(message, OpenMessage):
-            validate_open(message, expected_as=64512, local_as=64512, local_identifier=IDENTIFIER)
-            negotiate(OURS, message)
+            judge_open(message)
     except WireError as error:
         check_answer(error.notification())
         return None
@@ -52,6 +80,20 @@ def survive(message_type: MessageType, body: bytes, session: Negotiated, ebgp: b
     if isinstance(message, UpdateMessage):
         check_update(message, session)
     return message
+
+
+def judge_open(message: OpenMessage) -> None:
+    for role in (None, *Role):
+        validate_open(
+            message,
+            expected_as=64512,
+            local_as=64512 if role is None else 64513,
+            local_identifier=IDENTIFIER,
+            role=role,
+        )
+        agreed = negotiate(OURS, message)
+        told = (*agreed.add_path_receive, *agreed.add_path_send, *agreed.extended_next_hop)
+        assert set(told) <= set(agreed.families)
 
 
 def check_answer(message: NotificationMessage) -> None:
@@ -70,7 +112,8 @@ def check_update(message: UpdateMessage, session: Negotiated) -> None:
     for family, attributes, nlris in message.announced:
         assert family in session.families
         if family == IPV4 and len(attributes.next_hop) != 4:
-            raise AssertionError("an IPv4 route has an IPv6 next hop")
+            assert IPV4 in session.extended_next_hop
+        assert sum(len(one.asns) for one in attributes.as_path) <= 2000
         for octets in encode_announcements(family, attributes, nlris, max_length=65535):
             found = decode_again(octets, replace(session, four_octet_as=True))
             assert found.errors == ()
@@ -97,7 +140,7 @@ def an_update(withdrawn: bytes, attributes: list[bytes], nlri: bytes) -> bytes:
 
 
 flags = st.sampled_from((0x40, 0x80, 0xC0, 0xE0, 0x00, 0xFF))
-types = st.sampled_from((*range(1, 11), 14, 15, 16, 17, 18, 32, 0, 13, 99, 255))
+types = st.sampled_from((*range(1, 11), 14, 15, 16, 17, 18, 25, 32, 35, 0, 13, 99, 255))
 values = st.binary(max_size=24) | st.sampled_from(
     (
         b"\0",
@@ -107,6 +150,10 @@ values = st.binary(max_size=24) | st.sampled_from(
         b"\0\2\1\x10\x20" + bytes(14) + b"\1\0\x10\x20\1",
         b"\0\2\1\x20\x20" + bytes(31) + b"\1\0",
         b"\0\1\1\4\xc0\0\2\1\0\x08\x0a",
+        b"\0\1\1\4\xc0\0\2\1\0\0\0\0\1\x08\x0a",
+        b"\0\1\1\x10\x20" + bytes(14) + b"\1\0\x08\x0a",
+        b"\0\2\1\0\0\0\1\x08\x0a",
+        bytes(20),
         b"\0\2\1",
         b"\0\2\1\x40" + bytes(8),
         b"\x5b\xa0\xc0\0\2\1",
@@ -121,7 +168,16 @@ valid = [
     attribute(0x80, 14, b"\0\2\1\x10\x20" + bytes(14) + b"\1\0\x10\x20\1"),
 ]
 nlri_fields = st.sampled_from(
-    (b"", b"\x08\x0a", b"\x00", b"\x1a\x0a\0\0\xff", b"\x08\xe0", b"\x21")
+    (
+        b"",
+        b"\x08\x0a",
+        b"\x00",
+        b"\x1a\x0a\0\0\xff",
+        b"\x08\xe0",
+        b"\x21",
+        b"\0\0\0\1\x08\x0a",
+        b"\0\0\0\1\x08\xe0",
+    )
 ) | st.binary(max_size=12)
 structured_updates = st.builds(
     an_update,
@@ -134,6 +190,30 @@ structured_updates = st.builds(
 @given(structured_updates, sessions, st.booleans())
 def test_updates_of_wild_attributes(body: bytes, session: Negotiated, ebgp: bool) -> None:
     survive(MessageType.UPDATE, body, session, ebgp)
+
+
+def an_open(capabilities: list[tuple[int, bytes]]) -> bytes:
+    octets = b"".join(bytes((code, len(value))) + value for code, value in capabilities)
+    parameters = b"\2" + len(octets).to_bytes(2, "big") + octets
+    return b"\4\xfc\0\0\x5a\xc0\0\2\2\xff\xff" + len(parameters).to_bytes(2, "big") + parameters
+
+
+capability_values = st.binary(max_size=15) | st.sampled_from(
+    (
+        b"\3",
+        b"\0\0\xfc\0",
+        b"\0\1\0\1",
+        b"\0\1\1\3",
+        b"\0\1\0\1\0\2",
+        b"\x40\x78\0\1\1\x80",
+        b"\0\1\1\x80\0\0\1",
+    )
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(CapabilityCode), capability_values), max_size=4))
+def test_opens_of_wild_capabilities(capabilities: list[tuple[int, bytes]]) -> None:
+    survive(MessageType.OPEN, an_open(capabilities), SESSION, ebgp=True)
 
 
 @given(st.sampled_from(MessageType), st.binary(max_size=80), sessions, st.booleans())
@@ -169,6 +249,7 @@ FULL = PathAttributes(
     cluster_list=(b"\x0a\0\0\3",),
     extended_communities=(b"A" * 8,),
     large_communities=((1, 2, 3),),
+    only_to_customer=70000,
     unknown=(UnknownAttribute(0xE0, 99, b"xyz"),),
 )
 FULL6 = replace(FULL, next_hop=b"\x20\1" + bytes(13) + b"\1")
@@ -176,10 +257,14 @@ PREFIXES: dict[Family, list[bytes]] = {
     IPV4: [b"\x08\x0a", b"\x1a\x0a\0\0\x40"],
     IPV6: [b"\x20\x20\1\x0d\xb8"],
 }
+IDENTIFIED = [b"\0\0\0\1" + one for one in PREFIXES[IPV4]]
 VALID = [
     *encode_announcements(IPV4, FULL, PREFIXES[IPV4]),
     *encode_announcements(IPV4, FULL, PREFIXES[IPV4], four_octet_as=False),
     *encode_announcements(IPV6, FULL6, PREFIXES[IPV6]),
+    *encode_announcements(IPV4, FULL6, PREFIXES[IPV4]),
+    *encode_announcements(IPV4, FULL6, IDENTIFIED),
+    *encode_withdrawals(IPV4, IDENTIFIED),
     *encode_withdrawals(IPV4, PREFIXES[IPV4]),
     *encode_withdrawals(IPV6, PREFIXES[IPV6]),
 ]
@@ -199,8 +284,12 @@ def test_valid_updates_with_octets_changed_and_cut(
 
 def test_the_fuzz_bed_itself_is_accepted() -> None:
     """Else the tests above would try nothing but errors."""
-    for message in (VALID[0], VALID[2], VALID[3], VALID[4]):
-        found = survive(MessageType.UPDATE, message[19:], SESSION, ebgp=False)
+    with_identifiers = replace(SESSION, add_path_receive=(IPV4,), extended_next_hop=(IPV4,))
+    plain = replace(with_identifiers, add_path_receive=())
+    old = replace(plain, four_octet_as=False)
+    beds = (plain, old, plain, plain, with_identifiers, with_identifiers, plain, plain)
+    for message, session in zip(VALID, beds, strict=True):
+        found = survive(MessageType.UPDATE, message[19:], session, ebgp=False)
         assert isinstance(found, UpdateMessage)
         assert found.errors == ()
     assert isinstance(

@@ -3,13 +3,24 @@
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from felixbgp.bgp.wire.attribute_encoding import encode_attributes
 from felixbgp.bgp.wire.attributes import decode_attributes
+from felixbgp.bgp.wire.capabilities import (
+    add_path,
+    extended_next_hop,
+    graceful_restart,
+    long_lived,
+    read_add_path,
+    read_extended_next_hop,
+    read_graceful_restart,
+    read_long_lived,
+)
 from felixbgp.bgp.wire.codec import (
     decode_notification,
     decode_route_refresh,
@@ -17,7 +28,12 @@ from felixbgp.bgp.wire.codec import (
     encode_notification,
     encode_route_refresh,
 )
-from felixbgp.bgp.wire.errors import decode_shutdown_communication, encode_shutdown_communication
+from felixbgp.bgp.wire.errors import (
+    decode_hard_reset,
+    decode_shutdown_communication,
+    encode_hard_reset,
+    encode_shutdown_communication,
+)
 from felixbgp.bgp.wire.framer import Framer, frame
 from felixbgp.bgp.wire.messages import (
     Capability,
@@ -26,6 +42,7 @@ from felixbgp.bgp.wire.messages import (
     NotificationMessage,
     OpenMessage,
     PathAttributes,
+    PeerRestart,
     RouteRefreshMessage,
     Segment,
     UnknownAttribute,
@@ -46,7 +63,7 @@ segments = st.builds(Segment, st.sampled_from((1, 2)), st.lists(asns, min_size=1
 def ascending(
     items: st.SearchStrategy[Value], key: Callable[[Value], object]
 ) -> st.SearchStrategy[tuple[Value, ...]]:
-    return st.lists(items, max_size=3, unique_by=key).map(lambda found: tuple(sorted(found)))  # type: ignore[type-var]
+    return st.lists(items, max_size=3, unique_by=key).map(lambda found: tuple(sorted(found, key=key)))  # type: ignore[arg-type]
 
 
 unknown = st.builds(
@@ -54,7 +71,7 @@ unknown = st.builds(
     st.just(0xE0),
     st.sampled_from((11, 13, 19, 40, 255)),
     st.sampled_from((b"", b"x", bytes(255), bytes(256))),
-)
+) | st.builds(UnknownAttribute, st.sampled_from((0xC0, 0xE0)), st.just(25), st.just(bytes(20)))
 
 
 def attributes_of(next_hops: st.SearchStrategy[bytes]) -> st.SearchStrategy[PathAttributes]:
@@ -72,6 +89,7 @@ def attributes_of(next_hops: st.SearchStrategy[bytes]) -> st.SearchStrategy[Path
         cluster_list=st.lists(identifiers, max_size=3).map(tuple),
         extended_communities=ascending(st.sampled_from((bytes(8), b"A" * 8)), lambda one: one),
         large_communities=ascending(st.tuples(numbers, numbers, numbers), lambda one: one),
+        only_to_customer=st.none() | asns,
         unknown=ascending(unknown, lambda one: one.type),
     )
 
@@ -82,7 +100,15 @@ def prefixes_of(family: Family) -> st.SearchStrategy[bytes]:
     return st.builds(lambda octets, length: Prefix.of(Address(octets), length).nlri, addresses, lengths)
 
 
-next_hops = {IPV4: st.just(b"\xc0\0\2\1"), IPV6: st.just(b"\x20\1" + bytes(13) + b"\1")}
+def nlris_of(family: Family, add_path: bool) -> st.SearchStrategy[list[bytes]]:
+    """Prefixes, with path identifiers before them where the session has them; equal ones are wanted."""
+    identifiers = st.sampled_from((bytes(4), b"\x18\x0a\0\0", b"\xff" * 4))
+    prefixes = prefixes_of(family)
+    return st.lists(st.builds(bytes.__add__, identifiers, prefixes) if add_path else prefixes, max_size=60)
+
+
+IPV4_NEXT_HOP, IPV6_NEXT_HOP = b"\xc0\0\2\1", b"\x20\1" + bytes(13) + b"\1"
+next_hops = {IPV4: st.sampled_from((IPV4_NEXT_HOP, IPV6_NEXT_HOP)), IPV6: st.just(IPV6_NEXT_HOP)}
 families = st.sampled_from((IPV4, IPV6))
 SESSION = Negotiated(
     families=(IPV4, IPV6),
@@ -90,6 +116,7 @@ SESSION = Negotiated(
     peer_identifier=Address(b"\x0a\0\0\1"),
     hold_time_ns=0,
     keepalive_ns=0,
+    extended_next_hop=(IPV4,),
 )
 
 opens = st.builds(
@@ -107,6 +134,54 @@ opens = st.builds(
 @given(opens)
 def test_open_comes_back(message: OpenMessage) -> None:
     assert decode_open(encode_open(message)[19:]) == message
+
+
+told_families = st.sampled_from((IPV4, IPV6, Family(25, 70)))
+
+
+def by_family(*values: st.SearchStrategy[object]) -> st.SearchStrategy[list[tuple[Any, ...]]]:
+    return st.lists(st.tuples(told_families, *values), max_size=3, unique_by=lambda one: one[0])
+
+
+@given(st.integers(0, 4095), by_family(st.booleans()), st.booleans(), st.booleans())
+def test_graceful_restart_comes_back(
+    restart_time_s: int, told: list[tuple[Family, bool]], restarting: bool, notification: bool
+) -> None:
+    found = read_graceful_restart(
+        (graceful_restart(restart_time_s, told, restarting=restarting, notification=notification),)
+    )
+    assert found == PeerRestart(
+        restarting=restarting,
+        notification=notification,
+        restart_time_s=restart_time_s,
+        families=tuple(told),
+    )
+
+
+HELPER = graceful_restart(0, (), restarting=False, notification=False)
+
+
+@given(by_family(st.booleans(), st.integers(0, 0xFFFFFF)))
+def test_long_lived_restart_comes_back(told: list[tuple[Family, bool, int]]) -> None:
+    assert read_long_lived((long_lived(told), HELPER)) == tuple(told)
+
+
+@given(by_family(st.booleans(), st.booleans()))
+def test_add_path_comes_back(told: list[tuple[Family, bool, bool]]) -> None:
+    found = read_add_path((add_path(told),))
+    assert found == {family: (receive, send) for family, receive, send in told if receive or send}
+
+
+@given(st.lists(st.sampled_from((IPV4, Family(1, 2), Family(1, 128))), unique=True))
+def test_extended_next_hop_comes_back(told: list[Family]) -> None:
+    assert read_extended_next_hop((extended_next_hop(told),)) == tuple(told)
+
+
+@given(st.integers(0, 255), st.integers(0, 255), st.binary(max_size=40))
+def test_a_hard_reset_comes_back(code: int, subcode: int, data: bytes) -> None:
+    assert decode_hard_reset(encode_hard_reset(code, subcode, data)) == NotificationMessage(
+        code, subcode, data
+    )
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.binary(max_size=40))
@@ -129,17 +204,19 @@ def test_a_communication_never_breaks_and_keeps_what_is_printable(text: str) -> 
         assert text.startswith(found)
 
 
-@given(st.data(), families, st.booleans())
-def test_announcements_come_back(data: st.DataObject, family: Family, four_octet_as: bool) -> None:
+@given(st.data(), families, st.booleans(), st.booleans())
+def test_announcements_come_back(
+    data: st.DataObject, family: Family, four_octet_as: bool, add_path: bool
+) -> None:
     attributes = data.draw(attributes_of(next_hops[family]))
-    nlris = data.draw(st.lists(prefixes_of(family), max_size=30))
+    nlris = data.draw(nlris_of(family, add_path))
     max_length = data.draw(st.sampled_from((100, 300, 4096, 65535)))
     messages = encode_announcements(
         family, attributes, nlris, four_octet_as=four_octet_as, max_length=max_length
     )
     assert all(len(one) <= max_length for one in messages)
-    session = replace(SESSION, four_octet_as=four_octet_as)
-    found = [decode_update(one[19:], session, ebgp=False) for one in messages]
+    session = replace(SESSION, four_octet_as=four_octet_as, add_path_receive=(family,) if add_path else ())
+    found = [decode_update(body, session, ebgp=False) for body in through_a_stream(messages, max_length)]
     assert all(not one.errors and not one.withdrawn for one in found)
     announced = [one for message in found for one in message.announced]
     assert all(one[:2] == (family, attributes) for one in announced if four_octet_as)
@@ -148,17 +225,41 @@ def test_announcements_come_back(data: st.DataObject, family: Family, four_octet
     assert came_back == nlris or (not messages and max_length < 4096)
 
 
-@given(st.data(), families)
-def test_withdrawals_come_back(data: st.DataObject, family: Family) -> None:
-    nlris = data.draw(st.lists(prefixes_of(family), max_size=60))
-    max_length = data.draw(st.sampled_from((60, 100, 4096)))
+def through_a_stream(messages: list[bytes], octets_max: int) -> list[bytes]:
+    """The bodies as a framer finds them that allows just this length."""
+    framer = Framer(octets_max)
+    framer.feed(b"".join(messages))
+    return [body for _, body in framer.messages()]
+
+
+@pytest.mark.parametrize("thousands", [1, 20])
+@pytest.mark.parametrize("add_path", [False, True])
+@pytest.mark.parametrize("family", [IPV4, IPV6])
+def test_extended_messages_come_back(family: Family, add_path: bool, thousands: int) -> None:
+    """RFC 8654: as many routes as 65535 octets hold, in one message."""
+    identifier = b"\0\0\0\1" if add_path else b""
+    nlris = [identifier + b"\x18" + one.to_bytes(3, "big") for one in range(1000 * thousands)]
+    attributes = PathAttributes(as_path=(Segment(2, (1,)),), next_hop=IPV6_NEXT_HOP)
+    messages = encode_announcements(family, attributes, nlris, max_length=65535)
+    assert len(messages) == -(-len(b"".join(nlris)) // 65450)
+    session = replace(SESSION, add_path_receive=(family,) if add_path else ())
+    found = [decode_update(body, session, ebgp=True) for body in through_a_stream(messages, 65535)]
+    assert [nlri for one in found for _, _, some in one.announced for nlri in some] == nlris
+
+
+@given(st.data(), families, st.booleans())
+def test_withdrawals_come_back(data: st.DataObject, family: Family, add_path: bool) -> None:
+    nlris = data.draw(nlris_of(family, add_path))
+    max_length = data.draw(st.sampled_from((60, 100, 4096, 65535)))
     messages = encode_withdrawals(family, nlris, max_length)
     assert all(len(one) <= max_length for one in messages)
-    found = [decode_update(one[19:], SESSION, ebgp=True).withdrawn for one in messages]
+    session = replace(SESSION, add_path_receive=(family,) if add_path else ())
+    bodies = through_a_stream(messages, max_length)
+    found = [decode_update(body, session, ebgp=True).withdrawn for body in bodies]
     assert [nlri for one in found for _, some in one for nlri in some] == nlris
 
 
-@given(attributes_of(next_hops[IPV4]), st.booleans())
+@given(attributes_of(st.just(IPV4_NEXT_HOP)), st.booleans())
 def test_what_was_read_is_written_the_same(attributes: PathAttributes, four_octet_as: bool) -> None:
     """Canonical: encoding is a fixed point, through peers of either kind."""
     octets = encode_attributes(attributes, four_octet_as=four_octet_as, with_next_hop=True)
