@@ -8,10 +8,11 @@ from collections.abc import Iterable
 import trio
 
 from felixbgp.bgp.config import BGP_PORT
+from felixbgp.bgp.wire.capabilities import EXTENDED_MESSAGE
 from felixbgp.bgp.wire.codec import encode_keepalive
 from felixbgp.bgp.wire.framer import EXTENDED_MESSAGE_OCTETS_MAX, MESSAGE_OCTETS_MAX, Framer
 from felixbgp.bgp.wire.messages import MessageType, Negotiated, OpenMessage, PathAttributes, UpdateMessage
-from felixbgp.bgp.wire.open import EXTENDED_MESSAGE, decode_open, encode_open, make_open, negotiate
+from felixbgp.bgp.wire.open import decode_open, encode_open, make_open, negotiate
 from felixbgp.bgp.wire.update import decode_update, encode_announcements, encode_end_of_rib
 from felixbgp.net import IPV4, Address, Family, Prefix
 

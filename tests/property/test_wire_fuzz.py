@@ -5,6 +5,14 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from felixbgp.bgp.wire.capabilities import (
+    ENHANCED_ROUTE_REFRESH,
+    CapabilityCode,
+    Role,
+    add_path,
+    extended_next_hop,
+    graceful_restart,
+)
 from felixbgp.bgp.wire.codec import Message, decode, encode_notification
 from felixbgp.bgp.wire.errors import WireError, describe_notification
 from felixbgp.bgp.wire.framer import Framer
@@ -20,12 +28,6 @@ from felixbgp.bgp.wire.messages import (
     UpdateMessage,
 )
 from felixbgp.bgp.wire.open import (
-    ENHANCED_ROUTE_REFRESH,
-    CapabilityCode,
-    Role,
-    add_path,
-    extended_next_hop,
-    graceful_restart,
     make_open,
     negotiate,
     validate_open,

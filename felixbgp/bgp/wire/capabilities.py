@@ -42,6 +42,19 @@ class Role(IntEnum):
     CUSTOMER = 3
     PEER = 4
 
+    @property
+    def counterpart(self) -> "Role":
+        """What the other side has to be (RFC 9234 §4.2, Table 2)."""
+        return _COUNTERPARTS[self]
+
+
+_COUNTERPARTS: Final = {
+    Role.PROVIDER: Role.CUSTOMER,
+    Role.CUSTOMER: Role.PROVIDER,
+    Role.ROUTE_SERVER: Role.ROUTE_SERVER_CLIENT,
+    Role.ROUTE_SERVER_CLIENT: Role.ROUTE_SERVER,
+    Role.PEER: Role.PEER,
+}
 
 Capabilities = tuple[Capability, ...]
 

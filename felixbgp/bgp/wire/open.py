@@ -1,8 +1,7 @@
 """OPEN: octets to `OpenMessage` and back, its validation, and what two OPENs agree on.
 
 RFC 4271 §4.2 and §6.2; RFC 5492 (capabilities), 9072 (extended optional parameters length), 6793 (four-octet
-AS numbers), 6286 (identifiers), 7607 (AS 0), 9234 §4.2 (roles), 7911 §5 (add-path). The names of
-`capabilities` are given on here, for whoever makes an OPEN.
+AS numbers), 6286 (identifiers), 7607 (AS 0), 9234 §4.2 (roles), 7911 §5 (add-path).
 """
 
 from dataclasses import replace
@@ -14,12 +13,8 @@ from felixbgp.bgp.wire.capabilities import (
     ROUTE_REFRESH,
     CapabilityCode,
     Role,
-    add_path,
-    extended_next_hop,
     four_octet_as,
-    graceful_restart,
     is_well_formed,
-    long_lived,
     multiprotocol,
     read_add_path,
     read_extended_next_hop,
@@ -28,38 +23,11 @@ from felixbgp.bgp.wire.capabilities import (
     read_graceful_restart,
     read_long_lived,
     read_roles,
-    role,
 )
 from felixbgp.bgp.wire.errors import ErrorCode, OpenSubcode, WireError
 from felixbgp.bgp.wire.framer import HEADER_OCTETS, MESSAGE_OCTETS_MAX, bad_message_length, frame
 from felixbgp.bgp.wire.messages import Capability, MessageType, Negotiated, OpenMessage, PeerRestart
 from felixbgp.net import IPV4, Address, Family
-
-__all__ = [
-    "AS_TRANS",
-    "AS_TWO_OCTETS_MAX",
-    "ENHANCED_ROUTE_REFRESH",
-    "EXTENDED_MESSAGE",
-    "ROUTE_REFRESH",
-    "VERSION",
-    "CapabilityCode",
-    "Role",
-    "add_path",
-    "as_number_of",
-    "decode_open",
-    "encode_open",
-    "extended_next_hop",
-    "families_of",
-    "four_octet_as",
-    "graceful_restart",
-    "has_capability",
-    "long_lived",
-    "make_open",
-    "multiprotocol",
-    "negotiate",
-    "role",
-    "validate_open",
-]
 
 VERSION: Final = 4
 AS_TRANS: Final = 23456
@@ -255,16 +223,6 @@ def _bad_identifier(text: str) -> WireError:
     return WireError(ErrorCode.OPEN_MESSAGE, OpenSubcode.BAD_BGP_IDENTIFIER, text=text)
 
 
-_ROLE_OF_THE_OTHER: Final = {
-    Role.PROVIDER: Role.CUSTOMER,
-    Role.CUSTOMER: Role.PROVIDER,
-    Role.ROUTE_SERVER: Role.ROUTE_SERVER_CLIENT,
-    Role.ROUTE_SERVER_CLIENT: Role.ROUTE_SERVER,
-    Role.PEER: Role.PEER,
-}
-"""RFC 9234 §4.2, Table 2."""
-
-
 def _validate_role(theirs: tuple[int, ...], ours: Role | None, strict: bool) -> None:
     """RFC 9234 §4.2."""
     if len(theirs) > 1:
@@ -273,7 +231,7 @@ def _validate_role(theirs: tuple[int, ...], ours: Role | None, strict: bool) -> 
         return
     elif not theirs:
         text = "the peer tells no role"
-    elif theirs[0] != _ROLE_OF_THE_OTHER[ours]:
+    elif theirs[0] != ours.counterpart:
         text = f"the peer's role {theirs[0]} does not go with our role {int(ours)}"
     else:
         return

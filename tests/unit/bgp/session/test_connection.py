@@ -10,6 +10,13 @@ from felixbgp.bgp.facts import NotificationReceived, NotificationSent
 from felixbgp.bgp.session.actions import Observed, RefreshRequested, SessionAction, UpdateArrived
 from felixbgp.bgp.session.connection import Connection, Ended, Progress
 from felixbgp.bgp.session.state import SessionState
+from felixbgp.bgp.wire.capabilities import (
+    ENHANCED_ROUTE_REFRESH,
+    EXTENDED_MESSAGE,
+    ROUTE_REFRESH,
+    Role,
+    role,
+)
 from felixbgp.bgp.wire.codec import encode_keepalive, encode_notification, encode_route_refresh
 from felixbgp.bgp.wire.errors import encode_shutdown_communication
 from felixbgp.bgp.wire.framer import frame
@@ -21,14 +28,9 @@ from felixbgp.bgp.wire.messages import (
     RouteRefreshMessage,
 )
 from felixbgp.bgp.wire.open import (
-    ENHANCED_ROUTE_REFRESH,
-    EXTENDED_MESSAGE,
-    ROUTE_REFRESH,
-    Role,
     decode_open,
     encode_open,
     make_open,
-    role,
 )
 from felixbgp.net import IPV4, IPV6, Address, Family
 

@@ -6,8 +6,8 @@ import pytest
 
 from felixbgp.bgp.config import GracefulRestart, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.session.offer import our_open
+from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.messages import Capability
-from felixbgp.bgp.wire.open import Role
 from felixbgp.net import IPV4, IPV6, Address
 
 SPEAKER = SpeakerConfig(bgp_identifier=Address.parse("192.0.2.1"), local_as=64512)

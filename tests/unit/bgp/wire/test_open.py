@@ -4,28 +4,30 @@ from dataclasses import replace
 
 import pytest
 
-from felixbgp.bgp.wire.errors import WireError
-from felixbgp.bgp.wire.messages import Capability, Negotiated, OpenMessage, PeerRestart
-from felixbgp.bgp.wire.open import (
+from felixbgp.bgp.wire.capabilities import (
     ENHANCED_ROUTE_REFRESH,
     EXTENDED_MESSAGE,
     ROUTE_REFRESH,
     CapabilityCode,
     Role,
     add_path,
+    extended_next_hop,
+    four_octet_as,
+    graceful_restart,
+    long_lived,
+    multiprotocol,
+    role,
+)
+from felixbgp.bgp.wire.errors import WireError
+from felixbgp.bgp.wire.messages import Capability, Negotiated, OpenMessage, PeerRestart
+from felixbgp.bgp.wire.open import (
     as_number_of,
     decode_open,
     encode_open,
-    extended_next_hop,
     families_of,
-    four_octet_as,
-    graceful_restart,
     has_capability,
-    long_lived,
     make_open,
-    multiprotocol,
     negotiate,
-    role,
     validate_open,
 )
 from felixbgp.net import IPV4, IPV6, Address, Family
