@@ -1,40 +1,58 @@
-"""One TCP connection's part of the FSM: from the OPEN we send to the end (RFC 4271 §8.2.2).
+"""One TCP connection's part of the FSM: from the moment TCP is up to the end (RFC 4271 §8.2.2).
 
               open()                    confirm()                 KEEPALIVE
     (TCP up) ────────▶ OpenSent ─OPEN─▶ (asks) ────▶ OpenConfirm ──────────▶ Established ─┐ UPDATE,
-                          │                │              │                      │    ▲   │ KEEPALIVE,
-                          │                │ collision    │                      │    └───┘ ROUTE-REFRESH
-                          ▼                ▼ lost         ▼                      ▼
-                        ──────────────────────── Idle: over, for good ─────────────────────
+        │                 ▲ │              │ ▲            │                      │    ▲   │ KEEPALIVE,
+        │ DelayOpen       │ │              │ │            │                      │    └───┘ ROUTE-REFRESH
+        ▼                 │ │              │ │            │                      │
+    Connect, Active ──────┘ │              │ │            │                      │
+        │   │    timer      │              │ │            │                      │
+        │   └───────────────┼─────OPEN─────┼─┘            │                      │
+        ▼                   ▼              ▼ collision    ▼                      ▼
+        ──────────────────────────────── Idle: over, for good ────────────────────────
 
 Standing rules
   1. Nothing raises, whatever the peer sends. Every (state, message) pair ends in a step forward, in nothing,
      or in a NOTIFICATION followed by `CloseConnection`; in this order, and never anything after it.
   2. A valid OPEN stops here and is put to the `Peer`, who alone sees both connections (§6.8). Only its
-     `confirm` sends our first KEEPALIVE.
+     `confirm` sends our first KEEPALIVE, and before it our OPEN if that was delayed (event 20).
   3. An UPDATE is not looked into: its body goes on, after the hold timer was restarted.
   4. A NOTIFICATION is never answered (§6.4).
   5. Idle is final. Octets that arrive later belong to a stream that is already given up.
+  6. A NOTIFICATION does not wait for our OPEN (SendNOTIFICATIONwithoutOPEN, §8.1.1, is always true).
+
+Limits
+  Before Established every message is a step forward or the end, so a peer that has not proved itself is
+  listened to for two messages. Of octets that are no message yet there are at most `MESSAGE_OCTETS_MAX`: a
+  header that says more is refused with 1/2. They do not restart the hold timer, so an OPEN that never ends
+  is refused with 4/0 after `HOLD_TIME_LARGE_NS`.
 
 Deviations from RFC 4271
   a. OPEN in OpenConfirm on the same connection is an FSM error (5/2, RFC 6608); the standard would run
      collision detection of the connection against itself.
   b. With a negotiated hold time of 0 the large hold timer still bounds OpenConfirm, so that a peer which
      falls silent between OPEN and KEEPALIVE cannot keep a connection forever.
-  c. No DelayOpen: both sides of a session here are routers, for whom it has no use.
+  c. A message other than OPEN while our OPEN is delayed is answered with 5/0; the standard drops the
+     connection without a word.
   d. The send hold timer (RFC 9687) is the speaker's, who alone learns when octets leave; it comes in as
      `fail` with code 8. Before Established there is none: that time the hold timer bounds.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from felixbgp.bgp.config import PeerConfig, SpeakerConfig
 from felixbgp.bgp.effects import CloseConnection, SendBytes
 from felixbgp.bgp.facts import NotificationReceived, NotificationSent
-from felixbgp.bgp.session.actions import Observed, RefreshRequested, SessionAction, UpdateArrived
+from felixbgp.bgp.session.actions import (
+    DownKind,
+    Observed,
+    RefreshRequested,
+    SessionAction,
+    UpdateArrived,
+)
 from felixbgp.bgp.session.backoff import SECOND_NS, jittered
+from felixbgp.bgp.session.endings import Ended, is_lasting, kind_received, to_send
 from felixbgp.bgp.session.offer import our_open
 from felixbgp.bgp.session.state import SessionState
 from felixbgp.bgp.wire.codec import (
@@ -44,7 +62,6 @@ from felixbgp.bgp.wire.codec import (
     encode_notification,
 )
 from felixbgp.bgp.wire.errors import (
-    CeaseSubcode,
     ErrorCode,
     FsmSubcode,
     WireError,
@@ -68,18 +85,6 @@ _UNEXPECTED = {
     SessionState.ESTABLISHED: FsmSubcode.UNEXPECTED_MESSAGE_IN_ESTABLISHED,
 }
 
-# Endings after which the peer is expected back, so that waiting would only prolong the outage: a restart or
-# change of configuration, the losing side of a collision, a peer that does not know us yet, a failed path.
-# All others would repeat themselves.
-_PASSING_CEASES = (
-    CeaseSubcode.ADMINISTRATIVE_RESET,
-    CeaseSubcode.CONNECTION_REJECTED,
-    CeaseSubcode.OTHER_CONFIGURATION_CHANGE,
-    CeaseSubcode.CONNECTION_COLLISION_RESOLUTION,
-    CeaseSubcode.BFD_DOWN,
-)
-_PASSING_CODES = (ErrorCode.HOLD_TIMER_EXPIRED, ErrorCode.SEND_HOLD_TIMER_EXPIRED)
-
 _BEFORE_OPEN = Negotiated(
     families=(),
     peer_as=0,
@@ -97,17 +102,6 @@ class Progress(Enum):
     ESTABLISHED = "the first KEEPALIVE arrived"
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The connection is over; `reason` says why in words.
-
-    `lasting` is True when the same would happen again on the next attempt, so that it had better wait.
-    """
-
-    reason: str
-    lasting: bool
-
-
 class Connection:
     """One TCP connection to or from a peer, known by its transport number.
 
@@ -116,6 +110,7 @@ class Connection:
 
     __slots__ = (
         "_config",
+        "_delay_at",
         "_emit",
         "_framer",
         "_hold_at",
@@ -147,6 +142,7 @@ class Connection:
         self._emit = emit
         self._framer = Framer()
         self._our_open = our_open(config, speaker, restarting=restarting)
+        self._delay_at: int | None = None
         self._hold_at: int | None = None
         self._keepalive_at: int | None = None
 
@@ -160,14 +156,24 @@ class Connection:
         """Whether the peer has proved itself by a valid OPEN that we answered."""
         return self.state in (SessionState.OPEN_CONFIRM, SessionState.ESTABLISHED)
 
+    @property
+    def _retains(self) -> bool:
+        """Whether a NOTIFICATION leaves routes where they are, unless it is a Hard Reset (RFC 8538 §4)."""
+        restart = self.negotiated.graceful_restart
+        return self.state is SessionState.ESTABLISHED and restart is not None and restart.notification
+
     def open(self, now: int) -> None:
-        """TCP is up (events 16 and 17): send our OPEN and wait for the peer's."""
-        self._send(encode_open(self._our_open))
-        self._restart_hold(now)
-        self.state = SessionState.OPEN_SENT
+        """TCP is up (events 16 and 17): send our OPEN, now or after a while, and wait for the peer's."""
+        if self._config.delay_open_s:
+            self.state = SessionState.CONNECT if self.outgoing else SessionState.ACTIVE
+            self._delay_at = now + self._config.delay_open_s * SECOND_NS
+        else:
+            self._send_open(now)
 
     def confirm(self, now: int) -> None:
-        """Answer a valid OPEN with a KEEPALIVE and go to OpenConfirm (event 19)."""
+        """Answer a valid OPEN with a KEEPALIVE and go to OpenConfirm (events 19 and 20)."""
+        if self._delay_at is not None:
+            self._send_open(now)
         self._send(encode_keepalive())
         self.state = SessionState.OPEN_CONFIRM
         self._restart_keepalive(now)
@@ -198,14 +204,21 @@ class Connection:
         words = (
             f"connection lost in {state}: {reason}" if reason else f"connection closed by the peer in {state}"
         )
-        return Ended(words, lasting=False)
+        return Ended(words, lasting=False, kind=DownKind.LOST)
+
+    def replaced(self) -> Ended:
+        """The peer has come back on another connection, so that this one leads nowhere (RFC 4724 §5)."""
+        self._close()
+        return Ended("replaced by a new connection of the peer", lasting=False, kind=DownKind.LOST)
 
     def sent(self, now: int) -> None:
         """We sent an UPDATE, which serves as KEEPALIVE (RFC 4271 §4.4)."""
         self._restart_keepalive(now)
 
     def run_timers(self, now: int) -> Ended | None:
-        """Events 10 and 11: the hold timer before the keepalive timer, for it may end the connection."""
+        """Events 10 to 12: the hold timer before the keepalive timer, for it may end the connection."""
+        if self._delay_at is not None and self._delay_at <= now:
+            self._send_open(now)
         if self._hold_at is not None and self._hold_at <= now:
             return self._end_with(NotificationMessage(ErrorCode.HOLD_TIMER_EXPIRED, 0), "hold timer expired")
         if self._keepalive_at is not None and self._keepalive_at <= now:
@@ -215,13 +228,14 @@ class Connection:
 
     def next_deadline(self) -> int | None:
         """When `run_timers` has something to do."""
-        return min((at for at in (self._hold_at, self._keepalive_at) if at is not None), default=None)
+        timers = (self._delay_at, self._hold_at, self._keepalive_at)
+        return min((at for at in timers if at is not None), default=None)
 
     def _handle(self, message_type: MessageType, body: bytes, now: int) -> Progress | Ended | None:
         match message_type:
             case MessageType.NOTIFICATION:
                 return self._on_notification(decode_notification(body))
-            case MessageType.OPEN if self.state is SessionState.OPEN_SENT:
+            case MessageType.OPEN if not self.confirmed:
                 return self._on_open(decode_open(body))
             case MessageType.KEEPALIVE if self.state is SessionState.OPEN_CONFIRM:
                 self.state = SessionState.ESTABLISHED
@@ -239,7 +253,7 @@ class Connection:
         return None
 
     def _on_open(self, message: OpenMessage) -> Progress:
-        """Event 19. Raises `WireError` (events 20 and 22) for an OPEN that cannot be accepted."""
+        """Events 19 and 20. Raises `WireError` (event 22) for an OPEN that cannot be accepted."""
         config = self._config
         validate_open(
             message,
@@ -260,8 +274,13 @@ class Connection:
         text = describe_notification(message)
         fact = NotificationReceived(self._config.peer, message.code, message.subcode, text)
         self._emit(Observed(fact))
+        ended = Ended(
+            f"received NOTIFICATION {text}",
+            is_lasting(message),
+            kind_received(message, retains=self._retains),
+        )
         self._close()
-        return Ended(f"received NOTIFICATION {text}", _is_lasting(message))
+        return ended
 
     def _on_route_refresh(self, body: bytes) -> None:
         """RFC 2918 §4: a family that is not of this session is overlooked, and RFC 7313 §5: so is a subtype.
@@ -274,19 +293,25 @@ class Connection:
 
     def _on_unexpected(self, message_type: MessageType) -> Ended:
         """RFC 6608 §3: the data is the type of the message that does not belong in this state."""
-        subcode = _UNEXPECTED[self.state]
+        subcode = _UNEXPECTED.get(self.state, FsmSubcode.UNSPECIFIED)
         return self.notify(ErrorCode.FINITE_STATE_MACHINE, subcode, bytes((message_type,)))
 
     def _end_with(self, message: NotificationMessage, reason: str) -> Ended:
-        self._send(encode_notification(message))
-        fact = NotificationSent(self._config.peer, message.code, message.subcode, reason)
-        self._emit(Observed(fact))
+        sent, kind = to_send(message, retains=self._retains)
+        self._send(encode_notification(sent))
+        self._emit(Observed(NotificationSent(self._config.peer, sent.code, sent.subcode, reason)))
         self._close()
-        return Ended(reason, _is_lasting(message))
+        return Ended(reason, is_lasting(message), kind)
 
     def _close(self) -> None:
         self._emit(CloseConnection(self.number))
         self.state = SessionState.IDLE
+
+    def _send_open(self, now: int) -> None:
+        self._delay_at = None
+        self._send(encode_open(self._our_open))
+        self._restart_hold(now)
+        self.state = SessionState.OPEN_SENT
 
     def _send(self, message: bytes) -> None:
         self._emit(SendBytes(self.number, (message,)))
@@ -298,9 +323,3 @@ class Connection:
     def _restart_keepalive(self, now: int) -> None:
         if self.negotiated.keepalive_ns:
             self._keepalive_at = now + jittered(self.negotiated.keepalive_ns, self._jitter)
-
-
-def _is_lasting(message: NotificationMessage) -> bool:
-    if message.code == ErrorCode.CEASE:
-        return message.subcode not in _PASSING_CEASES
-    return message.code not in _PASSING_CODES

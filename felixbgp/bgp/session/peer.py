@@ -11,7 +11,8 @@
            │ Established│                            │lasting      │
            └────────────┘                            ▼             │
                  ▲                                 Idle ───────────┘   later: 1 s, doubling to 60 s
-                 └── TCP accepted, in any of these; stop() leads from all of them to Idle for good
+                 └── TCP accepted, in any of these; stop() leads from all of them to Idle for good,
+                     and fail() from Established to Idle for as long as it says
 
 The peer's state is that of its most advanced connection; without one, that of its dialling.
 
@@ -19,7 +20,9 @@ Standing rules
   1. At most two connections: one dialled, one accepted. A second accepted one replaces the first, for a peer
      dials once at a time and so has given up the older; but never an Established one.
   2. An Established session yields to nothing but its own end. A connection that arrives meanwhile is refused
-     with Cease/7, and a half-dead session ends by its hold timer.
+     with Cease/7, and a half-dead session ends by its hold timer. There are two exceptions:
+     with graceful restart on both sides the newcomer replaces it, as soon as a KEEPALIVE proves that the peer
+     means this one (RFC 4724 §4.2, §5); and with CollisionDetectEstablishedState rule 4 is for it too.
   3. A dial under way or planned is given up as soon as any connection has a valid OPEN.
   4. Whoever has the higher (BGP identifier, AS number) dominates, and of two connections the one it dialled
      stays (RFC 4271 §6.8, RFC 6286 §2.3). The dominant side decides at the first OPEN on either; the other
@@ -27,9 +30,10 @@ Standing rules
      kept this one. So two of us never close one connection each. (With a peer that looks at OpenConfirm
      alone, as §6.8 demands at least, this can happen; jitter then parts the next two dials.)
   5. Every end of a session gives exactly one `SessionDown`, after its NOTIFICATION and `CloseConnection`.
-  6. A stopped peer is Idle, has no timers, and refuses connections with Cease/5.
+  6. A stopped peer is Idle and refuses connections with Cease/5. It has no timer, but for the one that starts
+     it again where `fail` asked for that.
 
-Deviations from RFC 4271
+Deviations from RFC 4271, and from RFC 4724 in the last
   a. Idle after a failure still accepts connections: back-off is against our dialling in vain, and the peer
      that dials has its own. (§8.2.2 refuses in Idle. Two peers that both back off would otherwise meet late.)
   b. Only a lasting error leads to Idle. Other ends lead to Active, which is Idle with IdleHoldTime zero,
@@ -38,22 +42,32 @@ Deviations from RFC 4271
      the peer's identifier.
   d. Two connections are taken to be from one speaker even if their BGP identifiers differ: a peer is told by
      its address, and an identifier may change with a restart.
-  e. CollisionDetectEstablishedState is always false; there is no configuration for it.
+  e. RFC 4724 §5 drops the Established session as soon as TCP is up. Then the loser of a collision, which may
+     arrive after the winner is Established, would end the winner; it never sends a KEEPALIVE.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import assert_never
 
 from felixbgp.bgp.config import PeerConfig, SpeakerConfig
-from felixbgp.bgp.effects import CloseConnection, Connect
-from felixbgp.bgp.facts import SessionStateChanged
+from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes
+from felixbgp.bgp.facts import ConnectionRefused, SessionStateChanged
 from felixbgp.bgp.inputs import Endpoint, TcpAccepted, TcpClosed, TcpConnected, TcpConnectFailed
-from felixbgp.bgp.session.actions import Observed, SessionAction, SessionDown, SessionEstablished
+from felixbgp.bgp.session.actions import (
+    DownKind,
+    Observed,
+    SessionAction,
+    SessionDown,
+    SessionEstablished,
+)
 from felixbgp.bgp.session.backoff import SECOND_NS, Backoff
-from felixbgp.bgp.session.connection import Connection, Ended, Progress
+from felixbgp.bgp.session.connection import Connection, Progress
+from felixbgp.bgp.session.endings import Ended
 from felixbgp.bgp.session.state import SessionState
+from felixbgp.bgp.wire.codec import encode_notification
 from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode, encode_shutdown_communication, notification_text
-from felixbgp.bgp.wire.messages import Negotiated
+from felixbgp.bgp.wire.messages import Negotiated, NotificationMessage
 
 CONNECT_TIMEOUT_NS = 5 * SECOND_NS
 """Nodes of a cluster answer within milliseconds; five seconds see two retransmitted SYNs (1 s, 3 s)."""
@@ -69,6 +83,11 @@ IDLE_HOLD_CAP_NS = 60 * SECOND_NS
 STABLE_NS = 30 * SECOND_NS
 """A session that lasted this long was a success; back-offs start anew. Shorter ones are flapping."""
 
+ACCEPTED_MAX = 10
+ACCEPTED_WINDOW_NS = 10 * SECOND_NS
+"""Each accepted connection costs two messages and some lines of log. A peer dials once at a time and backs
+off; one that keeps to neither is answered once a second on average, and beyond that refused in silence."""
+
 _WITH_COMMUNICATION = (CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, CeaseSubcode.ADMINISTRATIVE_RESET)
 
 
@@ -77,10 +96,13 @@ class Peer:
 
     `state` is one of `SessionState` since `since` (ns); `last_error` tells why the last session or attempt
     ended and is "" once a session is Established; `established` is the transport number of the session's
-    connection and `negotiated` its parameters, both None outside Established.
+    connection and `negotiated` its parameters, both None outside Established. `connect_retry_count` is the
+    ConnectRetryCounter of RFC 4271 §8: attempts and connections since `start` that came to their end.
     """
 
     __slots__ = (
+        "_accepted_count",
+        "_accepted_since",
         "_actions",
         "_backoff_idle",
         "_backoff_retry",
@@ -91,9 +113,12 @@ class Peer:
         "_holding",
         "_jitter",
         "_new_connection",
+        "_restarting",
+        "_resume_at",
         "_running",
         "_speaker",
         "config",
+        "connect_retry_count",
         "established",
         "last_error",
         "negotiated",
@@ -115,6 +140,7 @@ class Peer:
         self.last_error = ""
         self.established: int | None = None
         self.negotiated: Negotiated | None = None
+        self.connect_retry_count = 0
         self._speaker = speaker
         self._jitter = jitter
         self._new_connection = new_connection
@@ -123,34 +149,43 @@ class Peer:
         self._backoff_idle = Backoff(IDLE_HOLD_FIRST_NS, IDLE_HOLD_CAP_NS, jitter)
         self._connections: dict[int, Connection] = {}
         self._running = False
+        self._restarting = False
+        self._resume_at: int | None = None
         self._holding = False
+        self._accepted_since = 0
+        self._accepted_count = 0
         self._dialling: int | None = None
         self._dial_expires_at: int | None = None
         self._dial_at: int | None = None
 
     # ---- administration
 
-    def start(self, now: int) -> list[SessionAction]:
-        """Events 1 and 4: begin to dial, or for a passive peer to wait for it. Nothing if already started."""
+    def start(self, now: int, *, restarting: bool = False) -> list[SessionAction]:
+        """Events 1 and 4: begin to dial, or for a passive peer to wait for it. Nothing if already started.
+
+        `restarting`: with graceful restart configured, say so to the peer until a session is Established
+        (the Restart State bit, RFC 4724 §3). Also ends the waiting that `fail` asked for.
+        """
         if not self._running:
-            self._running = True
-            self._reset_backoffs()
-            if not self.config.passive:
-                self._dial(now)
-            self._show_state("started", now)
+            self._restarting = restarting
+            self.connect_retry_count = 0
+            self._run("started", now)
         return self._take()
 
     def stop(self, now: int, subcode: int, text: str = "") -> list[SessionAction]:
         """Event 2: end everything with Cease/`subcode` and stay Idle until `start`.
 
         `text` is for people: it becomes the reason here, and with subcodes 2 and 4 is told to the peer
-        (RFC 9003).
+        (RFC 9003). Routes go at once, except with subcode 4 (administrative reset), which a start follows.
         """
-        self._running = False
-        self._cancel_dial()
+        self._halt()
         data = encode_shutdown_communication(text) if subcode in _WITH_COMMUNICATION else b""
         for connection in list(self._connections.values()):
-            self._end(connection, connection.notify(ErrorCode.CEASE, subcode, data), now)
+            ended = connection.notify(ErrorCode.CEASE, subcode, data)
+            if subcode != CeaseSubcode.ADMINISTRATIVE_RESET:
+                ended = replace(ended, kind=DownKind.HARD)
+            self._end(connection, ended, now)
+        self.connect_retry_count = 0
         self.last_error = text or notification_text(ErrorCode.CEASE, subcode)
         self._show_state(self.last_error, now)
         return self._take()
@@ -164,9 +199,11 @@ class Peer:
     def accepted(self, event: TcpAccepted, now: int) -> list[SessionAction]:
         """Event 17: the peer connected to us."""
         connection = self._connection(event.connection)
-        if not self._running:
+        if self._is_flooded(now):
+            self._refuse(event.connection)
+        elif not self._running:
             connection.notify(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
-        elif self.established is not None:
+        elif self.established is not None and not self._admits_newcomers():
             connection.notify(ErrorCode.CEASE, CeaseSubcode.CONNECTION_COLLISION_RESOLUTION)
         else:
             self._open(connection, "connection accepted", now)
@@ -202,11 +239,22 @@ class Peer:
 
     # ---- what the speaker tells
 
-    def fail(self, code: int, subcode: int, data: bytes, now: int) -> list[SessionAction]:
-        """Event 28: an UPDATE was wrong beyond repair; end the session. Nothing without a session."""
+    def fail(
+        self, code: int, subcode: int, data: bytes, now: int, hold_ns: int | None = 0
+    ) -> list[SessionAction]:
+        """Events 8 and 28: the session cannot go on, say because of an UPDATE. Nothing without a session.
+
+        `hold_ns` keeps the peer down afterwards, also for connections of its own: for so long, or with None
+        until `start`. `last_error` tells so.
+        """
         if self.established is not None:
             connection = self._connections[self.established]
-            self._end(connection, connection.notify(code, subcode, data), now)
+            if hold_ns != 0:
+                self._halt()
+            ended = connection.notify(code, subcode, data)
+            self._end(connection, ended, now)
+            if hold_ns != 0:
+                self._hold_down(ended.reason, hold_ns, now)
         return self._take()
 
     def sent(self, now: int) -> None:
@@ -228,21 +276,74 @@ class Peer:
         if self._dial_at is not None and self._dial_at <= now:
             self._dial(now)
             self._show_state("back-off over", now)
+        if self._resume_at is not None and self._resume_at <= now:
+            self._run("back after the time it was to stay down", now)
+        self._show_state("DelayOpenTimer expired", now)  # Whatever else happened here has shown itself.
         return self._take()
 
     def next_deadline(self) -> int | None:
         """The earliest timer in nanoseconds; None while only the outside can move this peer."""
         timers = [connection.next_deadline() for connection in self._connections.values()]
-        timers += [self._dial_at, self._dial_expires_at]
+        timers += [self._dial_at, self._dial_expires_at, self._resume_at]
         return min((at for at in timers if at is not None), default=None)
 
     # ---- within
 
+    def _run(self, reason: str, now: int) -> None:
+        self._running = True
+        self._resume_at = None
+        self._reset_backoffs()
+        if not self.config.passive:
+            self._dial(now)
+        self._show_state(reason, now)
+
+    def _halt(self) -> None:
+        self._running = False
+        self._resume_at = None
+        self._cancel_dial()
+
+    def _hold_down(self, reason: str, hold_ns: int | None, now: int) -> None:
+        """Stay away for a while; a newcomer (rule 2) goes, too."""
+        for connection in list(self._connections.values()):
+            cease = connection.notify(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
+            self._end(connection, cease, now)
+        self._resume_at = None if hold_ns is None else now + hold_ns
+        words = "until started again" if hold_ns is None else f"for {hold_ns // SECOND_NS} s"
+        self.last_error = f"{reason}; down {words}"
+
     def _connection(self, number: int) -> Connection:
-        return Connection(number, self.config, self._speaker, self._jitter, self._actions.append)
+        emit = self._actions.append
+        return Connection(number, self.config, self._speaker, self._jitter, emit, restarting=self._restarting)
+
+    def _is_flooded(self, now: int) -> bool:
+        """Count an accepted connection; True for one too many."""
+        if now - self._accepted_since >= ACCEPTED_WINDOW_NS:
+            self._accepted_since, self._accepted_count = now, 0
+        self._accepted_count += 1
+        return self._accepted_count > ACCEPTED_MAX
+
+    def _refuse(self, connection: int) -> None:
+        """Turn a connection away, and tell of it once in a while only."""
+        cease = NotificationMessage(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
+        self._actions += (SendBytes(connection, (encode_notification(cease),)), CloseConnection(connection))
+        if self._accepted_count == ACCEPTED_MAX + 1:
+            fact = ConnectionRefused(str(self.config.peer.address), "too many connections")
+            self._actions.append(Observed(fact))
+
+    def _admits_newcomers(self) -> bool:
+        """Rule 2's exceptions."""
+        return self.config.detect_collision_established or self._restarts_gracefully()
+
+    def _restarts_gracefully(self) -> bool:
+        """Whether both sides of the session have graceful restart, for any family."""
+        if self.config.graceful_restart is None or self.negotiated is None:
+            return False
+        theirs = self.negotiated.graceful_restart
+        return theirs is not None and bool(theirs.families)
 
     def _open(self, connection: Connection, reason: str, now: int) -> None:
-        older = [one for one in self._connections.values() if one.outgoing == connection.outgoing]
+        others = [one for one in self._connections.values() if one.number != self.established]
+        older = [one for one in others if one.outgoing == connection.outgoing]
         self._connections[connection.number] = connection
         connection.open(now)
         self._show_state(reason, now)
@@ -261,6 +362,9 @@ class Peer:
 
     def _confirm(self, connection: Connection, now: int) -> None:
         """A valid OPEN arrived: resolve a collision (rule 4), then go on with the connection if it stays."""
+        if self._restarts_gracefully():
+            connection.confirm(now)  # `_establish` ends the session: rule 2.
+            return
         dominant = self._dominates(connection)
         others = [one for one in self._connections.values() if one is not connection]
         if others and dominant and not connection.outgoing:
@@ -278,6 +382,10 @@ class Peer:
         return (self._speaker.bgp_identifier, self.config.local_as) > theirs
 
     def _establish(self, connection: Connection, now: int) -> None:
+        if self.established is not None:
+            old = self._connections[self.established]
+            self._end(old, old.replaced(), now)
+        self._restarting = False
         self.established = connection.number
         self.negotiated = connection.negotiated
         self.last_error = ""
@@ -296,10 +404,11 @@ class Peer:
 
     def _end(self, connection: Connection, ended: Ended, now: int) -> None:
         """A connection is over: tell it, and see to the next attempt."""
+        self.connect_retry_count += 1
         del self._connections[connection.number]
         if connection.number == self.established:
             self.established = self.negotiated = None
-            self._actions.append(SessionDown(ended.reason))
+            self._actions.append(SessionDown(ended.reason, ended.kind))
             if now - self.since >= STABLE_NS:
                 self._reset_backoffs()
         if not self._connections:
@@ -317,6 +426,7 @@ class Peer:
         self._actions.append(Connect(self._dialling, remote, self.config.transport, CONNECT_TIMEOUT_NS))
 
     def _dial_failed(self, reason: str, now: int) -> None:
+        self.connect_retry_count += 1
         self._dialling = self._dial_expires_at = None
         if not self._connections:
             self.last_error = reason
@@ -354,11 +464,16 @@ class Peer:
             self.state, self.since = state, now
 
     def _best_state(self) -> SessionState:
-        if self._connections:
-            return max((one.state for one in self._connections.values()), key=lambda state: state.rank)
+        if self.established is not None:
+            return SessionState.ESTABLISHED
+        # A KEEPALIVE that came in makes a session only once the session before it is over.
+        opened = self._connections.values()
+        states = [SessionState.OPEN_CONFIRM if one.confirmed else one.state for one in opened]
         if self._dialling is not None:
-            return SessionState.CONNECT
-        return SessionState.ACTIVE if self._running and not self._holding else SessionState.IDLE
+            states.append(SessionState.CONNECT)
+        if not states:
+            return SessionState.ACTIVE if self._running and not self._holding else SessionState.IDLE
+        return max(states, key=lambda state: state.rank)
 
     def _take(self) -> list[SessionAction]:
         actions = self._actions.copy()

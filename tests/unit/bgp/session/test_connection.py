@@ -7,8 +7,15 @@ import pytest
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import CloseConnection, SendBytes
 from felixbgp.bgp.facts import NotificationReceived, NotificationSent
-from felixbgp.bgp.session.actions import Observed, RefreshRequested, SessionAction, UpdateArrived
-from felixbgp.bgp.session.connection import Connection, Ended, Progress
+from felixbgp.bgp.session.actions import (
+    DownKind,
+    Observed,
+    RefreshRequested,
+    SessionAction,
+    UpdateArrived,
+)
+from felixbgp.bgp.session.connection import Connection, Progress
+from felixbgp.bgp.session.endings import Ended
 from felixbgp.bgp.session.state import SessionState
 from felixbgp.bgp.wire.capabilities import (
     ENHANCED_ROUTE_REFRESH,
@@ -226,7 +233,9 @@ def test_a_notification_is_told_with_the_words_of_its_sender() -> None:
     octets = notification(6, 2, encode_shutdown_communication("moving house\n"))
     (ended,) = scene.hear(octets)
     assert ended == Ended(
-        "received NOTIFICATION Cease: Administrative Shutdown: moving house\\n", lasting=True
+        "received NOTIFICATION Cease: Administrative Shutdown: moving house\\n",
+        lasting=True,
+        kind=DownKind.HARD,
     )
 
 
@@ -248,7 +257,9 @@ class TestTimers:
         scene.taken()
         assert scene.connection.next_deadline() == 240 * SECOND_NS
         assert scene.connection.run_timers(240 * SECOND_NS - 1) is None
-        assert scene.connection.run_timers(240 * SECOND_NS) == Ended("hold timer expired", lasting=False)
+        assert scene.connection.run_timers(240 * SECOND_NS) == Ended(
+            "hold timer expired", lasting=False, kind=DownKind.HARD
+        )
         assert scene.taken()[0] == sent(notification(4, 0))
 
     def test_keepalives_go_out_at_a_jittered_third_of_the_hold_time(self) -> None:
@@ -414,5 +425,5 @@ def test_the_loss_of_tcp_is_told_with_the_state_it_struck_and_answered_with_noth
 ) -> None:
     scene = Scene()
     scene.taken()
-    assert scene.connection.lost(reason) == Ended(words, lasting=False)
+    assert scene.connection.lost(reason) == Ended(words, lasting=False, kind=DownKind.LOST)
     assert scene.taken() == []

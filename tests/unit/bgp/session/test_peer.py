@@ -9,6 +9,7 @@ from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportO
 from felixbgp.bgp.facts import SessionStateChanged
 from felixbgp.bgp.inputs import Endpoint, TcpAccepted, TcpClosed, TcpConnected, TcpConnectFailed
 from felixbgp.bgp.session.actions import (
+    DownKind,
     Observed,
     SessionAction,
     SessionDown,
@@ -211,7 +212,7 @@ class TestStop:
         assert transport(actions) == [
             SendBytes(1, (notification(6, 3),)),
             CloseConnection(1),
-            SessionDown("sent NOTIFICATION Cease: Peer De-configured"),
+            SessionDown("sent NOTIFICATION Cease: Peer De-configured", DownKind.HARD),
         ]
         assert (peer.state, peer.since, peer.next_deadline()) == ("Idle", 5, None)
         assert peer.last_error == "no longer a peer"
@@ -285,14 +286,16 @@ class TestSession:
         assert transport(actions) == [
             SendBytes(1, (encode_notification(NotificationMessage(3, 9, b"\x01")),)),
             CloseConnection(1),
-            SessionDown("sent NOTIFICATION UPDATE Message Error: Optional Attribute Error"),
+            SessionDown("sent NOTIFICATION UPDATE Message Error: Optional Attribute Error", DownKind.HARD),
         ]
         assert peer.fail(3, 9, b"", 0) == []
 
     def test_ends_silently_with_its_tcp_connection(self) -> None:
         peer = established(started())
         actions = peer.closed(TcpClosed(1, ""), 0)
-        assert transport(actions) == [SessionDown("connection closed by the peer in Established")]
+        assert transport(actions) == [
+            SessionDown("connection closed by the peer in Established", DownKind.LOST)
+        ]
         assert peer.closed(TcpClosed(1, ""), 0) == []
 
     def test_half_dead_ends_by_its_hold_timer(self) -> None:
@@ -302,7 +305,7 @@ class TestSession:
             assert deadline is not None
             now = deadline
             ended = [one for one in peer.run_timers(now) if isinstance(one, SessionDown)]
-        assert ended == [SessionDown("hold timer expired")]
+        assert ended == [SessionDown("hold timer expired", DownKind.HARD)]
         assert (now, peer.last_error) == (90 * SECOND_NS, "hold timer expired")
 
     def test_sending_an_update_puts_the_keepalive_off(self) -> None:
