@@ -47,6 +47,8 @@ def open_listener(endpoint: Endpoint) -> trio.socket.SocketType:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         _mark(sock)
+        # RFC 5082 §3: who asks for 255 asks for it of our SYN-ACK too; `set_ttls` gives the peer its own.
+        set_ttls(sock, TransportOptions(ttl=255))
         sock.bind((str(endpoint.address), endpoint.port))
         sock.listen(ACCEPT_QUEUE)
     except BaseException:

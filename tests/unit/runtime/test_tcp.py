@@ -260,3 +260,16 @@ async def test_an_accepted_connection_gets_the_ttls_of_its_peer(
         await a[1].next(TcpClosed)
         b[0].perform(SetOptions(number, TransportOptions(min_ttl=1)))
         assert b[1].is_empty()
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("address", [LOOPBACK, LOOPBACK6], ids=["IPv4", "IPv6"])
+async def test_a_listener_answers_those_who_take_nothing_from_afar(address: Address) -> None:
+    endpoint = free_endpoint(address)
+    options = TransportOptions(local_address=address, ttl=255, min_ttl=255)
+    async with transport() as a, transport() as b:
+        b[0].listen(Listen((endpoint,)))
+        await b[1].next(Listening)
+        a[0].perform(Connect(1, endpoint, options, 3 * SECOND))
+        await a[1].next(TcpConnected)
+        await b[1].next(TcpAccepted)
