@@ -9,6 +9,14 @@ from typing import Any
 
 import pytest
 
+from felixbgp.bgp.wire.capabilities import (
+    Role,
+    add_path,
+    extended_next_hop,
+    graceful_restart,
+    long_lived,
+    role,
+)
 from felixbgp.bgp.wire.codec import encode_keepalive, encode_notification, encode_route_refresh
 from felixbgp.bgp.wire.errors import encode_shutdown_communication
 from felixbgp.bgp.wire.messages import (
@@ -43,6 +51,7 @@ FULL = PathAttributes(
     cluster_list=(bytes(SOURCE), bytes(DESTINATION)),
     extended_communities=(b"\x00\x02\xfc\x00\x00\x00\x00\x01",),
     large_communities=((64512, 1, 2),),
+    only_to_customer=70000,
 )
 UNKNOWN = PathAttributes(next_hop=bytes(SOURCE), unknown=(UnknownAttribute(0xE0, 201, bytes(300)),))
 LONG = PathAttributes(as_path=(Segment(2, tuple(range(1, 301))),), next_hop=bytes(SOURCE))
@@ -52,8 +61,24 @@ OVER_IPV6 = PathAttributes(
 # No default route among others: tshark guesses from it that path identifiers (RFC 7911) are there.
 NLRI4 = [Prefix.parse(one).nlri for one in ("10.65.0.64/26", "10.1.0.0/16", "192.0.2.7/32")]
 NLRI6 = [Prefix.parse(one).nlri for one in ("2001:db8:1::/48", "2001:db8::7/128", "fd00::/122")]
+# tshark finds path identifiers by the same prefix coming twice.
+IDENTIFIED4 = [number.to_bytes(4, "big") + one for number, one in enumerate(NLRI4 * 2, 1)]
+IDENTIFIED6 = [number.to_bytes(4, "big") + one for number, one in enumerate(NLRI6 * 2, 1)]
 MANY = [bytes((24, 10, one >> 8, one & 255)) for one in range(2000)]
 OPEN = make_open(local_as=70000, hold_time_s=90, bgp_identifier=SOURCE, families=(IPV4, IPV6))
+FULL_OPEN = make_open(
+    local_as=70000,
+    hold_time_s=90,
+    bgp_identifier=SOURCE,
+    families=(IPV4, IPV6),
+    extra=(
+        extended_next_hop((IPV4,)),
+        role(Role.CUSTOMER),
+        graceful_restart(120, ((IPV4, True), (IPV6, False)), restarting=True, notification=True),
+        add_path(((IPV4, True, True), (IPV6, False, True))),
+        long_lived(((IPV4, True, 3600),)),
+    ),
+)
 LARGE_OPEN = make_open(
     local_as=64512,
     hold_time_s=0,
@@ -93,6 +118,7 @@ def dissect(path: Path, messages: list[bytes], *options: str) -> list[dict[str, 
 
 MESSAGES = [
     encode_open(OPEN),
+    encode_open(FULL_OPEN),
     encode_open(make_open(local_as=1, hold_time_s=3, bgp_identifier=SOURCE, families=(IPV6,), extra=())),
     encode_keepalive(),
     encode_notification(NotificationMessage(6, 2, encode_shutdown_communication("Grüße"))),
@@ -107,6 +133,10 @@ MESSAGES = [
     *encode_announcements(IPV4, FULL, MANY),
     *encode_announcements(IPV6, OVER_IPV6, NLRI6),
     *encode_announcements(IPV6, OVER_IPV6, [b"\0"]),
+    *encode_announcements(IPV4, OVER_IPV6, NLRI4),
+    *encode_announcements(IPV4, FULL, IDENTIFIED4),
+    *encode_announcements(IPV6, OVER_IPV6, IDENTIFIED6),
+    *encode_withdrawals(IPV4, IDENTIFIED4),
     *encode_withdrawals(IPV4, NLRI4),
     *encode_withdrawals(IPV4, MANY),
     *encode_withdrawals(IPV6, NLRI6),
@@ -134,6 +164,40 @@ def test_a_malformed_message_would_be_seen(tmp_path: Path) -> None:
     bad = message.replace(b"\x80\x04\x04", b"\x80\x04\x05")
     (layer,) = dissect(tmp_path, [bad])
     assert "alformed" in json.dumps(layer) or "_ws.expert" in json.dumps(layer)
+
+
+def test_capabilities_are_the_ones_we_meant(tmp_path: Path) -> None:
+    """Those that this tshark has a name for."""
+    (layer,) = dissect(tmp_path, [encode_open(FULL_OPEN)])
+    text = json.dumps(layer["bgp"])
+    for meant in (
+        '"bgp.cap.enh.afi": "1", "bgp.cap.enh.safi": "1", "bgp.cap.enh.nhafi": "2"',
+        '"bgp.cap.gr.timers.restart_flag": "1", "bgp.cap.gr.timers.notification_flag": "1"',
+        '"bgp.cap.gr.timers.restart_time": "120"',
+        '"bgp.cap.gr.flag": ["0x80", "0x00"]',
+        '"bgp.cap.ap.afi": ["1", "2"], "bgp.cap.ap.safi": ["1", "1"], "bgp.cap.ap.sendreceive": ["3", "2"]',
+    ):
+        assert meant in text
+
+
+def test_path_identifiers_are_the_ones_we_meant(tmp_path: Path) -> None:
+    messages = [
+        *encode_announcements(IPV4, FULL, IDENTIFIED4),
+        *encode_announcements(IPV6, OVER_IPV6, IDENTIFIED6),
+        *encode_withdrawals(IPV4, IDENTIFIED4),
+    ]
+    for layer in dissect(tmp_path, messages):
+        text = json.dumps(layer["bgp"])
+        for number in range(1, 7):
+            assert f'path_id": "{number}"' in text
+
+
+def test_an_ipv4_route_has_the_ipv6_next_hop_we_meant(tmp_path: Path) -> None:
+    (layer,) = dissect(tmp_path, encode_announcements(IPV4, OVER_IPV6, NLRI4))
+    text = json.dumps(layer["bgp"])
+    assert "2001:db8::1" in text
+    for nlri in NLRI4:
+        assert f"{Prefix(IPV4, nlri)}" in text
 
 
 def test_prefixes_and_numbers_are_the_ones_we_meant(tmp_path: Path) -> None:
