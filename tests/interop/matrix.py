@@ -5,9 +5,10 @@ from enum import Enum
 
 from tests.interop.daemons.base import Daemon
 from tests.interop.daemons.bird import Bird
+from tests.interop.daemons.frr import Frr
 from tests.interop.plan import VARIANTS, Feature, Variant
 
-DAEMONS: tuple[type[Daemon], ...] = (Bird,)
+DAEMONS: tuple[type[Daemon], ...] = (Bird, Frr)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 THEIR_AS = 65000
 OUR_FIRST_AS = 65100
 THEIR_IDENTIFIER = Address.parse("10.77.0.1")
-PASSWORD = b"right and secret"
-WRONG_PASSWORD = b"right and secre7"
+PASSWORD = b"right-and-secret"
+WRONG_PASSWORD = b"right-and-secre7"
 
 
 class Feature(Enum):

@@ -1,6 +1,7 @@
 """What the matrix asks of a daemon, and how one is run in the foreground of a namespace."""
 
 import os
+import re
 import shutil
 import subprocess
 from abc import ABC, abstractmethod
@@ -44,9 +45,10 @@ class Route:
     """Who announced it; None for one of its own."""
     next_hop: Address | None = None
     as_path: tuple[int, ...] = ()
-    communities: frozenset[tuple[int, int]] = frozenset()
-    large_communities: frozenset[tuple[int, int, int]] = frozenset()
-    route_targets: frozenset[tuple[int, int]] = frozenset()
+    communities: frozenset[tuple[int, ...]] = frozenset()
+    large_communities: frozenset[tuple[int, ...]] = frozenset()
+    route_targets: frozenset[tuple[int, ...]] = frozenset()
+    """Extended communities of RFC 4360 §4: AS number and number."""
     originator_id: Address | None = None
     cluster_list: tuple[Address, ...] = ()
     path_id: int | None = None
@@ -165,3 +167,8 @@ def program(name: str, folder: str = "") -> str:
     path = shutil.which(name, path=folder or SEARCH_PATH)
     assert path is not None, f"{name} is not installed; the Makefile names the packages"
     return path
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """The numbers of a community, however they are parted."""
+    return tuple(map(int, re.findall(r"\d+", text)))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from felixbgp.net import IPV4, IPV6, Address, Prefix
-from tests.interop.daemons.base import Daemon, NoAnswerError, Route, Session, program
+from tests.interop.daemons.base import Daemon, NoAnswerError, Route, Session, numbers, program
 from tests.interop.plan import (
     THEIR_AS,
     THEIR_COLOURED,
@@ -158,25 +158,15 @@ def _paths(text: str, prefix: Prefix) -> Iterator[list[str]]:
 def _route(lines: list[str], names: dict[str, Address]) -> Route:
     protocol = re.search(r"\[(\w+) ", lines[0])
     values = dict(re.findall(r"^\tBGP\.(\w+): (.*)$", "\n".join(lines), re.MULTILINE))
-    tuples = re.compile(r"\(([^)]*)\)")
-    communities = [_numbers(text) for text in tuples.findall(values.get("community", ""))]
-    large = [_numbers(text) for text in tuples.findall(values.get("large_community", ""))]
-    targets = [
-        _numbers(text.removeprefix("rt,"))
-        for text in tuples.findall(values.get("ext_community", ""))
-        if text.startswith("rt,")
-    ]
+    tuples = {name: re.findall(r"\(([^)]*)\)", text) for name, text in values.items()}
+    targets = [text for text in tuples.get("ext_community", []) if text.startswith("rt,")]
     return Route(
         neighbour=names.get(protocol[1]) if protocol else None,
         next_hop=Address.parse(values["next_hop"].split()[0]) if "next_hop" in values else None,
         as_path=tuple(map(int, values.get("as_path", "").split())),
-        communities=frozenset((a, b) for a, b in communities),
-        large_communities=frozenset((a, b, c) for a, b, c in large),
-        route_targets=frozenset((a, b) for a, b in targets),
+        communities=frozenset(map(numbers, tuples.get("community", []))),
+        large_communities=frozenset(map(numbers, tuples.get("large_community", []))),
+        route_targets=frozenset(map(numbers, targets)),
         originator_id=Address.parse(values["originator_id"]) if "originator_id" in values else None,
         cluster_list=tuple(map(Address.parse, values.get("cluster_list", "").split())),
     )
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(word) for word in text.replace(",", " ").split())
