@@ -47,6 +47,8 @@ PEER_CHANGES: Final[dict[str, Affects]] = {
     "route_reflector_client": Affects.IMPORT | Affects.EXPORT,
     "next_hop": Affects.EXPORT,
     "allowed_local_as": Affects.IMPORT,
+    # A higher limit does not bring back what was dropped; a new session does.
+    "prefix_limit": Affects.SESSION,
     "requires_policy": Affects.IMPORT | Affects.EXPORT,
     "override_as": Affects.EXPORT,
     "remove_private_as": Affects.EXPORT,

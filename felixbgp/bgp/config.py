@@ -47,6 +47,27 @@ class GracefulRestart:
     """How long stale routes may stay as a last resort after the restart time (RFC 9494); 0: not at all."""
 
 
+class LimitAction(Enum):
+    """What happens when a peer announces more prefixes than it may (RFC 4486 §4, subcode 1)."""
+
+    WARN = "warn"
+    DROP = "drop"
+    """Those beyond the limit are not taken in."""
+    SHUTDOWN = "shutdown"
+    """The session ends with Cease."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefixLimit:
+    """How many prefixes a peer may announce, per family and before any filter."""
+
+    maximum: int
+    warn_at_percent: int = 75
+    action: LimitAction = LimitAction.SHUTDOWN
+    restart_after_s: int | None = None
+    """When the session may come back after `SHUTDOWN`; None: not before its configuration changes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerConfig:
     """One peer. `families` has one entry in a Calico cluster (one session per family)."""
@@ -83,6 +104,7 @@ class PeerConfig:
     next_hop: NextHopMode = NextHopMode.AUTO
     allowed_local_as: int = 0
     """How many times our own AS may stand in a received AS_PATH."""
+    prefix_limit: PrefixLimit | None = None
     requires_policy: bool = False
     """RFC 8212: without an import policy an external peer brings nothing, without an export policy it gets
     nothing; one that accepts everything must be written as a rule."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from felixbgp.bgp.config import PeerId
+from felixbgp.net import Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,18 @@ class UpdateMalformed:
 
 
 @dataclass(frozen=True, slots=True)
+class PrefixLimitReached:
+    """A peer announced so many prefixes that its limit is near, or passed; told once per session and step."""
+
+    peer: PeerId
+    family: Family
+    count: int
+    maximum: int
+    action: str
+    """What was done: "warn", "drop" or "shutdown"."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionRefused:
     """Somebody who is no peer of ours, or not now, opened a connection and was turned away."""
 
@@ -53,4 +66,11 @@ class ConnectionRefused:
     reason: str
 
 
-BgpFact = SessionStateChanged | NotificationSent | NotificationReceived | UpdateMalformed | ConnectionRefused
+BgpFact = (
+    SessionStateChanged
+    | NotificationSent
+    | NotificationReceived
+    | UpdateMalformed
+    | PrefixLimitReached
+    | ConnectionRefused
+)

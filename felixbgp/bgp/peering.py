@@ -9,8 +9,9 @@ configured ───────────────────────
 from collections import deque
 from typing import Final
 
-from felixbgp.bgp.config import PeerConfig, SpeakerConfig
+from felixbgp.bgp.config import LimitAction, PeerConfig, SpeakerConfig
 from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
+from felixbgp.bgp.prefix_limit import LimitWatch
 from felixbgp.bgp.retention import Retention
 from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
@@ -46,7 +47,8 @@ class Exchange:
     """An Established session's routes, both ways."""
 
     __slots__ = (
-        "external", "local", "negotiated", "outlet", "progress_at", "renewed_by", "ribs", "updates", "views",
+        "external", "limits", "local", "malformed", "negotiated", "outlet", "progress_at", "renewed_by",
+        "ribs", "updates", "views",
     )  # fmt: skip
 
     def __init__(self, outlet: Outlet, local: Address, negotiated: Negotiated, *, external: bool) -> None:
@@ -57,6 +59,9 @@ class Exchange:
         self.updates: deque[bytes] = deque()
         """Bodies of UPDATEs, not yet decoded."""
         self.ribs: dict[Family, AdjRibIn] = {}
+        self.limits: dict[Family, LimitWatch] = {}
+        self.malformed: dict[str, int] = {}
+        """Malformed UPDATEs by verdict."""
         self.views: dict[Family, ExportView] = {}
         self.renewed_by: int | None = None
         """When what is stale from the session before goes, announced again or not; None: nothing is."""
@@ -123,8 +128,12 @@ class Peering:
                 exchange.renewed_by = now + RENEWAL_NS_MAX
             else:
                 given_up += [] if rib is None else [rib]
-                rib = AdjRibIn(loc_ribs[family], peer, acceptance, policy, identified=identified)
+                rib = AdjRibIn(
+                    loc_ribs[family], peer, acceptance, policy, identified=identified, capacity=self._capacity
+                )
             exchange.ribs[family] = rib
+            if self.config.prefix_limit is not None:
+                exchange.limits[family] = LimitWatch(self.config.prefix_limit)
             exchange.views[family] = self.export_view(family, speaker, exchange)
         return given_up
 
@@ -204,8 +213,10 @@ class Peering:
             end_of_rib_received=exchange is not None and bool(ribs) and all(rib.end_of_rib for rib in ribs),
             prefixes_received=sum(map(len, ribs)),
             prefixes_accepted=sum(rib.accepted_count for rib in ribs),
+            warning=_warning(exchange),
             prefixes_stale=sum(rib.stale_count for rib in ribs),
             prefixes_advertised=advertised,
+            malformed_updates=() if exchange is None else tuple(sorted(exchange.malformed.items())),
             updates_received=self.updates_received,
             updates_sent=0 if exchange is None else exchange.outlet.updates_sent,
         )
@@ -220,6 +231,12 @@ class Peering:
         overridden = config.remote_as if config.override_as else None
         edits = AsPathEdits(overridden, config.remove_private_as, config.prepend_local_as)
         return edits if self.external and edits != AsPathEdits() else None
+
+    @property
+    def _capacity(self) -> int | None:
+        """How many routes of a family are taken in at most."""
+        limit = self.config.prefix_limit
+        return limit.maximum if limit is not None and limit.action is LimitAction.DROP else None
 
     @property
     def _peer_role(self) -> Role | None:
@@ -249,6 +266,17 @@ class Peering:
             remote_as=self.config.remote_as,
             peer_role=self._peer_role,
         )
+
+
+def _warning(exchange: Exchange | None) -> str:
+    """What an operator should know of a session that is up."""
+    if exchange is None:
+        return ""
+    texts = (
+        watch.describe(family, len(exchange.ribs[family]), exchange.ribs[family].excess_count)
+        for family, watch in exchange.limits.items()
+    )
+    return "; ".join(filter(None, texts))
 
 
 def _cluster_id(speaker: SpeakerConfig) -> bytes:

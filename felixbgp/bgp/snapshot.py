@@ -20,6 +20,8 @@ class PeerSnapshot:
     since: int
     last_error: str = ""
     """Why the last session or attempt ended, in words; stays until the next session is Established."""
+    warning: str = ""
+    """What an operator should know although the session is up, in words."""
     remote_identifier: Address | None = None
     hold_time_s: int | None = None
     """As negotiated; None outside Established."""
@@ -30,6 +32,8 @@ class PeerSnapshot:
     prefixes_stale: int = 0
     """Kept from a session that is over, and not announced again so far (RFC 4724)."""
     prefixes_advertised: int = 0
+    malformed_updates: tuple[tuple[str, int], ...] = ()
+    """How many of this session, by RFC 7606's word for what was done about them; sorted."""
     updates_received: int = 0
     updates_sent: int = 0
 

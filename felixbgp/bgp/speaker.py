@@ -28,14 +28,16 @@ Standing rules
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from enum import IntEnum
+from struct import pack
 from typing import Final, assert_never
 
 from felixbgp.bgp.advertising import Advertising
 from felixbgp.bgp.changes import Affects, peer_change, speaker_change
-from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.config import LimitAction, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.deadlines import Deadlines
+from felixbgp.bgp.deferral import Deferral
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
-from felixbgp.bgp.facts import BgpFact, ConnectionRefused, UpdateMalformed
+from felixbgp.bgp.facts import BgpFact, ConnectionRefused, PrefixLimitReached, UpdateMalformed
 from felixbgp.bgp.inputs import (
     BytesReceived,
     BytesWritten,
@@ -46,6 +48,7 @@ from felixbgp.bgp.inputs import (
     TransportInput,
 )
 from felixbgp.bgp.peering import Exchange, Peering
+from felixbgp.bgp.prefix_limit import LimitStep
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.adj_rib_out import Outlet
 from felixbgp.bgp.rib.loc_rib import LocRib, Multipath
@@ -108,6 +111,7 @@ class Speaker:
         "_config",
         "_connection_count",
         "_deadlines",
+        "_deferral",
         "_effects",
         "_events",
         "_facts",
@@ -146,8 +150,17 @@ class Speaker:
         self._waiting: dict[int, Peering] = {}
         self._gone: list[AdjRibIn] = []
         self._outbound: list[Outlet] = []
+        self._deferral: Deferral | None = None
 
     # ---- what the owner wants
+
+    def begin_restart(self, now: int) -> None:
+        """Say that routes of a former life still forward here; to be called before the first `configure`.
+
+        Peers with graceful restart are told so, and no route is selected before they have told all of theirs,
+        or for a minute (RFC 4724 §4.1).
+        """
+        self._deferral = Deferral(now)
 
     def configure(self, config: SpeakerConfig, peers: Mapping[PeerId, PeerConfig], now: int) -> None:
         """Become this speaker with exactly these peers; sessions that need not end stay (see `changes`)."""
@@ -321,7 +334,7 @@ class Speaker:
         same_address = self._by_address.setdefault(config.peer.address, [])
         same_address.append(peering)
         same_address.sort(key=_port)
-        self._act(peering, session.start(now), now)
+        self._act(peering, session.start(now, restarting=self._deferral is not None), now)
 
     def _remove(self, peering: Peering, subcode: CeaseSubcode, now: int) -> None:
         self._act(peering, peering.session.stop(now, subcode), now)
@@ -411,6 +424,8 @@ class Speaker:
         while self._waiting and left > 0:
             left -= self._decode_turn(next(iter(self._waiting.values())), left, now)
         changes: list[RouteChange] = []
+        if self._is_deferring(now):
+            return changes
         for family, loc_rib in self._loc_ribs.items():
             self._advertising.mark(family, loc_rib.decide(budget, changes))
         return changes
@@ -451,9 +466,38 @@ class Speaker:
         for text in update.errors:
             verdict, _, reason = text.partition(": ")
             self._note_malformed(peering, verdict, reason)
-        return _take_in(exchange, update)
+        cost = _take_in(exchange, update)
+        if exchange.limits and update.announced:
+            self._check_limits(peering, exchange, now)
+        return cost
+
+    def _check_limits(self, peering: Peering, exchange: Exchange, now: int) -> None:
+        """Tell when a peer announces too many prefixes, and end its session if that was asked for."""
+        for family, watch in exchange.limits.items():
+            rib = exchange.ribs[family]
+            count = len(rib) + rib.excess_count
+            step = watch.passed(count)
+            if step is None:
+                continue
+            limit = watch.limit
+            action = limit.action if step is LimitStep.BEYOND else LimitAction.WARN
+            peer = peering.config.peer
+            self._facts.append(PrefixLimitReached(peer, family, count, limit.maximum, action.value))
+            if action is LimitAction.SHUTDOWN:
+                # RFC 4486 §4: the data names the family and its limit.
+                data = pack(">HBI", family.afi, family.safi, limit.maximum)
+                seconds = limit.restart_after_s
+                hold_ns = None if seconds is None else seconds * 1_000_000_000
+                subcode = CeaseSubcode.MAXIMUM_PREFIXES_REACHED
+                self._act(
+                    peering, peering.session.fail(ErrorCode.CEASE, subcode, data, now, hold_ns=hold_ns), now
+                )
+                return
 
     def _note_malformed(self, peering: Peering, verdict: str, reason: str) -> None:
+        if peering.exchange is not None:
+            counts = peering.exchange.malformed
+            counts[verdict] = counts.get(verdict, 0) + 1
         self._malformed_count += 1
         if self._malformed_count <= MALFORMED_FACTS_MAX:
             self._facts.append(UpdateMalformed(peering.config.peer, verdict, reason))
@@ -462,7 +506,8 @@ class Speaker:
 
     def withdrawals(self, now: int, budget: int) -> list[SendBytes]:
         """Work out what peers should know now; tell of up to `budget` prefixes per group that are gone."""
-        self._advertising.withdraw(budget)
+        if self._deferral is None:
+            self._advertising.withdraw(budget)
         return self._take_outbound(now)
 
     def announcements(self, now: int, budget: int, held: Mapping[Family, Container[Nlri]]) -> list[SendBytes]:
@@ -471,8 +516,14 @@ class Speaker:
         A prefix in `held` whose next hop would be ourselves waits for `release`: no peer shall send traffic
         here before the kernel knows where it goes.
         """
-        self._advertising.announce(budget, held, now)
+        if self._deferral is None:
+            self._advertising.announce(budget, held, now)
         return self._take_outbound(now)
+
+    def _is_deferring(self, now: int) -> bool:
+        if self._deferral is not None and self._deferral.is_over(self._peerings.values(), now):
+            self._deferral = None
+        return self._deferral is not None
 
     def _take_outbound(self, now: int) -> list[SendBytes]:
         sent: list[SendBytes] = []
@@ -501,6 +552,9 @@ class Speaker:
         """The earliest timer; 0 when something waits that could be done now; None when only inputs help."""
         if self._events or self._effects or self._waiting or self._gone:
             return 0
+        if self._deferral is not None:
+            earliest = self._deadlines.earliest()
+            return min(self._deferral.next_deadline, earliest or self._deferral.next_deadline)
         if any(loc_rib.dirty_count for loc_rib in self._loc_ribs.values()):
             return 0
         deadlines = (self._deadlines.earliest(), self._advertising.next_deadline())

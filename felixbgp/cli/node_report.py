@@ -168,7 +168,7 @@ def _row(peer: PeerStatus, now_ns: int) -> tuple[str, ...]:
         _PEER_TYPES.get(peer.scope, peer.scope),
         "up" if peer.state == "Established" else "start",
         since(peer.since, now_ns),
-        f"{peer.state}: {peer.last_error}" if peer.last_error else peer.state,
+        ": ".join(filter(None, (peer.state, peer.last_error, peer.warning))),
     )
 
 

@@ -143,7 +143,10 @@ def _encode_peer(peer: PeerStatus, wall_offset_ns: int) -> status_pb2.Peer:
             received=peer.prefixes_received,
             accepted=peer.prefixes_accepted,
             advertised=peer.prefixes_advertised,
+            stale=peer.prefixes_stale,
         ),
+        warning=None if peer.warning is None else _text(peer.warning),
+        malformed_updates=dict(peer.malformed_updates),
     )
 
 
@@ -188,6 +191,9 @@ def _decode_peer(path: str, message: status_pb2.Peer) -> PeerStatus:
         prefixes_received=message.prefixes.received,
         prefixes_accepted=message.prefixes.accepted,
         prefixes_advertised=message.prefixes.advertised,
+        prefixes_stale=message.prefixes.stale,
+        warning=message.warning if message.HasField("warning") else None,
+        malformed_updates=tuple(sorted(message.malformed_updates.items())),
     )
 
 
@@ -243,6 +249,8 @@ def _in_schema_order(tree: dict[str, object], descriptor: Descriptor) -> dict[st
 
 def _field_in_schema_order(value: object, descriptor: Descriptor | None) -> object:
     if isinstance(value, dict) and descriptor is not None:
+        if descriptor.GetOptions().map_entry:
+            return dict(sorted(value.items()))
         return _in_schema_order(value, descriptor)
     if isinstance(value, list):
         return [_field_in_schema_order(entry, descriptor) for entry in value]

@@ -84,6 +84,9 @@ class PeerStatus:
     prefixes_received: int = 0
     prefixes_accepted: int = 0
     prefixes_advertised: int = 0
+    prefixes_stale: int = 0
+    warning: str | None = None
+    malformed_updates: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +169,9 @@ def _peer(snapshot: PeerSnapshot, origin: PeerOrigin, now: int) -> PeerStatus:
         prefixes_received=snapshot.prefixes_received,
         prefixes_accepted=snapshot.prefixes_accepted,
         prefixes_advertised=snapshot.prefixes_advertised,
+        prefixes_stale=snapshot.prefixes_stale,
+        warning=_shortened(snapshot.warning) or None,
+        malformed_updates=snapshot.malformed_updates,
     )
 
 

@@ -29,6 +29,7 @@ class AdjRibIn:
 
     __slots__ = (
         "_acceptance",
+        "_capacity",
         "_filtered",
         "_identifier_octets",
         "_ineligible_count",
@@ -40,6 +41,7 @@ class AdjRibIn:
         "_sweep_at",
         "_view",
         "end_of_rib",
+        "excess_count",
     )
 
     def __init__(
@@ -50,8 +52,15 @@ class AdjRibIn:
         policy: Policy,
         *,
         identified: bool = False,
+        capacity: int | None = None,
     ) -> None:
-        """`identified`: every NLRI of this peer comes behind a path identifier."""
+        """`identified`: every NLRI of this peer comes behind a path identifier.
+
+        `capacity`: how many routes are taken in; None: any number.
+        """
+        self._capacity = capacity
+        self.excess_count = 0
+        """Announcements that were not taken in."""
         self._loc_rib = loc_rib
         self._identifier_octets = 4 if identified else 0
         self._peer = peer
@@ -91,6 +100,8 @@ class AdjRibIn:
 
     def announce(self, attributes: PathAttributes, nlris: Sequence[Nlri]) -> None:
         """The peer announced these prefixes; what it announced for them before is replaced."""
+        if self._capacity is not None:
+            nlris = self._within(self._capacity, nlris)
         if self._identifier_octets:
             for nlri in nlris:
                 self._set(nlri, self._path(attributes, nlri[:4]))
@@ -174,6 +185,19 @@ class AdjRibIn:
         """EoRR: remove what was not announced again."""
         stale, self._stale = self._stale, {}
         self.withdraw(stale)
+
+    def _within(self, capacity: int, nlris: Sequence[Nlri]) -> list[Nlri]:
+        """Those that are here already, and as many others as there is room for."""
+        room = capacity - len(self._routes)
+        kept = []
+        for nlri in nlris:
+            if nlri not in self._routes:
+                room -= 1
+                if room < 0:
+                    self.excess_count += 1
+                    continue
+            kept.append(nlri)
+        return kept
 
     def _set(self, nlri: Nlri, path: Path) -> None:
         old = self._routes.get(nlri)

@@ -5,11 +5,12 @@ from itertools import pairwise
 
 import pytest
 
-from felixbgp.bgp.config import NextHopMode, PeerId
+from felixbgp.bgp.config import LimitAction, NextHopMode, PeerId, PrefixLimit
 from felixbgp.bgp.effects import CloseConnection, SendBytes
 from felixbgp.bgp.facts import (
     ConnectionRefused,
     NotificationReceived,
+    PrefixLimitReached,
     SessionStateChanged,
     UpdateMalformed,
 )
@@ -759,3 +760,61 @@ def test_a_role_is_agreed_on_and_marks_what_goes_down() -> None:
     network.settle()
     assert middle.rib_in(provider)[BLOCK].only_to_customer == 64512
     assert list(other_provider.routes()) == [OTHER_BLOCK]
+
+
+# ---- too many prefixes
+
+LIMITED = PrefixLimit(maximum=2, restart_after_s=60)
+MANY = ("10.1.0.0/26", "10.1.0.64/26", "10.1.0.128/26")
+
+
+def limit_steps(node: Node) -> list[tuple[int, str]]:
+    return [(fact.count, fact.action) for fact in node.facts if isinstance(fact, PrefixLimitReached)]
+
+
+def test_a_peer_beyond_its_limit_is_told_and_warned_of() -> None:
+    network, one, other = two(prefix_limit=replace(LIMITED, action=LimitAction.WARN))
+    for number, prefix in enumerate(MANY, start=1):
+        other.originate(prefix)
+        network.settle()
+        assert len(one.routes()) == number
+    assert limit_steps(one) == [(2, "warn"), (3, "warn")]
+    assert one.peer(other).warning == "3 of at most 2 ipv4 prefixes"
+    assert one.peer(other).state == "Established"
+
+
+def test_what_is_beyond_the_limit_can_be_dropped() -> None:
+    network, one, other = two(prefix_limit=replace(LIMITED, action=LimitAction.DROP))
+    other.originate(*MANY)
+    network.settle()
+    assert len(one.routes()) == 2
+    assert limit_steps(one) == [(3, "drop")]
+    assert one.peer(other).warning.endswith("and 1 announcements beyond were dropped")
+
+
+def test_a_session_beyond_its_limit_ends_and_comes_back_when_its_time_is_over() -> None:
+    """RFC 4486 §4: the data of the Cease says which family, and how many it may be."""
+    network, one, other = two(prefix_limit=LIMITED)
+    other.originate(*MANY)
+    network.settle()
+    assert limit_steps(one) == [(3, "shutdown")]
+    (received,) = [fact for fact in other.facts if isinstance(fact, NotificationReceived)]
+    assert (received.code, received.subcode) == (6, 1)
+    assert one.routes() == {}
+    network.run_for(59)
+    assert one.peer(other).state == "Idle"
+    assert "maximum number of prefixes reached" in one.peer(other).last_error.lower()
+    other.withdraw(MANY[0])
+    network.run_for(20)
+    assert one.peer(other).state == "Established"
+    assert len(one.routes()) == 2
+
+
+def test_without_a_time_only_a_new_configuration_brings_the_session_back() -> None:
+    network, one, other = two(prefix_limit=replace(LIMITED, restart_after_s=None))
+    other.originate(*MANY)
+    network.run_for(3600)
+    assert one.peer(other).state == "Idle"
+    one.change(other, prefix_limit=replace(LIMITED, maximum=100))
+    network.run_for(10)
+    assert len(one.routes()) == 3

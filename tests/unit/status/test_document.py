@@ -57,6 +57,9 @@ FULL = NodeStatus(
             prefixes_received=3,
             prefixes_accepted=2,
             prefixes_advertised=1,
+            prefixes_stale=2,
+            warning="80 of at most 100 ipv4 prefixes",
+            malformed_updates=(("attribute discard", 1), ("treat-as-withdraw", 2)),
         ),
         PeerStatus(
             peer=PeerId(Address.parse("fd00::9"), 1179),
@@ -87,11 +90,14 @@ FULL_TEXT = """\
   {"address": "10.0.0.2", "port": 179, "name": "Mesh_10_0_0_2", "scope": "mesh", "resource": "", \
 "families": ["ipv4"], "localAs": 64512, "remoteAs": 64512, "state": "Established", \
 "since": "2023-11-14T22:13:22Z", \
-"remoteIdentifier": "10.0.0.2", "holdTime": 0, "prefixes": {"received": 3, "accepted": 2, "advertised": 1}},
+"remoteIdentifier": "10.0.0.2", "holdTime": 0, \
+"prefixes": {"received": 3, "accepted": 2, "advertised": 1, "stale": 2}, \
+"warning": "80 of at most 100 ipv4 prefixes", \
+"malformedUpdates": {"attribute discard": 1, "treat-as-withdraw": 2}},
   {"address": "fd00::9", "port": 1179, "name": "Global_tor", "scope": "global", "resource": "tor", \
 "families": ["ipv6"], "localAs": 64512, "remoteAs": 64567, "state": "Active", \
 "since": "2023-11-14T22:13:20Z", "lastError": "connection refused (it's “closed”)", \
-"prefixes": {"received": 0, "accepted": 0, "advertised": 0}}
+"prefixes": {"received": 0, "accepted": 0, "advertised": 0, "stale": 0}, "malformedUpdates": {}}
  ],
  "blocks": ["10.65.0.0/26", "fd01::/122"],
  "routes": {"wanted": 10, "installed": 9, "failed": 1},

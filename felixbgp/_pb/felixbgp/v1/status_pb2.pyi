@@ -61,7 +61,14 @@ class Speaker(_message.Message):
     def __init__(self, identifier: _Optional[str] = ..., as_number: _Optional[int] = ..., listen: _Optional[_Iterable[str]] = ..., listen_port: _Optional[int] = ..., cluster_id: _Optional[str] = ...) -> None: ...
 
 class Peer(_message.Message):
-    __slots__ = ("address", "port", "name", "scope", "resource", "families", "local_as", "remote_as", "state", "since", "last_error", "remote_identifier", "hold_time", "prefixes")
+    __slots__ = ("address", "port", "name", "scope", "resource", "families", "local_as", "remote_as", "state", "since", "last_error", "remote_identifier", "hold_time", "prefixes", "warning", "malformed_updates")
+    class MalformedUpdatesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +83,8 @@ class Peer(_message.Message):
     REMOTE_IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
     HOLD_TIME_FIELD_NUMBER: _ClassVar[int]
     PREFIXES_FIELD_NUMBER: _ClassVar[int]
+    WARNING_FIELD_NUMBER: _ClassVar[int]
+    MALFORMED_UPDATES_FIELD_NUMBER: _ClassVar[int]
     address: str
     port: int
     name: str
@@ -90,17 +99,21 @@ class Peer(_message.Message):
     remote_identifier: str
     hold_time: int
     prefixes: Prefixes
-    def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., name: _Optional[str] = ..., scope: _Optional[str] = ..., resource: _Optional[str] = ..., families: _Optional[_Iterable[str]] = ..., local_as: _Optional[int] = ..., remote_as: _Optional[int] = ..., state: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[str] = ..., remote_identifier: _Optional[str] = ..., hold_time: _Optional[int] = ..., prefixes: _Optional[_Union[Prefixes, _Mapping]] = ...) -> None: ...
+    warning: str
+    malformed_updates: _containers.ScalarMap[str, int]
+    def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., name: _Optional[str] = ..., scope: _Optional[str] = ..., resource: _Optional[str] = ..., families: _Optional[_Iterable[str]] = ..., local_as: _Optional[int] = ..., remote_as: _Optional[int] = ..., state: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[str] = ..., remote_identifier: _Optional[str] = ..., hold_time: _Optional[int] = ..., prefixes: _Optional[_Union[Prefixes, _Mapping]] = ..., warning: _Optional[str] = ..., malformed_updates: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class Prefixes(_message.Message):
-    __slots__ = ("received", "accepted", "advertised")
+    __slots__ = ("received", "accepted", "advertised", "stale")
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     ADVERTISED_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
     received: int
     accepted: int
     advertised: int
-    def __init__(self, received: _Optional[int] = ..., accepted: _Optional[int] = ..., advertised: _Optional[int] = ...) -> None: ...
+    stale: int
+    def __init__(self, received: _Optional[int] = ..., accepted: _Optional[int] = ..., advertised: _Optional[int] = ..., stale: _Optional[int] = ...) -> None: ...
 
 class Routes(_message.Message):
     __slots__ = ("wanted", "installed", "failed")

@@ -216,3 +216,15 @@ def test_paths_of_one_prefix_come_and_go_by_their_identifiers(loc_rib: LocRib) -
     assert attributes(loc_rib, ONE) == [GOOD]
     assert rib.remove_some(10) == 2
     assert loc_rib.path_count == 0
+
+
+def test_what_is_beyond_the_capacity_is_not_taken_in(loc_rib: LocRib) -> None:
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), capacity=2)
+    rib.announce(GOOD, (ONE, TWO, THREE))
+    assert (rib.prefixes(), rib.excess_count) == ([ONE, TWO], 1)
+    rib.announce(OTHER, (THREE, TWO))  # What is here may change.
+    assert attributes(loc_rib, TWO) == [OTHER]
+    assert rib.excess_count == 2
+    rib.withdraw((ONE,))
+    rib.announce(GOOD, (THREE,))
+    assert (rib.prefixes(), rib.excess_count) == ([TWO, THREE], 2)
