@@ -229,7 +229,7 @@ class EtcdClient:
         seconds = timeout_seconds or self.settings.request_timeout_seconds
         waiting_for: Session | None = None
         tries_left = max(2, len(self._endpoints))
-        has_renewed = False
+        refused_token: str | None = None
         deadline = trio.current_time() + seconds
         with trio.move_on_at(deadline):
             while True:
@@ -237,12 +237,13 @@ class EtcdClient:
                 session = waiting_for = await self._connected()
                 token = session.token
                 try:
+                    if refused_token is not None:
+                        await self._renew_token(session, refused_token)
                     return await self._call_once(session, method, request, deadline)
                 except Unauthenticated:
-                    if has_renewed or not self.settings.username:
+                    if refused_token is not None or not self.settings.username:
                         raise
-                    has_renewed = True
-                    await self._renew_token(session, token)
+                    refused_token = token
                 except Unavailable as error:
                     self._leave(session)
                     tries_left -= 1

@@ -260,6 +260,24 @@ class TestTokens:
                     await self.authenticate(peer, token)
             assert isinstance(await pending.error(), Unauthenticated)
 
+    async def test_connection_that_breaks_at_the_renewal_is_left_like_any_other(
+        self, network: Network, nursery: trio.Nursery
+    ) -> None:
+        async with opened(network, USER) as client:
+            pending = Pending(nursery, client.get, "/a")
+            peer = await network.accept()
+            await self.authenticate(peer, "one")
+            stream_id, _ = await peer.ask(rpc_pb2.RangeRequest)
+            await peer.refuse(stream_id, *TOKEN_ENDED)
+            await peer.ask(rpc_pb2.AuthenticateRequest)
+            await peer.stream.aclose()
+            peer = await network.accept()
+            await self.authenticate(peer, "two")
+            stream_id, _ = await peer.ask(rpc_pb2.RangeRequest)
+            assert (peer.endpoint, peer.fields[b"token"]) == (B, b"two")
+            await peer.tell(stream_id, found())
+            await pending.answer()
+
     async def test_without_a_user_there_is_nothing_to_renew(
         self, network: Network, nursery: trio.Nursery
     ) -> None:
