@@ -51,10 +51,10 @@ class Source:
     async def run(self, speaker: Address) -> None:
         """One session, until it ends or is cancelled; the speaker must be listening."""
         family = trio.socket.AF_INET if speaker.family == IPV4 else trio.socket.AF_INET6
-        sock = trio.socket.socket(family, trio.socket.SOCK_STREAM)
-        await sock.bind((str(self.address), 0))
-        await sock.connect((str(speaker), BGP_PORT))
-        async with trio.SocketStream(sock) as stream:
+        with trio.socket.socket(family, trio.socket.SOCK_STREAM) as sock:
+            await sock.bind((str(self.address), 0))
+            await sock.connect((str(speaker), BGP_PORT))
+            stream = trio.SocketStream(sock)
             ours = self._open(speaker.family)
             await stream.send_all(encode_open(ours) + encode_keepalive())
             framer, negotiated = Framer(), None

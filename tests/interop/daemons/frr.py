@@ -37,6 +37,7 @@ class Frr(Daemon):
             "no bgp default ipv4-unicast",
             "no bgp ebgp-requires-policy",
             "no bgp network import-check",
+            *_restarting(self.neighbours),
             *(line for neighbour in self.neighbours for line in _session(neighbour)),
             *_family(IPV4, self.neighbours),
             *_family(IPV6, self.neighbours),
@@ -90,6 +91,12 @@ def _colons(numbers: tuple[int, ...]) -> str:
     return ":".join(map(str, numbers))
 
 
+def _restarting(neighbours: tuple[Neighbour, ...]) -> list[str]:
+    if all(neighbour.role is not Role.RESTARTING for neighbour in neighbours):
+        return []
+    return ["bgp graceful-restart", "bgp graceful-restart restart-time 60"]
+
+
 def _session(neighbour: Neighbour) -> list[str]:
     settings = [f"remote-as {neighbour.asn}", "timers connect 5"]
     if neighbour.password is not None:
@@ -98,8 +105,6 @@ def _session(neighbour: Neighbour) -> list[str]:
         settings.append("ttl-security hops 1")
     if not neighbour.they_dial:
         settings.append("passive")
-    if neighbour.role is Role.RESTARTING:
-        settings.append("graceful-restart")
     return [f"neighbor {neighbour.address} {setting}" for setting in settings]
 
 
