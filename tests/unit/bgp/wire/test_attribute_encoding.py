@@ -42,6 +42,14 @@ def test_the_least_to_the_octet() -> None:
     assert octets == b"\x40\x01\x01\x00\x40\x02\x00\x40\x03\x04\xc0\0\2\1"
 
 
+def test_an_only_to_customer_of_zero_is_one() -> None:
+    """RFC 9234 §5: once set it is preserved, and its length alone is judged."""
+    octets = encode_attributes(PathAttributes(only_to_customer=0), four_octet_as=True, with_next_hop=False)
+    assert octets.endswith(b"\xc0\x23\x04\0\0\0\0")
+    found = decode_attributes(octets, four_octet_as=True, ebgp=True)
+    assert (found.attributes.only_to_customer, found.fault) == (0, None)
+
+
 def test_without_next_hop_for_multiprotocol_routes() -> None:
     octets = encode_attributes(PathAttributes(next_hop=bytes(16)), four_octet_as=True, with_next_hop=False)
     assert octets == b"\x40\x01\x01\x00\x40\x02\x00"

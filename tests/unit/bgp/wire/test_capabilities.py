@@ -135,7 +135,8 @@ def test_families_keep_their_order_and_come_once() -> None:
 
 def test_only_ipv4_families_with_ipv6_next_hops_are_ours() -> None:
     """RFC 8950 §4: other triples may come, and are for others."""
-    value = bytes.fromhex("0001 0001 0002  0001 0080 0002  0002 0001 0001  0001 0002 0001  0001 0001 0002")
+    ours, others = "0001 0001 0002  0001 0080 0002", "0002 0001 0002  0002 0001 0001  0001 0002 0001"
+    value = bytes.fromhex(f"{ours} {others} {ours}")
     found = read_extended_next_hop((Capability(CapabilityCode.EXTENDED_NEXT_HOP, value),))
     assert found == (IPV4, Family(1, 128))
 
