@@ -18,16 +18,23 @@ ESTABLISH_NS: Final = 10_000_000_000
 class Deferral:
     """Whether route selection still waits, and until when at most."""
 
-    __slots__ = ("_establish_by", "_over_at", "next_deadline")
+    __slots__ = ("_establish_by", "_now", "_over_at")
 
     def __init__(self, now: int) -> None:
-        self._establish_by = self.next_deadline = now + ESTABLISH_NS
+        self._now = now
+        self._establish_by = now + ESTABLISH_NS
         self._over_at = now + SELECTION_DEFERRAL_NS
 
     def is_over(self, peerings: Iterable[Peering], now: int) -> bool:
-        """Whether everybody worth waiting for has sent End-of-RIB; if not, ask again at `next_deadline`."""
-        self.next_deadline = self._establish_by if now < self._establish_by else self._over_at
+        """Whether everybody worth waiting for has sent End-of-RIB."""
+        self._now = now
         return now >= self._over_at or not any(self._waits_for(peering, now) for peering in peerings)
+
+    def next_deadline(self, peerings: Iterable[Peering]) -> int:
+        """When to ask again; 0 when the answer is another one already."""
+        if self.is_over(peerings, self._now):
+            return 0
+        return self._establish_by if self._now < self._establish_by else self._over_at
 
     def _waits_for(self, peering: Peering, now: int) -> bool:
         if peering.config.graceful_restart is None:

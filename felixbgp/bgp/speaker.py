@@ -553,8 +553,8 @@ class Speaker:
         if self._events or self._effects or self._waiting or self._gone:
             return 0
         if self._deferral is not None:
-            earliest = self._deadlines.earliest()
-            return min(self._deferral.next_deadline, earliest or self._deferral.next_deadline)
+            over_at = self._deferral.next_deadline(self._peerings.values())
+            return min(over_at, self._deadlines.earliest() or over_at)
         if any(loc_rib.dirty_count for loc_rib in self._loc_ribs.values()):
             return 0
         deadlines = (self._deadlines.earliest(), self._advertising.next_deadline())

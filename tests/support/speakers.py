@@ -59,6 +59,8 @@ class Node:
         self.peers: dict[PeerId, PeerConfig] = {}
         self.loc_rib: dict[Prefix, Selected] = {}
         self.facts: list[BgpFact] = []
+        self.changes = 0
+        """How often a prefix of the Loc-RIB changed."""
         self.sent: list[SendBytes] = []
         self.pipes: dict[int, Pipe] = {}
         self.held: dict[Family, Container[bytes]] = {}
@@ -128,6 +130,7 @@ class Node:
         speaker = self.speaker
         effects = speaker.control(now)
         for change in speaker.decide(now, self.budget):
+            self.changes += 1
             prefix = Prefix(change.family, change.nlri)
             if change.selected is None:
                 del self.loc_rib[prefix]

@@ -1,0 +1,265 @@
+"""Sessions that are lost and come back: RFC 4724, RFC 8538 and RFC 9494 as scenarios."""
+
+import pytest
+
+from felixbgp.bgp.config import GracefulRestart, PeerId
+from felixbgp.bgp.deferral import ESTABLISH_NS, SELECTION_DEFERRAL_NS
+from felixbgp.bgp.inputs import TcpClosed
+from felixbgp.bgp.peering import RENEWAL_NS_MAX
+from felixbgp.bgp.rib import update_groups
+from felixbgp.bgp.speaker import Speaker
+from felixbgp.bgp.wire.codec import encode_keepalive
+from felixbgp.bgp.wire.communities import LLGR_STALE
+from tests.support.speakers import SECOND, Network, Node, half, join
+
+ONE_BLOCK, TWO_BLOCK = "10.1.0.0/26", "10.2.0.0/26"
+RESTART = GracefulRestart(restart_time_s=120, forwarding_preserved=True)
+
+
+def two(of_one: GracefulRestart | None = RESTART, of_two: GracefulRestart | None = RESTART) -> tuple[
+    Network, Node, Node
+]:  # fmt: skip
+    """Two nodes in session, with a block each."""
+    network = Network()
+    one, two = network.node("10.0.0.1", asn=64512), network.node("10.0.0.2", asn=64512)
+    join([(one, two)], {(one, two): {"graceful_restart": of_one}, (two, one): {"graceful_restart": of_two}})
+    network.run_for(1)
+    one.originate(ONE_BLOCK)
+    two.originate(TWO_BLOCK)
+    network.settle()
+    assert one.peer(two).state == "Established"
+    return network, one, two
+
+
+def restart(network: Network, node: Node, *, preserved: bool = True) -> None:
+    """The node's process dies and another one starts; the kernels see to it that connections end."""
+    for connection, pipe in list(node.pipes.items()):
+        del node.pipes[connection]
+        del pipe.other.pipes[pipe.other_connection]
+        pipe.other.speaker.feed(TcpClosed(pipe.other_connection, "connection reset"), network.now)
+    node.speaker = Speaker(node.config, half)
+    node.loc_rib.clear()
+    if preserved:
+        node.speaker.begin_restart(network.now)
+    node.configure(*node.peers.values())
+
+
+def lose(network: Network, node: Node, other: Node) -> None:
+    """The connection between two nodes breaks, and none comes into being for now."""
+    network.cut(node, other)
+    node.accepts = other.accepts = False
+    network.settle()
+
+
+def find_again(network: Network, node: Node, other: Node) -> None:
+    node.accepts = other.accepts = True
+    network.run_for(10)
+    assert node.peer(other).state == "Established"
+
+
+@pytest.fixture
+def no_end_of_rib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody has forgotten how to end a table."""
+    monkeypatch.setattr(update_groups, "encode_end_of_rib", lambda _: encode_keepalive())
+
+
+def test_a_short_break_changes_no_route_anywhere() -> None:
+    network, one, other = two()
+    one.changes = other.changes = 0
+    lose(network, one, other)
+    assert one.routes()[TWO_BLOCK] == "10.0.0.2"
+    assert one.peer(other).state != "Established"
+    assert one.peer(other).prefixes_stale == 1
+    find_again(network, one, other)
+    assert one.routes()[TWO_BLOCK] == "10.0.0.2"
+    assert (one.peer(other).prefixes_stale, one.peer(other).prefixes_received) == (0, 1)
+    assert one.changes == other.changes == 0
+
+
+def test_what_the_peer_does_not_say_again_goes_with_end_of_rib() -> None:
+    network, one, other = two()
+    lose(network, one, other)
+    other.withdraw(TWO_BLOCK)
+    assert TWO_BLOCK in one.routes()
+    find_again(network, one, other)
+    assert TWO_BLOCK not in one.routes()
+
+
+@pytest.mark.parametrize("seconds", [119, 121])
+def test_a_peer_that_stays_away_is_waited_for_as_long_as_it_asked(seconds: int) -> None:
+    network, one, other = two()
+    lose(network, one, other)
+    network.run_for(seconds)
+    assert (TWO_BLOCK in one.routes()) is (seconds < 120)
+    find_again(network, one, other)
+    assert TWO_BLOCK in one.routes()
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(None, RESTART), (RESTART, None), (None, None)])
+def test_without_the_capability_on_both_sides_routes_go_at_once(
+    ours: GracefulRestart | None, theirs: GracefulRestart | None
+) -> None:
+    network, one, other = two(ours, theirs)
+    lose(network, one, other)
+    assert TWO_BLOCK not in one.routes()
+
+
+def test_a_peer_that_is_removed_takes_its_routes_along() -> None:
+    network, one, other = two()
+    one.configure()
+    network.settle()
+    assert TWO_BLOCK not in one.routes()
+    # Cease/Hard Reset (RFC 8538 §5): it will not be back.
+    assert ONE_BLOCK not in other.routes()
+
+
+def test_a_peer_removed_while_it_is_waited_for_is_forgotten() -> None:
+    network, one, other = two()
+    lose(network, one, other)
+    one.configure()
+    network.settle()
+    assert TWO_BLOCK not in one.routes()
+    assert one.speaker.next_deadline() is None
+
+
+def test_silence_is_a_loss_too() -> None:
+    """RFC 8538 §4: with the N bit on both sides an expired hold timer keeps the routes."""
+    network, one, other = two()
+    network.silence(other)
+    network.run_for(95)
+    assert one.peer(other).state != "Established"
+    assert TWO_BLOCK in one.routes()
+    network.run_for(121)
+    assert TWO_BLOCK not in one.routes()
+
+
+def test_without_the_n_bit_an_expired_hold_timer_is_the_end() -> None:
+    plain = GracefulRestart(notification=False, forwarding_preserved=True)
+    network, one, other = two(plain, plain)
+    network.silence(other)
+    network.run_for(95)
+    assert TWO_BLOCK not in one.routes()
+
+
+@pytest.mark.usefixtures("no_end_of_rib")
+def test_a_peer_that_lost_its_forwarding_state_is_taken_at_its_word() -> None:
+    network, one, other = two(of_two=GracefulRestart(forwarding_preserved=False))
+    lose(network, one, other)
+    other.withdraw(TWO_BLOCK)
+    assert TWO_BLOCK in one.routes()
+    find_again(network, one, other)
+    assert TWO_BLOCK not in one.routes()
+
+
+@pytest.mark.usefixtures("no_end_of_rib")
+def test_an_end_of_rib_that_never_comes_is_not_waited_for_forever() -> None:
+    network, one, other = two()
+    lose(network, one, other)
+    other.withdraw(TWO_BLOCK)
+    one.accepts = other.accepts = True
+    network.run_for(RENEWAL_NS_MAX / SECOND - 5)
+    assert TWO_BLOCK in one.routes()
+    network.run_for(20)
+    assert TWO_BLOCK not in one.routes()
+
+
+def test_long_lived_routes_are_the_last_resort_until_their_time_is_over_too() -> None:
+    long_lived = GracefulRestart(forwarding_preserved=True, long_lived_stale_time_s=3600)
+    network, one, other = two(long_lived, long_lived)
+    lose(network, one, other)
+    network.run_for(121)
+    selected = one.loc_rib[next(prefix for prefix in one.loc_rib if str(prefix) == TWO_BLOCK)]
+    assert LLGR_STALE in selected.attributes.communities
+    network.run_for(3590)
+    assert TWO_BLOCK in one.routes()
+    network.run_for(15)
+    assert TWO_BLOCK not in one.routes()
+
+
+# ---- the restarting side
+
+
+def test_a_restarted_node_listens_before_it_speaks() -> None:
+    network, one, other = two()
+    restart(network, other)
+    other.originate(TWO_BLOCK)
+    network.settle()
+    assert one.routes()[TWO_BLOCK] == "10.0.0.2"
+    network.run_for(5)
+    assert other.routes() == {ONE_BLOCK: "10.0.0.1", TWO_BLOCK: "own"}
+    assert one.peer(other).prefixes_stale == 0
+    negotiated = one.speaker._peerings[PeerId(other.address)].exchange.negotiated  # type: ignore[union-attr]
+    assert negotiated.graceful_restart is not None
+    assert negotiated.graceful_restart.restarting
+
+
+def test_a_restarted_reflector_does_not_hand_on_half_a_table() -> None:
+    """Its clients keep what they have until it has heard from all of them."""
+    network = Network()
+    core, one, other = (network.node(f"10.0.0.{number}", asn=64512) for number in (1, 2, 3))
+    client: dict[str, object] = {"route_reflector_client": True, "graceful_restart": RESTART}
+    join(
+        [(core, one), (core, other)],
+        {
+            (core, one): client,
+            (core, other): client,
+            (one, core): {"graceful_restart": RESTART},
+            (other, core): {"graceful_restart": RESTART},
+        },
+    )
+    network.run_for(1)
+    one.originate(ONE_BLOCK)
+    other.originate(TWO_BLOCK)
+    network.settle()
+    other.accepts = False
+    restart(network, core)
+    network.run_for(ESTABLISH_NS / SECOND - 1)
+    assert core.peer(one).state == "Established"
+    assert core.routes() == {}
+    assert TWO_BLOCK in one.routes()
+    other.accepts = True
+    network.run_for(10)
+    assert set(core.routes()) == {ONE_BLOCK, TWO_BLOCK}
+    assert TWO_BLOCK in one.routes()
+
+
+def test_nobody_is_waited_for_who_is_not_there() -> None:
+    network, _, other = two()
+    other.accepts = False
+    restart(network, other)
+    other.originate(TWO_BLOCK)
+    network.run_for(ESTABLISH_NS / SECOND - 1)
+    assert other.routes() == {}
+    network.run_for(2)
+    assert other.routes() == {TWO_BLOCK: "own"}
+
+
+def test_two_that_restart_together_do_not_wait_for_each_other() -> None:
+    network, one, other = two()
+    restart(network, one)
+    restart(network, other)
+    one.originate(ONE_BLOCK)
+    other.originate(TWO_BLOCK)
+    network.run_for(5)
+    assert set(one.routes()) == set(other.routes()) == {ONE_BLOCK, TWO_BLOCK}
+
+
+@pytest.mark.usefixtures("no_end_of_rib")
+def test_a_peer_that_never_finishes_its_table_holds_nobody_up_for_long() -> None:
+    network, _, other = two()
+    restart(network, other)
+    other.originate(TWO_BLOCK)
+    network.run_for(SELECTION_DEFERRAL_NS / SECOND - 1)
+    assert other.routes() == {}
+    network.run_for(2)
+    assert set(other.routes()) == {ONE_BLOCK, TWO_BLOCK}
+
+
+def test_peers_without_graceful_restart_are_not_waited_for() -> None:
+    network, one, other = two(None, None)
+    restart(network, other)
+    other.originate(TWO_BLOCK)
+    network.settle()
+    assert other.routes() == {TWO_BLOCK: "own"}
+    network.run_for(5)
+    assert set(one.routes()) == {ONE_BLOCK, TWO_BLOCK}
