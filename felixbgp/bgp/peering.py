@@ -32,13 +32,6 @@ SEND_HOLD_TIME_MIN_NS: Final = 480_000_000_000
 
 RENEWAL_NS_MAX: Final = 360_000_000_000
 """RFC 4724 §4.2 asks for a bound on how long stale routes wait for End-of-RIB; six minutes are usual."""
-OTHER_END: Final = {
-    Role.PROVIDER: Role.CUSTOMER,
-    Role.CUSTOMER: Role.PROVIDER,
-    Role.ROUTE_SERVER: Role.ROUTE_SERVER_CLIENT,
-    Role.ROUTE_SERVER_CLIENT: Role.ROUTE_SERVER,
-    Role.PEER: Role.PEER,
-}
 ANYTHING: Final = Policy()
 NOTHING: Final = Policy((Rule("an external peer needs a policy (RFC 8212)", Match(), Action.REJECT),))
 
@@ -242,7 +235,7 @@ class Peering:
     def _peer_role(self) -> Role | None:
         """What an external peer is to us: the other end of what we are to it."""
         role = self.config.role
-        return None if role is None or not self.external else OTHER_END[role]
+        return None if role is None or not self.external else role.counterpart
 
     def _path_peer(self, negotiated: Negotiated) -> PathPeer:
         return PathPeer(
