@@ -9,7 +9,7 @@ from typing import ClassVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.config import GracefulRestart, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes
 from felixbgp.bgp.inputs import Endpoint, TcpAccepted, TcpClosed, TcpConnected, TcpConnectFailed
 from felixbgp.bgp.session.actions import SessionAction, SessionDown, SessionEstablished
@@ -44,6 +44,8 @@ class World:
     identifiers: tuple[Address, Address] = ADDRESSES
     as_numbers: tuple[int, int] = (64512, 64512)
     passive: tuple[bool, bool] = (False, False)
+    graceful_restart: tuple[GracefulRestart | None, GracefulRestart | None] = (None, None)
+    delay_open_s: tuple[int, int] = (0, 0)
     now: int = 0
     established: int = 0
     downs: int = 0
@@ -52,17 +54,21 @@ class World:
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
-        for side in (0, 1):
-            config = PeerConfig(
-                peer=PeerId(ADDRESSES[1 - side]),
-                name=f"peer-{1 - side}",
-                families=(IPV4,),
-                local_as=self.as_numbers[side],
-                remote_as=self.as_numbers[1 - side],
-                passive=self.passive[side],
-            )
-            speaker = SpeakerConfig(bgp_identifier=self.identifiers[side], local_as=self.as_numbers[side])
-            self.peers.append(Peer(config, speaker, self.choose.random, lambda: next(self.numbers)))
+        self.peers = [self.peer(side) for side in (0, 1)]
+
+    def peer(self, side: int) -> Peer:
+        config = PeerConfig(
+            peer=PeerId(ADDRESSES[1 - side]),
+            name=f"peer-{1 - side}",
+            families=(IPV4,),
+            local_as=self.as_numbers[side],
+            remote_as=self.as_numbers[1 - side],
+            passive=self.passive[side],
+            graceful_restart=self.graceful_restart[side],
+            delay_open_s=self.delay_open_s[side],
+        )
+        speaker = SpeakerConfig(bgp_identifier=self.identifiers[side], local_as=self.as_numbers[side])
+        return Peer(config, speaker, self.choose.random, lambda: next(self.numbers))
 
     def do(self, side: int, actions: list[SessionAction]) -> None:
         for action in actions:
@@ -135,6 +141,15 @@ class World:
                     failed = TcpConnectFailed(one.number, "Connection refused")
                     self.do(one.side, self.peers[one.side].connect_failed(failed, self.now))
 
+    def crash(self, side: int) -> None:
+        """Lose a whole speaker, which the other side does not notice, and start it again."""
+        self.downs += self.peers[side].established is not None
+        for end in [one for one in self.ends if one.side == side]:
+            self.ends.remove(end)
+            end.over = True
+        self.peers[side] = self.peer(side)
+        self.do(side, self.peers[side].start(self.now, restarting=True))
+
     def step(self) -> bool:
         """Deliver something; False when nothing is under way."""
         ready = [end for end in self.ends if end.inbox]
@@ -157,7 +172,7 @@ class World:
 
     def settle(self) -> None:
         """Without further faults: run until both are Established, over the same connection."""
-        for _ in range(200):
+        for _ in range(500):
             while self.step():
                 pass
             if all(peer.established is not None for peer in self.peers):
@@ -170,20 +185,37 @@ class World:
         assert [peer.last_error for peer in self.peers] == ["", ""]
 
 
-worlds = st.builds(
-    World,
-    choose=st.randoms(use_true_random=True),
-    identifiers=st.sampled_from((ADDRESSES, ADDRESSES[::-1])),
-    passive=st.sampled_from(((False, False), (True, False), (False, True))),
-) | st.builds(
-    World,
-    choose=st.randoms(use_true_random=True),
-    identifiers=st.just((ADDRESSES[0], ADDRESSES[0])),
-    as_numbers=st.sampled_from(((64512, 64513), (64513, 64512))),
-)
+RESTARTS = (None, GracefulRestart(), GracefulRestart(notification=False))
 
 
-@given(worlds)
+BOTH_RESTART = st.just((RESTARTS[1], RESTARTS[1]))
+ANY_RESTARTS = st.tuples(st.sampled_from(RESTARTS), st.sampled_from(RESTARTS))
+NO_DELAY = st.just((0, 0))
+ANY_DELAYS = st.tuples(st.sampled_from((0, 1, 7)), st.sampled_from((0, 1, 7)))
+
+
+def worlds_of(
+    restarts: st.SearchStrategy[tuple[GracefulRestart | None, GracefulRestart | None]],
+    delays: st.SearchStrategy[tuple[int, int]],
+) -> st.SearchStrategy[World]:
+    return st.builds(
+        World,
+        choose=st.randoms(use_true_random=True),
+        identifiers=st.sampled_from((ADDRESSES, ADDRESSES[::-1])),
+        passive=st.sampled_from(((False, False), (True, False), (False, True))),
+        graceful_restart=restarts,
+        delay_open_s=delays,
+    ) | st.builds(
+        World,
+        choose=st.randoms(use_true_random=True),
+        identifiers=st.just((ADDRESSES[0], ADDRESSES[0])),
+        as_numbers=st.sampled_from(((64512, 64513), (64513, 64512))),
+        graceful_restart=restarts,
+        delay_open_s=delays,
+    )
+
+
+@given(worlds_of(ANY_RESTARTS, NO_DELAY))
 def test_without_faults_the_first_session_stays_whatever_the_order_of_arrival(world: World) -> None:
     world.start()
     world.settle()
@@ -191,7 +223,22 @@ def test_without_faults_the_first_session_stays_whatever_the_order_of_arrival(wo
     assert world.now == 0, "a second attempt was needed"
 
 
-@given(worlds, st.lists(st.sampled_from(("deliver", "reset", "tick", "restart")), max_size=60))
+@given(worlds_of(BOTH_RESTART, NO_DELAY), st.integers(0, 1))
+def test_a_speaker_that_restarts_gracefully_is_back_before_the_old_session_times_out(
+    world: World, side: int
+) -> None:
+    world.start()
+    world.settle()
+    world.crash(side)
+    if not world.passive[side]:
+        world.settle()
+        assert world.now == 0, "the other side held on to the old session"
+
+
+@given(
+    worlds_of(ANY_RESTARTS, ANY_DELAYS),
+    st.lists(st.sampled_from(("deliver", "reset", "crash", "tick", "restart")), max_size=60),
+)
 @settings(deadline=None)
 def test_after_any_faults_exactly_one_session_comes_up_and_lasts(world: World, faults: list[str]) -> None:
     world.start()
@@ -200,6 +247,8 @@ def test_after_any_faults_exactly_one_session_comes_up_and_lasts(world: World, f
             world.step()
         elif fault == "reset" and world.ends:
             world.reset(world.choose.choice(world.ends))
+        elif fault == "crash":
+            world.crash(world.choose.randint(0, 1))
         elif fault == "tick":
             world.tick()
         elif fault == "restart":

@@ -42,7 +42,9 @@ Deviations from RFC 4271, and from RFC 4724 in the last
      the peer's identifier.
   d. Two connections are taken to be from one speaker even if their BGP identifiers differ: a peer is told by
      its address, and an identifier may change with a restart.
-  e. RFC 4724 §5 drops the Established session as soon as TCP is up. Then the loser of a collision, which may
+  e. An attempt that nobody answers leads to Active and the next one after the back-off; event 9 in Connect
+     would dial again at once. A peer that is held back counts as started, so a further start does nothing.
+  f. RFC 4724 §5 drops the Established session as soon as TCP is up. Then the loser of a collision, which may
      arrive after the winner is Established, would end the winner; it never sends a KEEPALIVE.
 """
 

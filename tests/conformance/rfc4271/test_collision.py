@@ -29,11 +29,16 @@ Sides = tuple[Address, int, Address, int]
 class Scene:
     """A peer with two connections in OpenSent, and its own view of who dominates."""
 
-    def __init__(self, sides: Sides) -> None:
+    def __init__(self, sides: Sides, *, detect_collision_established: bool = False) -> None:
         numbers = count(1)
         identifier, local_as, self.peer_identifier, self.peer_as = sides
         config = PeerConfig(
-            peer=PeerId(HIGH), name="tor", families=(IPV4,), local_as=local_as, remote_as=self.peer_as
+            peer=PeerId(HIGH),
+            name="tor",
+            families=(IPV4,),
+            local_as=local_as,
+            remote_as=self.peer_as,
+            detect_collision_established=detect_collision_established,
         )
         speaker = SpeakerConfig(bgp_identifier=identifier, local_as=local_as)
         self.peer = Peer(config, speaker, lambda: 0.5, lambda: next(numbers))
@@ -125,6 +130,40 @@ def test_an_established_session_yields_to_no_newcomer(sides: Sides, kept: int) -
     scene.keepalive(kept)
     assert shown(scene.peer.accepted(TcpAccepted(-2, END, END), 0)) == given_up(-2)
     assert (scene.peer.established, scene.peer.last_error) == (kept, "")
+
+
+class TestCollisionDetectEstablishedState:
+    """RFC 4271 §6.8 and §8.1.1: the session takes part in collisions as well."""
+
+    def established(self, sides: Sides, kept: int) -> Scene:
+        scene = Scene(sides, detect_collision_established=True)
+        if kept == OUTGOING:
+            scene.peer.connected(TcpConnected(OUTGOING, END, END), 0)
+        else:
+            scene.peer.accepted(TcpAccepted(INCOMING, END, END), 0)
+        scene.open(kept)
+        scene.keepalive(kept)
+        assert shown(scene.peer.accepted(TcpAccepted(-2, END, END), 0)) == ["OPEN to -2"]
+        assert scene.peer.established == kept
+        return scene
+
+    @pytest.mark.parametrize("sides", [WE_ARE_HIGHER, SAME_IDENTIFIER_HIGHER_AS])
+    @pytest.mark.parametrize("kept", [OUTGOING, INCOMING])
+    def test_the_dominant_side_closes_the_newcomer_at_its_open(self, sides: Sides, kept: int) -> None:
+        scene = self.established(sides, kept)
+        assert scene.open(-2) == given_up(-2)
+        assert scene.peer.established == kept
+
+    @pytest.mark.parametrize("sides", [WE_ARE_LOWER, SAME_IDENTIFIER_LOWER_AS])
+    @pytest.mark.parametrize("kept", [OUTGOING, INCOMING])
+    def test_the_other_side_closes_the_session_and_goes_on_with_the_newcomer(
+        self, sides: Sides, kept: int
+    ) -> None:
+        scene = self.established(sides, kept)
+        assert scene.open(-2) == ["KEEPALIVE to -2", *given_up(kept)]
+        assert scene.peer.state == "OpenConfirm"
+        scene.keepalive(-2)
+        assert scene.peer.established == -2
 
 
 def test_a_second_incoming_connection_replaces_the_first() -> None:

@@ -1,10 +1,11 @@
 """One connection, played message by message."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 
-from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.config import GracefulRestart, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import CloseConnection, SendBytes
 from felixbgp.bgp.facts import NotificationReceived, NotificationSent
 from felixbgp.bgp.session.actions import (
@@ -22,6 +23,7 @@ from felixbgp.bgp.wire.capabilities import (
     EXTENDED_MESSAGE,
     ROUTE_REFRESH,
     Role,
+    graceful_restart,
     role,
 )
 from felixbgp.bgp.wire.codec import encode_keepalive, encode_notification, encode_route_refresh
@@ -53,6 +55,7 @@ class Scene:
     def __init__(
         self,
         *,
+        number: int = 1,
         hold_time_s: int = 90,
         local_as: int = 64512,
         remote_as: int = 64513,
@@ -72,7 +75,7 @@ class Scene:
             **parameters,  # type: ignore[arg-type]
         )
         speaker = SpeakerConfig(bgp_identifier=LOCAL, local_as=local_as)
-        self.connection = Connection(1, config, speaker, jitter, self.emitted.append)
+        self.connection = Connection(number, config, speaker, jitter, self.emitted.append)
         self.connection.open(0)
 
     def hear(self, octets: bytes, now: int = 0) -> list[Progress | Ended]:
@@ -239,18 +242,6 @@ def test_a_notification_is_told_with_the_words_of_its_sender() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("code", "subcode", "lasting"),
-    [(4, 0, False), (8, 0, False), (5, 3, True), (2, 2, True), (3, 1, True), (1, 2, True), (99, 99, True)]
-    + [(6, subcode, subcode not in (4, 5, 6, 7, 10)) for subcode in range(12)],
-)
-def test_which_ends_make_the_next_attempt_wait(code: int, subcode: int, lasting: bool) -> None:
-    (received,) = Scene().hear(notification(code, subcode))
-    assert isinstance(received, Ended)
-    assert received.lasting is lasting
-    assert Scene().connection.notify(code, subcode).lasting is lasting
-
-
 class TestTimers:
     def test_open_sent_ends_after_the_large_hold_time(self) -> None:
         scene = Scene()
@@ -386,6 +377,146 @@ class TestExtendedMessages:
         scene.taken()
         scene.hear(self.LONG)
         assert scene.taken()[0] == sent(notification(1, 2, (4096 + 19).to_bytes(2, "big")))
+
+
+class TestDelayedOpen:
+    """RFC 4271 §8.1.1: DelayOpen, with a DelayOpenTime of five seconds."""
+
+    def test_leaves_the_first_word_to_the_peer(self) -> None:
+        scene = Scene(delay_open_s=5)
+        assert scene.taken() == []
+        assert scene.connection.next_deadline() == 5 * SECOND_NS
+
+    @pytest.mark.parametrize(("number", "state"), [(1, "Connect"), (-1, "Active")])
+    def test_waits_in_the_state_that_tcp_came_up_in(self, number: int, state: str) -> None:
+        scene = Scene(number=number, delay_open_s=5)
+        assert str(scene.connection.state) == state
+
+    def test_says_it_when_the_time_is_over_and_then_waits_as_ever(self) -> None:
+        scene = Scene(delay_open_s=5)
+        assert scene.connection.run_timers(5 * SECOND_NS) is None
+        (message,) = scene.taken()
+        assert isinstance(message, SendBytes)
+        assert message.chunks[0][18] == MessageType.OPEN
+        assert str(scene.connection.state) == "OpenSent"
+        assert scene.connection.next_deadline() == 245 * SECOND_NS
+
+    def test_answers_an_open_with_both_messages_once_the_peer_is_confirmed(self) -> None:
+        scene = Scene(delay_open_s=5)
+        assert scene.open() == [Progress.OPENED]
+        assert scene.taken() == []
+        scene.connection.confirm(0)
+        ours, keepalive = scene.taken()
+        assert isinstance(ours, SendBytes)
+        assert ours.chunks[0][18] == MessageType.OPEN
+        assert keepalive == sent(KEEPALIVE)
+        assert str(scene.connection.state) == "OpenConfirm"
+        assert scene.connection.run_timers(5 * SECOND_NS) is None
+        assert scene.taken() == []
+
+    def test_does_not_keep_an_error_back(self) -> None:
+        scene = Scene(delay_open_s=5)
+        scene.hear(encode_open(peer_open(local_as=64999)))
+        assert scene.taken()[0] == sent(notification(2, 2))
+
+    def test_takes_no_other_message(self) -> None:
+        scene = Scene(delay_open_s=5)
+        scene.hear(KEEPALIVE)
+        assert scene.taken()[0] == sent(notification(5, 0, b"\x04"))
+
+
+class TestGracefulRestart:
+    """What an end means for the routes; the table is in test_endings."""
+
+    RESTART: ClassVar = GracefulRestart()
+
+    def establish(self, *, ours: GracefulRestart | None = RESTART, theirs: bool = True) -> Scene:
+        scene = Scene(graceful_restart=ours)
+        scene.open(extra=(graceful_restart(60, ((IPV4, True),), restarting=False, notification=theirs),))
+        return scene.confirm()
+
+    def test_keeps_them_after_a_notification_when_both_have_the_n_bit(self) -> None:
+        (ended,) = self.establish().hear(notification(6, 4))
+        assert isinstance(ended, Ended)
+        assert ended.kind is DownKind.LOST
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs"), [(None, True), (GracefulRestart(notification=False), True), (RESTART, False)]
+    )
+    def test_does_not_when_one_side_lacks_it(self, ours: GracefulRestart | None, theirs: bool) -> None:
+        (ended,) = self.establish(ours=ours, theirs=theirs).hear(notification(6, 4))
+        assert isinstance(ended, Ended)
+        assert ended.kind is DownKind.HARD
+
+    def test_keeps_them_after_the_hold_timer(self) -> None:
+        scene = self.establish()
+        ended = scene.connection.run_timers(90 * SECOND_NS)
+        assert ended is not None
+        assert ended.kind is DownKind.LOST
+        assert scene.taken()[0] == sent(notification(4, 0))
+
+    def test_sends_what_would_repeat_as_a_hard_reset_and_tells_both(self) -> None:
+        scene = self.establish()
+        ended = scene.connection.notify(3, 1, b"?")
+        words = "sent NOTIFICATION UPDATE Message Error: Malformed Attribute List"
+        assert ended == Ended(words, lasting=True, kind=DownKind.HARD)
+        assert scene.taken() == [
+            sent(notification(6, 9, b"\x03\x01?")),
+            Observed(NotificationSent(PEER, 6, 9, words)),
+            CloseConnection(1),
+        ]
+
+    def test_takes_a_hard_reset_at_its_word_and_its_content_for_what_is_next(self) -> None:
+        (ended,) = self.establish().hear(notification(6, 9, b"\x06\x04"))
+        words = "received NOTIFICATION Cease: Hard Reset: Cease: Administrative Reset"
+        assert ended == Ended(words, lasting=False, kind=DownKind.HARD)
+
+    def test_means_nothing_before_there_is_a_session(self) -> None:
+        scene = Scene(graceful_restart=self.RESTART)
+        scene.open(extra=(graceful_restart(60, ((IPV4, True),), restarting=False, notification=True),))
+        scene.connection.confirm(0)
+        scene.taken()
+        ended = scene.connection.notify(6, 2)
+        assert ended.kind is DownKind.HARD
+        assert scene.taken()[0] == sent(notification(6, 2))
+
+    def test_closes_a_connection_whose_peer_has_come_back_without_a_word(self) -> None:
+        scene = self.establish()
+        words = "replaced by a new connection of the peer"
+        assert scene.connection.replaced() == Ended(words, lasting=False, kind=DownKind.LOST)
+        assert scene.taken() == [CloseConnection(1)]
+
+
+class TestLimits:
+    """What a peer that has not proved itself can make us do."""
+
+    @pytest.mark.parametrize(
+        "message", [KEEPALIVE, encode_open(peer_open()), frame(MessageType.UPDATE, bytes(4))]
+    )
+    def test_a_flood_of_messages_is_over_after_the_second(self, message: bytes) -> None:
+        scene = Scene()
+        outcomes = list[Progress | Ended]()
+        for outcome in scene.connection.receive(message * 1000, 0):
+            outcomes.append(outcome)
+            if outcome is Progress.OPENED:
+                scene.connection.confirm(0)
+        assert isinstance(outcomes[-1], Ended)
+        assert len(outcomes) <= 2
+
+    def test_an_open_of_more_octets_than_a_message_may_have_is_refused_at_its_header(self) -> None:
+        scene = Scene()
+        scene.taken()
+        scene.hear(encode_open(peer_open())[:16] + b"\x10\x01\x01")
+        assert scene.taken()[0] == sent(notification(1, 2, b"\x10\x01"))
+
+    def test_octets_that_never_become_an_open_do_not_put_the_end_off(self) -> None:
+        scene = Scene()
+        scene.taken()
+        endless = encode_open(peer_open())[:16] + b"\x10\x00\x01" + bytes(4096)
+        for second in range(240):
+            assert scene.hear(endless[second : second + 1], second * SECOND_NS) == []
+        assert scene.connection.run_timers(240 * SECOND_NS) is not None
+        assert scene.taken()[0] == sent(notification(4, 0))
 
 
 class TestRole:

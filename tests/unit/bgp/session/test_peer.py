@@ -1,12 +1,13 @@
 """A peer's dialling, back-off, administration and what it shows of itself. Collisions: see conformance."""
 
+from dataclasses import replace
 from itertools import count
 
 import pytest
 
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportOptions
-from felixbgp.bgp.facts import SessionStateChanged
+from felixbgp.bgp.facts import ConnectionRefused, SessionStateChanged
 from felixbgp.bgp.inputs import Endpoint, TcpAccepted, TcpClosed, TcpConnected, TcpConnectFailed
 from felixbgp.bgp.session.actions import (
     DownKind,
@@ -34,27 +35,27 @@ KEEPALIVE = encode_keepalive()
 REFUSED = "Connection refused"
 
 
-def config(*, passive: bool = False, name: str = "tor") -> PeerConfig:
-    return PeerConfig(
+def config(**parameters: object) -> PeerConfig:
+    config = PeerConfig(
         peer=PeerId(REMOTE, 1179),
-        name=name,
+        name="tor",
         families=(IPV4,),
         local_as=64512,
         remote_as=64513,
-        passive=passive,
         transport=OPTIONS,
     )
+    return replace(config, **parameters)  # type: ignore[arg-type]
 
 
-def make(*, passive: bool = False) -> Peer:
+def make(**parameters: object) -> Peer:
     """A peer whose jitter always takes the whole quarter off."""
     numbers = count(1)
     speaker = SpeakerConfig(bgp_identifier=LOCAL, local_as=64512)
-    return Peer(config(passive=passive), speaker, lambda: 0.0, lambda: next(numbers))
+    return Peer(config(**parameters), speaker, lambda: 0.0, lambda: next(numbers))
 
 
-def started(*, passive: bool = False) -> Peer:
-    peer = make(passive=passive)
+def started(**parameters: object) -> Peer:
+    peer = make(**parameters)
     peer.start(0)
     return peer
 
@@ -318,6 +319,165 @@ class TestSession:
         before = peer.next_deadline()
         peer.sent(SECOND_NS)
         assert peer.next_deadline() == before
+
+
+class TestKeptDown:
+    """By `fail` with a time, as for a peer that announces too many prefixes."""
+
+    def down(self, hold_ns: int | None) -> Peer:
+        peer = established(started())
+        actions = peer.fail(6, 1, b"", 0, hold_ns=hold_ns)
+        assert transport(actions) == [
+            SendBytes(1, (notification(6, 1),)),
+            CloseConnection(1),
+            SessionDown("sent NOTIFICATION Cease: Maximum Number of Prefixes Reached", DownKind.HARD),
+        ]
+        assert peer.state == "Idle"
+        return peer
+
+    def test_refuses_connections_and_says_until_when(self) -> None:
+        peer = self.down(60 * SECOND_NS)
+        words = "sent NOTIFICATION Cease: Maximum Number of Prefixes Reached; down for 60 s"
+        assert peer.last_error == words
+        actions = transport(peer.accepted(TcpAccepted(-1, HERE, THERE), 59 * SECOND_NS))
+        assert actions == [SendBytes(-1, (notification(6, 5),)), CloseConnection(-1)]
+        assert (peer.state, peer.last_error) == ("Idle", words)
+
+    def test_dials_when_the_time_is_over(self) -> None:
+        peer = self.down(60 * SECOND_NS)
+        assert peer.next_deadline() == 60 * SECOND_NS
+        actions = peer.run_timers(60 * SECOND_NS)
+        assert transport(actions) == [Connect(2, Endpoint(REMOTE, 1179), OPTIONS, 5 * SECOND_NS)]
+        assert changes(actions) == [("Idle", "Connect", "back after the time it was to stay down")]
+
+    def test_without_a_time_waits_for_a_start(self) -> None:
+        peer = self.down(None)
+        assert peer.last_error.endswith("; down until started again")
+        assert peer.next_deadline() is None
+        assert transport(peer.start(0)) == [Connect(2, Endpoint(REMOTE, 1179), OPTIONS, 5 * SECOND_NS)]
+
+    def test_is_started_before_its_time_by_a_start(self) -> None:
+        peer = self.down(60 * SECOND_NS)
+        assert transport(peer.start(0)) == [Connect(2, Endpoint(REMOTE, 1179), OPTIONS, 5 * SECOND_NS)]
+        established(peer, 2)
+        assert peer.next_deadline() == 22_500 * MILLISECOND_NS
+
+    def test_stays_down_for_good_after_a_stop(self) -> None:
+        peer = self.down(60 * SECOND_NS)
+        peer.stop(0, 2)
+        assert (peer.next_deadline(), peer.last_error) == (None, "Cease: Administrative Shutdown")
+
+    def test_goes_back_to_listening_when_it_is_passive(self) -> None:
+        peer = started(passive=True)
+        established(peer, -1).fail(6, 1, b"", 0, hold_ns=SECOND_NS)
+        assert transport(peer.run_timers(SECOND_NS)) == []
+        assert peer.state == "Active"
+
+    def test_means_nothing_without_a_session(self) -> None:
+        peer = started()
+        assert peer.fail(6, 1, b"", 0, hold_ns=None) == []
+        assert peer.state == "Connect"
+
+
+class TestShutdownCommunication:
+    """RFC 9003: at most 255 octets of UTF-8."""
+
+    @pytest.mark.parametrize(
+        ("text", "octets"),
+        [
+            ("", b""),
+            ("x" * 255, b"\xff" + b"x" * 255),
+            ("x" * 256, b"\xff" + b"x" * 255),
+            ("\u00e9" * 128, b"\xfe" + "\u00e9".encode() * 127),  # No half of a character.
+            ("x" + "\U0001f6d1" * 64, b"\xfd" + b"x" + "\U0001f6d1".encode() * 63),
+        ],
+    )
+    @pytest.mark.parametrize("subcode", [2, 4])
+    def test_is_cut_at_a_character(self, subcode: int, text: str, octets: bytes) -> None:
+        (send, *_) = established(started()).stop(0, subcode, text)
+        assert isinstance(send, SendBytes)
+        assert send.chunks[0][19:] == bytes((6, subcode)) + octets
+
+    def test_goes_with_no_other_subcode(self) -> None:
+        (send, *_) = established(started()).stop(0, 3, "sold")
+        assert isinstance(send, SendBytes)
+        assert send.chunks[0][19:] == b"\x06\x03"
+
+
+class TestFlood:
+    """Of connections, by a peer that does not take no for an answer."""
+
+    def turned_away(self, peer: Peer, first: int, now: int) -> list[int]:
+        """Which of ten connections are."""
+        away = []
+        for number in range(first, first + 10):
+            actions = transport(peer.accepted(TcpAccepted(-number, HERE, THERE), now))
+            if actions == [SendBytes(-number, (notification(6, 5),)), CloseConnection(-number)]:
+                away.append(number)
+        return away
+
+    def test_is_refused_beyond_ten_in_ten_seconds(self) -> None:
+        peer = started()
+        assert self.turned_away(peer, 1, 0) == []
+        assert self.turned_away(peer, 11, 10 * SECOND_NS - 1) == list(range(11, 21))
+        assert self.turned_away(peer, 21, 10 * SECOND_NS) == []
+
+    def test_is_told_of_once_and_leaves_the_last_good_connection_alone(self) -> None:
+        peer = started()
+        self.turned_away(peer, 1, 0)
+        (*_, told) = peer.accepted(TcpAccepted(-11, HERE, THERE), 0)
+        assert told == Observed(ConnectionRefused("192.0.2.2", "too many connections"))
+        assert len(peer.accepted(TcpAccepted(-12, HERE, THERE), 0)) == 2
+        peer.received(-10, OPEN + KEEPALIVE, 0)
+        assert peer.established == -10
+
+    def test_of_a_stopped_peer_makes_no_more_noise(self) -> None:
+        peer = make()
+        self.turned_away(peer, 1, 0)
+        assert len(peer.accepted(TcpAccepted(-11, HERE, THERE), 0)) == 3
+        assert len(peer.accepted(TcpAccepted(-12, HERE, THERE), 0)) == 2
+
+
+class TestDelayedOpen:
+    def test_is_said_after_its_time(self) -> None:
+        peer = started(delay_open_s=5)
+        assert peer.connected(TcpConnected(1, HERE, THERE), 0) == []
+        assert (peer.state, peer.next_deadline()) == ("Connect", 5 * SECOND_NS)
+        actions = peer.run_timers(5 * SECOND_NS)
+        assert changes(actions) == [("Connect", "OpenSent", "DelayOpenTimer expired")]
+
+    def test_is_said_at_once_to_a_peer_that_spoke_first(self) -> None:
+        peer = started(delay_open_s=5)
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        opened, keepalive = transport(peer.received(1, OPEN, SECOND_NS))
+        assert isinstance(opened, SendBytes)
+        assert opened.chunks[0][18] == MessageType.OPEN
+        assert keepalive == SendBytes(1, (KEEPALIVE,))
+        assert peer.state == "OpenConfirm"
+
+    def test_that_the_peer_does_not_wait_for_leads_to_a_new_attempt(self) -> None:
+        peer = started(delay_open_s=5)
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        peer.closed(TcpClosed(1, ""), 0)
+        assert (peer.state, peer.last_error) == ("Active", "connection closed by the peer in Connect")
+        assert delay_until_dial(peer, 0) == 187
+
+
+class TestConnectRetryCounter:
+    def test_counts_attempts_and_connections_that_came_to_their_end(self) -> None:
+        peer = started()
+        peer.connect_failed(TcpConnectFailed(1, REFUSED), 0)
+        delay_until_dial(peer, 0)
+        established(peer, 2)
+        assert peer.connect_retry_count == 1
+        peer.closed(TcpClosed(2, ""), 0)
+        assert peer.connect_retry_count == 2
+
+    def test_begins_anew_with_a_stop(self) -> None:
+        peer = started()
+        peer.connect_failed(TcpConnectFailed(1, REFUSED), 0)
+        peer.stop(0, 2)
+        assert peer.connect_retry_count == 0
 
 
 def test_a_parameter_changed_in_place_leaves_the_session_alone() -> None:
