@@ -26,10 +26,14 @@ ADDRESSES = (Address.parse("192.0.2.1"), Address.parse("192.0.2.2"))
 
 @dataclass
 class End:
-    """One end of a TCP connection: what is under way to it. "up" comes first, "closed" last."""
+    """One end of a TCP connection: what is under way to it. "up" comes first, "closed" last.
+
+    Things arrive `pace` times as often as elsewhere.
+    """
 
     side: int
     number: int
+    pace: float
     other: "End | None" = None
     inbox: list[str | bytes] = field(default_factory=list)
     up: bool = False
@@ -74,8 +78,12 @@ class World:
         for action in actions:
             match action:
                 case Connect():
-                    dialler = End(side, action.connection)
-                    answerer = End(1 - side, -next(self.numbers), dialler, ["up"])
+                    dialler, answerer = (
+                        End(one, number, self.choose.choice((1.0, 0.01)))
+                        for one, number in ((side, action.connection), (1 - side, -next(self.numbers)))
+                    )
+                    answerer.other = dialler
+                    answerer.inbox.append("up")
                     dialler.other = answerer
                     dialler.inbox.append("up")
                     self.ends += [dialler, answerer]
@@ -154,7 +162,8 @@ class World:
         """Deliver something; False when nothing is under way."""
         ready = [end for end in self.ends if end.inbox]
         if ready:
-            self.deliver(self.choose.choice(ready))
+            (end,) = self.choose.choices(ready, [one.pace for one in ready])
+            self.deliver(end)
         return bool(ready)
 
     def tick(self) -> None:
@@ -186,8 +195,6 @@ class World:
 
 
 RESTARTS = (None, GracefulRestart(), GracefulRestart(notification=False))
-
-
 BOTH_RESTART = st.just((RESTARTS[1], RESTARTS[1]))
 ANY_RESTARTS = st.tuples(st.sampled_from(RESTARTS), st.sampled_from(RESTARTS))
 NO_DELAY = st.just((0, 0))
