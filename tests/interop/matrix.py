@@ -6,9 +6,10 @@ from enum import Enum
 from tests.interop.daemons.base import Daemon
 from tests.interop.daemons.bird import Bird
 from tests.interop.daemons.frr import Frr
+from tests.interop.daemons.openbgpd import OpenBgpd
 from tests.interop.plan import VARIANTS, Feature, Variant
 
-DAEMONS: tuple[type[Daemon], ...] = (Bird, Frr)
+DAEMONS: tuple[type[Daemon], ...] = (Bird, Frr, OpenBgpd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ import re
 import shutil
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from felixbgp.lab import netns, processes
 from felixbgp.net import Address, Prefix
-from tests.interop.plan import Feature, Neighbour, Variant
+from tests.interop.plan import VARIANTS, Feature, Neighbour, Variant
 
 COMMAND_SECONDS_MAX = 20
 """No question to a daemon takes near as long, also while five of them start on one processor."""
@@ -57,12 +57,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a daemon cannot do, and where that stands: in its documentation, or in its own words."""
+    """What a daemon has not got, and where that stands: in its documentation, or in its own words."""
 
     reason: str
     proof: str
-    variants: tuple[Variant, ...] = ()
-    """Where; empty for everywhere."""
+    variants: tuple[Variant, ...] = VARIANTS
+    """In which sessions."""
 
 
 class NoAnswerError(Exception):
@@ -150,16 +150,15 @@ class Daemon(ABC):
 
 def output_in(namespace: str, *arguments: str) -> str:
     """The output of a command in a namespace; raises `NoAnswerError`."""
-    done = subprocess.run(
-        netns.exec_arguments(namespace, arguments),
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS_MAX,
-        check=False,
-    )
+    return output(netns.exec_arguments(namespace, arguments))
+
+
+def output(arguments: Sequence[str]) -> str:
+    """The output of a command; raises `NoAnswerError`."""
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=COMMAND_SECONDS_MAX, check=False)
     if done.returncode != 0:
         raise NoAnswerError(f"`{' '.join(arguments)}`: {done.stdout.strip()} {done.stderr.strip()}")
-    return done.stdout
+    return done.stdout or done.stderr
 
 
 def program(name: str, folder: str = "") -> str:
