@@ -184,6 +184,8 @@ class Agent:
             return
         known = before.problems if before else ()
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
+        if before is None and self._fib.statistics().installed:
+            self._speaker.begin_restart(now)
         self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers if wanted.speaker else {}, now)
         ranges = (*wanted.aggregates, *wanted.service_ranges)
         self._origination.configure(ranges, wanted.workload_interfaces)

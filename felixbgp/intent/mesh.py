@@ -10,6 +10,7 @@ from felixbgp.bgp.effects import TransportOptions
 from felixbgp.intent.findings import Findings
 from felixbgp.intent.peers import MULTIHOP_TTL, Claim, peer_name
 from felixbgp.intent.policies import Policies
+from felixbgp.intent.restart import graceful_restart
 from felixbgp.intent.site import Site
 from felixbgp.intent.types import PeerOrigin
 from felixbgp.net import Address, Family
@@ -26,9 +27,6 @@ def mesh_claims(site: Site, policies: Policies, findings: Findings) -> Iterator[
     if held_down:
         reason = "cannot be read: there is no source of secrets; the mesh stays down"
         findings.add("BGPConfiguration default", "spec.nodeMeshPassword", reason)
-    if site.defaults.node_mesh_max_restart_time is not None:
-        reason = "is ignored: graceful restart is not offered"
-        findings.add("BGPConfiguration default", "spec.nodeMeshMaxRestartTime", reason)
     for family in sorted(site.local.addresses):
         yield from _claims_of_family(site, policies, family, held_down=held_down, findings=findings)
 
@@ -56,6 +54,7 @@ def _claims_of_family(
             remote_as=member.as_number,
             # Exactly one side dials, chosen by the order of the texts: a real Calico node does so too.
             passive=str(address) > str(own),
+            graceful_restart=graceful_restart(site.defaults.node_mesh_max_restart_time),
             transport=TransportOptions(local_address=own, ttl=MULTIHOP_TTL),
             import_policy=import_policy,
             export_policy=export_policy,

@@ -16,6 +16,7 @@ from felixbgp.bgp.effects import TransportOptions
 from felixbgp.intent.findings import Findings
 from felixbgp.intent.policies import Policies, unsupported_fields
 from felixbgp.intent.remotes import Remote, forward_remotes, is_global, reverse_remotes, selects
+from felixbgp.intent.restart import graceful_restart
 from felixbgp.intent.site import Site
 from felixbgp.intent.types import PeerOrigin
 from felixbgp.net import Address
@@ -108,6 +109,7 @@ class PeerClaims:
             route_reflector_client=same_as and own_cluster is not None and remote.cluster_id != own_cluster,
             next_hop=_next_hop(spec, same_as=same_as),
             allowed_local_as=spec.num_allowed_local_as_numbers or 0,
+            graceful_restart=graceful_restart(spec.max_restart_time),
             transport=_transport(spec, own),
             import_policy=import_policy,
             export_policy=export_policy,
@@ -138,7 +140,6 @@ class PeerClaims:
     def _report_ignored(self, bgp_peer: BgpPeer) -> None:
         spec = bgp_peer.spec
         ignored = {
-            "maxRestartTime": (spec.max_restart_time, "graceful restart is not offered"),
             "keepaliveTime": (spec.keepalive_time, "it is a third of the hold time"),
             "reachableBy": (spec.reachable_by, "no static route to the peer is made"),
         }

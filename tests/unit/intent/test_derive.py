@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from felixbgp.bgp.config import NextHopMode, PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.config import GracefulRestart, NextHopMode, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.cluster.inputs import KeyPut, StoredValue
 from felixbgp.cluster.state import ClusterState
@@ -225,12 +225,23 @@ def test_the_mesh_can_be_switched_off() -> None:
 
 
 def test_a_mesh_password_that_cannot_be_read_keeps_the_mesh_down() -> None:
-    intent = three_nodes().defaults(nodeMeshPassword=SECRET, nodeMeshMaxRestartTime="10s").derive()
+    intent = three_nodes().defaults(nodeMeshPassword=SECRET).derive()
     assert (intent.peers, intent.origins) == ({}, {})
-    assert [problem.split(" | ")[1] for problem in problems(intent)] == [
-        "spec.nodeMeshMaxRestartTime",
-        "spec.nodeMeshPassword",
-    ]
+    assert [problem.split(" | ")[1] for problem in problems(intent)] == ["spec.nodeMeshPassword"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [(None, 120), ("10s", 10), ("1m30s", 90), ("1500ms", 2), ("0", 0), ("2h", 4095)],
+)
+def test_every_peer_may_restart_and_for_how_long_can_be_said(duration: str | None, seconds: int) -> None:
+    said = {} if duration is None else {"nodeMeshMaxRestartTime": duration}
+    mesh = three_nodes().defaults(**said).derive()
+    said = {} if duration is None else {"maxRestartTime": duration}
+    explicit = Cluster().node("master", "10.0.0.1").peer("p", peerIP="192.0.2.1", asNumber=1, **said).derive()
+    assert {config.graceful_restart for intent in (mesh, explicit) for config in intent.peers.values()} == {
+        GracefulRestart(restart_time_s=seconds, forwarding_preserved=True)
+    }
 
 
 def test_two_nodes_with_one_address_give_one_session() -> None:
@@ -457,10 +468,6 @@ def test_a_peer_whose_filter_is_missing_stays_down(spec: object, reason: str) ->
         (
             {"peerIP": "2001:db8::1", "asNumber": 1},
             "spec.peerIP | is of a family in which Node master has no address",
-        ),
-        (
-            {"peerIP": "192.0.2.1", "asNumber": 1, "maxRestartTime": "10s"},
-            "spec.maxRestartTime | is ignored: graceful restart is not offered",
         ),
         (
             {"peerIP": "192.0.2.1", "asNumber": 1, "keepaliveTime": "10s"},
