@@ -79,7 +79,7 @@ class OpenBgpd(Daemon):
 
     def sessions(self) -> dict[Address, Session]:
         shown = json.loads(self._ask("show", "neighbor"))
-        return {Address.parse(one["remote_addr"]): _read_session(one) for one in shown["neighbors"]}
+        return {Address.parse(one["remote_addr"]): _read_session(one) for one in shown.get("neighbors", [])}
 
     def routes(self, prefix: Prefix) -> list[Route]:
         shown = json.loads(self._ask("show", "rib", "detail", str(prefix)))
