@@ -40,7 +40,7 @@ class GracefulRestart:
     restart_time_s: int = 120
     """How long, at most 4095 seconds, the peer shall wait for us to come back."""
     forwarding_preserved: bool = False
-    """Whether the kernel keeps forwarding while we are away."""
+    """Whether the kernel keeps forwarding while the process restarts."""
     notification: bool = True
     """Keep routes also when a session ends with a NOTIFICATION or an expired hold timer (RFC 8538)."""
     long_lived_stale_time_s: int = 0

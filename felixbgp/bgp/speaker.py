@@ -334,7 +334,8 @@ class Speaker:
         same_address = self._by_address.setdefault(config.peer.address, [])
         same_address.append(peering)
         same_address.sort(key=_port)
-        self._act(peering, session.start(now, restarting=self._deferral is not None), now)
+        restarting, returning = self._deferral is not None, established_count > 0
+        self._act(peering, session.start(now, restarting=restarting, returning=returning), now)
 
     def _remove(self, peering: Peering, subcode: CeaseSubcode, now: int) -> None:
         self._act(peering, peering.session.stop(now, subcode), now)

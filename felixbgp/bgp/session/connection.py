@@ -41,7 +41,7 @@ Deviations from RFC 4271
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from felixbgp.bgp.config import PeerConfig, SpeakerConfig
+from felixbgp.bgp.config import PeerConfig
 from felixbgp.bgp.effects import CloseConnection, SendBytes
 from felixbgp.bgp.facts import NotificationReceived, NotificationSent
 from felixbgp.bgp.session.actions import (
@@ -53,7 +53,6 @@ from felixbgp.bgp.session.actions import (
 )
 from felixbgp.bgp.session.backoff import SECOND_NS, jittered
 from felixbgp.bgp.session.endings import Ended, is_lasting, kind_received, to_send
-from felixbgp.bgp.session.offer import our_open
 from felixbgp.bgp.session.state import SessionState
 from felixbgp.bgp.wire.codec import (
     decode_notification,
@@ -117,7 +116,6 @@ class Connection:
         "_jitter",
         "_keepalive_at",
         "_our_open",
-        "_speaker",
         "negotiated",
         "number",
         "state",
@@ -127,21 +125,18 @@ class Connection:
         self,
         number: int,
         config: PeerConfig,
-        speaker: SpeakerConfig,
+        our_open: OpenMessage,
         jitter: Callable[[], float],
         emit: Callable[[SessionAction], None],
-        *,
-        restarting: bool = False,
     ) -> None:
         self.number = number
         self.state = SessionState.IDLE
         self.negotiated = _BEFORE_OPEN
         self._config = config
-        self._speaker = speaker
         self._jitter = jitter
         self._emit = emit
         self._framer = Framer()
-        self._our_open = our_open(config, speaker, restarting=restarting)
+        self._our_open = our_open
         self._delay_at: int | None = None
         self._hold_at: int | None = None
         self._keepalive_at: int | None = None
@@ -259,7 +254,7 @@ class Connection:
             message,
             expected_as=config.remote_as,
             local_as=config.local_as,
-            local_identifier=self._speaker.bgp_identifier,
+            local_identifier=Address(self._our_open.bgp_identifier),
             role=config.role if config.external else None,
             role_strict=config.role_strict,
         )

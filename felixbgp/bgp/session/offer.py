@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from felixbgp.bgp.config import GracefulRestart, PeerConfig, SpeakerConfig
+from felixbgp.bgp.config import PeerConfig, SpeakerConfig
 from felixbgp.bgp.wire.capabilities import (
     ENHANCED_ROUTE_REFRESH,
     EXTENDED_MESSAGE,
@@ -15,21 +15,26 @@ from felixbgp.bgp.wire.capabilities import (
 )
 from felixbgp.bgp.wire.messages import Capability, OpenMessage
 from felixbgp.bgp.wire.open import make_open
-from felixbgp.net import IPV4, Family
+from felixbgp.net import IPV4
 
 
-def our_open(config: PeerConfig, speaker: SpeakerConfig, *, restarting: bool) -> OpenMessage:
-    """The OPEN for a peer; `restarting` is the Restart State of RFC 4724 §3, if that is configured."""
+def our_open(
+    config: PeerConfig, speaker: SpeakerConfig, *, restarting: bool = False, forwarding: bool = False
+) -> OpenMessage:
+    """The OPEN for a peer; `restarting` and `forwarding` are the bits of RFC 4724 §3, if that is configured.
+
+    `forwarding`: what the peer may still send here, for routes of an earlier session, goes its way.
+    """
     return make_open(
         local_as=config.local_as,
         hold_time_s=config.hold_time_s,
         bgp_identifier=speaker.bgp_identifier,
         families=config.families,
-        extra=tuple(_options(config, restarting=restarting)),
+        extra=tuple(_options(config, restarting=restarting, forwarding=forwarding)),
     )
 
 
-def _options(config: PeerConfig, *, restarting: bool) -> Iterator[Capability]:
+def _options(config: PeerConfig, *, restarting: bool, forwarding: bool) -> Iterator[Capability]:
     families = config.families
     yield ROUTE_REFRESH
     if config.enhanced_refresh:
@@ -43,19 +48,13 @@ def _options(config: PeerConfig, *, restarting: bool) -> Iterator[Capability]:
     if config.role is not None and config.external:
         yield role(config.role)
     if config.graceful_restart is not None:
-        yield from _restart(config.graceful_restart, families, restarting=restarting)
-
-
-def _restart(
-    wanted: GracefulRestart, families: tuple[Family, ...], *, restarting: bool
-) -> Iterator[Capability]:
-    preserved = wanted.forwarding_preserved
-    yield graceful_restart(
-        wanted.restart_time_s,
-        ((family, preserved) for family in families),
-        restarting=restarting,
-        notification=wanted.notification,
-    )
-    if wanted.long_lived_stale_time_s:
-        stale_time_s = wanted.long_lived_stale_time_s
-        yield long_lived((family, preserved, stale_time_s) for family in families)
+        wanted = config.graceful_restart
+        yield graceful_restart(
+            wanted.restart_time_s,
+            ((family, forwarding) for family in families),
+            restarting=restarting,
+            notification=wanted.notification,
+        )
+        if wanted.long_lived_stale_time_s:
+            stale_time_s = wanted.long_lived_stale_time_s
+            yield long_lived((family, forwarding, stale_time_s) for family in families)

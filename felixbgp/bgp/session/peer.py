@@ -66,6 +66,7 @@ from felixbgp.bgp.session.actions import (
 from felixbgp.bgp.session.backoff import SECOND_NS, Backoff
 from felixbgp.bgp.session.connection import Connection, Progress
 from felixbgp.bgp.session.endings import Ended
+from felixbgp.bgp.session.offer import our_open
 from felixbgp.bgp.session.state import SessionState
 from felixbgp.bgp.wire.codec import encode_notification
 from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode, encode_shutdown_communication, notification_text
@@ -117,6 +118,7 @@ class Peer:
         "_new_connection",
         "_restarting",
         "_resume_at",
+        "_returning",
         "_running",
         "_speaker",
         "config",
@@ -152,6 +154,7 @@ class Peer:
         self._connections: dict[int, Connection] = {}
         self._running = False
         self._restarting = False
+        self._returning = False
         self._resume_at: int | None = None
         self._holding = False
         self._accepted_since = 0
@@ -162,14 +165,16 @@ class Peer:
 
     # ---- administration
 
-    def start(self, now: int, *, restarting: bool = False) -> list[SessionAction]:
+    def start(self, now: int, *, restarting: bool = False, returning: bool = False) -> list[SessionAction]:
         """Events 1 and 4: begin to dial, or for a passive peer to wait for it. Nothing if already started.
 
-        `restarting`: with graceful restart configured, say so to the peer until a session is Established
-        (the Restart State bit, RFC 4724 §3). Also ends the waiting that `fail` asked for.
+        With graceful restart (RFC 4724 §3): `restarting` says that the speaker is a new one in place of
+        another, of which the peer is told until a session is Established; `returning`, that this very speaker
+        had a session with the peer before, in another configuration. Also ends the waiting of `fail`.
         """
         if not self._running:
             self._restarting = restarting
+            self._returning = self._returning or returning
             self.connect_retry_count = 0
             self._run("started", now)
         return self._take()
@@ -314,8 +319,16 @@ class Peer:
         self.last_error = f"{reason}; down {words}"
 
     def _connection(self, number: int) -> Connection:
-        emit = self._actions.append
-        return Connection(number, self.config, self._speaker, self._jitter, emit, restarting=self._restarting)
+        restart = self.config.graceful_restart
+        # RFC 8538 §4: whoever has not restarted forwards on as ever, and says so.
+        preserved = self._restarting and restart is not None and restart.forwarding_preserved
+        offer = our_open(
+            self.config,
+            self._speaker,
+            restarting=self._restarting,
+            forwarding=self._returning or preserved,
+        )
+        return Connection(number, self.config, offer, self._jitter, self._actions.append)
 
     def _is_flooded(self, now: int) -> bool:
         """Count an accepted connection; True for one too many."""
@@ -388,6 +401,7 @@ class Peer:
             old = self._connections[self.established]
             self._end(old, old.replaced(), now)
         self._restarting = False
+        self._returning = True
         self.established = connection.number
         self.negotiated = connection.negotiated
         self.last_error = ""

@@ -143,9 +143,10 @@ def test_without_the_n_bit_an_expired_hold_timer_is_the_end() -> None:
 
 @pytest.mark.usefixtures("no_end_of_rib")
 def test_a_peer_that_lost_its_forwarding_state_is_taken_at_its_word() -> None:
-    network, one, other = two(of_two=GracefulRestart(forwarding_preserved=False))
-    lose(network, one, other)
-    other.withdraw(TWO_BLOCK)
+    network, one, other = two()
+    one.accepts = other.accepts = False
+    restart(network, other, preserved=False)
+    network.settle()
     assert TWO_BLOCK in one.routes()
     find_again(network, one, other)
     assert TWO_BLOCK not in one.routes()

@@ -17,6 +17,7 @@ from felixbgp.bgp.session.actions import (
 )
 from felixbgp.bgp.session.connection import Connection, Progress
 from felixbgp.bgp.session.endings import Ended
+from felixbgp.bgp.session.offer import our_open
 from felixbgp.bgp.session.state import SessionState
 from felixbgp.bgp.wire.capabilities import (
     ENHANCED_ROUTE_REFRESH,
@@ -75,7 +76,8 @@ class Scene:
             **parameters,  # type: ignore[arg-type]
         )
         speaker = SpeakerConfig(bgp_identifier=LOCAL, local_as=local_as)
-        self.connection = Connection(number, config, speaker, jitter, self.emitted.append)
+        offer = our_open(config, speaker)
+        self.connection = Connection(number, config, offer, jitter, self.emitted.append)
         self.connection.open(0)
 
     def hear(self, octets: bytes, now: int = 0) -> list[Progress | Ended]:

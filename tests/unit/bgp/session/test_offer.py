@@ -26,9 +26,11 @@ def configured(**parameters: object) -> PeerConfig:
     return replace(PLAIN, **parameters)  # type: ignore[arg-type]
 
 
-def offered(config: PeerConfig, *, restarting: bool = False) -> tuple[Capability, ...]:
+def offered(
+    config: PeerConfig, *, restarting: bool = False, forwarding: bool = False
+) -> tuple[Capability, ...]:
     """What comes after families, AS number and route refresh, which are always there."""
-    message = our_open(config, SPEAKER, restarting=restarting)
+    message = our_open(config, SPEAKER, restarting=restarting, forwarding=forwarding)
     always = len(config.families) + 2
     assert message.capabilities[always - 1] == Capability(2)
     return message.capabilities[always:]
@@ -57,18 +59,20 @@ def test_each_parameter_has_its_capability(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "restarting", "capabilities"),
+    ("wanted", "restarting", "forwarding", "capabilities"),
     [
-        (GracefulRestart(), False, (Capability(64, b"\x40\x78\0\1\1\0\0\2\1\0"),)),
-        (GracefulRestart(), True, (Capability(64, b"\xc0\x78\0\1\1\0\0\2\1\0"),)),
+        (GracefulRestart(), False, False, (Capability(64, b"\x40\x78\0\1\1\0\0\2\1\0"),)),
+        (GracefulRestart(), True, False, (Capability(64, b"\xc0\x78\0\1\1\0\0\2\1\0"),)),
         (
             GracefulRestart(notification=False, restart_time_s=4095),
             True,
-            (Capability(64, b"\x8f\xff\0\1\1\0\0\2\1\0"),),
+            True,
+            (Capability(64, b"\x8f\xff\0\1\1\x80\0\2\1\x80"),),
         ),
         (
-            GracefulRestart(forwarding_preserved=True, long_lived_stale_time_s=86400),
+            GracefulRestart(long_lived_stale_time_s=86400),
             False,
+            True,
             (
                 Capability(64, b"\x40\x78\0\1\1\x80\0\2\1\x80"),
                 Capability(71, b"\0\1\1\x80\x01\x51\x80\0\2\1\x80\x01\x51\x80"),
@@ -77,9 +81,10 @@ def test_each_parameter_has_its_capability(
     ],
 )
 def test_graceful_restart_has_its_bits_and_times(
-    wanted: GracefulRestart, restarting: bool, capabilities: tuple[Capability, ...]
+    wanted: GracefulRestart, restarting: bool, forwarding: bool, capabilities: tuple[Capability, ...]
 ) -> None:
-    assert offered(configured(graceful_restart=wanted), restarting=restarting) == capabilities
+    config = configured(graceful_restart=wanted)
+    assert offered(config, restarting=restarting, forwarding=forwarding) == capabilities
 
 
 def test_without_graceful_restart_nobody_is_told_of_a_restart() -> None:

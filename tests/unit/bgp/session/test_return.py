@@ -82,37 +82,47 @@ def cease(connection: int, subcode: int) -> list[SessionAction]:
     return [SendBytes(connection, (message,)), CloseConnection(connection)]
 
 
-def restart_state(actions: list[SessionAction]) -> bool:
-    """The R bit of the OPEN among the actions."""
+def told(actions: list[SessionAction]) -> tuple[bool, bool]:
+    """The R bit of the OPEN among the actions, and the F bit of its family."""
     messages = [action.chunks[0] for action in actions if isinstance(action, SendBytes)]
     (message,) = [one for one in messages if one[18] == MessageType.OPEN]
     capabilities = decode_open(message[19:]).capabilities
     (value,) = [one.value for one in capabilities if one.code == CapabilityCode.GRACEFUL_RESTART]
-    return bool(value[0] & 0x80)
+    return bool(value[0] & 0x80), bool(value[5] & 0x80)
 
 
 class TestOurRestart:
-    def test_is_told_in_every_open_until_a_session_is_established(self) -> None:
-        peer = make()
+    """The R and F bits (RFC 4724 §3, RFC 8538 §4)."""
+
+    @pytest.mark.parametrize("preserved", [True, False])
+    def test_is_told_in_every_open_until_a_session_is_established(self, preserved: bool) -> None:
+        peer = make(ours=GracefulRestart(forwarding_preserved=preserved))
         peer.start(0, restarting=True)
-        assert restart_state(peer.connected(TcpConnected(1, HERE, THERE), 0)) is True
+        assert told(peer.connected(TcpConnected(1, HERE, THERE), 0)) == (True, preserved)
         peer.closed(TcpClosed(1, ""), 0)
-        assert restart_state(peer.accepted(TcpAccepted(OLD, HERE, THERE), 0)) is True
+        assert told(peer.accepted(TcpAccepted(OLD, HERE, THERE), 0)) == (True, preserved)
         peer.received(OLD, OPEN + KEEPALIVE, 0)
         peer.closed(TcpClosed(OLD, ""), 0)
-        assert restart_state(peer.accepted(TcpAccepted(NEW, HERE, THERE), 0)) is False
+        assert told(peer.accepted(TcpAccepted(NEW, HERE, THERE), 0)) == (False, True)
 
-    def test_is_not_told_by_a_speaker_that_is_new(self) -> None:
-        peer = make()
+    def test_that_was_none_has_preserved_nothing_either(self) -> None:
+        peer = make(ours=GracefulRestart(forwarding_preserved=True))
         peer.start(0)
-        assert restart_state(peer.connected(TcpConnected(1, HERE, THERE), 0)) is False
+        assert told(peer.connected(TcpConnected(1, HERE, THERE), 0)) == (False, False)
 
-    def test_is_over_with_a_stop(self) -> None:
+    def test_is_over_with_a_stop_while_forwarding_goes_on(self) -> None:
         peer = make()
         peer.start(0, restarting=True)
-        peer.stop(0, 2)
+        peer.accepted(TcpAccepted(OLD, HERE, THERE), 0)
+        peer.received(OLD, OPEN + KEEPALIVE, 0)
+        peer.stop(0, 4)
         peer.start(0)
-        assert restart_state(peer.connected(TcpConnected(2, HERE, THERE), 0)) is False
+        assert told(peer.connected(TcpConnected(2, HERE, THERE), 0)) == (False, True)
+
+    def test_is_none_where_the_same_speaker_is_configured_anew(self) -> None:
+        peer = make()
+        peer.start(0, returning=True)
+        assert told(peer.connected(TcpConnected(1, HERE, THERE), 0)) == (False, True)
 
 
 class TestAPeerThatComesBack:
