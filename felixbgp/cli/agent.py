@@ -58,5 +58,11 @@ def run(settings: AgentSettings) -> None:
     """Run the agent with these settings."""
     # Loaded late: the help of this verb needs neither sockets nor telemetry.
     from felixbgp.runtime.run import run_agent  # noqa: PLC0415
+    from felixbgp.runtime.telemetry import LOGGER  # noqa: PLC0415
 
-    trio.run(run_agent, settings)
+    try:
+        trio.run(run_agent, settings)
+    except Exception:
+        # Nobody will see this fault again by setting a variable and waiting: the log must say where.
+        LOGGER.exception("felixbgp ends by a fault of its own; kernel routes stay")
+        raise

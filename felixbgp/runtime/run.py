@@ -36,13 +36,14 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     driver = Driver(agent)
     async with AsyncExitStack() as stack:
         kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_metric)))
-        nursery = await stack.enter_async_context(trio.open_nursery())
         store = None
         if intent is None:
             opening = open_node_store(settings.etcd, settings.node, driver.deliver, driver.wait_room)
             store = await stack.enter_async_context(opening)
         else:
             driver.deliver([IntentGiven(intent)])
+        # Inside the store, so that its connection outlives it and the `alive` key goes when we do.
+        nursery = await stack.enter_async_context(trio.open_nursery())
         shell = _Shell(nursery, driver, kernel, store)
         await nursery.start(kernel.run, driver.deliver)
         nursery.start_soon(shell.write_routes)

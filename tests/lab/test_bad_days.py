@@ -225,6 +225,14 @@ def test_an_agent_that_is_gone_is_told_from_one_that_runs(lab: Lab) -> None:
     wait_until(lambda: checks.is_alive(lab.store, "node-3"), "it is back", 60)
 
 
+def test_an_agent_that_stops_in_order_says_so(lab: Lab) -> None:
+    lab.stop("node-3")
+    assert not checks.is_alive(lab.store, "node-3")
+    assert checks.status(lab.store, "node-3")["node"] == "node-3"
+    lab.start("node-3")
+    wait_until(lambda: checks.is_alive(lab.store, "node-3"), "it is back", 60)
+
+
 # --- peers -------------------------------------------------------------------------------------------
 
 OPEN, UPDATE, NOTIFICATION, KEEPALIVE_TYPE = 1, 2, 3, 4
@@ -296,15 +304,20 @@ def read_exactly(connection: socket.socket, count: int) -> bytes:
     return got
 
 
+MESSAGES_MAX = 20
+"""More than any of these exchanges has: a connection that lives on with KEEPALIVEs was not ended."""
+
+
 def read_notification(connection: socket.socket) -> tuple[int, int]:
     """Code and subcode of the NOTIFICATION that ends the stream; (0, 0) when it ends without one."""
-    while True:
+    for _ in range(MESSAGES_MAX):
         kind, body = read_message(connection)
         if kind == NOTIFICATION:
             assert read_message(connection) == (0, b"")
             return body[0], body[1]
         if kind == 0:
             return 0, 0
+    raise AssertionError("the connection goes on")
 
 
 def read_keepalives(connection: socket.socket, count: int) -> None:

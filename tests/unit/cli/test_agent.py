@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from felixbgp.cli import agent
 from felixbgp.cli.main import cli
 from felixbgp.net import Address
+from felixbgp.runtime import telemetry
 from felixbgp.runtime.settings import AgentSettings
 
 
@@ -44,3 +45,19 @@ def test_a_wrong_setting_is_one_line_that_names_its_source(started: list[AgentSe
     assert result.output.startswith("error: environment ETCD_ENDPOINTS: endpoint 'ftp://x': the scheme")
     assert result.output.count("\n") == 1
     assert started == []
+
+
+def test_a_fault_of_ours_is_in_the_log_with_the_place_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(_settings: AgentSettings) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("felixbgp.runtime.run.run_agent", fail)
+    monkeypatch.setattr(telemetry.LOGGER, "propagate", True)
+    result = CliRunner().invoke(cli, ["agent", "--node", "n"])
+    assert result.exit_code == 1
+    assert result.output.startswith("error: unexpected ZeroDivisionError")
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
