@@ -14,7 +14,7 @@ from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
 from felixbgp.bgp.prefix_limit import LimitWatch
 from felixbgp.bgp.retention import Retention
 from felixbgp.bgp.rib.acceptance import Acceptance
-from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
+from felixbgp.bgp.rib.adj_rib_in import ROUTES_MAX, AdjRibIn
 from felixbgp.bgp.rib.adj_rib_out import Outlet
 from felixbgp.bgp.rib.export import AsPathEdits, ExportView
 from felixbgp.bgp.rib.loc_rib import LocRib
@@ -113,7 +113,7 @@ class Peering:
         for family in negotiated.families:
             if family not in loc_ribs:
                 continue
-            acceptance = self._acceptance(family, speaker, local)
+            acceptance = self._acceptance(family, speaker, exchange)
             identified = family in negotiated.add_path_receive
             rib = kept.get(family)
             if rib is not None and rib.identified is identified:
@@ -162,7 +162,7 @@ class Peering:
             return
         peer = self._path_peer(exchange.negotiated)
         for family, rib in exchange.ribs.items():
-            acceptance = self._acceptance(family, speaker, exchange.local)
+            acceptance = self._acceptance(family, speaker, exchange)
             rib.reconfigure(peer, acceptance, self._policy(self.config.import_policy))
 
     def export_view(self, family: Family, speaker: SpeakerConfig, exchange: Exchange) -> ExportView:
@@ -180,6 +180,7 @@ class Peering:
             policy=self._policy(self.config.export_policy),
             four_octet_as=exchange.negotiated.four_octet_as,
             as_path_edits=self._as_path_edits(),
+            extended_next_hop=family in exchange.negotiated.extended_next_hop,
             add_path=family in exchange.negotiated.add_path_send,
             message_octets_max=(
                 EXTENDED_MESSAGE_OCTETS_MAX if exchange.negotiated.extended_message else MESSAGE_OCTETS_MAX
@@ -226,10 +227,10 @@ class Peering:
         return edits if self.external and edits != AsPathEdits() else None
 
     @property
-    def _capacity(self) -> int | None:
+    def _capacity(self) -> int:
         """How many routes of a family are taken in at most."""
         limit = self.config.prefix_limit
-        return limit.maximum if limit is not None and limit.action is LimitAction.DROP else None
+        return limit.maximum if limit is not None and limit.action is LimitAction.DROP else ROUTES_MAX
 
     @property
     def _peer_role(self) -> Role | None:
@@ -247,17 +248,18 @@ class Peering:
             client=self.config.route_reflector_client,
         )
 
-    def _acceptance(self, family: Family, speaker: SpeakerConfig, local: Address) -> Acceptance:
+    def _acceptance(self, family: Family, speaker: SpeakerConfig, exchange: Exchange) -> Acceptance:
         return Acceptance(
             family,
             local_as=frozenset((self.config.local_as, speaker.local_as)),
             allowed_local_as=self.config.allowed_local_as,
             identifier=speaker.bgp_identifier,
             cluster_id=_cluster_id(speaker),
-            own_addresses=frozenset((local, speaker.bgp_identifier)),
+            own_addresses=frozenset((exchange.local, speaker.bgp_identifier)),
             external=self.external,
             remote_as=self.config.remote_as,
             peer_role=self._peer_role,
+            extended_next_hop=family in exchange.negotiated.extended_next_hop,
         )
 
 

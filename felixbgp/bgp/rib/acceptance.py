@@ -20,6 +20,7 @@ class Acceptance:
     __slots__ = (
         "_allowed_local_as",
         "_cluster_id",
+        "_extended_next_hop",
         "_external",
         "_family",
         "_identifier",
@@ -41,6 +42,7 @@ class Acceptance:
         external: bool = False,
         remote_as: int = 0,
         peer_role: Role | None = None,
+        extended_next_hop: bool = False,
     ) -> None:
         """`peer_role` is what an external peer is to us, None when nobody said (RFC 9234)."""
         self._family = family
@@ -52,6 +54,7 @@ class Acceptance:
         self._external = external
         self._remote_as = remote_as
         self._peer_role = peer_role
+        self._extended_next_hop = extended_next_hop
 
     def refusal(self, attributes: PathAttributes) -> str:
         """Why the path is not eligible (RFC 4271 §9.1.2, RFC 4456 §8), in words; "" when it is."""
@@ -64,7 +67,7 @@ class Acceptance:
             return "reflection loop: CLUSTER_LIST holds our cluster"
         if attributes.next_hop in self._own_addresses:
             return "NEXT_HOP is ourselves"
-        if not usable_next_hop(attributes.next_hop, self._family):
+        if not usable_next_hop(attributes.next_hop, self._family, extended=self._extended_next_hop):
             return "NEXT_HOP is not the address of a host"
         if self._is_leak(attributes.only_to_customer):
             return f"route leak: ONLY_TO_CUSTOMER {attributes.only_to_customer} came from below or beside"
@@ -92,13 +95,14 @@ class Acceptance:
         )
 
 
-def usable_next_hop(next_hop: bytes, family: Family) -> bool:
-    """Whether a gateway of this family can be programmed from the address alone.
+def usable_next_hop(next_hop: bytes, family: Family, *, extended: bool = False) -> bool:
+    """Whether a gateway can be programmed from the address alone.
 
+    It is of the family, or with `extended` an IPv6 one for IPv4 routes (RFC 8950).
     Unspecified, loopback, multicast and reserved ones name no neighbour (RFC 4271 §6.3); a link-local IPv6
     address would need an interface, which the attribute does not carry.
     """
-    if len(next_hop) != family.octets:
+    if len(next_hop) != family.octets and not (extended and len(next_hop) == 16):
         return False
     if len(next_hop) == 4:
         return next_hop[0] not in (0, 127) and next_hop[0] < 224

@@ -20,6 +20,8 @@ from felixbgp.bgp.wire.communities import NO_LLGR
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Nlri
 
+ROUTES_MAX: Final = 4_000_000
+"""Of one peer and family, where nobody set a limit: three times the Internet's table in 2026."""
 SWEEP_FIRST: Final = 1024
 """Distinct attribute sets before unused ones are looked for; from then on, twice the number in use."""
 
@@ -52,11 +54,11 @@ class AdjRibIn:
         policy: Policy,
         *,
         identified: bool = False,
-        capacity: int | None = None,
+        capacity: int = ROUTES_MAX,
     ) -> None:
         """`identified`: every NLRI of this peer comes behind a path identifier.
 
-        `capacity`: how many routes are taken in; None: any number.
+        `capacity`: how many routes are taken in.
         """
         self._capacity = capacity
         self.excess_count = 0
@@ -100,8 +102,8 @@ class AdjRibIn:
 
     def announce(self, attributes: PathAttributes, nlris: Sequence[Nlri]) -> None:
         """The peer announced these prefixes; what it announced for them before is replaced."""
-        if self._capacity is not None:
-            nlris = self._within(self._capacity, nlris)
+        if len(self._routes) + len(nlris) > self._capacity:
+            nlris = self._within_capacity(nlris)
         if self._identifier_octets:
             for nlri in nlris:
                 self._set(nlri, self._path(attributes, nlri[:4]))
@@ -186,9 +188,9 @@ class AdjRibIn:
         stale, self._stale = self._stale, {}
         self.withdraw(stale)
 
-    def _within(self, capacity: int, nlris: Sequence[Nlri]) -> list[Nlri]:
+    def _within_capacity(self, nlris: Sequence[Nlri]) -> list[Nlri]:
         """Those that are here already, and as many others as there is room for."""
-        room = capacity - len(self._routes)
+        room = self._capacity - len(self._routes)
         kept = []
         for nlri in nlris:
             if nlri not in self._routes:

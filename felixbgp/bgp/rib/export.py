@@ -45,6 +45,8 @@ class ExportView(NamedTuple):
     policy: Policy
     four_octet_as: bool = True
     as_path_edits: "AsPathEdits | None" = None
+    extended_next_hop: bool = False
+    """Whether the peers take an IPv6 next hop for IPv4 routes (RFC 8950)."""
     add_path: bool = False
     """Tell every path, each with an identifier (RFC 7911), instead of the best one."""
     message_octets_max: int = MESSAGE_OCTETS_MAX
@@ -93,7 +95,7 @@ def export(view: ExportView, path: Path) -> Export | None:
     if not may_advertise(view, path):
         return None
     next_hop = _next_hop(view, path)
-    if len(next_hop) != view.family.octets:
+    if not _fits(view, next_hop):
         return None  # Our end of the session has no address of this family to offer.
     attributes = path.attributes
     if view.external:
@@ -180,15 +182,22 @@ def _next_hop(view: ExportView, path: Path) -> bytes:
     address need not be reachable from there.
     """
     offered = path.attributes.next_hop
-    if path.peer is None:
+    if not _fits(view, offered):
+        keep = False
+    elif path.peer is None:
         # A gateway that its receiver could not use on its own link stands for ourselves.
-        usable = len(offered) == view.family.octets and not Address(offered).is_link_local
+        usable = not Address(offered).is_link_local
         keep = usable and not view.external and view.next_hop is not NextHopMode.SELF
     elif view.next_hop is NextHopMode.AUTO:
         keep = not view.external
     else:
         keep = view.next_hop is NextHopMode.KEEP
     return offered if keep else bytes(view.local_address)
+
+
+def _fits(view: ExportView, next_hop: bytes) -> bool:
+    """Whether the peers can be told this next hop: one of the family, or an IPv6 one by RFC 8950."""
+    return len(next_hop) == view.family.octets or (view.extended_next_hop and len(next_hop) == 16)
 
 
 def _local_pref(attributes: PathAttributes) -> int:

@@ -818,3 +818,18 @@ def test_without_a_time_only_a_new_configuration_brings_the_session_back() -> No
     one.change(other, prefix_limit=replace(LIMITED, maximum=100))
     network.run_for(10)
     assert len(one.routes()) == 3
+
+
+def test_ipv4_routes_over_an_ipv6_session() -> None:
+    """RFC 8950."""
+    network = Network()
+    one, other = network.node("2001:db8::1", asn=64512), network.node("2001:db8::2", asn=64513)
+    both: dict[str, object] = {"families": (IPV6, IPV4), "extended_next_hop": True}
+    join([(one, other)], {(one, other): both, (other, one): both})
+    network.run_for(1)
+    one.originate(BLOCK)
+    network.settle()
+    assert other.routes() == {BLOCK: "2001:db8::1"}
+    one.change(other, extended_next_hop=False)
+    network.run_for(5)
+    assert other.routes() == {}

@@ -126,3 +126,11 @@ def test_what_comes_from_above_or_beside_is_marked(peer_role: Role | None) -> No
     assert acceptance(peer_role=peer_role).amended(received).only_to_customer == (65001 if marked else None)
     known = replace(received, only_to_customer=65009)
     assert acceptance(peer_role=peer_role).amended(known) is known
+
+
+def test_an_ipv4_route_may_have_an_ipv6_next_hop_where_that_was_agreed() -> None:
+    gateway = Address.parse("2001:db8::9")
+    assert usable_next_hop(gateway, IPV4, extended=True)
+    assert not usable_next_hop(gateway, IPV4)
+    assert not usable_next_hop(Address.parse("fe80::1"), IPV4, extended=True)
+    assert not usable_next_hop(Address.parse("10.0.0.1"), IPV6, extended=True)

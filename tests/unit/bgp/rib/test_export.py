@@ -287,3 +287,19 @@ def test_a_route_kept_beyond_its_session_goes_only_to_those_who_know_what_that_i
     stale = path(EXTERNAL, communities=(LLGR_STALE,))
     assert export(TO_INTERNAL._replace(long_lived=False), stale) is None
     assert exported(TO_INTERNAL._replace(long_lived=True), stale).communities == (LLGR_STALE,)
+
+
+IPV6_GATEWAY = bytes(Address.parse("2001:db8::9"))
+
+
+def test_ipv4_routes_have_ipv6_next_hops_for_those_who_take_them() -> None:
+    """RFC 8950: over an IPv6 session, ourselves; a learned one as it is, where it can be told at all."""
+    us = Address.parse("2001:db8::1")
+    over_ipv6 = TO_INTERNAL._replace(local_address=us)
+    assert export(over_ipv6, own_path()) is None
+    extended = over_ipv6._replace(extended_next_hop=True)
+    assert exported(extended, own_path()).next_hop == us
+    learned = path(EXTERNAL, next_hop=IPV6_GATEWAY)
+    assert exported(extended, learned).next_hop == IPV6_GATEWAY
+    # Who takes none is told of ourselves.
+    assert exported(TO_INTERNAL, learned).next_hop == US
