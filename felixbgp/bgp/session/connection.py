@@ -255,7 +255,7 @@ class Connection:
             expected_as=config.remote_as,
             local_as=config.local_as,
             local_identifier=Address(self._our_open.bgp_identifier),
-            role=config.role if config.external else None,
+            role=config.role,
             role_strict=config.role_strict,
         )
         self.negotiated = negotiate(self._our_open, message)
