@@ -6,10 +6,11 @@ from enum import Enum
 from tests.interop.daemons.base import Daemon
 from tests.interop.daemons.bird import Bird
 from tests.interop.daemons.frr import Frr
+from tests.interop.daemons.gobgp import GoBgp
 from tests.interop.daemons.openbgpd import OpenBgpd
 from tests.interop.plan import VARIANTS, Feature, Variant
 
-DAEMONS: tuple[type[Daemon], ...] = (Bird, Frr, OpenBgpd)
+DAEMONS: tuple[type[Daemon], ...] = (Bird, Frr, GoBgp, OpenBgpd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,7 +213,17 @@ def no_extended(rig: Rig, variant: Variant) -> str:
     return "its OPEN has no capability 6, and we send it no long message"
 
 
+def no_refresh(rig: Rig, variant: Variant) -> str:
+    """Asked to refresh, it asks nobody."""
+    neighbour = rig.neighbour(Role.PLAIN, variant)
+    await_routes(rig, neighbour)
+    rig.daemon.refresh(neighbour)
+    assert rig.daemon.sessions()[neighbour.address].refreshes_sent == 0
+    return "its counter of ROUTE-REFRESH messages stays at 0"
+
+
 ABSENT: dict[Feature, Scenario] = {
+    Feature.REFRESH: no_refresh,
     Feature.TTL: no_ttl_security,
     Feature.EXTENDED: no_extended,
 }

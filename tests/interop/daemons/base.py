@@ -28,8 +28,8 @@ class Session:
     """Its own word; `Established` in all of them."""
     updates_received: int | None = None
     """UPDATEs, or routes in them: a number that grows when routes are sent again; None where it has none."""
-    capabilities: frozenset[str] = frozenset()
-    """What of `CAPABILITIES` is in force; empty where the daemon does not say."""
+    refreshes_sent: int | None = None
+    """ROUTE-REFRESH messages; None where it does not count them."""
 
     @property
     def established(self) -> bool:

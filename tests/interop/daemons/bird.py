@@ -19,14 +19,6 @@ from tests.interop.plan import (
     their_prefix,
 )
 
-CAPABILITIES = {
-    "Route refresh": "route refresh",
-    "Enhanced refresh": "enhanced refresh",
-    "Extended message": "extended message",
-    "Graceful restart": "graceful restart",
-    "ADD-PATH": "add-path",
-}
-
 
 class Bird(Daemon):
     """One BIRD; every session is a protocol named like its neighbour."""
@@ -132,10 +124,7 @@ def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
 def _session(lines: list[str]) -> Session:
     state = next((line.split()[-1] for line in lines if "BGP state:" in line), "Down")
     updates = next((int(line.split()[2]) for line in lines if "Import updates:" in line), None)
-    # What both sides have is listed twice, ours (BIRD's) first.
-    listed = [line.strip() for line in lines]
-    found = {name for label, name in CAPABILITIES.items() if sum(label == line for line in listed) == 2}
-    return Session(state=state, updates_received=updates, capabilities=frozenset(found))
+    return Session(state=state, updates_received=updates)
 
 
 def _paths(text: str, prefix: Prefix) -> Iterator[list[str]]:
