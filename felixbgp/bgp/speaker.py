@@ -400,6 +400,8 @@ class Speaker:
             # In order of arrival with the UPDATEs, or what was announced between the marks would be stale.
             self._decode_all(peering, exchange, now)
             rib = exchange.ribs[action.family]
+            if exchange.negotiated.graceful_restart is not None and not rib.end_of_rib:
+                return  # RFC 7313 §4: before End-of-RIB these marks mean nothing.
             if action.subtype == 1:
                 rib.begin_refresh()
             else:

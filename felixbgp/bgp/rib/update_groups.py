@@ -141,10 +141,11 @@ class UpdateGroup:
             if wanted.source != peer and nlri not in table.waiting:
                 table.announcing.setdefault(nlri, OUTDATED)
         table.fresh = False
+        if table.completion is not None:
+            return  # RFC 7313 §4: no marks before End-of-RIB, which ends this table too.
         _send(table.members.values(), opening)
-        due = table.completion.messages if table.completion is not None else ()
-        if due or closing:
-            table.completion = Completion((*due, *closing), now + COMPLETION_WAIT_NS)
+        if closing:
+            table.completion = Completion(closing, now + COMPLETION_WAIT_NS)
 
     def advertised_count(self, peer: PeerId) -> int:
         """How many prefixes a peer was told."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from felixbgp.bgp.config import LimitAction, NextHopMode, PeerId, PrefixLimit
+from felixbgp.bgp.config import GracefulRestart, LimitAction, NextHopMode, PeerId, PrefixLimit
 from felixbgp.bgp.effects import CloseConnection, SendBytes
 from felixbgp.bgp.facts import (
     ConnectionRefused,
@@ -833,3 +833,65 @@ def test_ipv4_routes_over_an_ipv6_session() -> None:
     one.change(other, extended_next_hop=False)
     network.run_for(5)
     assert other.routes() == {}
+
+
+# ---- marks around a refresh (RFC 7313)
+
+
+def marks(node: Node, to: Node) -> list[int | None]:
+    """What a node sent to another: the subtypes of ROUTE-REFRESHes, None for an UPDATE."""
+    chunks = [c for sent in node.sent if sent.connection == connection(node, to) for c in sent.chunks]
+    kinds = (MessageType.UPDATE, MessageType.ROUTE_REFRESH)
+    return [None if c[18] == MessageType.UPDATE else c[21] for c in chunks if c[18] in kinds]
+
+
+def ask(network: Network, node: Node, for_: Node, subtype: int = 0) -> None:
+    """`for_` sends `node` a ROUTE-REFRESH."""
+    message = encode_route_refresh(RouteRefreshMessage(IPV4, subtype))
+    node.speaker.feed(BytesReceived(connection(node, for_), message), network.now)
+
+
+@pytest.mark.parametrize(("enhanced", "expected"), [(True, [1, None, 2]), (False, [None])])
+def test_a_refresh_is_marked_for_those_who_know_the_marks(enhanced: bool, expected: list[int | None]) -> None:
+    network, one, other = two(enhanced_refresh=enhanced)
+    one.originate(BLOCK)
+    network.settle()
+    one.sent.clear()
+    ask(network, one, other)
+    network.settle()
+    assert marks(one, other) == expected
+
+
+def test_what_is_not_announced_between_the_marks_is_gone() -> None:
+    network, one, other = two()
+    other.originate(BLOCK, OTHER_BLOCK)
+    network.settle()
+    ask(network, one, other, subtype=1)
+    network.settle()
+    assert one.peer(other).prefixes_stale == 2
+    (again,) = encode_announcements(IPV4, one.rib_in(other)[BLOCK], [BLOCK_NLRI])
+    one.speaker.feed(BytesReceived(connection(one, other), again), network.now)
+    ask(network, one, other, subtype=2)
+    network.settle()
+    assert list(one.rib_in(other)) == [BLOCK]
+
+
+def test_no_marks_before_the_end_of_the_first_table() -> None:
+    """RFC 7313 §4, on both sides."""
+    network, one, other = two()
+    restart: dict[str, object] = {"graceful_restart": GracefulRestart(forwarding_preserved=True)}
+    one.originate(BLOCK, OTHER_BLOCK)
+    network.settle()
+    one.change(other, **restart)
+    other.change(one, **restart)
+    one.held = {IPV4: {BLOCK_NLRI}}  # So that End-of-RIB waits.
+    network.run_for(2)
+    assert one.peer(other).state == "Established"
+    assert not other.peer(one).end_of_rib_received
+    one.sent.clear()
+    ask(network, one, other)
+    ask(network, other, one, subtype=1)
+    network.settle()
+    assert list(other.rib_in(one)) == [OTHER_BLOCK]
+    assert marks(one, other) == [None]
+    assert other.peer(one).prefixes_stale == 0
