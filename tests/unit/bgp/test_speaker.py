@@ -890,8 +890,9 @@ def test_no_marks_before_the_end_of_the_first_table() -> None:
     assert not other.peer(one).end_of_rib_received
     one.sent.clear()
     ask(network, one, other)
-    ask(network, other, one, subtype=1)
     network.settle()
     assert list(other.rib_in(one)) == [OTHER_BLOCK]
     assert marks(one, other) == [None]
+    ask(network, other, one, subtype=1)
+    network.settle()
     assert other.peer(one).prefixes_stale == 0
