@@ -317,4 +317,6 @@ class Connection:
 
     def _restart_keepalive(self, now: int) -> None:
         if self.negotiated.keepalive_ns:
-            self._keepalive_at = now + jittered(self.negotiated.keepalive_ns, self._jitter)
+            # RFC 4271 §4.4: never more than one a second, which matters with a hold time of 3 s.
+            wait_ns = max(SECOND_NS, jittered(self.negotiated.keepalive_ns, self._jitter))
+            self._keepalive_at = now + wait_ns
