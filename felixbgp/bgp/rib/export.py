@@ -78,7 +78,7 @@ class Export:
 
     def __init__(self, source: PeerId | None, attributes: PathAttributes | None, *, via_us: bool) -> None:
         self.source = source
-        """The peer it was learned from, which is never told of it again; None for a route of our own."""
+        """The peer it was learned from or, being our own, leads to, which is never told of it; or None."""
         self.attributes = attributes
         self.via_us = via_us
         """Whether the receiver will send its traffic here, so that our kernel must be ready for it."""
@@ -113,8 +113,13 @@ def export(view: ExportView, path: Path) -> Export | None:
         exported = replace(attributes, next_hop=next_hop, local_pref=_local_pref(attributes))
         if _learned_over_ibgp(path):
             exported = _reflected(exported, path, view.cluster_id)
-    source = None if path.peer is None else path.peer.peer
-    return Export(source, exported, via_us=next_hop == view.local_address)
+    via_us = next_hop == view.local_address
+    if path.peer is not None:
+        source: PeerId | None = path.peer.peer
+    else:
+        # RFC 4271 §5.1.3: a route of our own is not told to a peer whose address is its next hop.
+        source = None if via_us else PeerId(Address(next_hop))
+    return Export(source, exported, via_us=via_us)
 
 
 def may_advertise(view: ExportView, path: Path) -> bool:
