@@ -5,12 +5,13 @@ from enum import Enum
 
 from tests.interop.daemons.base import Daemon
 from tests.interop.daemons.bird import Bird
+from tests.interop.daemons.exabgp import ExaBgp
 from tests.interop.daemons.frr import Frr
 from tests.interop.daemons.gobgp import GoBgp
 from tests.interop.daemons.openbgpd import OpenBgpd
 from tests.interop.plan import VARIANTS, Feature, Variant
 
-DAEMONS: tuple[type[Daemon], ...] = (Bird, Frr, GoBgp, OpenBgpd)
+DAEMONS: tuple[type[Daemon], ...] = (Bird, Frr, GoBgp, ExaBgp, OpenBgpd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Verdict(Enum):
     """How a cell ended; one that ended otherwise is a failed test."""
 
     WORKS = "works"
+    PARTLY = "in part"
+    """The daemon has half of it."""
     CANNOT = "cannot"
     """The daemon has not got it."""
     NOT_YET = "not yet"

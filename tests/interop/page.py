@@ -12,6 +12,7 @@ Written by `make interop`: every cell is a test against the real daemon, of the 
 network namespaces. Rows are daemons, kinds of session and families; columns are features.
 
 * **works**: seen from both sides; what exactly stands below the table.
+* **in part**: the daemon has half of it, which works; what is missing stands below.
 * **cannot**: the daemon has not got it; its own words or documentation stand below.
 * **not yet**: our speaker has not got it.
 * **n/a**: there is no such thing in that kind of session.
@@ -48,6 +49,8 @@ def _table(findings: Mapping[Cell, Finding]) -> Iterator[str]:
 def _details(findings: Mapping[Cell, Finding]) -> Iterator[str]:
     for daemon in DAEMONS:
         yield f"## {daemon.name}\n"
+        if daemon.note:
+            yield daemon.note
         for feature in Feature:
             texts: dict[Finding, list[str]] = {}
             for variant in VARIANTS:

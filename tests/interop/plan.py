@@ -63,6 +63,8 @@ class Role(Enum):
     TTL_ACCEPT = "ttlaccept"
     TTL_FAR = "ttlfar"
     """We dial with a TTL of 1, as a router too far away would look."""
+    TTL_FAR_ACCEPT = "ttlfaraccept"
+    """The same, when they dial."""
     CLIENT_A = "clienta"
     CLIENT_B = "clientb"
     """Two that announce one prefix; within the AS the daemon is their reflector."""
@@ -72,7 +74,7 @@ class Role(Enum):
     """Is killed, and sees its peer killed; in namespaces of its own."""
 
 
-WE_ONLY_ACCEPT = (Role.MD5_ACCEPT, Role.TTL_ACCEPT)
+WE_ONLY_ACCEPT = (Role.MD5_ACCEPT, Role.TTL_ACCEPT, Role.TTL_FAR_ACCEPT)
 THEY_ONLY_ACCEPT = (Role.MD5_DIAL, Role.TTL_DIAL, Role.TTL_FAR)
 
 
@@ -142,7 +144,12 @@ class Neighbour:
     @property
     def has_ttl_security(self) -> bool:
         """Whether the daemon wants a TTL of 255 (RFC 5082)."""
-        return self.role in (Role.TTL_DIAL, Role.TTL_ACCEPT, Role.TTL_FAR)
+        return self.role in (Role.TTL_DIAL, Role.TTL_ACCEPT, Role.TTL_FAR, Role.TTL_FAR_ACCEPT)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether we send with a TTL of 1."""
+        return self.role in (Role.TTL_FAR, Role.TTL_FAR_ACCEPT)
 
     @property
     def is_reflector_client(self) -> bool:
@@ -186,16 +193,19 @@ def numbered_prefix(family: Family, kind: int, number: int) -> Prefix:
 
 THEIR_PLAIN = 0
 THEIR_COLOURED = 1
+THEIR_LARGE = 2
 
 
 def their_prefix(family: Family, number: int = THEIR_PLAIN) -> Prefix:
-    """What the daemon originates: one plain prefix, and one with communities."""
+    """What the daemon originates: one plain prefix, one with communities, and (ExaBGP) one with very many."""
     return numbered_prefix(family, 89, number)
 
 
 THEIR_COMMUNITY = (65000, 77)
 THEIR_LARGE_COMMUNITY = (65000, 7, 4_000_000_000)
 THEIR_ROUTE_TARGET = (65000, 9)
+LARGE_COUNT = 500
+"""Large communities of 12 octets each: 6000 octets, more than a message of RFC 4271 holds."""
 
 
 def cable(them: str, us: str, count: int) -> Iterator[tuple[str, list[str]]]:

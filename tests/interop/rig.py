@@ -18,6 +18,7 @@ from felixbgp.net import IPV4, Address, Prefix
 from tests.interop.daemons.base import Daemon, Route
 from tests.interop.felix import Felix, Ours, Value
 from tests.interop.plan import (
+    LARGE_COUNT,
     THEIR_AS,
     WRONG_PASSWORD,
     Neighbour,
@@ -38,8 +39,6 @@ SECONDS_MAX = 45.0
 SOURCE_COMMUNITIES = ((64999, 1), (64999, 65535))
 SOURCE_LARGE_COMMUNITIES = ((64999, 1, 2), (4_200_000_000, 0, 4_294_967_295))
 SOURCE_ROUTE_TARGETS = ((64999, 3),)
-LARGE_COUNT = 500
-"""Large communities of 12 octets each: 6000 octets, more than a message of RFC 4271 holds."""
 _numbers = itertools.count(1)
 
 
@@ -131,11 +130,10 @@ def start_daemon(daemon: Daemon) -> None:
 
 def peer_config(neighbour: Neighbour) -> PeerConfig:
     """The daemon as our speaker is told of it, at first: with a wrong key where there is one."""
-    far = neighbour.role is Role.TTL_FAR
-    guarded = neighbour.has_ttl_security and not far
+    guarded = neighbour.has_ttl_security and not neighbour.is_far
     options = TransportOptions(
         local_address=neighbour.address,
-        ttl=1 if far else 255 if guarded else None,
+        ttl=1 if neighbour.is_far else 255 if guarded else None,
         min_ttl=255 if guarded else None,
         password=None if neighbour.password is None else WRONG_PASSWORD,
     )

@@ -81,8 +81,12 @@ class Daemon(ABC):
     name: ClassVar[str]
     package: ClassVar[str]
     limits: ClassVar[Mapping[Feature, Limit]] = {}
-    reflector_limit: ClassVar[Limit | None] = None
-    """Why it is a reflector's client only."""
+    relays: ClassVar[bool] = True
+    """Whether it tells one neighbour what it heard from another."""
+    partial: ClassVar[Mapping[Feature, Limit]] = {}
+    """Features of which it has one half, and why not the other."""
+    note: ClassVar[str] = ""
+    """What else there is to know of it."""
 
     @abstractmethod
     def version(self) -> str:
