@@ -7,9 +7,10 @@ from felixbgp.bgp.wire.messages import Segment, SegmentType
 from felixbgp.bgp.wire.open import AS_TRANS, AS_TWO_OCTETS_MAX
 
 _SEGMENT_ASNS_MAX: Final = 255
-_PATH_ASNS_MAX: Final = 1000
-"""No path of the Internet comes near, and with these many the path of a route still fits a message of 4096
-octets, so that what is accepted in an extended message can be told to every peer."""
+_PATH_OCTETS_MAX: Final = 4016
+"""As we write it to a new speaker, so 1000 AS numbers; no path of the Internet comes near. A message of 4096
+octets has room for these beside ORIGIN, an IPv6 route and our AS in front, so that what is accepted from an
+old speaker, or in an extended message, can be told to every peer."""
 _CONFEDERATION: Final = (SegmentType.AS_CONFED_SEQUENCE, SegmentType.AS_CONFED_SET)
 
 Path = tuple[Segment, ...]
@@ -39,7 +40,7 @@ def without_confederations(path: Path) -> Path:
 
 def _decode_segments(value: bytes, four_octets: bool, highest_type: int) -> Path:
     segments: list[Segment] = []
-    position, size, numbers = 0, len(value), 0
+    position, size, octets = 0, len(value), 0
     width, letter = (4, "I") if four_octets else (2, "H")
     while position < size:
         kind = value[position]
@@ -49,15 +50,20 @@ def _decode_segments(value: bytes, four_octets: bool, highest_type: int) -> Path
         end = position + 2 + count * width
         if count == 0 or end > size:
             raise AsPathError(f"a segment of {count} AS numbers is empty or does not fit the attribute")
-        numbers += count
-        if numbers > _PATH_ASNS_MAX:
-            raise AsPathError(f"it has more than {_PATH_ASNS_MAX} AS numbers")
+        octets += _octets(count)
+        if octets > _PATH_OCTETS_MAX:
+            raise AsPathError(f"it would take more than {_PATH_OCTETS_MAX} octets to pass it on")
         asns = unpack_from(f">{count}{letter}", value, position + 2)
         if 0 in asns:
             raise AsPathError("AS number 0 is reserved")
         segments.append(Segment(kind, asns))
         position = end
     return tuple(segments)
+
+
+def _octets(count: int) -> int:
+    """How many octets a segment of `count` AS numbers takes, four for each."""
+    return 2 + 4 * count
 
 
 def path_length(path: Path) -> int:
@@ -72,7 +78,8 @@ def merge_as4_path(as_path: Path, as4_path: Path) -> Path:
     """The path that an AS_PATH of two octets per AS number and an AS4_PATH tell (RFC 6793 §4.2.3).
 
     The leading part of `as_path` is put before `as4_path` until the lengths agree; an AS4_PATH that is
-    longer, or empty, is not believed.
+    longer, or empty, is not believed; neither is one that makes a path too long to be passed on, as one of
+    large sets does.
     """
     surplus = path_length(as_path) - path_length(as4_path)
     if surplus < 0 or not as4_path:
@@ -87,7 +94,9 @@ def merge_as4_path(as_path: Path, as4_path: Path) -> Path:
         else:
             leading.append(Segment(segment.type, segment.asns[:surplus]))
             surplus -= len(segment.asns)
-    return _join(leading, as4_path)
+    joined = _join(leading, as4_path)
+    octets = sum(_octets(len(segment.asns)) for segment in joined)
+    return joined if octets <= _PATH_OCTETS_MAX else as_path
 
 
 def _join(leading: list[Segment], as4_path: Path) -> Path:

@@ -85,9 +85,19 @@ def test_a_path_of_more_numbers_than_a_message_could_pass_on_is_refused(four_oct
     longest = (sequence(*range(1, 1001)),)
     octets = encode_as_path(longest, four_octets=four_octets)
     assert path_length(decode_as_path(octets, four_octets=four_octets)) == 1000
-    one_more = encode_as_path((*longest, as_set(1)), four_octets=four_octets)
-    with pytest.raises(AsPathError, match="more than 1000"):
+    one_more = encode_as_path((*longest, as_set(1, 2)), four_octets=four_octets)
+    with pytest.raises(AsPathError, match="more than 4016 octets"):
         decode_as_path(one_more, four_octets=four_octets)
+
+
+@pytest.mark.parametrize("four_octets", [False, True])
+def test_segments_count_too_for_what_a_message_could_pass_on(four_octets: bool) -> None:
+    """A thousand segments of one number each are within 4096 octets from an old speaker, and 6000 from us."""
+    octets = encode_as_path((sequence(1),) * 669, four_octets=four_octets)
+    assert path_length(decode_as_path(octets, four_octets=four_octets)) == 669
+    octets = encode_as_path((sequence(1),) * 670, four_octets=four_octets)
+    with pytest.raises(AsPathError, match="more than 4016 octets"):
+        decode_as_path(octets, four_octets=four_octets)
 
 
 @pytest.mark.parametrize(
@@ -153,3 +163,11 @@ def test_a_set_counts_one_and_confederations_none() -> None:
 def test_as4_path_replaces_the_tail(as_path: Path, as4_path: Path, merged: Path) -> None:
     """RFC 6793 §4.2.3."""
     assert merge_as4_path(as_path, as4_path) == merged
+
+
+def test_an_as4_path_of_large_sets_does_not_make_a_path_too_long_to_be_passed_on() -> None:
+    """Each counts one, so that it leaves nearly all of the AS_PATH in front of it."""
+    as_path = (sequence(*[23456] * 255),) * 3 + (sequence(*[23456] * 235),)
+    large = as_set(*range(70000, 70255))
+    assert merge_as4_path(as_path, (large,) * 3) == as_path
+    assert merge_as4_path(as_path[:2], (large,)) == (as_path[0], sequence(*[23456] * 254), large)

@@ -214,7 +214,13 @@ def test_an_as_path_beyond_every_limit_condemns_its_routes() -> None:
     segment = b"\x02\xc8" + b"\0\0\0\1" * 200
     path = b"\x50\x02" + (5 * len(segment)).to_bytes(2, "big") + 5 * segment
     assert decode(path).fault is None
-    path = b"\x50\x02" + (5 * len(segment) + 6).to_bytes(2, "big") + 5 * segment + b"\x01\x01\0\0\0\1"
+    path = (
+        b"\x50\x02"
+        + (5 * len(segment) + 10).to_bytes(2, "big")
+        + 5 * segment
+        + b"\x01\x02"
+        + bytes((0, 0, 0, 1)) * 2
+    )
     found = decode(path)
     assert found.fault is not None
     assert found.fault.subcode == 11
