@@ -89,6 +89,8 @@ class Rig:
         self.connections: dict[int, Framer] = {}
         self.last: dict[int, MessageType] = {}
         """By connection, the type of the last message we sent."""
+        self.lost: set[int] = set()
+        """Connections that ended, which the speaker has not heard of."""
         self.accepted = 0
         self.speaker.configure(SPEAKER, {one.peer: one for one in (config, LISTENER_CONFIG)}, self.now)
         self.speaker.originate(IPV4, OWN, LocalRoute(RouteSource.AGGREGATE))
@@ -122,6 +124,7 @@ class Rig:
 
     def close(self, number: int) -> None:
         if self.connections.pop(number, None) is not None:
+            self.lost.add(number)
             self.speaker.feed(TcpClosed(number, ""), self.now)
 
     def others(self) -> list[int]:
@@ -150,8 +153,10 @@ class Rig:
         effects += speaker.withdrawals(self.now, 100)
         effects += speaker.announcements(self.now, 100, {})
         speaker.take_facts()
+        lost, self.lost = self.lost, set()
         for effect in effects:
-            self.carry_out(effect)
+            if effect.connection not in lost:
+                self.carry_out(effect)
 
     def carry_out(self, effect: TransportEffect) -> None:
         match effect:

@@ -340,6 +340,7 @@ def _check_attributes(family: Family, attributes: PathAttributes, session: Negot
         assert (family, len(attributes.next_hop)) == (IPV4, 16)
         assert IPV4 in session.extended_next_hop
     assert any(attributes.next_hop)
+    assert sum(2 + 4 * len(one.asns) for one in attributes.as_path) <= 4016
     for segment in attributes.as_path:
         assert segment.type in (1, 2)
         assert 1 <= len(segment.asns) <= 255
