@@ -1,5 +1,6 @@
 """Open a byte stream to an endpoint: TCP with a user timeout, and TLS where the endpoint wants it."""
 
+import os
 import socket
 import ssl
 
@@ -90,6 +91,9 @@ def plain_reason(error: BaseException) -> str:
     if isinstance(error, ExceptionGroup):
         # open_tcp_stream tries every address of a name and reports all of their failures.
         return "; ".join(dict.fromkeys(plain_reason(each) for each in error.exceptions))
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError | socket.gaierror) and error.errno:
+        # Without what Python puts around the system's words.
+        return os.strerror(error.errno)
     text = str(error) or type(error).__name__
     for mark, plain in _PLAIN_TEXTS:
         if mark.lower() in text.lower():
