@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 HIGHEST := .ci/constraints-highest.txt
+SECONDS ?= 10
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd tshark iproute2 iputils-ping openssl
 
-.PHONY: demo check format test test-root test-interop interop test-pins debian bench proto clean help
+.PHONY: demo check format test test-root test-interop interop test-pins debian bench fuzz proto clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,12 +48,15 @@ debian: ## Debian packages of the tests, when root and apt-get are there
 bench: $(VENV)/.installed ## measurements, as ratios to a peer in the same run
 	$(BIN)/python -m bench
 
+fuzz: $(VENV)/.installed-fuzz ## look for octets that break the wire layer or a session; SECONDS=10 per target
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
 proto: ## regenerate felixbgp/_pb from protos/
 	$(PYTHON) protos/generate.py
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf build dist *.egg-info .coverage
+	rm -rf .fuzz build dist *.egg-info .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -65,4 +69,8 @@ $(VENV)/.installed: pyproject.toml $(HIGHEST) | $(BIN)/python
 
 $(VENV)/.installed-demo: pyproject.toml $(HIGHEST) | $(BIN)/python
 	$(PIP) -c $(HIGHEST) -e .[lab]
+	@touch $@
+
+$(VENV)/.installed-fuzz: $(VENV)/.installed
+	$(PIP) -c $(HIGHEST) --group fuzz
 	@touch $@

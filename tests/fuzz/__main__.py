@@ -1,8 +1,10 @@
 """Look for octets that break a target: python -m tests.fuzz [TARGET …] [--seconds N] [--jobs N]."""
 
 import argparse
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import atheris
@@ -20,7 +22,7 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; all if none")
     parser.add_argument("--seconds", type=int, default=10, help="for each target (%(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="processes for each target (%(default)s)")
-    parser.add_argument("--merge", action="store_true", help="keep in the corpus what reaches more code")
+    parser.add_argument("--merge", action="store_true", help="only bring what was found into the corpus")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments, options = parser.parse_known_args()
     unknown = set(arguments.targets) - set(TARGETS)
@@ -28,46 +30,57 @@ def main() -> int:
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     if arguments.worker:
         fuzz(arguments.targets[0], options)
-    codes = [
-        one
-        for target in arguments.targets or TARGETS
-        for one in run(target, arguments.seconds, arguments.jobs, merge=arguments.merge)
-    ]
-    return 1 if any(codes) else 0
+    if options:
+        parser.error(f"no such option: {options[0]}")
+    action = merge if arguments.merge else partial(run, seconds=arguments.seconds, jobs=arguments.jobs)
+    results = [action(target) for target in arguments.targets or TARGETS]
+    return 0 if all(results) else 1
 
 
 def fuzz(target: str, options: list[str]) -> None:
     """Hand over to libFuzzer, which ends the process."""
     # To merge, libFuzzer starts its first argument again, by the shell.
-    command = f"{sys.executable} -m tests.fuzz --worker {target}"
+    command = " ".join(worker(target))
     atheris.Setup([command, f"-max_len={OCTETS_MAX[target]}", *options], TARGETS[target])
     atheris.Fuzz()
 
 
-def run(target: str, seconds: int, jobs: int, *, merge: bool) -> list[int]:
-    """Start the processes of a target and wait for them; they share what they find."""
+def run(target: str, seconds: int, jobs: int) -> bool:
+    """Look for so long, in several processes that share what they find; says whether all went well."""
+    found, kept = folders(target)
+    options = [f"-max_total_time={seconds}", "-timeout=10", "-reload=1", f"-artifact_prefix={WORK}/{target}-"]
+    command = [*worker(target), *options, str(found), str(kept)]
+    processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(jobs)]
+    codes = [process.wait() for process in processes]
+    return not any(codes)
+
+
+def merge(target: str) -> bool:
+    """Make the corpus as few and short octets as reach all that it and what was found reach."""
+    found, kept = folders(target)
+    minimised = WORK / f"{target}.minimised"
+    minimised.mkdir()
+    command = [*worker(target), "-set_cover_merge=1", str(minimised), str(kept), str(found)]
+    merged = subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    if merged:
+        for old in kept.iterdir():
+            old.unlink()
+        for new in minimised.iterdir():
+            new.rename(kept / new.name)
+    shutil.rmtree(minimised)
+    return merged
+
+
+def folders(target: str) -> tuple[Path, Path]:
+    """What was found, and the corpus."""
     found, kept = WORK / target, CORPUS / target
     for folder in (found, kept):
         folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "tests.fuzz", "--worker", target]
-    options = [f"-max_total_time={seconds}", "-timeout=10", "-print_final_stats=1", "-reload=1"]
-    options += [f"-artifact_prefix={WORK}/{target}-", str(found), str(kept)]
-    workers = [subprocess.Popen([*command, *options], cwd=ROOT) for _ in range(jobs)]
-    codes = [worker.wait() for worker in workers]
-    if merge:
-        minimised = WORK / f"{target}.minimised"
-        minimised.mkdir()
-        merged = subprocess.run(
-            [*command, "-merge=1", str(minimised), str(kept), str(found)], cwd=ROOT, check=False
-        )
-        codes.append(merged.returncode)
-        if not merged.returncode:
-            for old in kept.iterdir():
-                old.unlink()
-            for new in minimised.iterdir():
-                new.rename(kept / new.name)
-        minimised.rmdir()
-    return codes
+    return found, kept
+
+
+def worker(target: str) -> list[str]:
+    return [sys.executable, "-m", "tests.fuzz", "--worker", target]
 
 
 if __name__ == "__main__":
