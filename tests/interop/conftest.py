@@ -73,7 +73,7 @@ def _find(rig: Future[Rig], cell: Cell) -> Finding:
 @pytest.fixture(scope="session")
 def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
     """All cells of the selected tests."""
-    wanted = [item.callspec.params["cell"] for item in request.session.items if hasattr(item, "callspec")]
+    wanted = [item.callspec.params.get("cell") for item in request.session.items if hasattr(item, "callspec")]
     cells = [cell for cell in CELLS if cell in wanted]
     with ExitStack() as stack:
         measured = Matrix(cells, tmp_path_factory.mktemp("interop"), stack)

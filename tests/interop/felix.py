@@ -38,7 +38,14 @@ Value = TypeVar("Value")
 class Felix:
     """One speaker: what it should do, and what it sees. Methods are for the thread it runs in."""
 
-    def __init__(self, config: SpeakerConfig, address: Address, originated: Iterable[Prefix]) -> None:
+    def __init__(
+        self,
+        config: SpeakerConfig,
+        address: Address,
+        originated: Iterable[Prefix],
+        kernel: Kernel | None = None,
+    ) -> None:
+        """`kernel` is that of a former life, if there was one."""
         self.name = f"felix-{config.bgp_identifier}"
         self.facts: list[BgpFact] = []
         self.listening = trio.Event()
@@ -50,16 +57,12 @@ class Felix:
         jitter = random.Random(self.name).random  # noqa: S311 - jitter is no secret
         self._agent = Agent(AgentConfig(node=self.name), jitter)
         self._driver = Driver(self._agent)
-        self._kernel = Kernel(ROUTE_PROTOCOL, ROUTE_METRIC, EVERYWHERE)
+        self.kernel = kernel or Kernel(ROUTE_PROTOCOL, ROUTE_METRIC, EVERYWHERE)
+        self._driver.deliver(self.kernel.snapshots())
 
     def configure(self, *peers: PeerConfig) -> None:
         """Have exactly these peers."""
         self._peers = {peer.peer: peer for peer in peers}
-        self._follow()
-
-    def originate(self, *prefixes: Prefix) -> None:
-        """Announce exactly these prefixes as our own."""
-        self._originated = prefixes
         self._follow()
 
     async def run(self) -> None:
@@ -67,7 +70,6 @@ class Felix:
         with self._scope:
             async with trio.open_nursery() as nursery:
                 tcp = Tcp(nursery, self._driver.deliver, self._driver.wait_room)
-                self._driver.deliver(self._kernel.snapshots())
                 await self._driver.run(lambda effect: self._perform(tcp, effect))
 
     def kill(self) -> None:
@@ -114,7 +116,7 @@ class Felix:
 
     def _perform(self, tcp: Tcp, effect: Effect) -> None:
         if isinstance(effect, ReplaceRoutes | DeleteRoutes):
-            self._driver.deliver(self._kernel.apply(effect))
+            self._driver.deliver(self.kernel.apply(effect))
         elif isinstance(effect, Listen):
             tcp.listen(effect)
             self.listening.set()

@@ -117,6 +117,11 @@ class Neighbour:
         return numbered_prefix(self.family, 88, self.number)
 
     @property
+    def former_prefix(self) -> Prefix:
+        """What it originates no more after a restart."""
+        return numbered_prefix(self.family, 93, self.number)
+
+    @property
     def source_prefix(self) -> Prefix:
         """What the source behind it announces, with communities."""
         return numbered_prefix(self.family, 90, self.number)
@@ -204,6 +209,8 @@ def their_prefix(family: Family, number: int = THEIR_PLAIN) -> Prefix:
 THEIR_COMMUNITY = (65000, 77)
 THEIR_LARGE_COMMUNITY = (65000, 7, 4_000_000_000)
 THEIR_ROUTE_TARGET = (65000, 9)
+RESTART_SECONDS = 60
+"""How long each side asks the other to keep its routes; far longer than a restart takes."""
 LARGE_COUNT = 500
 """Large communities of 12 octets each: 6000 octets, more than a message of RFC 4271 holds."""
 

@@ -2,23 +2,27 @@
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.config import GracefulRestart, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.bgp.wire.messages import Origin, PathAttributes
 from felixbgp.lab import netns
 from felixbgp.lab.topology import QUIET
 from felixbgp.lab.waiting import NotInTimeError, wait_until
 from felixbgp.net import IPV4, Address, Prefix
+from felixbgp.sim.kernel import Kernel
 from tests.interop.daemons.base import Daemon, Route
 from tests.interop.felix import Felix, Ours, Value
 from tests.interop.plan import (
     LARGE_COUNT,
+    RESTART_SECONDS,
     THEIR_AS,
     WRONG_PASSWORD,
     Neighbour,
@@ -50,6 +54,18 @@ class Rig:
     ours: Ours
     felixes: dict[Neighbour, Felix]
     sources: dict[Neighbour, tuple[Source, ...]]
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _shared: Future[str] = field(default_factory=Future)
+
+    def together(self, work: Callable[["Rig"], str]) -> str:
+        """Do for all variants at once what cannot be done for one alone; every caller gets the same."""
+        with self._lock:
+            if not self._shared.done():
+                try:
+                    self._shared.set_result(work(self))
+                except BaseException as error:  # noqa: BLE001 - raised again below, for each caller
+                    self._shared.set_exception(error)
+        return self._shared.result()
 
     def neighbour(self, role: Role, variant: Variant) -> Neighbour:
         """One of the sessions."""
@@ -149,6 +165,9 @@ def peer_config(neighbour: Neighbour) -> PeerConfig:
     )
     if neighbour.role is Role.COLLECTOR:
         return replace(config, add_path_receive=True, add_path_send=True)
+    if neighbour.role is Role.RESTARTING:
+        wanted = GracefulRestart(restart_time_s=RESTART_SECONDS, forwarding_preserved=True)
+        return replace(config, graceful_restart=wanted)
     return config
 
 
@@ -172,13 +191,23 @@ async def _run_source(source: Source, felix: Felix, speaker: Address) -> None:
     await source.run(speaker)
 
 
-def make_felix(neighbour: Neighbour, sources: Iterable[Source] = ()) -> Felix:
+def restart(rig: Rig, neighbour: Neighbour) -> None:
+    """Start our speaker again after `kill`, with the kernel it left and one prefix less."""
+    former = rig.felixes[neighbour]
+    make = partial(make_felix, neighbour, kernel=former.kernel)
+    rig.felixes[neighbour] = felix = rig.ours.call(make)
+    rig.ours.start(felix.run)
+
+
+def make_felix(neighbour: Neighbour, sources: Iterable[Source] = (), kernel: Kernel | None = None) -> Felix:
     """Our speaker for one session, not yet running; to be called in the thread of `Ours`."""
     speaker = SpeakerConfig(bgp_identifier=neighbour.identifier, local_as=neighbour.asn)
     originated = [neighbour.prefix]
+    if neighbour.role is Role.RESTARTING and kernel is None:
+        originated.append(neighbour.former_prefix)
     if neighbour.role in (Role.CLIENT_A, Role.CLIENT_B):
         originated.append(neighbour.shared_prefix)
-    felix = Felix(speaker, neighbour.address, originated)
+    felix = Felix(speaker, neighbour.address, originated, kernel)
     felix.configure(peer_config(neighbour), *(_source_config(neighbour, source) for source in sources))
     return felix
 

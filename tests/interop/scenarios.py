@@ -7,6 +7,7 @@ from operator import methodcaller
 
 from felixbgp.bgp.wire.capabilities import CapabilityCode
 from felixbgp.bgp.wire.messages import PathAttributes, SegmentType
+from felixbgp.lab.waiting import wait_until
 from felixbgp.net import IPV4, Address, Prefix
 from tests.interop import rig as rigs
 from tests.interop.daemons.base import Route, output_in, program
@@ -20,6 +21,7 @@ from tests.interop.plan import (
     THEIR_IDENTIFIER,
     THEIR_LARGE,
     THEIR_LARGE_COMMUNITY,
+    THEIR_PLAIN,
     THEIR_ROUTE_TARGET,
     Feature,
     Neighbour,
@@ -32,9 +34,6 @@ from tests.interop.rig import Rig
 
 Scenario = Callable[[Rig, Variant], str]
 
-UNFINISHED = {Feature.RESTART: "routes are not kept for a peer that restarts"}
-"""Columns that wait for our speaker."""
-
 
 def find(rig: Rig, variant: Variant, feature: Feature) -> Finding:
     """Look at one cell; an exception means that what should be there is not."""
@@ -44,8 +43,6 @@ def find(rig: Rig, variant: Variant, feature: Feature) -> Finding:
         return Finding(Verdict.CANNOT, f"{limit.reason} ({limit.proof}); {seen}")
     if feature is Feature.REFLECTOR and variant.external:
         return Finding(Verdict.NOT_APPLICABLE, "reflection is between internal peers (RFC 4456)")
-    if feature in UNFINISHED:
-        return Finding(Verdict.NOT_YET, UNFINISHED[feature])
     text = SCENARIOS[feature](rig, variant)
     half = rig.daemon.partial.get(feature)
     if half is not None and variant in half.variants:
@@ -192,9 +189,61 @@ def extended(rig: Rig, variant: Variant) -> str:
     return "a route whose attributes alone have over 6000 octets passes, both ways"
 
 
-def restart(rig: Rig, variant: Variant) -> str:
-    """Graceful restart of either side."""
-    raise NotImplementedError(f"{rig.daemon.name}, {variant}: no scenario for graceful restart")
+def restart(rig: Rig, _: Variant) -> str:
+    """Graceful restart of our side, then of theirs, in all sessions at once."""
+    return rig.together(_restart_both)
+
+
+def _restart_both(rig: Rig) -> str:
+    for neighbour in rig.daemon.neighbours:
+        await_routes(rig, neighbour)
+        await_route(rig, neighbour, neighbour.former_prefix)
+        our_route(rig, neighbour, THEIR_COLOURED)
+    seen = []
+    if rig.daemon.keeps_routes:
+        _restart_ours(rig)
+        seen.append("when we are killed, it keeps our routes until our End-of-RIB")
+    _restart_theirs(rig)
+    if rig.daemon.has_routes_kept:
+        seen.append("when it is killed, we keep its routes until its End-of-RIB")
+    else:
+        seen.append("when it is killed, we drop its routes at once, since it does not ask for more")
+    return "; ".join(seen)
+
+
+def _restart_ours(rig: Rig) -> None:
+    for neighbour in rig.daemon.neighbours:
+        rig.look(neighbour, methodcaller("kill"))
+    for neighbour in rig.daemon.neighbours:
+        await_down(rig, neighbour)
+        their_route(rig, neighbour, neighbour.prefix)
+        their_route(rig, neighbour, neighbour.former_prefix)
+    for neighbour in rig.daemon.neighbours:
+        rigs.restart(rig, neighbour)
+    for neighbour in rig.daemon.neighbours:
+        await_routes(rig, neighbour)
+        await_no_route(rig, neighbour, neighbour.former_prefix)
+        assert not their_route(rig, neighbour, neighbour.prefix).stale
+
+
+def _restart_theirs(rig: Rig) -> None:
+    daemon = rig.daemon
+    daemon.kill()
+    for neighbour in daemon.neighbours:
+        await_their_end(rig, neighbour)
+        for number in (THEIR_PLAIN, THEIR_COLOURED):
+            if daemon.has_routes_kept:
+                assert is_selected(rig, neighbour, number)
+            else:
+                await_unselected(rig, neighbour, number)
+    daemon.is_back = True
+    daemon.write_configuration()
+    rigs.start_daemon(daemon)
+    for neighbour in daemon.neighbours:
+        await_routes(rig, neighbour)
+        await_unselected(rig, neighbour, THEIR_COLOURED)
+        assert is_selected(rig, neighbour, THEIR_PLAIN)
+        assert stale_count(rig, neighbour) == 0
 
 
 SCENARIOS: dict[Feature, Scenario] = {
@@ -291,6 +340,51 @@ def our_route(rig: Rig, neighbour: Neighbour, number: int = 0) -> PathAttributes
     attributes = rig.received(neighbour, wanted)
     assert attributes is not None, wanted
     return attributes
+
+
+def await_no_route(rig: Rig, neighbour: Neighbour, prefix: Prefix) -> None:
+    """Until the daemon has our route no more."""
+    rig.wait(lambda: rig.route_of(neighbour, prefix) is None, f"our route {prefix} is gone there", neighbour)
+
+
+def await_down(rig: Rig, neighbour: Neighbour) -> None:
+    """Until the daemon sees that our speaker is gone."""
+    wait_until(
+        lambda: not rig.daemon.sessions()[neighbour.address].established,
+        f"{rig.daemon.name} sees {neighbour.name} gone",
+        rigs.SECONDS_MAX,
+    )
+
+
+def await_their_end(rig: Rig, neighbour: Neighbour) -> None:
+    """Until our speaker sees that the daemon is gone."""
+    peer = their_address(neighbour.family)
+    wait_until(
+        lambda: rig.look(neighbour, lambda felix: felix.peer(peer).state) != "Established",
+        f"{neighbour.name} sees {rig.daemon.name} gone",
+        rigs.SECONDS_MAX,
+    )
+
+
+def await_unselected(rig: Rig, neighbour: Neighbour, number: int) -> None:
+    """Until we forward to a prefix of the daemon no more."""
+    wait_until(
+        lambda: not is_selected(rig, neighbour, number),
+        f"{neighbour.name} has let go of {their_prefix(neighbour.family, number)}",
+        rigs.SECONDS_MAX,
+    )
+
+
+def is_selected(rig: Rig, neighbour: Neighbour, number: int) -> bool:
+    """Whether we would forward to a prefix of the daemon."""
+    prefix = their_prefix(neighbour.family, number)
+    return rig.look(neighbour, lambda felix: felix.selected(prefix)) is not None
+
+
+def stale_count(rig: Rig, neighbour: Neighbour) -> int:
+    """How many of the daemon's routes are left of a former session."""
+    peer = their_address(neighbour.family)
+    return rig.look(neighbour, lambda felix: felix.peer(peer).prefixes_stale)
 
 
 def as_numbers(attributes: PathAttributes) -> tuple[int, ...]:

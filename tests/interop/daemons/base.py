@@ -76,6 +76,8 @@ class Daemon(ABC):
     namespace: str
     folder: Path
     neighbours: tuple[Neighbour, ...]
+    is_back: bool = False
+    """Whether this is a restart: then it says so, and has no more of its own but one plain prefix."""
     _running: list[processes.Running] = field(default_factory=list)
 
     name: ClassVar[str]
@@ -85,6 +87,10 @@ class Daemon(ABC):
     """Whether it tells one neighbour what it heard from another."""
     partial: ClassVar[Mapping[Feature, Limit]] = {}
     """Features of which it has one half, and why not the other."""
+    keeps_routes: ClassVar[bool] = True
+    """Whether it keeps the routes of a neighbour that restarts (RFC 4724 §4.2)."""
+    has_routes_kept: ClassVar[bool] = True
+    """Whether it asks its neighbours to keep its own (RFC 4724 §4.1)."""
     note: ClassVar[str] = ""
     """What else there is to know of it."""
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from felixbgp.net import IPV4, IPV6, Address, Prefix
 from tests.interop.daemons.base import Daemon, NoAnswerError, Route, Session, numbers, program
 from tests.interop.plan import (
+    RESTART_SECONDS,
     THEIR_AS,
     THEIR_COLOURED,
     THEIR_COMMUNITY,
@@ -30,14 +31,18 @@ class Bird(Daemon):
         return self._ask("show status").split()[1]
 
     def write_configuration(self) -> None:
-        sections = [_general(), *map(_protocol, self.neighbours)]
+        sections = [_general(coloured=not self.is_back), *map(_protocol, self.neighbours)]
         (self.folder / "bird.conf").write_text("\n".join(sections))
 
     def commands(self) -> tuple[tuple[str, ...], ...]:
-        return ((program("bird"), "-f", "-c", str(self.folder / "bird.conf"), "-s", self._control),)
+        back = ("-R",) if self.is_back else ()
+        return ((program("bird"), "-f", *back, "-c", str(self.folder / "bird.conf"), "-s", self._control),)
 
     def is_ready(self) -> bool:
-        return (self.folder / "control").exists()
+        try:
+            return "Daemon is up" in self._ask("show status")
+        except NoAnswerError:
+            return False
 
     def sessions(self) -> dict[Address, Session]:
         names = {neighbour.name: neighbour.address for neighbour in self.neighbours}
@@ -68,8 +73,8 @@ class Bird(Daemon):
         return self.ask(program("birdc"), "-s", self._control, *command.split())
 
 
-def _general() -> str:
-    coloured = (
+def _general(*, coloured: bool) -> str:
+    communities = (
         f"bgp_community.add(({THEIR_COMMUNITY[0]}, {THEIR_COMMUNITY[1]})); "
         f"bgp_large_community.add(({', '.join(map(str, THEIR_LARGE_COMMUNITY))})); "
         f"bgp_ext_community.add((rt, {THEIR_ROUTE_TARGET[0]}, {THEIR_ROUTE_TARGET[1]}));"
@@ -79,7 +84,7 @@ def _general() -> str:
 protocol static own{version} {{
   ipv{version};
   route {their_prefix(family)} blackhole;
-  route {their_prefix(family, THEIR_COLOURED)} blackhole {{ {coloured} }};
+  {f"route {their_prefix(family, THEIR_COLOURED)} blackhole {{ {communities} }};" if coloured else ""}
 }}
 """
         for version, family in ((4, IPV4), (6, IPV6))
@@ -98,7 +103,7 @@ def _protocol(neighbour: Neighbour) -> str:
     if neighbour.is_reflector_client:
         options.append("rr client")
     if neighbour.role is Role.RESTARTING:
-        options += ["graceful restart on", "graceful restart time 30"]
+        options += ["graceful restart on", f"graceful restart time {RESTART_SECONDS}"]
     options.append("enable extended messages on")
     channel = ["import all", "export all"]
     if neighbour.role is Role.COLLECTOR:

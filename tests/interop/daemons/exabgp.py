@@ -12,6 +12,7 @@ from felixbgp.net import IPV4, IPV6, Address, Prefix
 from tests.interop.daemons.base import Daemon, Limit, Route, Session, numbers, output, program
 from tests.interop.plan import (
     LARGE_COUNT,
+    RESTART_SECONDS,
     THEIR_AS,
     THEIR_COLOURED,
     THEIR_COMMUNITY,
@@ -78,11 +79,15 @@ class ExaBgp(Daemon):
             "it checks nothing",
             "its sockets get IP_MINTTL only where Python has that name, and none but the listening ones",
         ),
+        Feature.RESTART: Limit(
+            "it has no tables to keep routes in", "exabgp.conf(5): it hands them to its API"
+        ),
         Feature.REFLECTOR: Limit(
             "it passes no routes on",
             "exabgp.conf(5): it announces what stands in `static` or what its API is told",
         ),
     }
+    keeps_routes: ClassVar[bool] = False
     note: ClassVar[str] = """\
 Sessions that either side could open are opened by us: where its connection and ours meet, it may forget
 the one that we keep, and never read from it.
@@ -93,11 +98,14 @@ the one that we keep, and never read from it.
 
     def write_configuration(self) -> None:
         commands, events, script = (self.folder / name for name in ("commands", "events", "api.sh"))
-        output(("mkfifo", str(commands)))
-        events.touch()
+        if not commands.exists():
+            output(("mkfifo", str(commands)))
+        events.write_text("")
         script.write_text(f"while :; do cat {commands}; done &\ncat >>{events}\n")
         head = f"process api {{\n  run /bin/sh {script};\n  encoder json;\n}}\n"
-        (self.folder / "exabgp.conf").write_text(head + "".join(map(_neighbour, self.neighbours)))
+        (self.folder / "exabgp.conf").write_text(
+            head + "".join(_neighbour(one, coloured=not self.is_back) for one in self.neighbours)
+        )
 
     def commands(self) -> tuple[tuple[str, ...], ...]:
         return ((program("exabgp"), str(self.folder / "exabgp.conf")),)
@@ -147,7 +155,7 @@ def _colons(values: tuple[int, ...]) -> str:
     return ":".join(map(str, values))
 
 
-def _neighbour(neighbour: Neighbour) -> str:
+def _neighbour(neighbour: Neighbour, *, coloured: bool) -> str:
     settings = [
         f"router-id {THEIR_IDENTIFIER}",
         f"local-address {their_address(neighbour.family)}",
@@ -166,22 +174,27 @@ def _neighbour(neighbour: Neighbour) -> str:
         capabilities.append("add-path send/receive")
         sections += f"  add-path {{\n    {family};\n  }}\n"
     if neighbour.role is Role.RESTARTING:
-        capabilities.append("graceful-restart 60")
+        capabilities.append(f"graceful-restart {RESTART_SECONDS}")
     sections += "  capability {\n" + "".join(f"    {one};\n" for one in capabilities) + "  }\n"
     sections += API
-    sections += "  static {\n" + "".join(f"    route {one};\n" for one in _routes(neighbour)) + "  }\n"
+    sections += (
+        "  static {\n"
+        + "".join(f"    route {one};\n" for one in _routes(neighbour, coloured=coloured))
+        + "  }\n"
+    )
     head = "".join(f"  {one};\n" for one in settings)
     return f"neighbor {neighbour.address} {{\n{head}{sections}}}\n"
 
 
-def _routes(neighbour: Neighbour) -> Iterator[str]:
+def _routes(neighbour: Neighbour, *, coloured: bool) -> Iterator[str]:
     family = neighbour.family
     yield f"{their_prefix(family)} next-hop self"
-    yield (
-        f"{their_prefix(family, THEIR_COLOURED)} next-hop self community [ {_colons(THEIR_COMMUNITY)} ] "
-        f"large-community [ {_colons(THEIR_LARGE_COMMUNITY)} ] "
-        f"extended-community [ target:{_colons(THEIR_ROUTE_TARGET)} ]"
-    )
+    if coloured:
+        yield (
+            f"{their_prefix(family, THEIR_COLOURED)} next-hop self community [ {_colons(THEIR_COMMUNITY)} ] "
+            f"large-community [ {_colons(THEIR_LARGE_COMMUNITY)} ] "
+            f"extended-community [ target:{_colons(THEIR_ROUTE_TARGET)} ]"
+        )
     if neighbour.role is Role.PLAIN:
         many = " ".join(f"{THEIR_AS}:4:{number}" for number in range(LARGE_COUNT))
         yield f"{their_prefix(family, THEIR_LARGE)} next-hop self large-community [ {many} ]"

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 from tests.interop.daemons.base import Daemon, NoAnswerError, Route, Session, numbers, program
 from tests.interop.plan import (
+    RESTART_SECONDS,
     THEIR_AS,
     THEIR_COLOURED,
     THEIR_COMMUNITY,
@@ -39,8 +40,8 @@ class Frr(Daemon):
             "no bgp network import-check",
             *_restarting(self.neighbours),
             *(line for neighbour in self.neighbours for line in _session(neighbour)),
-            *_family(IPV4, self.neighbours),
-            *_family(IPV6, self.neighbours),
+            *_family(IPV4, self.neighbours, coloured=not self.is_back),
+            *_family(IPV6, self.neighbours, coloured=not self.is_back),
             "exit",
             "route-map coloured permit 10",
             f"set community {_colons(THEIR_COMMUNITY)}",
@@ -94,7 +95,7 @@ def _colons(numbers: tuple[int, ...]) -> str:
 def _restarting(neighbours: tuple[Neighbour, ...]) -> list[str]:
     if all(neighbour.role is not Role.RESTARTING for neighbour in neighbours):
         return []
-    return ["bgp graceful-restart", "bgp graceful-restart restart-time 60"]
+    return ["bgp graceful-restart", f"bgp graceful-restart restart-time {RESTART_SECONDS}"]
 
 
 def _session(neighbour: Neighbour) -> list[str]:
@@ -108,10 +109,11 @@ def _session(neighbour: Neighbour) -> list[str]:
     return [f"neighbor {neighbour.address} {setting}" for setting in settings]
 
 
-def _family(family: Family, neighbours: tuple[Neighbour, ...]) -> list[str]:
+def _family(family: Family, neighbours: tuple[Neighbour, ...], *, coloured: bool) -> list[str]:
     lines = [f"address-family {_name(family)} unicast"]
     lines.append(f"network {their_prefix(family)}")
-    lines.append(f"network {their_prefix(family, THEIR_COLOURED)} route-map coloured")
+    if coloured:
+        lines.append(f"network {their_prefix(family, THEIR_COLOURED)} route-map coloured")
     for neighbour in neighbours:
         if neighbour.family == family:
             settings = ["activate"]

@@ -8,6 +8,7 @@ from felixbgp.bgp.wire.attributes import AttributeType
 from felixbgp.net import IPV4, IPV6, Address, Prefix
 from tests.interop.daemons.base import Daemon, Limit, NoAnswerError, Route, Session, numbers, output, program
 from tests.interop.plan import (
+    RESTART_SECONDS,
     THEIR_AS,
     THEIR_COLOURED,
     THEIR_COMMUNITY,
@@ -41,12 +42,15 @@ class GoBgp(Daemon):
         return output((program("gobgpd"), "--version")).split()[-1]
 
     def write_configuration(self) -> None:
+        # A killed one leaves it behind, and the next would end on it.
+        (self.folder / "socket").unlink(missing_ok=True)
         head = f'[global.config]\nas = {THEIR_AS}\nrouter-id = "{THEIR_IDENTIFIER}"\n'
         (self.folder / "gobgpd.toml").write_text(head + "".join(map(_neighbour, self.neighbours)))
 
     def commands(self) -> tuple[tuple[str, ...], ...]:
         files = ("-f", str(self.folder / "gobgpd.toml"), "--api-hosts", self._socket)
-        return ((program("gobgpd"), *files, "--log-plain", "--pprof-disable"),)
+        back = ("--graceful-restart",) if self.is_back else ()
+        return ((program("gobgpd"), *files, *back, "--log-plain", "--pprof-disable"),)
 
     def is_ready(self) -> bool:
         try:
@@ -63,7 +67,8 @@ class GoBgp(Daemon):
         for family in (IPV4, IPV6):
             add = ("global", "rib", "add", "-a", family.label)
             self._ask(*add, str(their_prefix(family)))
-            self._ask(*add, str(their_prefix(family, THEIR_COLOURED)), *coloured)
+            if not self.is_back:
+                self._ask(*add, str(their_prefix(family, THEIR_COLOURED)), *coloured)
 
     def sessions(self) -> dict[Address, Session]:
         return {
@@ -114,7 +119,7 @@ ttl-min = 255
     if neighbour.role is Role.COLLECTOR:
         sections += "[neighbors.add-paths.config]\nsend-max = 8\nreceive = true\n"
     if neighbour.role is Role.RESTARTING:
-        sections += "[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = 60\n"
+        sections += f"[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = {RESTART_SECONDS}\n"
     sections += f'[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = "{family}"\n'
     if neighbour.role is Role.RESTARTING:
         sections += "[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n"

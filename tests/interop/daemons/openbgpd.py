@@ -43,6 +43,14 @@ class OpenBgpd(Daemon):
         ),
     }
 
+    partial: ClassVar[Mapping[Feature, Limit]] = {
+        Feature.RESTART: Limit(
+            "it asks nobody to keep its routes",
+            "bgpd.conf(5), `announce restart`: only the End-of-RIB marker is supported and announced",
+        ),
+    }
+    has_routes_kept: ClassVar[bool] = False
+
     def version(self) -> str:
         return output((program("bgpd", SBIN), "-V")).split()[-1]
 
@@ -61,7 +69,8 @@ class OpenBgpd(Daemon):
         for family in (IPV4, IPV6):
             lines.append(f"listen on {their_address(family)}")
             lines.append(f"network {their_prefix(family)}")
-            lines.append(f"network {their_prefix(family, THEIR_COLOURED)} set {{ {coloured} }}")
+            if not self.is_back:
+                lines.append(f"network {their_prefix(family, THEIR_COLOURED)} set {{ {coloured} }}")
         lines += map(_neighbour, self.neighbours)
         lines += ["allow from any", "allow to any"]
         path = self.folder / "bgpd.conf"
