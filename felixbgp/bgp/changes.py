@@ -20,6 +20,8 @@ class Affects(Flag):
     """Compare the Adj-RIB-Out with what the peer should know now, and tell it the difference."""
     DECISION = auto()
     """Decide again for every prefix."""
+    ADMINISTRATION = auto()
+    """Stop or start the session, as an operator wants it."""
     SESSION = auto()
     """Cease/6 (RFC 4486, other configuration change) and a new session."""
 
@@ -30,6 +32,7 @@ PEER_CHANGES: Final[dict[str, Affects]] = {
     "families": Affects.SESSION,
     "local_as": Affects.SESSION,
     "remote_as": Affects.SESSION,
+    "shutdown": Affects.ADMINISTRATION,
     "passive": Affects.SESSION,
     "hold_time_s": Affects.SESSION,
     # These two are about connections to come.

@@ -78,6 +78,8 @@ class PeerConfig:
     families: tuple[Family, ...]
     local_as: int
     remote_as: int
+    shutdown: str | None = None
+    """Keep the session down, and tell the peer this text (RFC 9003; "" is a text too); None: let it be up."""
     passive: bool = False
     """Never dial; wait for the peer to do so."""
     hold_time_s: int = 90

@@ -180,7 +180,7 @@ class Speaker:
                 self._remove(peering, CeaseSubcode.OTHER_CONFIGURATION_CHANGE, now)
                 self._add(peers[peer], peering.established_count, now)
             else:
-                self._adapt(peering, peers[peer], affects)
+                self._adapt(peering, peers[peer], affects, now)
         self._peerings = {peer: self._peerings[peer] for peer in sorted(self._peerings, key=_peer_order)}
 
     def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
@@ -334,7 +334,15 @@ class Speaker:
         same_address = self._by_address.setdefault(config.peer.address, [])
         same_address.append(peering)
         same_address.sort(key=_port)
-        restarting, returning = self._deferral is not None, established_count > 0
+        self._administer(peering, now)
+
+    def _administer(self, peering: Peering, now: int) -> None:
+        """Start the session, or keep it down if that is wanted."""
+        session, text = peering.session, peering.config.shutdown
+        if text is not None:
+            self._act(peering, session.stop(now, CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, text), now)
+            return
+        restarting, returning = self._deferral is not None, peering.established_count > 0
         self._act(peering, session.start(now, restarting=restarting, returning=returning), now)
 
     def _remove(self, peering: Peering, subcode: CeaseSubcode, now: int) -> None:
@@ -350,10 +358,12 @@ class Speaker:
         for connection in [number for number, link in self._links.items() if link.peering is peering]:
             del self._links[connection]
 
-    def _adapt(self, peering: Peering, config: PeerConfig, affects: Affects) -> None:
+    def _adapt(self, peering: Peering, config: PeerConfig, affects: Affects, now: int) -> None:
         """Change in place what can be changed in place."""
         peering.config = config
         peering.session.update_config(config)
+        if Affects.ADMINISTRATION in affects:
+            self._administer(peering, now)
         exchange = peering.exchange
         if exchange is None:
             return

@@ -896,3 +896,34 @@ def test_no_marks_before_the_end_of_the_first_table() -> None:
     ask(network, other, one, subtype=1)
     network.settle()
     assert other.peer(one).prefixes_stale == 0
+
+
+# ---- administration
+
+
+def test_a_session_is_shut_down_with_words_and_comes_back_when_wanted() -> None:
+    """RFC 9003."""
+    network, one, other = two()
+    other.originate(BLOCK)
+    network.settle()
+    one.change(other, shutdown="maintenance of rack 7")
+    network.settle()
+    (received,) = [fact for fact in other.facts if isinstance(fact, NotificationReceived)]
+    assert (received.code, received.subcode) == (6, 2)
+    assert "maintenance of rack 7" in received.text
+    assert one.routes() == {}
+    network.run_for(300)
+    assert one.peer(other).state == "Idle"
+    assert one.peer(other).last_error == "maintenance of rack 7"
+    one.change(other, shutdown=None)
+    network.run_for(65)
+    assert one.routes() == {BLOCK: "10.0.0.2"}
+
+
+def test_a_peer_that_is_shut_down_from_the_start_is_not_spoken_to() -> None:
+    network = Network()
+    one, other = network.node("10.0.0.1", asn=64512), network.node("10.0.0.2", asn=64512)
+    join([(one, other)], {(one, other): {"shutdown": ""}})
+    network.run_for(60)
+    assert one.peer(other).state == "Idle"
+    assert sessions(one) == 0
