@@ -37,6 +37,8 @@ HERE, PEER, LISTENER = (Address.parse(f"192.0.2.{last}") for last in (1, 2, 3))
 SPEAKER: Final = SpeakerConfig(bgp_identifier=HERE, local_as=64512)
 OWN: Final = b"\x18\x0a\xff\x00"
 TURNS_MAX: Final = 3000
+STEPS_MAX: Final = 30
+"""Of a script; more of them are slower and show nothing that is new."""
 
 
 def _config(address: Address, remote_as: int, *families: Family) -> PeerConfig:
@@ -244,9 +246,10 @@ def script(data: bytes) -> None:
         our_open(theirs, replace(SPEAKER, bgp_identifier=PEER), restarting=bool(data[0] & 2))
     )
     rig.accept(PEER)
-    position = 2
-    while position < len(data):
+    position, steps = 2, 0
+    while position < len(data) and steps < STEPS_MAX:
         position = _step(rig, opened, data, position)
+        steps += 1
         rig.settle()
     rig.forget_peer()
 

@@ -55,7 +55,7 @@ from felixbgp.bgp.wire.update import (
     encode_end_of_rib,
     encode_withdrawals,
 )
-from felixbgp.net import IPV4, IPV6, Address, Family
+from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 
 IDENTIFIER: Final = Address.parse("192.0.2.1")
 BOTH: Final = ((IPV4,), (IPV6,), (IPV4, IPV6), (IPV6, IPV4))
@@ -88,6 +88,9 @@ def framer(data: bytes) -> None:
     whole, end = _frames([stream], octets_max)
     cut_up = _frames([stream[at : at + size] for at in range(0, len(stream), size)], octets_max)
     assert cut_up == (whole, end)
+    for kind, body in whole:
+        assert kind is not MessageType.KEEPALIVE or not body
+        assert HEADER_OCTETS + len(body) <= (MESSAGE_OCTETS_MAX if kind is MessageType.OPEN else octets_max)
     again = b"".join(frame(*one) for one in whole)
     assert stream.startswith(again)
     if isinstance(end, int):
@@ -296,14 +299,12 @@ def check_update(message: UpdateMessage, session: Negotiated, *, external: bool)
     assert len(message.errors) <= 20
     assert all(one.startswith(VERDICTS) for one in message.errors)
     for family, nlris in message.withdrawn:
-        assert family in session.families
-        assert nlris
+        _check_nlris(family, nlris, session)
         again = _sent(encode_withdrawals(family, nlris), session, external)
         assert [one.withdrawn for one in again] == [((family, some),) for some in _pieces(again)]
         assert [one for some in _pieces(again) for one in some] == list(nlris)
     for family, attributes, nlris in message.announced:
-        assert family in session.families
-        assert nlris
+        _check_nlris(family, nlris, session)
         _check_attributes(family, attributes, session)
         for four_octet_as in (True, False):
             for octets_max in (MESSAGE_OCTETS_MAX, EXTENDED_MESSAGE_OCTETS_MAX):
@@ -317,10 +318,17 @@ def check_update(message: UpdateMessage, session: Negotiated, *, external: bool)
                 assert [one for some in _pieces(again) for one in some] in ([], list(nlris))
                 assert messages or octets_max == MESSAGE_OCTETS_MAX or attributes.unknown
     if message.end_of_rib is not None:
-        ((again_family),) = {
-            one.end_of_rib for one in _sent([encode_end_of_rib(message.end_of_rib)], session, external)
-        }
-        assert again_family == message.end_of_rib
+        marks = _sent([encode_end_of_rib(message.end_of_rib)], session, external)
+        assert marks == [UpdateMessage(end_of_rib=message.end_of_rib)]
+
+
+def _check_nlris(family: Family, nlris: tuple[bytes, ...], session: Negotiated) -> None:
+    assert family in session.families
+    assert nlris
+    for one in nlris:
+        nlri = one[4:] if family in session.add_path_receive else one
+        prefix = Prefix(family, nlri)
+        assert Prefix.parse(str(prefix)) == prefix
 
 
 def _sent(messages: list[bytes], session: Negotiated, external: bool) -> list[UpdateMessage]:

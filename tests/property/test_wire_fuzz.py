@@ -13,7 +13,7 @@ from felixbgp.bgp.wire.capabilities import (
     extended_next_hop,
     graceful_restart,
 )
-from felixbgp.bgp.wire.codec import Message, decode, encode_notification
+from felixbgp.bgp.wire.codec import Message, decode
 from felixbgp.bgp.wire.errors import WireError, describe_notification
 from felixbgp.bgp.wire.framer import Framer
 from felixbgp.bgp.wire.messages import (
@@ -34,6 +34,7 @@ from felixbgp.bgp.wire.open import (
 )
 from felixbgp.bgp.wire.update import encode_announcements, encode_withdrawals
 from felixbgp.net import IPV4, IPV6, Address, Family
+from tests.fuzz.wire import check_answer, check_update
 
 IDENTIFIER = Address.parse("192.0.2.1")
 OURS = make_open(
@@ -75,12 +76,12 @@ def survive(message_type: MessageType, body: bytes, session: Negotiated, ebgp: b
         if isinstance(message, OpenMessage):
             judge_open(message)
     except WireError as error:
-        check_answer(error.notification())
+        check_answer(error)
         return None
     if isinstance(message, NotificationMessage):
         assert describe_notification(message).isprintable()
     if isinstance(message, UpdateMessage):
-        check_update(message, session)
+        check_update(message, session, external=ebgp)
     return message
 
 
@@ -96,38 +97,6 @@ def judge_open(message: OpenMessage) -> None:
         agreed = negotiate(OURS, message)
         told = (*agreed.add_path_receive, *agreed.add_path_send, *agreed.extended_next_hop)
         assert set(told) <= set(agreed.families)
-
-
-def check_answer(message: NotificationMessage) -> None:
-    assert len(encode_notification(message)) <= 4096
-    assert "subcode" not in describe_notification(message)
-
-
-def check_update(message: UpdateMessage, session: Negotiated) -> None:
-    """What is accepted is canonical: sent on, it is accepted again without complaint, and means the same."""
-    assert len(message.errors) <= 20
-    for family, nlris in message.withdrawn:
-        assert family in session.families
-        assert nlris
-        for octets in encode_withdrawals(family, nlris):
-            assert decode_again(octets, session).errors == ()
-    for family, attributes, nlris in message.announced:
-        assert family in session.families
-        if family == IPV4 and len(attributes.next_hop) != 4:
-            assert IPV4 in session.extended_next_hop
-        assert sum(len(one.asns) for one in attributes.as_path) <= 2000
-        for octets in encode_announcements(family, attributes, nlris, max_length=65535):
-            found = decode_again(octets, replace(session, four_octet_as=True))
-            assert found.errors == ()
-            ((again_family, again, some),) = found.announced
-            assert (again_family, again) == (family, attributes)
-            assert set(some) <= set(nlris)
-
-
-def decode_again(octets: bytes, session: Negotiated) -> UpdateMessage:
-    found = decode(MessageType.UPDATE, octets[19:], session, ebgp=False)
-    assert isinstance(found, UpdateMessage)
-    return found
 
 
 def attribute(flags: int, number: int, value: bytes) -> bytes:
@@ -235,7 +204,7 @@ def test_any_octets_as_a_stream(chunks: list[bytes]) -> None:
                 survive(message_type, body, SESSION, ebgp=True)
             assert framer.buffered < 4096
     except WireError as error:
-        check_answer(error.notification())
+        check_answer(error)
 
 
 FULL = PathAttributes(
