@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from tests.interop.matrix import DAEMONS, Cell, Finding, Verdict
+from tests.interop.matrix import CELLS, DAEMONS, Cell, Finding, Verdict
 from tests.interop.plan import VARIANTS, Feature
 
 HEAD = """\
@@ -24,10 +24,16 @@ def render(findings: Mapping[Cell, Finding], versions: Mapping[str, str]) -> str
     return "\n".join((HEAD, *_versions(versions), "", *_table(findings), "", *_details(findings)))
 
 
-def verdicts(page: str) -> list[list[str]]:
-    """The rows of the table of a page, without the versions and texts that change with the packages."""
-    rows = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("|")]
-    return [[field.strip() for field in row] for row in rows if len(row) == len(Feature) + 2]
+def read(text: str) -> dict[Cell, str]:
+    """The words in the table of a page; nothing of the texts and versions, which change with the packages."""
+    rows = [[field.strip() for field in line.strip("|").split("|")] for line in text.splitlines()]
+    words = {(row[0], row[1]): row[2:] for row in rows if len(row) == len(Feature) + 2}
+    columns = list(Feature)
+    return {
+        cell: words[cell.daemon.name, str(cell.variant)][columns.index(cell.feature)]
+        for cell in CELLS
+        if (cell.daemon.name, str(cell.variant)) in words
+    }
 
 
 def _versions(versions: Mapping[str, str]) -> Iterator[str]:

@@ -77,7 +77,7 @@ class ExaBgp(Daemon):
     partial: ClassVar[Mapping[Feature, Limit]] = {
         Feature.TTL: Limit(
             "it checks nothing",
-            "its sockets get IP_MINTTL only where Python has that name, and none but the listening ones",
+            "it sets IP_MINTTL on listening sockets only, and only where Python has that name",
         ),
         Feature.RESTART: Limit(
             "it has no tables to keep routes in", "exabgp.conf(5): it hands them to its API"
