@@ -134,6 +134,7 @@ _TEXTS: Final[tuple[tuple[str, type[EtcdError]], ...]] = (
     ("has been compacted", Compacted),
     ("lease not found", LeaseNotFound),
     ("message larger than max", MessageTooLarge),
+    ("context deadline exceeded", DeadlineExceeded),  # Ours, passed on to etcd; it says so with number 2.
 )
 
 

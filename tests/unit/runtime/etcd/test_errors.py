@@ -37,6 +37,7 @@ from felixbgp.runtime.etcd.errors import (
         (14, "etcdserver: leader changed", Unavailable),
         (14, "etcdserver: request timed out", Unavailable),
         (4, "context deadline exceeded", DeadlineExceeded),
+        (2, "context deadline exceeded", DeadlineExceeded),
         (1, "context canceled", Unavailable),
         (13, "stream error", ProtocolError),
         (99, "", RequestRefused),
