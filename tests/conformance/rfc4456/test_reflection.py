@@ -1,5 +1,7 @@
 """RFC 4456: what a reflector tells its clients and the others, seen by peers played by hand."""
 
+from typing import Any
+
 import pytest
 
 from felixbgp.bgp.wire.messages import PathAttributes, UnknownAttribute
@@ -98,7 +100,7 @@ def test_8_what_is_not_reflected_names_neither(scene: Scene) -> None:
         pytest.param({"cluster_list": (b"\1\1\1\1", CLUSTER)}, id="our cluster was passed"),
     ],
 )
-def test_8_a_route_that_has_been_here_is_ignored(scene: Scene, attributes: dict[str, object]) -> None:
+def test_8_a_route_that_has_been_here_is_ignored(scene: Scene, attributes: dict[str, Any]) -> None:
     scene.plain.announce(BLOCK, **attributes)
     assert (scene.node.routes(), scene.told()) == ({}, set())
     scene.plain.announce(BLOCK)
@@ -119,8 +121,10 @@ def test_10_the_other_attributes_are_reflected_as_they_came(scene: Scene) -> Non
         large_communities=((1, 2, 3),),
         unknown=(UnknownAttribute(0xE0, 99, b"!"),),
     )
-    fields = ("origin", "as_path", "next_hop", "med", "local_pref", "atomic_aggregate", "aggregator")
-    fields += ("communities", "extended_communities", "large_communities", "unknown")
+    fields = [
+        *("origin", "as_path", "next_hop", "med", "local_pref", "atomic_aggregate", "aggregator"),
+        *("communities", "extended_communities", "large_communities", "unknown"),
+    ]
     scene.client.announce(BLOCK, **{name: getattr(sent, name) for name in fields})
     for peer in (scene.other_client, scene.plain):
         known = peer.routes()[BLOCK]
