@@ -88,8 +88,12 @@ class Played:
         families: tuple[Family, ...] | None = None,
         hold_time_s: int = 90,
         two_octets: bool = False,
+        my_as: int | None = None,
     ) -> None:
-        """Send an OPEN with these capabilities; `two_octets`: AS numbers of four are unheard of."""
+        """Send an OPEN with these capabilities; `two_octets`: AS numbers of four are unheard of.
+
+        `my_as` is for the field of two octets.
+        """
         self._open = make_open(
             local_as=self.asn,
             hold_time_s=hold_time_s,
@@ -102,6 +106,8 @@ class Played:
         if two_octets:
             known = tuple(one for one in self._open.capabilities if one.code != 65)
             self._open = replace(self._open, capabilities=known)
+        if my_as is not None:
+            self._open = replace(self._open, my_as=my_as)
         self.say(encode_open(self._open))
 
     def establish(
