@@ -80,7 +80,9 @@ def test_3_reserved_bits_are_ignored() -> None:
     played = peer(theirs=Capability(CapabilityCode.GRACEFUL_RESTART, b"\x30\x3c\0\1\1\xff"))
     played.hang_up()
     assert routes(played) == [ONE, TWO]
-    played.node.network.run_for(RESTART_TIME_S + 1)
+    played.node.network.run_for(RESTART_TIME_S - 1)
+    assert routes(played) == [ONE, TWO]
+    played.establish(Capability(CapabilityCode.GRACEFUL_RESTART, b"\x80\x3c\0\1\1\x7f"))
     assert routes(played) == []
 
 

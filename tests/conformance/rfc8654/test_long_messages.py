@@ -92,13 +92,25 @@ def test_4_long_messages_go_to_those_who_take_them_alone() -> None:
 
 
 @pytest.mark.parametrize("extra", [(), (EXTENDED_MESSAGE,)], ids=["unable", "able"])
-def test_4_what_is_sent_fits_what_the_peer_takes(extra: tuple[Capability, ...]) -> None:
-    played = peer(*extra)
-    prefixes = [f"10.{number >> 8}.{number & 255}.1/32" for number in range(1000)]
-    played.node.originate(*prefixes)
-    played.node.network.settle()
-    assert len(played.routes()) == len(prefixes)
-    assert (longest(played) > 4096) is bool(extra)
+@pytest.mark.parametrize(
+    ("ours", "theirs", "prefix"),
+    [("10.0.0.1", "10.0.0.2", "10.{}.{}.1/32"), ("fd00::1", "fd00::2", "fd01:{}:{}::/64")],
+    ids=["IPv4", "IPv6"],
+)
+def test_4_what_is_sent_fits_what_the_peer_takes(
+    ours: str, theirs: str, prefix: str, extra: tuple[Capability, ...]
+) -> None:
+    node = Network().node(ours, asn=OUR_AS)
+    played = Played(node, theirs, asn=65001).establish(*extra)
+    prefixes = [prefix.format(number >> 8, number & 255) for number in range(1000)]
+    for wanted in (prefixes, []):
+        played.forget()
+        node.originate(*wanted)
+        node.withdraw(*(set(prefixes) - set(wanted)))
+        node.network.settle()
+        assert (longest(played) > 4096) is bool(extra)
+        assert len(played.routes()) == len(wanted)
+    assert longest(played) <= 65535
 
 
 # ---- 5, errors
