@@ -37,7 +37,7 @@ test-interop: $(VENV)/.installed debian ## the interop matrix: routing daemons o
 	$(PYTEST) tests/interop
 
 interop: $(VENV)/.installed debian ## the same, and write docs/interop.md
-	$(PYTEST) tests/interop --write-interop-page
+	$(PYTEST) tests/interop/test_matrix.py --write-interop-page
 
 test-pins: debian ## the lowest supported dependencies; the environment of all other targets has the highest
 	.ci/pins lowest
