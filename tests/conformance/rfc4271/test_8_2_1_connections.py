@@ -28,9 +28,10 @@ def test_every_incoming_connection_is_answered_by_a_state_machine_of_its_own() -
     node = network.node("10.0.0.1", asn=OUR_AS)
     peer = Played(node, "10.0.0.2", passive=False)
     peer.connect()
-    dialled = peer.connection
+    assert peer.kinds() == [MessageType.OPEN]
+    first = peer.connection
     peer.connect()
-    assert peer.connection != dialled
+    assert peer.connection != first
     assert peer.kinds() == [MessageType.OPEN]
     assert peer.establish().state == "Established"
 
