@@ -39,8 +39,6 @@ class Verdict(Enum):
     """The daemon has half of it."""
     CANNOT = "cannot"
     """The daemon has not got it."""
-    NOT_YET = "not yet"
-    """We have not got it."""
     NOT_APPLICABLE = "n/a"
     """There is no such thing in this kind of session."""
 

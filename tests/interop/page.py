@@ -14,7 +14,6 @@ network namespaces. Rows are daemons, kinds of session and families; columns are
 * **works**: seen from both sides; what exactly stands below the table.
 * **in part**: the daemon has half of it, which works; what is missing stands below.
 * **cannot**: the daemon has not got it; its own words or documentation stand below.
-* **not yet**: our speaker has not got it.
 * **n/a**: there is no such thing in that kind of session.
 """
 
