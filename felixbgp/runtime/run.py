@@ -40,12 +40,13 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
         if intent is None:
             opening = open_node_store(settings.etcd, settings.node, driver.deliver, driver.wait_room)
             store = await stack.enter_async_context(opening)
-        else:
-            driver.deliver([IntentGiven(intent)])
         # Inside the store, so that its connection outlives it and the `alive` key goes when we do.
         nursery = await stack.enter_async_context(trio.open_nursery())
         shell = _Shell(nursery, driver, kernel, store)
         await nursery.start(kernel.run, driver.deliver)
+        if intent is not None:
+            # After the kernel's first view, which tells whether this is a restart.
+            driver.deliver([IntentGiven(intent)])
         nursery.start_soon(shell.write_routes)
         nursery.start_soon(driver.run, shell.perform)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from felixbgp.bgp.config import GracefulRestart, LimitAction, NextHopMode, PeerId, PrefixLimit
-from felixbgp.bgp.effects import CloseConnection, SendBytes
+from felixbgp.bgp.effects import CloseConnection, SendBytes, SetOptions, TransportOptions
 from felixbgp.bgp.facts import (
     ConnectionRefused,
     NotificationReceived,
@@ -18,6 +18,7 @@ from felixbgp.bgp.inputs import BytesReceived, BytesWritten, Endpoint, TcpAccept
 from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, RouteSource, Rule
 from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX
 from felixbgp.bgp.routes import LocalRoute
+from felixbgp.bgp.speaker import REFUSED_ADDRESSES_MAX
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.codec import encode_route_refresh
 from felixbgp.bgp.wire.framer import frame
@@ -927,3 +928,38 @@ def test_a_peer_that_is_shut_down_from_the_start_is_not_spoken_to() -> None:
     network.run_for(60)
     assert one.peer(other).state == "Idle"
     assert sessions(one) == 0
+
+
+def test_an_accepted_connection_is_given_the_ttls_of_its_peer_before_anything_is_said() -> None:
+    """RFC 5082: whoever dialled."""
+    network = Network()
+    one, other = network.node("10.0.0.1", asn=64512), network.node("10.0.0.2", asn=64512)
+    options = TransportOptions(ttl=255, min_ttl=255)
+    one.configure(peer_config(one, other, transport=options, passive=True))
+    one.speaker.feed(TcpAccepted(-1, Endpoint(one.address, 179), Endpoint(other.address, 40000)), network.now)
+    first, second = one.speaker.control(network.now)
+    assert first == SetOptions(-1, options)
+    assert isinstance(second, SendBytes)
+
+
+@pytest.mark.parametrize(
+    ("peer", "text"),
+    [
+        (PeerId(Address.parse("192.0.2.1")), "192.0.2.1"),
+        (PeerId(Address.parse("192.0.2.1"), 1179), "192.0.2.1:1179"),
+        (PeerId(Address.parse("2001:db8::1"), 1179), "[2001:db8::1]:1179"),
+    ],
+)
+def test_how_a_peer_is_called(peer: PeerId, text: str) -> None:
+    assert str(peer) == text
+
+
+def test_strangers_are_remembered_in_bounds() -> None:
+    network, one, _ = two()
+    for number in range(2 * REFUSED_ADDRESSES_MAX):
+        stranger = Address(bytes((192, 0, number // 256, number % 256)))
+        one.speaker.feed(
+            TcpAccepted(-1000 - number, Endpoint(one.address, 179), Endpoint(stranger, 40000)), network.now
+        )
+        one.speaker.control(network.now)
+    assert len(one.speaker._refused) == REFUSED_ADDRESSES_MAX
