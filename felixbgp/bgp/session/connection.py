@@ -165,6 +165,11 @@ class Connection:
         else:
             self._send_open(now)
 
+    def expect_open(self, by: int) -> None:
+        """Wait for the peer's OPEN no longer than this."""
+        if self.state is SessionState.OPEN_SENT and self._hold_at is not None:
+            self._hold_at = min(self._hold_at, by)
+
     def confirm(self, now: int) -> None:
         """Answer a valid OPEN with a KEEPALIVE and go to OpenConfirm (events 19 and 20)."""
         if self._delay_at is not None:

@@ -83,6 +83,9 @@ RETRY_CAP_NS = 5 * SECOND_NS
 IDLE_HOLD_FIRST_NS = SECOND_NS
 IDLE_HOLD_CAP_NS = 60 * SECOND_NS
 """A misconfigured peer costs two messages a minute and is noticed within a minute of its repair."""
+COLLISION_OPEN_NS = 10 * SECOND_NS
+"""A peer that spoke on another connection speaks on the one we kept within a round trip. One that reads only
+its first connection never does, and shall not be waited for as long as one that is silent altogether."""
 STABLE_NS = 30 * SECOND_NS
 """A session that lasted this long was a success; back-offs start anew. Shorter ones are flapping."""
 
@@ -383,6 +386,8 @@ class Peer:
         dominant = self._dominates(connection)
         others = [one for one in self._connections.values() if one is not connection]
         if others and dominant and not connection.outgoing:
+            for one in others:
+                one.expect_open(now + COLLISION_OPEN_NS)
             self._give_up(connection, now)
             return
         self._cancel_dial()  # Rule 3.

@@ -544,6 +544,18 @@ class TestTwoConnections:
         actions = transport(peer.received(-1, encode_open(message), 0))
         assert actions == [SendBytes(-1, (notification(6, 7),)), CloseConnection(-1)]
 
+    def test_a_peer_that_never_speaks_on_the_one_that_stays_is_not_waited_for_long(self) -> None:
+        lower = Address.parse("192.0.2.0")
+        message = make_open(local_as=64513, hold_time_s=90, bgp_identifier=lower, families=(IPV4,))
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
+        peer.received(-1, encode_open(message), SECOND_NS)
+        assert peer.next_deadline() == 11 * SECOND_NS
+        actions = transport(peer.run_timers(11 * SECOND_NS))
+        assert actions == [SendBytes(1, (notification(4, 0),)), CloseConnection(1)]
+        assert delay_until_dial(peer, 11 * SECOND_NS) < 1000
+
     def test_the_end_of_one_calls_for_no_dial_while_ours_is_alive(self) -> None:
         peer = started()
         peer.connected(TcpConnected(1, HERE, THERE), 0)
