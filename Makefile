@@ -7,6 +7,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 HIGHEST := .ci/constraints-highest.txt
 SECONDS ?= 10
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
+SPEAKER_TESTS := tests/unit/bgp tests/property tests/conformance
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd tshark iproute2 iputils-ping openssl
 
 .PHONY: demo check format test test-root test-interop interop test-pins debian bench fuzz proto clean help
@@ -22,7 +23,8 @@ check: $(VENV)/.installed ## format, lint, types, import rules, unit and propert
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) tests/unit tests/property tests/conformance tests/tidy
+	$(PYTEST) $(SPEAKER_TESTS) --cov=felixbgp.bgp --cov-branch --cov-report=term:skip-covered --cov-fail-under=98
+	$(PYTEST) tests/unit tests/tidy --ignore tests/unit/bgp
 
 format: $(VENV)/.installed ## bring the tree into its format
 	$(BIN)/ruff format .
