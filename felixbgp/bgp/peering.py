@@ -40,8 +40,8 @@ class Exchange:
     """An Established session's routes, both ways."""
 
     __slots__ = (
-        "external", "limits", "local", "malformed", "negotiated", "outlet", "progress_at", "renewed_by",
-        "ribs", "updates", "views",
+        "external", "limits", "local", "negotiated", "outlet", "progress_at", "renewed_by", "ribs",
+        "updates", "views",
     )  # fmt: skip
 
     def __init__(self, outlet: Outlet, local: Address, negotiated: Negotiated, *, external: bool) -> None:
@@ -53,8 +53,6 @@ class Exchange:
         """Bodies of UPDATEs, not yet decoded."""
         self.ribs: dict[Family, AdjRibIn] = {}
         self.limits: dict[Family, LimitWatch] = {}
-        self.malformed: dict[str, int] = {}
-        """Malformed UPDATEs by verdict."""
         self.views: dict[Family, ExportView] = {}
         self.renewed_by: int | None = None
         """When what is stale from the session before goes, announced again or not; None: nothing is."""
@@ -71,7 +69,8 @@ class Peering:
     """Configuration, session and, while Established, the exchange of routes."""
 
     __slots__ = (
-        "config", "established_count", "exchange", "number", "retention", "session", "updates_received",
+        "config", "established_count", "exchange", "malformed", "number", "retention", "session",
+        "updates_received",
     )  # fmt: skip
 
     def __init__(self, number: int, config: PeerConfig, session: Peer, established_count: int = 0) -> None:
@@ -81,6 +80,8 @@ class Peering:
         self.session = session
         self.exchange: Exchange | None = None
         self.retention = Retention()
+        self.malformed: dict[str, int] = {}
+        """Malformed UPDATEs by verdict, of all sessions: one that ends a session is of interest after it."""
         self.established_count = established_count
         self.updates_received = 0
 
@@ -210,7 +211,7 @@ class Peering:
             warning=_warning(exchange),
             prefixes_stale=sum(rib.stale_count for rib in ribs),
             prefixes_advertised=advertised,
-            malformed_updates=() if exchange is None else tuple(sorted(exchange.malformed.items())),
+            malformed_updates=tuple(sorted(self.malformed.items())),
             updates_received=self.updates_received,
             updates_sent=0 if exchange is None else exchange.outlet.updates_sent,
         )

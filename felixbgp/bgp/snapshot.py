@@ -33,7 +33,7 @@ class PeerSnapshot:
     """Kept from a session that is over, and not announced again so far (RFC 4724)."""
     prefixes_advertised: int = 0
     malformed_updates: tuple[tuple[str, int], ...] = ()
-    """How many of this session, by RFC 7606's word for what was done about them; sorted."""
+    """How many, by RFC 7606's word for what was done about them, sorted; one UPDATE can have several."""
     updates_received: int = 0
     updates_sent: int = 0
 

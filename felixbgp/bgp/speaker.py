@@ -473,12 +473,11 @@ class Speaker:
         try:
             update = decode_update(body, exchange.negotiated, exchange.external)
         except WireError as error:
-            self._note_malformed(peering, "session reset", str(error))
+            self._note_malformed(peering, [f"session reset: {error}"])
             self._act(peering, peering.session.fail(error.code, error.subcode, error.data, now), now)
             return 1
-        for text in update.errors:
-            verdict, _, reason = text.partition(": ")
-            self._note_malformed(peering, verdict, reason)
+        if update.errors:
+            self._note_malformed(peering, update.errors)
         cost = _take_in(exchange, update)
         if exchange.limits and update.announced:
             self._check_limits(peering, exchange, now)
@@ -507,13 +506,15 @@ class Speaker:
                 )
                 return
 
-    def _note_malformed(self, peering: Peering, verdict: str, reason: str) -> None:
-        if peering.exchange is not None:
-            counts = peering.exchange.malformed
-            counts[verdict] = counts.get(verdict, 0) + 1
-        self._malformed_count += 1
-        if self._malformed_count <= MALFORMED_FACTS_MAX:
-            self._facts.append(UpdateMalformed(peering.config.peer, verdict, reason))
+    def _note_malformed(self, peering: Peering, errors: Iterable[str]) -> None:
+        """Count and tell what was wrong with one UPDATE; each error begins with its verdict."""
+        parted = [error.partition(": ") for error in errors]
+        for verdict in dict.fromkeys(verdict for verdict, _, _ in parted):
+            peering.malformed[verdict] = peering.malformed.get(verdict, 0) + 1
+        for verdict, _, reason in parted:
+            self._malformed_count += 1
+            if self._malformed_count <= MALFORMED_FACTS_MAX:
+                self._facts.append(UpdateMalformed(peering.config.peer, verdict, reason))
 
     # ---- routes out
 

@@ -1,7 +1,8 @@
 """What one node tells of itself, and how it is put together.
 
-The value changes only when something an operator can see changed: nothing in it counts messages or tells
-the current time. The agent publishes it when it differs from the last one.
+The value changes only when something an operator can see changed: nothing in it tells the current time or
+counts messages, but for malformed ones, which are rare or a reason to look. The agent publishes it when it
+differs from the last one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -245,5 +245,6 @@ def test_a_flood_of_updates_that_reset_the_session_is_let_in_now_and_then_and_di
     assert siege.vandal.dials > 100
     assert len(RESET) < len(resets) == len(answers) == seen.established_count <= windows * ACCEPTED_MAX
     assert len({one.reason for one in resets}) == len(RESET)
+    assert dict(seen.malformed_updates) == siege.counted() == {"session reset": len(resets)}
     assert seen.prefixes_received == 0
     assert seen.last_error.startswith("sent NOTIFICATION UPDATE Message Error")

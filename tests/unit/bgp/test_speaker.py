@@ -450,6 +450,22 @@ def test_a_hopeless_update_ends_the_session() -> None:
     received = [fact for fact in other.facts if isinstance(fact, NotificationReceived)]
     assert [fact.code for fact in received] == [3]
     assert one.routes() == {}
+    assert one.peer(other).malformed_updates == (("session reset", 1),)
+
+
+def test_an_update_with_several_errors_of_one_kind_is_one_malformed_update() -> None:
+    network, one, other = two()
+    other.originate(BLOCK)
+    network.settle()
+    (good,) = encode_announcements(IPV4, one.rib_in(other)[BLOCK], [BLOCK_NLRI])
+    # ATOMIC_AGGREGATE and AGGREGATOR of one octet each: both are left out (RFC 7606 §7.6, §7.7).
+    size = int.from_bytes(good[21:23], "big")
+    bad = b"\x40\x06\x01\0\xc0\x07\x01\0"
+    body = good[19:21] + (size + len(bad)).to_bytes(2, "big") + good[23 : 23 + size] + bad + good[23 + size :]
+    one.speaker.feed(BytesReceived(connection(one, other), frame(MessageType.UPDATE, body)), network.now)
+    network.settle()
+    assert one.peer(other).malformed_updates == (("attribute discard", 1),)
+    assert sum(isinstance(fact, UpdateMalformed) for fact in one.facts) == 2
 
 
 def test_a_route_with_broken_attributes_counts_as_withdrawn() -> None:
