@@ -43,6 +43,9 @@ class GracefulRestart:
     """Whether the kernel keeps forwarding while the process restarts."""
     notification: bool = True
     """Keep routes also when a session ends with a NOTIFICATION or an expired hold timer (RFC 8538)."""
+    renewal_time_s: int = 360
+    """How long after its return a peer may take to announce its routes again, before those that it did not
+    announce go (RFC 4724 §4.2)."""
     long_lived_stale_time_s: int = 0
     """How long stale routes may stay as a last resort after the restart time (RFC 9494); 0: not at all."""
 

@@ -20,10 +20,10 @@ class Deferral:
 
     __slots__ = ("_establish_by", "_now", "_over_at")
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, longest_ns: int = SELECTION_DEFERRAL_NS) -> None:
         self._now = now
         self._establish_by = now + ESTABLISH_NS
-        self._over_at = now + SELECTION_DEFERRAL_NS
+        self._over_at = now + longest_ns
 
     def is_over(self, peerings: Iterable[Peering], now: int) -> bool:
         """Whether everybody worth waiting for has sent End-of-RIB."""

@@ -30,8 +30,6 @@ from felixbgp.net import Address, Family
 SEND_HOLD_TIME_MIN_NS: Final = 480_000_000_000
 """RFC 9687 §3: eight minutes, or twice the hold time if that is longer."""
 
-RENEWAL_NS_MAX: Final = 360_000_000_000
-"""RFC 4724 §4.2 asks for a bound on how long stale routes wait for End-of-RIB; six minutes are usual."""
 ANYTHING: Final = Policy()
 NOTHING: Final = Policy((Rule("an external peer needs a policy (RFC 8212)", Match(), Action.REJECT),))
 
@@ -111,15 +109,16 @@ class Peering:
         peer = self._path_peer(negotiated)
         kept, given_up = self.retention.resume(negotiated)
         policy = self._policy(self.config.import_policy)
+        restart = self.config.graceful_restart
         for family in negotiated.families:
             if family not in loc_ribs:
                 continue
             acceptance = self._acceptance(family, speaker, exchange)
             identified = family in negotiated.add_path_receive
             rib = kept.get(family)
-            if rib is not None and rib.identified is identified:
+            if rib is not None and rib.identified is identified and restart is not None:
                 rib.reconfigure(peer, acceptance, policy)
-                exchange.renewed_by = now + RENEWAL_NS_MAX
+                exchange.renewed_by = now + restart.renewal_time_s * 1_000_000_000
             else:
                 given_up += [] if rib is None else [rib]
                 rib = AdjRibIn(

@@ -35,7 +35,7 @@ from felixbgp.bgp.advertising import Advertising
 from felixbgp.bgp.changes import Affects, peer_change, speaker_change
 from felixbgp.bgp.config import LimitAction, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.deadlines import Deadlines
-from felixbgp.bgp.deferral import Deferral
+from felixbgp.bgp.deferral import SELECTION_DEFERRAL_NS, Deferral
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
 from felixbgp.bgp.facts import BgpFact, ConnectionRefused, PrefixLimitReached, UpdateMalformed
 from felixbgp.bgp.inputs import (
@@ -154,13 +154,13 @@ class Speaker:
 
     # ---- what the owner wants
 
-    def begin_restart(self, now: int) -> None:
+    def begin_restart(self, now: int, longest_ns: int = SELECTION_DEFERRAL_NS) -> None:
         """Say that routes of a former life still forward here; to be called before the first `configure`.
 
         Peers with graceful restart are told so, and no route is selected before they have told all of theirs,
-        or for a minute (RFC 4724 §4.1).
+        or for `longest_ns`, the Selection_Deferral_Timer (RFC 4724 §4.1).
         """
-        self._deferral = Deferral(now)
+        self._deferral = Deferral(now, longest_ns)
 
     def configure(self, config: SpeakerConfig, peers: Mapping[PeerId, PeerConfig], now: int) -> None:
         """Become this speaker with exactly these peers; sessions that need not end stay (see `changes`)."""

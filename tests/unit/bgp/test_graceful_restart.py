@@ -1,11 +1,12 @@
 """Sessions that are lost and come back: RFC 4724, RFC 8538 and RFC 9494 as scenarios."""
 
+from dataclasses import replace
+
 import pytest
 
 from felixbgp.bgp.config import GracefulRestart, PeerId
 from felixbgp.bgp.deferral import ESTABLISH_NS, SELECTION_DEFERRAL_NS
 from felixbgp.bgp.inputs import TcpClosed
-from felixbgp.bgp.peering import RENEWAL_NS_MAX
 from felixbgp.bgp.rib import update_groups
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.bgp.wire.codec import encode_keepalive
@@ -31,7 +32,9 @@ def two(of_one: GracefulRestart | None = RESTART, of_two: GracefulRestart | None
     return network, one, two
 
 
-def restart(network: Network, node: Node, *, preserved: bool = True) -> None:
+def restart(
+    network: Network, node: Node, *, preserved: bool = True, deferral_ns: int = SELECTION_DEFERRAL_NS
+) -> None:
     """The node's process dies and another one starts; the kernels see to it that connections end."""
     for connection, pipe in list(node.pipes.items()):
         del node.pipes[connection]
@@ -40,7 +43,7 @@ def restart(network: Network, node: Node, *, preserved: bool = True) -> None:
     node.speaker = Speaker(node.config, half)
     node.loc_rib.clear()
     if preserved:
-        node.speaker.begin_restart(network.now)
+        node.speaker.begin_restart(network.now, deferral_ns)
     node.configure(*node.peers.values())
 
 
@@ -153,12 +156,14 @@ def test_a_peer_that_lost_its_forwarding_state_is_taken_at_its_word() -> None:
 
 
 @pytest.mark.usefixtures("no_end_of_rib")
-def test_an_end_of_rib_that_never_comes_is_not_waited_for_forever() -> None:
-    network, one, other = two()
+@pytest.mark.parametrize("seconds", [30, 360])
+def test_an_end_of_rib_that_never_comes_is_not_waited_for_forever(seconds: int) -> None:
+    """RFC 4724 §4.2: for how long must be configurable."""
+    network, one, other = two(replace(RESTART, renewal_time_s=seconds))
     lose(network, one, other)
     other.withdraw(TWO_BLOCK)
     one.accepts = other.accepts = True
-    network.run_for(RENEWAL_NS_MAX / SECOND - 5)
+    network.run_for(seconds - 5)
     assert TWO_BLOCK in one.routes()
     network.run_for(20)
     assert TWO_BLOCK not in one.routes()
@@ -246,11 +251,13 @@ def test_two_that_restart_together_do_not_wait_for_each_other() -> None:
 
 
 @pytest.mark.usefixtures("no_end_of_rib")
-def test_a_peer_that_never_finishes_its_table_holds_nobody_up_for_long() -> None:
+@pytest.mark.parametrize("seconds", [15, 60])
+def test_a_peer_that_never_finishes_its_table_holds_nobody_up_for_long(seconds: int) -> None:
+    """RFC 4724 §4.1: for how long must be configurable."""
     network, _, other = two()
-    restart(network, other)
+    restart(network, other, deferral_ns=seconds * SECOND)
     other.originate(TWO_BLOCK)
-    network.run_for(SELECTION_DEFERRAL_NS / SECOND - 1)
+    network.run_for(seconds - 1)
     assert other.routes() == {}
     network.run_for(2)
     assert set(other.routes()) == {ONE_BLOCK, TWO_BLOCK}
