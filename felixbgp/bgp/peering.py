@@ -38,15 +38,14 @@ class Exchange:
     """An Established session's routes, both ways."""
 
     __slots__ = (
-        "external", "limits", "local", "negotiated", "outlet", "progress_at", "renewed_by", "ribs",
+        "limits", "local", "negotiated", "outlet", "progress_at", "renewed_by", "ribs",
         "updates", "views",
     )  # fmt: skip
 
-    def __init__(self, outlet: Outlet, local: Address, negotiated: Negotiated, *, external: bool) -> None:
+    def __init__(self, outlet: Outlet, local: Address, negotiated: Negotiated) -> None:
         self.outlet = outlet
         self.local = local
         self.negotiated = negotiated
-        self.external = external
         self.updates: deque[bytes] = deque()
         """Bodies of UPDATEs, not yet decoded."""
         self.ribs: dict[Family, AdjRibIn] = {}
@@ -83,11 +82,6 @@ class Peering:
         self.established_count = established_count
         self.updates_received = 0
 
-    @property
-    def external(self) -> bool:
-        """Whether this is an eBGP peer."""
-        return self.config.local_as != self.config.remote_as
-
     def establish(
         self,
         outlet: Outlet,
@@ -102,7 +96,7 @@ class Peering:
 
         Returns the tables kept from the session before that the peer did not preserve.
         """
-        exchange = self.exchange = Exchange(outlet, local, negotiated, external=self.external)
+        exchange = self.exchange = Exchange(outlet, local, negotiated)
         self.established_count += 1
         self.updates_received = 0
         exchange.progress_at = now
@@ -169,7 +163,7 @@ class Peering:
         """What decides on what the peer is told."""
         return ExportView(
             family=family,
-            external=exchange.external,
+            external=self.config.external,
             client=self.config.route_reflector_client,
             local_as=self.config.local_as,
             local_address=exchange.local,
@@ -217,14 +211,14 @@ class Peering:
 
     def _policy(self, configured: Policy) -> Policy:
         """The policy to go by: what nobody wrote down does not let an external peer in (RFC 8212 §2)."""
-        missing = configured == ANYTHING and self.external and self.config.requires_policy
+        missing = configured == ANYTHING and self.config.external and self.config.requires_policy
         return NOTHING if missing else configured
 
     def _as_path_edits(self) -> AsPathEdits | None:
         config = self.config
         overridden = config.remote_as if config.override_as else None
         edits = AsPathEdits(overridden, config.remove_private_as, config.prepend_local_as)
-        return edits if self.external and edits != AsPathEdits() else None
+        return edits if self.config.external and edits != AsPathEdits() else None
 
     @property
     def _capacity(self) -> int:
@@ -236,12 +230,12 @@ class Peering:
     def _peer_role(self) -> Role | None:
         """What an external peer is to us: the other end of what we are to it."""
         role = self.config.role
-        return None if role is None or not self.external else role.counterpart
+        return None if role is None or not self.config.external else role.counterpart
 
     def _path_peer(self, negotiated: Negotiated) -> PathPeer:
         return PathPeer(
             self.config.peer,
-            external=self.external,
+            external=self.config.external,
             identifier=negotiated.peer_identifier,
             local_as=self.config.local_as,
             remote_as=self.config.remote_as,
@@ -256,7 +250,7 @@ class Peering:
             identifier=speaker.bgp_identifier,
             cluster_id=_cluster_id(speaker),
             own_addresses=frozenset((exchange.local, speaker.bgp_identifier)),
-            external=self.external,
+            external=self.config.external,
             remote_as=self.config.remote_as,
             peer_role=self._peer_role,
             extended_next_hop=family in exchange.negotiated.extended_next_hop,

@@ -471,7 +471,7 @@ class Speaker:
         """Take in one UPDATE; returns its number of prefixes, at least 1."""
         body = exchange.updates.popleft()
         try:
-            update = decode_update(body, exchange.negotiated, exchange.external)
+            update = decode_update(body, exchange.negotiated, peering.config.external)
         except WireError as error:
             self._note_malformed(peering, [f"session reset: {error}"])
             self._act(peering, peering.session.fail(error.code, error.subcode, error.data, now), now)

@@ -44,9 +44,9 @@ from felixbgp.runtime.netlink.sockets import (
     RTNLGRP_LINK,
     dump,
     open_netlink,
-    reason_of,
 )
 from felixbgp.runtime.netlink.writer import RouteWriter
+from felixbgp.runtime.sockets import reason_of
 
 RT_TABLE_MAIN = 254
 EVENTS_OCTETS = 32 << 20

@@ -1,7 +1,6 @@
 """Netlink sockets on trio."""
 
 import errno
-import os
 import socket
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -65,11 +64,6 @@ def open_netlink(receive_octets: int, groups: Iterable[int] = ()) -> trio.socket
 def port_of(sock: trio.socket.SocketType) -> int:
     """The port number by which the kernel names this socket."""
     return int(sock.getsockname()[0])
-
-
-def reason_of(error: OSError) -> str:
-    """The system's words for an error, without Python's decoration."""
-    return str(error) if error.errno is None else os.strerror(error.errno)
 
 
 async def dump(request: bytes, decode: Callable[[Message], Entry | None]) -> list[Entry]:
