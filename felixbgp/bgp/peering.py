@@ -237,7 +237,6 @@ class Peering:
             self.config.peer,
             external=self.config.external,
             identifier=negotiated.peer_identifier,
-            local_as=self.config.local_as,
             remote_as=self.config.remote_as,
             client=self.config.route_reflector_client,
         )

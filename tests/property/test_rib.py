@@ -142,7 +142,7 @@ def expected(one: Node, other: Node) -> dict[str, PathAttributes]:
             if not view.add_path and path is not best:
                 continue
             told = export(view, path)
-            if told is not None and told.attributes is not None and told.source != PeerId(other.address):
+            if told is not None and told.source != PeerId(other.address):
                 number = int.from_bytes(one.speaker._advertising._numbers.identifier(path), "big")
                 table[f"{text} path {number}" if view.add_path else text] = told.attributes
     return table

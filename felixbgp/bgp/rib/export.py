@@ -25,6 +25,7 @@ from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.communities import LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
 from felixbgp.bgp.wire.framer import MESSAGE_OCTETS_MAX
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
+from felixbgp.bgp.wire.update import nlri_room
 from felixbgp.net import Address, Family
 
 SEGMENT_ASNS_MAX: Final = 255
@@ -74,14 +75,18 @@ class AsPathEdits(NamedTuple):
 class Export:
     """One set of attributes to advertise, from one source; equal only to itself, shared by its prefixes."""
 
-    __slots__ = ("attributes", "source", "via_us")
+    __slots__ = ("attributes", "nlri_octets_max", "source", "via_us")
 
-    def __init__(self, source: PeerId | None, attributes: PathAttributes | None, *, via_us: bool) -> None:
+    def __init__(
+        self, source: PeerId | None, attributes: PathAttributes, *, via_us: bool, nlri_octets_max: int = 0
+    ) -> None:
         self.source = source
         """The peer it was learned from or, being our own, leads to, which is never told of it; or None."""
         self.attributes = attributes
         self.via_us = via_us
         """Whether the receiver will send its traffic here, so that our kernel must be ready for it."""
+        self.nlri_octets_max = nlri_octets_max
+        """How many octets of NLRI one message has room for; a prefix that needs more cannot be told."""
 
     def same(self, other: "Export | None") -> bool:
         """Whether a peer that was told `other` knows this already."""
@@ -119,7 +124,10 @@ def export(view: ExportView, path: Path) -> Export | None:
     else:
         # RFC 4271 §5.1.3: a route of our own is not told to a peer whose address is its next hop.
         source = None if via_us else PeerId(Address(next_hop))
-    return Export(source, exported, via_us=via_us)
+    room = nlri_room(
+        view.family, exported, four_octet_as=view.four_octet_as, max_length=view.message_octets_max
+    )
+    return Export(source, exported, via_us=via_us, nlri_octets_max=room)
 
 
 def may_advertise(view: ExportView, path: Path) -> bool:

@@ -20,7 +20,7 @@ DEFAULT_LOCAL_PREF: Final = 100
 class PathPeer:
     """The peer a path came from, as far as decision and export care; one per session and configuration."""
 
-    __slots__ = ("client", "external", "identifier", "local_as", "peer", "remote_as")
+    __slots__ = ("client", "external", "identifier", "peer", "remote_as")
 
     def __init__(
         self,
@@ -28,14 +28,12 @@ class PathPeer:
         *,
         external: bool,
         identifier: bytes,
-        local_as: int,
         remote_as: int,
         client: bool = False,
     ) -> None:
         self.peer = peer
         self.external = external
         self.identifier = identifier
-        self.local_as = local_as
         self.remote_as = remote_as
         self.client = client
 

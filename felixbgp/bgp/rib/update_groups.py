@@ -37,7 +37,7 @@ COMPLETION_WAIT_NS: Final = 5_000_000_000
 JOIN_PENDING_MAX: Final = 1024
 """Tables with more pending prefixes are not compared, as that would cost more than it saves."""
 
-OUTDATED: Final = Export(None, None, via_us=False)
+OUTDATED: Final = Export(None, PathAttributes(), via_us=False)
 """What a peer that asks for its routes again is taken to know: something, and never the right thing."""
 
 
@@ -210,16 +210,17 @@ class UpdateGroup:
             policy = self._policies[key] = PolicyView(self.view.policy, self.view.family, *key)
         if not (policy.constant or policy.decide(nlri)).accepted:
             return None
-        if path in self._exports:
-            return self._exports[path]
-        return self._export_path(path)
+        found = self._exports[path] if path in self._exports else self._export_path(path)
+        if found is not None and len(nlri) + self.view.identifier_octets > found.nlri_octets_max:
+            return None
+        return found
 
     def _export_path(self, path: Path) -> Export | None:
         if len(self._exports) >= EXPORTS_MAX:
             self._exports.clear()
             self._interned.clear()
         result = export(self.view, path)
-        if result is not None and result.attributes is not None:
+        if result is not None:
             # Paths that differ in what is not exported become one, and share their messages.
             result = self._interned.setdefault((result.source, result.attributes), result)
         self._exports[path] = result
@@ -274,8 +275,6 @@ class UpdateGroup:
                 nlris.append(nlri)
         view = self.view
         for wanted, nlris in by_export.items():
-            if wanted.attributes is None:
-                continue
             messages = encode_announcements(
                 view.family,
                 wanted.attributes,
@@ -283,14 +282,7 @@ class UpdateGroup:
                 four_octet_as=view.four_octet_as,
                 max_length=view.message_octets_max,
             )
-            if messages:
-                _send(_others(table, wanted.source), messages)
-            else:
-                # RFC 8654 §4: attributes that fit into no message. What was told before is no longer true.
-                _send(
-                    _others(table, wanted.source),
-                    encode_withdrawals(view.family, nlris, view.message_octets_max),
-                )
+            _send(_others(table, wanted.source), messages)
         self._retract(table, dict(batch), by_export)
 
     def _retract(
