@@ -361,7 +361,8 @@ class Speaker:
     def _adapt(self, peering: Peering, config: PeerConfig, affects: Affects, now: int) -> None:
         """Change in place what can be changed in place."""
         peering.config = config
-        peering.session.update_config(config)
+        peering.session.update_config(config, now)
+        self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
         if Affects.ADMINISTRATION in affects:
             self._administer(peering, now)
         exchange = peering.exchange
