@@ -371,6 +371,8 @@ class Speaker:
         if Affects.IMPORT in affects:
             # What is still queued came under the old judgement or the new one; the new one is as right.
             peering.import_again(self._config)
+        else:
+            peering.rename_rules()
         if Affects.EXPORT in affects:
             for family, old in list(exchange.views.items()):
                 new = exchange.views[family] = peering.export_view(family, self._config, exchange)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
+from felixbgp.bgp.policy.types import Action, AddCommunity, Match, Policy, Rule
 from felixbgp.bgp.wire.attribute_encoding import encode_attribute, encode_attributes
 from felixbgp.bgp.wire.capabilities import EXTENDED_MESSAGE
 from felixbgp.bgp.wire.capabilities import add_path as add_path_capability
@@ -123,8 +123,8 @@ def test_4_a_refresh_and_another_policy_do_not_tell_it_either() -> None:
     unable.forget()
     unable.say(encode_route_refresh(RouteRefreshMessage(IPV4)))
     assert unable.updates() == []
-    accept = Rule("accept", Match(), Action.ACCEPT)
-    node.change(unable, export_policy=Policy((accept,)))  # type: ignore[arg-type]
+    colour = Rule("colour", Match(), Action.ACCEPT, (AddCommunity(OUR_AS << 16),))
+    node.change(unable, export_policy=Policy((colour,)))  # type: ignore[arg-type]
     node.network.settle()
     assert unable.updates() == []
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from felixbgp.bgp.policy.evaluate import PolicyView
+from felixbgp.bgp.policy.evaluate import evaluate
 from felixbgp.bgp.policy.types import Policy, RouteSource
+from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.cluster.inputs import KeyPut, StoredValue
 from felixbgp.cluster.state import ClusterState
 from felixbgp.intent.derive import derive
@@ -55,7 +56,10 @@ def policies(state: ClusterState, peer: str) -> tuple[Policy, Policy]:
 
 def passes(policy: Policy, text: str, source: RouteSource = BGP, interface: str = "") -> bool:
     prefix = Prefix.parse(text)
-    return PolicyView(policy, prefix.family, source, interface).decide(prefix.nlri).accepted
+    attributes = PathAttributes(next_hop=b"\1\2\3\4")
+    return evaluate(
+        policy, prefix.family, prefix.nlri, source=source, interface=interface, attributes=attributes
+    ).accepted
 
 
 @pytest.mark.parametrize(
