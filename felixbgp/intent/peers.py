@@ -14,7 +14,7 @@ from typing import NamedTuple
 from felixbgp.bgp.config import BGP_PORT, NextHopMode, PeerConfig, PeerId
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.intent.findings import Findings
-from felixbgp.intent.policies import Policies, unsupported_fields
+from felixbgp.intent.policies import Policies
 from felixbgp.intent.remotes import Remote, forward_remotes, is_global, reverse_remotes, selects
 from felixbgp.intent.restart import graceful_restart
 from felixbgp.intent.site import Site
@@ -154,12 +154,8 @@ def _obstacles(site: Site, spec: BgpPeerSpec) -> Iterator[tuple[str, str]]:
     if spec.password is not None and spec.password.secret_key_ref is not None:
         yield "spec.password", "cannot be read: there is no source of secrets"
     for index, name in enumerate(spec.filters):
-        resource = site.filters.get(name)
-        if resource is None:
+        if name not in site.filters:
             yield f"spec.filters[{index}]", f"BGPFilter {name} does not exist or is invalid"
-            continue
-        for field in unsupported_fields(resource):
-            yield f"spec.filters[{index}]", f"BGPFilter {name} uses {field}, which is not supported"
 
 
 def _keepalive_time_s(spec: BgpPeerSpec) -> int | None:

@@ -455,10 +455,6 @@ def test_a_peer_held_down_is_opened_by_no_weaker_claim() -> None:
     [
         (None, "BGPFilter f does not exist or is invalid; the session stays down"),
         ({"importV4": [{}]}, "BGPFilter f does not exist or is invalid; the session stays down"),
-        (
-            {"exportV6": [{"action": "Accept", "priority": 5}]},
-            "BGPFilter f uses spec.exportV6[0].priority, which is not supported; the session stays down",
-        ),
     ],
 )
 def test_a_peer_whose_filter_is_missing_stays_down(spec: object, reason: str) -> None:
@@ -506,10 +502,6 @@ def test_configurations_that_mean_nothing() -> None:
         (
             "BGPConfiguration default | spec.logSeverityScreen"
             " | is ignored: the agent's own settings say what is logged"
-        ),
-        (
-            "BGPConfiguration default | spec.prefixAdvertisements"
-            " | is ignored: routes go out without these communities"
         ),
         "BGPConfiguration mine |  | is ignored: only the names default and node.<name> mean something",
     ]
