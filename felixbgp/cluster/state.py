@@ -36,18 +36,20 @@ from felixbgp.net import Prefix
 from felixbgp.resources import (
     AffinityKey,
     AffinityState,
+    AnyResource,
     BgpConfiguration,
     BgpFilter,
     BgpPeer,
     BlockAffinity,
+    CalicoNodeStatus,
     FieldError,
     IpPool,
     Node,
+    WorkloadEndpoint,
     decode,
     parse_key,
 )
-from felixbgp.resources.decode import AnyResource
-from felixbgp.resources.keys import HOSTS, PLURALS, prefix_of, prefix_of_host
+from felixbgp.resources.keys import HOSTS, prefix_of, prefix_of_host
 
 _Table = (
     dict[str, Node]
@@ -57,6 +59,9 @@ _Table = (
     | dict[str, IpPool]
 )
 Resource = TypeVar("Resource", Node, BgpPeer, BgpConfiguration, BgpFilter, IpPool)
+
+FOLLOWED_KINDS = ("BGPConfiguration", "BGPFilter", "BGPPeer", "IPPool", "Node")
+"""What every agent follows of the whole cluster; endpoints and reports of all nodes would be too many."""
 
 MAX_TOMBSTONES = 100_000
 """Deleted keys whose revision is remembered to tell late events; the oldest are forgotten first.
@@ -68,7 +73,7 @@ A hundred bytes each. An event overtaken by that many deletions is not a thing a
 def watched_prefixes(node: str | None = None) -> tuple[str, ...]:
     """The prefixes to list and watch for an agent on `node`; None is for a view of every node (`plan`)."""
     blocks = HOSTS if node is None else prefix_of_host(node)
-    return (*(prefix_of(kind) for kind in PLURALS), blocks)
+    return (*(prefix_of(kind) for kind in FOLLOWED_KINDS), blocks)
 
 
 class ClusterState:
@@ -232,7 +237,7 @@ class ClusterState:
 
     def _store(self, stored: StoredValue) -> bool:
         """Make this the value of its key, whatever was known."""
-        if parse_key(stored.key) is None:
+        if not _is_followed(stored.key):
             return False
         self._revisions[stored.key] = stored.revision
         decoded = decode(stored.key, stored.value)
@@ -268,6 +273,8 @@ class ClusterState:
                 return _keep(self._bgp_filters, decoded)
             case IpPool():
                 return _keep(self._ip_pools, decoded)
+            case WorkloadEndpoint() | CalicoNodeStatus():
+                return False
             case _:
                 assert_never(decoded)
 
@@ -288,6 +295,11 @@ class ClusterState:
         if isinstance(parsed, AffinityKey):
             return self._affinities.get(parsed.host, {}).pop(parsed.cidr, None) is not None
         return self._tables[parsed.kind].pop(parsed.name, None) is not None
+
+
+def _is_followed(key: str) -> bool:
+    parsed = parse_key(key)
+    return isinstance(parsed, AffinityKey) or (parsed is not None and parsed.kind in FOLLOWED_KINDS)
 
 
 def _keep(table: dict[str, Resource], resource: Resource) -> bool:

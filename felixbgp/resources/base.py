@@ -16,8 +16,10 @@ from pydantic import (
 )
 
 from felixbgp.resources.errors import Fault, FaultsError
+from felixbgp.resources.keys import NAMESPACED, ResourceKey
 
 API_VERSION = "projectcalico.org/v3"
+DEFAULT_NAMESPACE = "default"
 
 MAX_ANNOTATION_BYTES = 256 * 1024
 """All annotations of one object together, as in Kubernetes."""
@@ -80,6 +82,20 @@ def is_name(text: str) -> bool:
     return len(text) <= 253 and _NAME.fullmatch(text) is not None
 
 
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def is_namespace(text: str) -> bool:
+    """Whether `text` is the name of a namespace: an RFC 1123 label of at most 63 characters."""
+    return _NAMESPACE.fullmatch(text) is not None
+
+
+def _check_namespace(text: str) -> str:
+    if not is_namespace(text):
+        raise ValueError("is not a namespace (lower case letters, digits and -, at most 63)")
+    return text
+
+
 def _check_name(text: str) -> str:
     if not is_name(text):
         raise ValueError("is not a name (lower case letters, digits, - and ., at most 253)")
@@ -109,6 +125,7 @@ def _check_annotations(annotations: dict[str, str]) -> dict[str, str]:
 
 
 Name = Annotated[StrictStr, AfterValidator(_check_name)]
+Namespace = Annotated[StrictStr, AfterValidator(_check_namespace)]
 
 
 class Metadata(Value):
@@ -116,7 +133,7 @@ class Metadata(Value):
 
     name: Name
     generate_name: StrictStr | None = None
-    namespace: StrictStr | None = None
+    namespace: Namespace | None = None
     self_link: StrictStr | None = None
     uid: StrictStr | None = None
     resource_version: StrictStr | None = None
@@ -142,6 +159,16 @@ class Resource(Value):
     def name(self) -> str:
         """`metadata.name`."""
         return self.metadata.name
+
+    @property
+    def namespace(self) -> str | None:
+        """`metadata.namespace`, `default` when none was written; None for kinds that have no namespaces."""
+        return self.metadata.namespace or DEFAULT_NAMESPACE if self.kind in NAMESPACED else None
+
+    @property
+    def key(self) -> ResourceKey:
+        """Where the resource is stored."""
+        return ResourceKey(self.kind, self.name, self.namespace)
 
     @property
     def labels(self) -> dict[str, str]:

@@ -13,10 +13,12 @@ from felixbgp.resources.bgp_configuration import BgpConfiguration
 from felixbgp.resources.bgp_filter import BgpFilter
 from felixbgp.resources.bgp_peer import BgpPeer
 from felixbgp.resources.block_affinity import AffinityValue, BlockAffinity
+from felixbgp.resources.calico_node_status import CalicoNodeStatus
 from felixbgp.resources.errors import FieldError, field_errors, quote
 from felixbgp.resources.ip_pool import IpPool
 from felixbgp.resources.keys import AffinityKey, ResourceKey, parse_key
 from felixbgp.resources.node import Node
+from felixbgp.resources.workload_endpoint import WorkloadEndpoint
 
 MAX_VALUE_BYTES = 1_572_864
 """What etcd lets one request carry unless told otherwise (--max-request-bytes)."""
@@ -24,14 +26,16 @@ MAX_VALUE_BYTES = 1_572_864
 MAX_DEPTH = 64
 """Objects and lists inside each other; ours need nine, Kubernetes' managedFields some more."""
 
-AnyResource = Node | BgpConfiguration | BgpPeer | BgpFilter | IpPool
+AnyResource = Node | BgpConfiguration | BgpPeer | BgpFilter | IpPool | WorkloadEndpoint | CalicoNodeStatus
 
 MODELS: dict[str, type[AnyResource]] = {
     "BGPConfiguration": BgpConfiguration,
     "BGPFilter": BgpFilter,
     "BGPPeer": BgpPeer,
+    "CalicoNodeStatus": CalicoNodeStatus,
     "IPPool": IpPool,
     "Node": Node,
+    "WorkloadEndpoint": WorkloadEndpoint,
 }
 
 
@@ -57,7 +61,10 @@ def validate(document: object) -> AnyResource | list[FieldError]:
     model = MODELS.get(kind) if isinstance(kind, str) else None
     if model is None:
         return [FieldError("kind", quote(kind), f"is not one of {', '.join(sorted(MODELS))}")]
-    return _validated(model, document)
+    resource = _validated(model, document)
+    if isinstance(resource, Node) and resource.malformed_annotations:
+        return list(resource.malformed_annotations)
+    return resource
 
 
 def encode(resource: AnyResource) -> bytes:
@@ -70,6 +77,8 @@ def encode(resource: AnyResource) -> bytes:
     metadata = document["metadata"]
     metadata.pop("resourceVersion", None)
     metadata.setdefault("creationTimestamp", None)
+    if resource.namespace is not None:
+        metadata["namespace"] = resource.namespace
     document["metadata"] = {name: metadata[name] for name in sorted(metadata, key=_METADATA_ORDER.index)}
     if isinstance(resource, IpPool):
         document["spec"] = _with_pool_defaults(resource, document["spec"])
@@ -119,10 +128,15 @@ def _decode_resource(key: ResourceKey, value: bytes) -> AnyResource | list[Field
     if isinstance(document, list):
         return document
     resource = _validated(MODELS[key.kind], document)
-    if isinstance(resource, list) or resource.name == key.name:
+    if isinstance(resource, list):
         return resource
-    reason = f"is not the name in the key, {quote(key.name)}"
-    return [FieldError("metadata.name", quote(resource.name), reason)]
+    if resource.name != key.name:
+        reason = f"is not the name in the key, {quote(key.name)}"
+        return [FieldError("metadata.name", quote(resource.name), reason)]
+    if resource.namespace != key.namespace:
+        reason = f"is not the namespace in the key, {quote(key.namespace)}"
+        return [FieldError("metadata.namespace", quote(resource.namespace), reason)]
+    return resource
 
 
 def _decode_affinity(key: AffinityKey, value: bytes) -> BlockAffinity | list[FieldError]:

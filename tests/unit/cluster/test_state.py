@@ -150,6 +150,15 @@ def test_keys_of_others_are_not_kept() -> None:
     assert state.invalid == {}
 
 
+def test_endpoints_and_reports_are_not_followed() -> None:
+    state = ClusterState("a")
+    for key in (f"{R}workloadendpoints/default/a-k8s-p-eth0", f"{R}caliconodestatuses/s"):
+        assert not state.feed(put(key, b"not JSON", 1))
+        assert not state.feed(KeyDeleted(key, 2))
+    assert state.invalid == {}
+    assert state.take_facts() == []
+
+
 def test_every_kind_has_its_table() -> None:
     state = ClusterState("a")
     for plural, kind, spec in (
