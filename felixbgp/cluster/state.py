@@ -6,7 +6,8 @@ Standing rules:
   ignored; this holds for deleted keys too, so the order of events does not matter.
 * A snapshot is the truth about its prefix, also when its revision is lower than what was known (a store
   restored from a backup goes back). Afterwards an event up to the snapshot's revision is late.
-* An invalid value counts as absent, and `invalid` says why.
+* An invalid value counts as absent, and `invalid` says why. A valid one may have fields that this version
+  does not know, and `ignored` names them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import TypeVar, assert_never
 from felixbgp.cluster.facts import (
     ClusterFact,
     ClusterInSync,
+    FieldsIgnored,
     InvalidValue,
     StaleEventIgnored,
     StoreLost,
@@ -102,6 +104,7 @@ class ClusterState:
         }
         self._affinities: dict[str, dict[Prefix, AffinityState]] = {}
         self._invalid: dict[str, list[FieldError]] = {}
+        self._ignored: dict[str, tuple[FieldError, ...]] = {}
         self._revisions: dict[str, int] = {}
         self._tombstones: dict[str, int] = {}
         self._floors: dict[str, int] = {}
@@ -141,6 +144,11 @@ class ClusterState:
     def invalid(self) -> Mapping[str, list[FieldError]]:
         """What is wrong with the values that count as absent, by key."""
         return MappingProxyType(self._invalid)
+
+    @property
+    def ignored(self) -> Mapping[str, tuple[FieldError, ...]]:
+        """The fields that were left out of values which count, by key."""
+        return MappingProxyType(self._ignored)
 
     def affinities_of(self, host: str) -> Mapping[Prefix, AffinityState]:
         """The blocks a host has claimed and how far the claims are, as far as they are watched."""
@@ -246,9 +254,21 @@ class ClusterState:
         corrected = self._invalid.pop(stored.key, None) is not None
         if corrected:
             self._facts.append(ValueCorrected(stored.key, stored.revision))
-        return self._set(decoded) or corrected
+        noted = self._note_ignored(stored, decoded.ignored)
+        return self._set(decoded.value) or corrected or noted
+
+    def _note_ignored(self, stored: StoredValue, ignored: tuple[FieldError, ...]) -> bool:
+        """Keep what was left out of a value; True when that is not what it was."""
+        if self._ignored.get(stored.key, ()) == ignored:
+            return False
+        self._ignored.pop(stored.key, None)
+        if ignored:
+            self._ignored[stored.key] = ignored
+            self._facts.append(FieldsIgnored(stored.key, stored.revision, ignored))
+        return True
 
     def _refuse(self, stored: StoredValue, errors: list[FieldError]) -> bool:
+        self._ignored.pop(stored.key, None)
         if self._invalid.get(stored.key) == errors:
             return False
         self._invalid[stored.key] = errors
@@ -282,6 +302,7 @@ class ClusterState:
         """The key is gone."""
         if self._revisions.pop(key, None) is None:
             return False
+        self._ignored.pop(key, None)
         if self._invalid.pop(key, None) is not None:
             self._facts.append(ValueCorrected(key, revision))
             return True

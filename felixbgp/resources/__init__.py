@@ -9,7 +9,7 @@ from felixbgp.resources.bgp_filter import BgpFilter
 from felixbgp.resources.bgp_peer import BgpPeer
 from felixbgp.resources.block_affinity import AffinityState, BlockAffinity
 from felixbgp.resources.calico_node_status import CalicoNodeStatus
-from felixbgp.resources.decode import AnyResource, decode, encode, validate
+from felixbgp.resources.decode import AnyResource, Decoded, decode, encode, validate
 from felixbgp.resources.errors import FieldError
 from felixbgp.resources.ip_pool import IpPool
 from felixbgp.resources.keys import AffinityKey, ResourceKey, parse_key
@@ -25,6 +25,7 @@ __all__ = [
     "BgpPeer",
     "BlockAffinity",
     "CalicoNodeStatus",
+    "Decoded",
     "FieldError",
     "IpPool",
     "Node",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +12,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
+    ValidationInfo,
     model_validator,
 )
 
@@ -20,6 +21,9 @@ from felixbgp.resources.keys import NAMESPACED, ResourceKey
 
 API_VERSION = "projectcalico.org/v3"
 DEFAULT_NAMESPACE = "default"
+
+WITHOUT_RULES: Final = {"rules": "left out"}
+"""As the context of a validation: only fields are looked at, and no rules between them."""
 
 MAX_ANNOTATION_BYTES = 256 * 1024
 """All annotations of one object together, as in Kubernetes."""
@@ -62,7 +66,9 @@ class Value(BaseModel):
         return data
 
     @model_validator(mode="after")
-    def _check_rules(self) -> Self:
+    def _check_rules(self, info: ValidationInfo) -> Self:
+        if info.context is WITHOUT_RULES:
+            return self
         faults = tuple(self.faults())
         if faults:
             raise FaultsError(faults)

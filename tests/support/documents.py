@@ -2,7 +2,8 @@
 
 import json
 
-from felixbgp.resources.decode import MODELS
+from felixbgp.resources import BlockAffinity
+from felixbgp.resources.decode import MODELS, AnyResource, Decoded, decode
 from felixbgp.resources.keys import ResourceKey
 
 
@@ -23,3 +24,11 @@ def stored(kind: str, spec: object, name: str = "x", **metadata: object) -> tupl
     assert namespace is None or isinstance(namespace, str)
     key = ResourceKey(kind, name, namespace)
     return str(key), json.dumps(document(kind, spec, name, **metadata)).encode()
+
+
+def read(key: str, value: bytes) -> AnyResource | BlockAffinity:
+    """What a valid value of the store stands for."""
+    decoded = decode(key, value)
+    assert isinstance(decoded, Decoded), decoded
+    assert decoded.ignored == ()
+    return decoded.value

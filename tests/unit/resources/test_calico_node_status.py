@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from felixbgp.resources import CalicoNodeStatus, decode, encode, validate
+from felixbgp.resources import CalicoNodeStatus, encode, validate
 from felixbgp.resources.calico_node_status import PeerKind, RouteKind, SessionState, StatusClass
-from tests.support.documents import document, stored
+from tests.support.documents import document, read, stored
 
 SPEC: dict[str, object] = {"node": "node-1", "classes": ["Agent", "BGP", "Routes"], "updatePeriodSeconds": 10}
 STATUS: dict[str, object] = {
@@ -56,7 +56,7 @@ STATUS: dict[str, object] = {
 def test_a_report_as_calico_writes_it() -> None:
     whole = document("CalicoNodeStatus", SPEC) | {"status": STATUS}
     key, _ = stored("CalicoNodeStatus", SPEC)
-    found = decode(key, json.dumps(whole).encode())
+    found = read(key, json.dumps(whole).encode())
     assert isinstance(found, CalicoNodeStatus), found
     assert found.spec.classes == tuple(StatusClass)
     assert found.status is not None

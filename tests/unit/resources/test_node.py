@@ -3,9 +3,9 @@
 import pytest
 
 from felixbgp.net import Address
-from felixbgp.resources import Node, decode, encode, validate
+from felixbgp.resources import Node, encode, validate
 from felixbgp.resources.values import InterfaceAddress
-from tests.support.documents import document, stored
+from tests.support.documents import document, read, stored
 
 P = "projectcalico.org/"
 A = f"metadata.annotations.{P}"
@@ -19,7 +19,7 @@ ALL = {
 
 
 def node(spec: object, annotations: dict[str, str]) -> Node:
-    found = decode(*stored("Node", spec, annotations=annotations))
+    found = read(*stored("Node", spec, annotations=annotations))
     assert isinstance(found, Node), found
     return found
 

@@ -7,7 +7,7 @@ import pytest
 from felixbgp.net import Prefix
 from felixbgp.resources import ResourceKey, WorkloadEndpoint, decode, encode, is_endpoint_of, validate
 from felixbgp.resources.keys import prefix_of
-from tests.support.documents import document, stored
+from tests.support.documents import document, read, stored
 
 SPEC: dict[str, object] = {
     "orchestrator": "k8s",
@@ -39,7 +39,7 @@ def errors(spec: dict[str, object], name: str = NAME, **metadata: object) -> lis
 def test_an_endpoint_as_calico_writes_it() -> None:
     key, value = stored("WorkloadEndpoint", SPEC, NAME, namespace="shop", labels={"app": "web"})
     assert key == f"{prefix_of('WorkloadEndpoint')}shop/{NAME}"
-    found = decode(key, value)
+    found = read(key, value)
     assert isinstance(found, WorkloadEndpoint), found
     assert found.spec.node == "rack1-n1"
     assert found.spec.ip_networks == (Prefix.parse("10.65.0.2/32"), Prefix.parse("fd00::2/128"))
