@@ -139,6 +139,7 @@ class Agent:
             peers=self._speaker.peers(),
             routes=self._route_counts(),
             invalid=self._state.invalid,
+            ignored=self._state.ignored,
             route_problems=self._fib.problems(),
             listen_problems=self._listener.problems(),
             datastore=self._datastore,

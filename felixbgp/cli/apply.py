@@ -54,7 +54,7 @@ def apply(files: tuple[str, ...], **given: Any) -> None:
 
 def key_of_resource(resource: AnyResource) -> ResourceKey:
     """Where a resource is stored."""
-    return ResourceKey(resource.kind, resource.name)
+    return resource.key
 
 
 class _Application:

@@ -72,7 +72,8 @@ async def _refuse_filters_in_use(keys: Sequence[ResourceKey], store: Store) -> N
     if not filters:
         return
     for stored in await store.list(prefix_of("BGPPeer")):
-        peer = decode(stored.key, stored.value)
+        decoded = decode(stored.key, stored.value)
+        peer = None if isinstance(decoded, list) else decoded.value
         if not isinstance(peer, BgpPeer) or key_of_resource(peer) in keys:
             continue
         used = [name for name in peer.spec.filters or () if name in filters]

@@ -95,12 +95,12 @@ def _table(kind: str, stored: Sequence[Stored], *, wide: bool) -> str:
     headers, row = _columns(kind, wide=wide)
     rows: list[Row] = []
     for entry in stored:
-        resource = decode(entry.key, entry.value)
-        if isinstance(resource, list):
+        decoded = decode(entry.key, entry.value)
+        if isinstance(decoded, list):
             # What is invalid is absent to the agents, and therefore here; but it is said.
-            click.echo(f"warning: {printable(f'{entry.key}: {resource[0]}')}", err=True)
+            click.echo(f"warning: {printable(f'{entry.key}: {decoded[0]}')}", err=True)
         else:
-            rows.append(row(resource))
+            rows.append(row(decoded.value))
     return plain(headers, rows)
 
 

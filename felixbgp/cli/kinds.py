@@ -3,7 +3,7 @@
 import click
 
 from felixbgp.resources.base import is_name
-from felixbgp.resources.keys import PLURALS, ResourceKey
+from felixbgp.resources.keys import ResourceKey
 
 _ALIASES = {
     "BGPPeer": ("bgppeer", "bgppeers", "bgpp", "bgpps", "bp", "bps"),
@@ -20,7 +20,7 @@ def kind_of(text: str) -> str:
     kind = _KINDS.get(text.lower())
     if kind is None:
         raise click.UsageError(
-            f"resource type {text!r} is not supported; there are: {', '.join(sorted(PLURALS))}"
+            f"resource type {text!r} is not supported; there are: {', '.join(sorted(_ALIASES))}"
         )
     return kind
 

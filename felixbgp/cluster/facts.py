@@ -15,6 +15,15 @@ class InvalidValue:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldsIgnored:
+    """A key was written with a value that counts, but for some fields."""
+
+    key: str
+    revision: int
+    errors: tuple[FieldError, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ValueCorrected:
     """A key whose value was invalid has a valid one, or is gone."""
 
@@ -50,4 +59,12 @@ class StoreRestored:
     """The store answers again."""
 
 
-ClusterFact = InvalidValue | ValueCorrected | StaleEventIgnored | ClusterInSync | StoreLost | StoreRestored
+ClusterFact = (
+    InvalidValue
+    | FieldsIgnored
+    | ValueCorrected
+    | StaleEventIgnored
+    | ClusterInSync
+    | StoreLost
+    | StoreRestored
+)

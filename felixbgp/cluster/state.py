@@ -6,7 +6,8 @@ Standing rules:
   ignored; this holds for deleted keys too, so the order of events does not matter.
 * A snapshot is the truth about its prefix, also when its revision is lower than what was known (a store
   restored from a backup goes back). Afterwards an event up to the snapshot's revision is late.
-* An invalid value counts as absent, and `invalid` says why.
+* An invalid value counts as absent, and `invalid` says why. A valid one may have fields that this version
+  does not know, and `ignored` names them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import TypeVar, assert_never
 from felixbgp.cluster.facts import (
     ClusterFact,
     ClusterInSync,
+    FieldsIgnored,
     InvalidValue,
     StaleEventIgnored,
     StoreLost,
@@ -36,18 +38,20 @@ from felixbgp.net import Prefix
 from felixbgp.resources import (
     AffinityKey,
     AffinityState,
+    AnyResource,
     BgpConfiguration,
     BgpFilter,
     BgpPeer,
     BlockAffinity,
+    CalicoNodeStatus,
     FieldError,
     IpPool,
     Node,
+    WorkloadEndpoint,
     decode,
     parse_key,
 )
-from felixbgp.resources.decode import AnyResource
-from felixbgp.resources.keys import HOSTS, PLURALS, prefix_of, prefix_of_host
+from felixbgp.resources.keys import HOSTS, prefix_of, prefix_of_host
 
 _Table = (
     dict[str, Node]
@@ -57,6 +61,9 @@ _Table = (
     | dict[str, IpPool]
 )
 Resource = TypeVar("Resource", Node, BgpPeer, BgpConfiguration, BgpFilter, IpPool)
+
+FOLLOWED_KINDS = ("BGPConfiguration", "BGPFilter", "BGPPeer", "IPPool", "Node")
+"""What every agent follows of the whole cluster; endpoints and reports of all nodes would be too many."""
 
 MAX_TOMBSTONES = 100_000
 """Deleted keys whose revision is remembered to tell late events; the oldest are forgotten first.
@@ -68,7 +75,7 @@ A hundred bytes each. An event overtaken by that many deletions is not a thing a
 def watched_prefixes(node: str | None = None) -> tuple[str, ...]:
     """The prefixes to list and watch for an agent on `node`; None is for a view of every node (`plan`)."""
     blocks = HOSTS if node is None else prefix_of_host(node)
-    return (*(prefix_of(kind) for kind in PLURALS), blocks)
+    return (*(prefix_of(kind) for kind in FOLLOWED_KINDS), blocks)
 
 
 class ClusterState:
@@ -97,6 +104,7 @@ class ClusterState:
         }
         self._affinities: dict[str, dict[Prefix, AffinityState]] = {}
         self._invalid: dict[str, list[FieldError]] = {}
+        self._ignored: dict[str, tuple[FieldError, ...]] = {}
         self._revisions: dict[str, int] = {}
         self._tombstones: dict[str, int] = {}
         self._floors: dict[str, int] = {}
@@ -136,6 +144,11 @@ class ClusterState:
     def invalid(self) -> Mapping[str, list[FieldError]]:
         """What is wrong with the values that count as absent, by key."""
         return MappingProxyType(self._invalid)
+
+    @property
+    def ignored(self) -> Mapping[str, tuple[FieldError, ...]]:
+        """The fields that were left out of values which count, by key."""
+        return MappingProxyType(self._ignored)
 
     def affinities_of(self, host: str) -> Mapping[Prefix, AffinityState]:
         """The blocks a host has claimed and how far the claims are, as far as they are watched."""
@@ -232,7 +245,7 @@ class ClusterState:
 
     def _store(self, stored: StoredValue) -> bool:
         """Make this the value of its key, whatever was known."""
-        if parse_key(stored.key) is None:
+        if not _is_followed(stored.key):
             return False
         self._revisions[stored.key] = stored.revision
         decoded = decode(stored.key, stored.value)
@@ -241,9 +254,21 @@ class ClusterState:
         corrected = self._invalid.pop(stored.key, None) is not None
         if corrected:
             self._facts.append(ValueCorrected(stored.key, stored.revision))
-        return self._set(decoded) or corrected
+        noted = self._note_ignored(stored, decoded.ignored)
+        return self._set(decoded.value) or corrected or noted
+
+    def _note_ignored(self, stored: StoredValue, ignored: tuple[FieldError, ...]) -> bool:
+        """Keep what was left out of a value; True when that is not what it was."""
+        if self._ignored.get(stored.key, ()) == ignored:
+            return False
+        self._ignored.pop(stored.key, None)
+        if ignored:
+            self._ignored[stored.key] = ignored
+            self._facts.append(FieldsIgnored(stored.key, stored.revision, ignored))
+        return True
 
     def _refuse(self, stored: StoredValue, errors: list[FieldError]) -> bool:
+        self._ignored.pop(stored.key, None)
         if self._invalid.get(stored.key) == errors:
             return False
         self._invalid[stored.key] = errors
@@ -268,6 +293,8 @@ class ClusterState:
                 return _keep(self._bgp_filters, decoded)
             case IpPool():
                 return _keep(self._ip_pools, decoded)
+            case WorkloadEndpoint() | CalicoNodeStatus():
+                return False
             case _:
                 assert_never(decoded)
 
@@ -275,6 +302,7 @@ class ClusterState:
         """The key is gone."""
         if self._revisions.pop(key, None) is None:
             return False
+        self._ignored.pop(key, None)
         if self._invalid.pop(key, None) is not None:
             self._facts.append(ValueCorrected(key, revision))
             return True
@@ -288,6 +316,11 @@ class ClusterState:
         if isinstance(parsed, AffinityKey):
             return self._affinities.get(parsed.host, {}).pop(parsed.cidr, None) is not None
         return self._tables[parsed.kind].pop(parsed.name, None) is not None
+
+
+def _is_followed(key: str) -> bool:
+    parsed = parse_key(key)
+    return isinstance(parsed, AffinityKey) or (parsed is not None and parsed.kind in FOLLOWED_KINDS)
 
 
 def _keep(table: dict[str, Resource], resource: Resource) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,12 +12,18 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
+    ValidationInfo,
     model_validator,
 )
 
 from felixbgp.resources.errors import Fault, FaultsError
+from felixbgp.resources.keys import NAMESPACED, ResourceKey
 
 API_VERSION = "projectcalico.org/v3"
+DEFAULT_NAMESPACE = "default"
+
+WITHOUT_RULES: Final = {"rules": "left out"}
+"""As the context of a validation: only fields are looked at, and no rules between them."""
 
 MAX_ANNOTATION_BYTES = 256 * 1024
 """All annotations of one object together, as in Kubernetes."""
@@ -60,7 +66,9 @@ class Value(BaseModel):
         return data
 
     @model_validator(mode="after")
-    def _check_rules(self) -> Self:
+    def _check_rules(self, info: ValidationInfo) -> Self:
+        if info.context is WITHOUT_RULES:
+            return self
         faults = tuple(self.faults())
         if faults:
             raise FaultsError(faults)
@@ -78,6 +86,20 @@ _QUALIFIED = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)")
 def is_name(text: str) -> bool:
     """Whether `text` is a resource name: an RFC 1123 subdomain of at most 253 characters."""
     return len(text) <= 253 and _NAME.fullmatch(text) is not None
+
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def is_namespace(text: str) -> bool:
+    """Whether `text` is the name of a namespace: an RFC 1123 label of at most 63 characters."""
+    return _NAMESPACE.fullmatch(text) is not None
+
+
+def _check_namespace(text: str) -> str:
+    if not is_namespace(text):
+        raise ValueError("is not a namespace (lower case letters, digits and -, at most 63)")
+    return text
 
 
 def _check_name(text: str) -> str:
@@ -109,6 +131,7 @@ def _check_annotations(annotations: dict[str, str]) -> dict[str, str]:
 
 
 Name = Annotated[StrictStr, AfterValidator(_check_name)]
+Namespace = Annotated[StrictStr, AfterValidator(_check_namespace)]
 
 
 class Metadata(Value):
@@ -116,7 +139,7 @@ class Metadata(Value):
 
     name: Name
     generate_name: StrictStr | None = None
-    namespace: StrictStr | None = None
+    namespace: Namespace | None = None
     self_link: StrictStr | None = None
     uid: StrictStr | None = None
     resource_version: StrictStr | None = None
@@ -142,6 +165,16 @@ class Resource(Value):
     def name(self) -> str:
         """`metadata.name`."""
         return self.metadata.name
+
+    @property
+    def namespace(self) -> str | None:
+        """`metadata.namespace`, `default` when none was written; None for kinds that have no namespaces."""
+        return self.metadata.namespace or DEFAULT_NAMESPACE if self.kind in NAMESPACED else None
+
+    @property
+    def key(self) -> ResourceKey:
+        """Where the resource is stored."""
+        return ResourceKey(self.kind, self.name, self.namespace)
 
     @property
     def labels(self) -> dict[str, str]:

@@ -110,10 +110,11 @@ class BgpConfigurationSpec(Value):
         """The cross-field rules of Calico's validator."""
         if self.node_to_node_mesh_enabled is False:
             reason = "cannot be set while nodeToNodeMeshEnabled is false"
+            mesh = ("nodeToNodeMeshEnabled",)
             if self.node_mesh_password is not None:
-                yield Fault(("nodeMeshPassword",), {}, reason)
+                yield Fault(("nodeMeshPassword",), {}, reason, mesh)
             if self.node_mesh_max_restart_time is not None:
-                yield Fault(("nodeMeshMaxRestartTime",), self.node_mesh_max_restart_time, reason)
+                yield Fault(("nodeMeshMaxRestartTime",), self.node_mesh_max_restart_time, reason, mesh)
         if self.log_severity_screen is not None and self.log_severity_screen.lower() not in _SEVERITIES:
             reason = "is not Trace, Debug, Info, Warning, Error or Fatal"
             yield Fault(("logSeverityScreen",), self.log_severity_screen, reason)
@@ -123,13 +124,14 @@ class BgpConfigurationSpec(Value):
 
     def _faults_of_communities(self) -> Iterator[Fault]:
         if self.communities and not self.prefix_advertisements:
-            yield Fault(("communities",), list(self.communities), "has no use without prefixAdvertisements")
+            reason = "has no use without prefixAdvertisements"
+            yield Fault(("communities",), list(self.communities), reason, ("prefixAdvertisements",))
         names = {community.name for community in self.communities}
         for index, advertisement in enumerate(self.prefix_advertisements):
             for text in advertisement.communities:
                 if text not in names and not is_community(text):
                     where = ("prefixAdvertisements", index, "communities")
-                    yield Fault(where, text, "is no community and no name in communities")
+                    yield Fault(where, text, "is no community and no name in communities", ("communities",))
 
 
 _SEVERITIES = frozenset({"trace", "debug", "info", "warning", "error", "fatal"})

@@ -114,13 +114,19 @@ class FilterRule(Value):
     def faults(self) -> Iterator[Fault]:
         """The cross-field rules of Calico's validator."""
         if self.cidr is not None and self.match_operator is None:
-            yield Fault(("matchOperator",), NOTHING, "is missing: a cidr needs Equal, NotEqual, In or NotIn")
+            yield Fault(
+                ("matchOperator",),
+                NOTHING,
+                "is missing: a cidr needs Equal, NotEqual, In or NotIn",
+                ("cidr",),
+            )
         if self.match_operator is not None and self.cidr is None:
-            yield Fault(("cidr",), NOTHING, "is missing: matchOperator needs one")
+            yield Fault(("cidr",), NOTHING, "is missing: matchOperator needs one", ("matchOperator",))
         if self.prefix_length is not None and self.cidr is None:
-            yield Fault(("prefixLength",), {}, "can only be set together with cidr")
+            yield Fault(("prefixLength",), {}, "can only be set together with cidr", ("cidr",))
         if self.operations and self.action is not FilterAction.ACCEPT:
-            yield Fault(("operations",), list(self.operations), "can only be set together with action Accept")
+            reason = "can only be set together with action Accept"
+            yield Fault(("operations",), list(self.operations), reason, ("action",))
 
 
 class BgpFilterSpec(Value):

@@ -76,37 +76,43 @@ class BgpPeerSpec(Value):
                 ("keepOriginalNextHop",),
                 self.keep_original_next_hop,
                 "cannot be set together with nextHopMode",
+                ("nextHopMode",),
             )
         yield from self._faults_of_gateway()
 
     def _faults_of_scope(self) -> Iterator[Fault]:
         if self.node is not None and self.node_selector is not None:
-            yield Fault(("node",), self.node, "cannot be set together with nodeSelector")
+            yield Fault(("node",), self.node, "cannot be set together with nodeSelector", ("nodeSelector",))
         if self.peer_ip is not None and self.peer_selector is not None:
-            yield Fault(("peerIP",), str(self.peer_ip), "cannot be set together with peerSelector")
+            reason = "cannot be set together with peerSelector"
+            yield Fault(("peerIP",), str(self.peer_ip), reason, ("peerSelector",))
         if self.local_workload_selector is not None:
             selector = str(self.local_workload_selector)
-            if self.peer_ip is not None:
-                yield Fault(("localWorkloadSelector",), selector, "cannot be set together with peerIP")
-            if self.peer_selector is not None:
-                yield Fault(("localWorkloadSelector",), selector, "cannot be set together with peerSelector")
+            for other, value in (("peerIP", self.peer_ip), ("peerSelector", self.peer_selector)):
+                if value is not None:
+                    reason = f"cannot be set together with {other}"
+                    yield Fault(("localWorkloadSelector",), selector, reason, (other,))
 
     def _faults_of_as_number(self) -> Iterator[Fault]:
         if self.peer_selector is not None and self.as_number is not None:
             reason = "cannot be set together with peerSelector: selected nodes have their own"
-            yield Fault(("asNumber",), self.as_number, reason)
+            yield Fault(("asNumber",), self.as_number, reason, ("peerSelector",))
         # Calico takes a peerIP without an AS number and renders AS 0, with which no session can come up.
         needs = self.peer_ip is not None or self.local_workload_selector is not None
         if needs and self.as_number is None:
             yield Fault(("asNumber",), NOTHING, "is missing")
 
     def _faults_of_gateway(self) -> Iterator[Fault]:
-        if self.reachable_by is None:
+        gateway = self.reachable_by
+        if gateway is None:
             return
         if self.peer_ip is None:
-            yield Fault(("reachableBy",), str(self.reachable_by), "can only be set together with peerIP")
-        elif self.reachable_by.family != self.peer_ip.address.family:
-            yield Fault(("reachableBy",), str(self.reachable_by), "is not of the same family as peerIP")
+            reason = "can only be set together with peerIP"
+        elif gateway.family != self.peer_ip.address.family:
+            reason = "is not of the same family as peerIP"
+        else:
+            return
+        yield Fault(("reachableBy",), str(gateway), reason, ("peerIP",))
 
 
 class BgpPeer(Resource):

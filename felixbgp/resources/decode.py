@@ -1,11 +1,15 @@
 """Stored bytes to resources and back.
 
-`decode` never raises: any bytes give a value or the list of everything that is wrong with them.
+`decode` never raises: any bytes give a value or the list of everything that is wrong with them. It reads what
+a newer Calico may have written: a field we do not know is ignored, and named, unless it is one of a filter's
+rule, which without it would let pass, or keep out, other routes than was meant. `validate` is for what people
+write, where an unknown field is a mistake.
 """
 
 import json
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -13,10 +17,22 @@ from felixbgp.resources.bgp_configuration import BgpConfiguration
 from felixbgp.resources.bgp_filter import BgpFilter
 from felixbgp.resources.bgp_peer import BgpPeer
 from felixbgp.resources.block_affinity import AffinityValue, BlockAffinity
-from felixbgp.resources.errors import FieldError, field_errors, quote
+from felixbgp.resources.calico_node_status import CalicoNodeStatus
+from felixbgp.resources.errors import (
+    UNKNOWN_FIELD,
+    FieldError,
+    Location,
+    field_errors,
+    limited,
+    path,
+    quote,
+)
 from felixbgp.resources.ip_pool import IpPool
 from felixbgp.resources.keys import AffinityKey, ResourceKey, parse_key
 from felixbgp.resources.node import Node
+from felixbgp.resources.schema import unknown_fields, value_at, without
+from felixbgp.resources.validation import validated
+from felixbgp.resources.workload_endpoint import WorkloadEndpoint
 
 MAX_VALUE_BYTES = 1_572_864
 """What etcd lets one request carry unless told otherwise (--max-request-bytes)."""
@@ -24,18 +40,27 @@ MAX_VALUE_BYTES = 1_572_864
 MAX_DEPTH = 64
 """Objects and lists inside each other; ours need nine, Kubernetes' managedFields some more."""
 
-AnyResource = Node | BgpConfiguration | BgpPeer | BgpFilter | IpPool
+AnyResource = Node | BgpConfiguration | BgpPeer | BgpFilter | IpPool | WorkloadEndpoint | CalicoNodeStatus
 
 MODELS: dict[str, type[AnyResource]] = {
     "BGPConfiguration": BgpConfiguration,
     "BGPFilter": BgpFilter,
     "BGPPeer": BgpPeer,
+    "CalicoNodeStatus": CalicoNodeStatus,
     "IPPool": IpPool,
     "Node": Node,
+    "WorkloadEndpoint": WorkloadEndpoint,
 }
 
 
-def decode(key: str, value: bytes) -> AnyResource | BlockAffinity | list[FieldError]:
+class Decoded(NamedTuple):
+    """A value of the store, and the parts of it that were left out."""
+
+    value: AnyResource | BlockAffinity
+    ignored: tuple[FieldError, ...] = ()
+
+
+def decode(key: str, value: bytes) -> Decoded | list[FieldError]:
     """The resource or block affinity a key and its value stand for, or what is wrong with them."""
     parsed = parse_key(key)
     match parsed:
@@ -57,7 +82,10 @@ def validate(document: object) -> AnyResource | list[FieldError]:
     model = MODELS.get(kind) if isinstance(kind, str) else None
     if model is None:
         return [FieldError("kind", quote(kind), f"is not one of {', '.join(sorted(MODELS))}")]
-    return _validated(model, document)
+    resource = validated(model, document)
+    if isinstance(resource, Node) and resource.malformed_annotations:
+        return list(resource.malformed_annotations)
+    return resource
 
 
 def encode(resource: AnyResource) -> bytes:
@@ -70,6 +98,8 @@ def encode(resource: AnyResource) -> bytes:
     metadata = document["metadata"]
     metadata.pop("resourceVersion", None)
     metadata.setdefault("creationTimestamp", None)
+    if resource.namespace is not None:
+        metadata["namespace"] = resource.namespace
     document["metadata"] = {name: metadata[name] for name in sorted(metadata, key=_METADATA_ORDER.index)}
     if isinstance(resource, IpPool):
         document["spec"] = _with_pool_defaults(resource, document["spec"])
@@ -114,18 +144,65 @@ def _with_pool_defaults(pool: IpPool, spec: Mapping[str, object]) -> dict[str, o
     return filled
 
 
-def _decode_resource(key: ResourceKey, value: bytes) -> AnyResource | list[FieldError]:
+def _decode_resource(key: ResourceKey, value: bytes) -> Decoded | list[FieldError]:
     document = parse_json(value)
     if isinstance(document, list):
         return document
-    resource = _validated(MODELS[key.kind], document)
-    if isinstance(resource, list) or resource.name == key.name:
-        return resource
-    reason = f"is not the name in the key, {quote(key.name)}"
-    return [FieldError("metadata.name", quote(resource.name), reason)]
+    found = _tolerant(MODELS[key.kind], document)
+    if isinstance(found, list):
+        return found
+    resource, ignored = found
+    if resource.name != key.name:
+        reason = f"is not the name in the key, {quote(key.name)}"
+        return [FieldError("metadata.name", quote(resource.name), reason)]
+    if resource.namespace != key.namespace:
+        reason = f"is not the namespace in the key, {quote(key.namespace)}"
+        return [FieldError("metadata.namespace", quote(resource.namespace), reason)]
+    return Decoded(resource, tuple(ignored))
 
 
-def _decode_affinity(key: AffinityKey, value: bytes) -> BlockAffinity | list[FieldError]:
+def _tolerant(
+    model: type[AnyResource], document: dict[str, object]
+) -> tuple[AnyResource, list[FieldError]] | list[FieldError]:
+    """A resource and what was ignored to get it; or what is wrong with the rest."""
+    try:
+        return model.model_validate(document), []
+    except ValidationError:
+        unknown = [place for place in unknown_fields(model, document) if not _in_rule(model, place)]
+    named = [place for place in unknown if value_at(document, place) not in (None, "")]
+    ignored = [FieldError(path(place), "", _IGNORED) for place in named]
+    rest = without(document, unknown)
+    if model is Node and value_at(rest, _BGP) == {} and any(place[:2] == _BGP for place in unknown):
+        rest = without(rest, [_BGP])
+    resource = validated(model, rest)
+    if isinstance(resource, list) and all(error.field.partition(".")[0] == "status" for error in resource):
+        # A report says nothing about what is wanted, and whoever wrote it will write the next one.
+        ignored += [error._replace(reason=f"{error.reason}; the status is ignored") for error in resource]
+        resource = validated(model, without(rest, [("status",)]))
+    if isinstance(resource, list):
+        return [_unknown_condition(error) for error in resource]
+    return resource, limited(ignored)
+
+
+_IGNORED = "is not known to this version and is ignored"
+_UNKNOWN_CONDITION = "is not known to this version; without it the rule would mean something else"
+
+_BGP: Location = ("spec", "bgp")
+"""Refused when it is written empty; but one with nothing in it that we know was not."""
+
+
+def _in_rule(model: type[AnyResource], location: Location) -> bool:
+    """Whether a field is one of a rule of a BGPFilter: spec.importV4[0].field, or deeper."""
+    return model is BgpFilter and len(location) > 3
+
+
+def _unknown_condition(error: FieldError) -> FieldError:
+    if error.reason != UNKNOWN_FIELD:
+        return error
+    return error._replace(reason=_UNKNOWN_CONDITION)
+
+
+def _decode_affinity(key: AffinityKey, value: bytes) -> Decoded | list[FieldError]:
     # An empty value was how the first versions wrote a confirmed affinity.
     document = parse_json(value) if value else {}
     if isinstance(document, list):
@@ -134,14 +211,7 @@ def _decode_affinity(key: AffinityKey, value: bytes) -> BlockAffinity | list[Fie
         stored = AffinityValue.model_validate(document)
     except ValidationError as error:
         return field_errors(error)
-    return BlockAffinity(key.host, key.cidr, stored.state)
-
-
-def _validated(model: type[AnyResource], document: object) -> AnyResource | list[FieldError]:
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        return field_errors(error)
+    return Decoded(BlockAffinity(key.host, key.cidr, stored.state))
 
 
 class _RefusedError(ValueError):

@@ -15,6 +15,9 @@ MAX_QUOTED_CHARACTERS = 80
 Location = tuple[str | int, ...]
 
 
+UNKNOWN_FIELD = "is not a field this resource has"
+
+
 class FieldError(NamedTuple):
     """One fault: the field's path (`spec.exportV4[0].cidr`, "" for the whole), its value, and why.
 
@@ -32,11 +35,20 @@ class FieldError(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """A broken rule between fields: where (relative to its object), the value, and why."""
+    """A broken rule between fields: where (relative to its object), the value, and why.
+
+    `uses` names the other fields it looked at: while one of them is wrong by itself, the rule says nothing.
+    """
 
     location: Location
     value: object
     reason: str
+    uses: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[Location, ...]:
+        """The fields the rule is about."""
+        return (self.location, *((name,) for name in self.uses))
 
 
 class FaultsError(ValueError):
@@ -55,13 +67,14 @@ NOTHING = _Nothing()
 
 
 def path(location: Location) -> str:
-    """`("spec", "exportV4", 0, "cidr")` as `spec.exportV4[0].cidr`."""
+    """`("spec", "exportV4", 0, "cidr")` as `spec.exportV4[0].cidr`; a name may be any text, and is cut."""
     text = ""
     for step in location:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            text += f".{step}" if text else step
+            name = _cut(_printable(step))
+            text += f".{name}" if text else name
     return text
 
 
@@ -78,6 +91,10 @@ def quote(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 256:
         return "a huge number"
     text = f'"{_printable(value)}"' if isinstance(value, str) else str(value)
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= MAX_QUOTED_CHARACTERS else text[: MAX_QUOTED_CHARACTERS - 1] + "…"
 
 
@@ -87,12 +104,29 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else "�" for character in start)
 
 
-def field_errors(error: ValidationError, prefix: Location = ()) -> list[FieldError]:
-    """Every fault the validator found, at most `MAX_ERRORS` and one that says how many more."""
-    found: list[FieldError] = []
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """Every fault the validator found."""
+    return [each for details in error.errors(include_url=False) for each in _translate(details)]
+
+
+def wrong_fields(error: ValidationError) -> list[Location]:
+    """Where the validator found values that are wrong by themselves.
+
+    The innermost field in each case: an entry cannot be taken out of a list without moving others.
+    """
+    found = []
     for details in error.errors(include_url=False):
-        found += _translate(details, prefix)
-    return limited(found)
+        location = details["loc"]
+        if _rules_of(details) is None:
+            while location and isinstance(location[-1], int):
+                location = location[:-1]
+            found.append(location)
+    return found
+
+
+def described(fault: Fault, location: Location) -> FieldError:
+    """A broken rule of the object at `location`."""
+    return FieldError(path(location + fault.location), quote(fault.value), fault.reason)
 
 
 def limited(found: list[FieldError]) -> list[FieldError]:
@@ -102,18 +136,23 @@ def limited(found: list[FieldError]) -> list[FieldError]:
     return [*found[:MAX_ERRORS], FieldError("", "", f"and {len(found) - MAX_ERRORS} more errors")]
 
 
-def _translate(details: ErrorDetails, prefix: Location) -> list[FieldError]:
-    location = prefix + details["loc"]
+def _rules_of(details: ErrorDetails) -> FaultsError | None:
+    cause = details["ctx"]["error"] if details["type"] == "value_error" else None
+    return cause if isinstance(cause, FaultsError) else None
+
+
+def _translate(details: ErrorDetails) -> list[FieldError]:
+    location = details["loc"]
     kind = details["type"]
+    rules = _rules_of(details)
+    if rules is not None:
+        return [described(fault, location) for fault in rules.faults]
     if kind == "value_error":
-        cause = details["ctx"]["error"]
-        if isinstance(cause, FaultsError):
-            return [FieldError(path(location + f.location), quote(f.value), f.reason) for f in cause.faults]
-        return [FieldError(path(location), quote(details["input"]), str(cause))]
+        return [FieldError(path(location), quote(details["input"]), str(details["ctx"]["error"]))]
     if kind == "missing":
         return [FieldError(path(location), "", "is missing")]
     if kind == "extra_forbidden":
-        return [FieldError(_printable(path(location)), "", "is not a field this resource has")]
+        return [FieldError(path(location), "", UNKNOWN_FIELD)]
     return [FieldError(path(location), quote(details["input"]), _reason(kind, details))]
 
 

@@ -95,21 +95,20 @@ class IpPoolSpec(Value):
                 yield Fault(("cidr",), str(self.cidr), f"overlaps the link-local range {range_}")
         low, high = (20, 32) if self.cidr.family == IPV4 else (116, 128)
         if self.block_size is not None and not low <= self.block_size <= high:
-            yield Fault(("blockSize",), self.block_size, f"is not between {low} and {high}")
+            yield Fault(("blockSize",), self.block_size, f"is not between {low} and {high}", ("cidr",))
         elif self.effective_block_size < self.cidr.length:
             reason = f"is smaller than one block (/{self.effective_block_size})"
-            yield Fault(("cidr",), str(self.cidr), reason)
+            yield Fault(("cidr",), str(self.cidr), reason, ("blockSize",))
 
     def _faults_of_mode(self) -> Iterator[Fault]:
         mode = self.effective_ipip_mode
         if mode is EncapsulationMode.NEVER:
             return
         if self.cidr.family != IPV4:
-            yield Fault(("ipipMode",), mode.value, "is for IPv4 pools only")
+            yield Fault(("ipipMode",), mode.value, "is for IPv4 pools only", ("cidr", "ipip"))
         if self.vxlan_mode is not EncapsulationMode.NEVER:
-            yield Fault(
-                ("ipipMode",), mode.value, f"cannot be set together with vxlanMode {self.vxlan_mode.value}"
-            )
+            reason = f"cannot be set together with vxlanMode {self.vxlan_mode.value}"
+            yield Fault(("ipipMode",), mode.value, reason, ("vxlanMode", "ipip"))
 
 
 class IpPool(Resource):

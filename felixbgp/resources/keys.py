@@ -1,6 +1,7 @@
 """Keys in etcd, in Calico's layout (libcalico-go/lib/backend/model/{resource,block_affinity}.go).
 
 /calico/resources/v3/projectcalico.org/<plural>/<name>
+/calico/resources/v3/projectcalico.org/<plural>/<namespace>/<name>     of the kinds in NAMESPACED
 /calico/ipam/v2/host/<host>/ipv4/block/10.65.0.0-26
 """
 
@@ -15,22 +16,28 @@ PLURALS = {
     "BGPConfiguration": "bgpconfigurations",
     "BGPFilter": "bgpfilters",
     "BGPPeer": "bgppeers",
+    "CalicoNodeStatus": "caliconodestatuses",
     "IPPool": "ippools",
     "Node": "nodes",
+    "WorkloadEndpoint": "workloadendpoints",
 }
 """The kinds kept as resources, and the word for each in its key."""
+
+NAMESPACED = frozenset({"WorkloadEndpoint"})
+"""The kinds whose names are unique within a namespace only."""
 
 _KINDS = {plural: kind for kind, plural in PLURALS.items()}
 
 
 class ResourceKey(NamedTuple):
-    """A kind and a name."""
+    """A kind and a name; and a namespace, for the kinds in `NAMESPACED` and no other."""
 
     kind: str
     name: str
+    namespace: str | None = None
 
     def __str__(self) -> str:
-        return f"{prefix_of(self.kind)}{self.name}"
+        return f"{prefix_of(self.kind, self.namespace)}{self.name}"
 
 
 class AffinityKey(NamedTuple):
@@ -47,9 +54,13 @@ class AffinityKey(NamedTuple):
 Key = ResourceKey | AffinityKey
 
 
-def prefix_of(kind: str) -> str:
-    """What the keys of all resources of a kind begin with; `kind` is one of `PLURALS`."""
-    return f"{RESOURCES}{PLURALS[kind]}/"
+def prefix_of(kind: str, namespace: str | None = None) -> str:
+    """What the keys of all resources of a kind begin with, or of those in a namespace.
+
+    `kind` is one of `PLURALS`; only one of `NAMESPACED` has namespaces.
+    """
+    prefix = f"{RESOURCES}{PLURALS[kind]}/"
+    return prefix if namespace is None else f"{prefix}{namespace}/"
 
 
 def prefix_of_host(host: str) -> str:
@@ -60,12 +71,17 @@ def prefix_of_host(host: str) -> str:
 def parse_key(key: str) -> Key | None:
     """What a key stands for; None for a key that is none of ours, among them IPAM's own records."""
     if key.startswith(RESOURCES):
-        plural, _, name = key[len(RESOURCES) :].partition("/")
-        kind = _KINDS.get(plural)
-        return ResourceKey(kind, name) if kind is not None and name and "/" not in name else None
+        return _parse_resource_key(key[len(RESOURCES) :].split("/"))
     if key.startswith(HOSTS):
         return _parse_affinity_key(key[len(HOSTS) :].split("/"))
     return None
+
+
+def _parse_resource_key(parts: list[str]) -> ResourceKey | None:
+    kind = _KINDS.get(parts[0])
+    if kind is None or not all(parts) or len(parts) != (3 if kind in NAMESPACED else 2):
+        return None
+    return ResourceKey(kind, parts[-1], parts[1] if kind in NAMESPACED else None)
 
 
 def _parse_affinity_key(parts: list[str]) -> AffinityKey | None:

@@ -1,17 +1,19 @@
 """Node: a host, its BGP addresses, and whether it is a route reflector.
 
-Fields of Calico's libcalico-go/lib/apis/v3/node.go.
+Fields of Calico's libcalico-go/lib/apis/v3/node.go, and the annotations that stand for fields
+(libcalico-go/lib/backend/k8s/resources/node.go).
 """
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import Literal
+from functools import cached_property
+from typing import Literal, NamedTuple
 
-from pydantic import Field, StrictStr
+from pydantic import Field, StrictStr, ValidationError
 
 from felixbgp.net import Address
 from felixbgp.resources.base import Resource, Value
-from felixbgp.resources.errors import NOTHING, Fault
+from felixbgp.resources.errors import NOTHING, Fault, FieldError, field_errors, path, quote
 from felixbgp.resources.values import (
     AsNumber,
     Cidr,
@@ -20,11 +22,7 @@ from felixbgp.resources.values import (
     Ipv6Address,
     Ipv6InterfaceAddress,
     MacAddress,
-    parse_address,
 )
-
-CLUSTER_ID_ANNOTATION = "projectcalico.org/RouteReflectorClusterID"
-"""The other way to make a node a reflector (`felixbgp annotate node`); the spec's field comes first."""
 
 
 class NodeBgp(Value):
@@ -40,6 +38,29 @@ class NodeBgp(Value):
         """An object without any field is refused, as Calico's validator does."""
         if not self.model_fields_set:
             yield Fault((), NOTHING, "is empty; leave it out, or give the node an address")
+
+
+ANNOTATION_PREFIX = "projectcalico.org/"
+
+_ANNOTATED_FIELDS = {
+    f"{ANNOTATION_PREFIX}ASNumber": "as_number",
+    f"{ANNOTATION_PREFIX}IPv4Address": "ipv4_address",
+    f"{ANNOTATION_PREFIX}IPv6Address": "ipv6_address",
+    f"{ANNOTATION_PREFIX}IPv4IPIPTunnelAddr": "ipv4_ipip_tunnel_addr",
+    f"{ANNOTATION_PREFIX}RouteReflectorClusterID": "route_reflector_cluster_id",
+}
+"""The annotations that are read, and the field of `NodeBgp` each stands for.
+
+Those of VXLAN and wireguard, and kube-labels, are not BGP's: they are kept like any other annotation.
+"""
+
+
+class _Annotated(NamedTuple):
+    """What a node's annotations say."""
+
+    bgp: NodeBgp | None
+    malformed: tuple[FieldError, ...]
+    contradicted: tuple[FieldError, ...]
 
 
 class OrchRef(Value):
@@ -108,21 +129,50 @@ class Node(Resource):
     status: NodeStatus | None = None
 
     @property
+    def effective_bgp(self) -> NodeBgp | None:
+        """`spec.bgp`, filled up from annotations; None when neither gives anything."""
+        return self._annotated.bgp
+
+    @property
+    def annotation_errors(self) -> tuple[FieldError, ...]:
+        """The annotations that do not count: those that cannot be read, and those the spec contradicts."""
+        return self._annotated.malformed + self._annotated.contradicted
+
+    @property
+    def malformed_annotations(self) -> tuple[FieldError, ...]:
+        """The annotations that cannot be read."""
+        return self._annotated.malformed
+
+    @property
     def cluster_id(self) -> Address | None:
         """The route reflector cluster ID, from the spec or else the annotation; None for other nodes."""
-        if self.spec.bgp is not None and self.spec.bgp.route_reflector_cluster_id is not None:
-            return self.spec.bgp.route_reflector_cluster_id
-        text = self.metadata.annotations.get(CLUSTER_ID_ANNOTATION)
-        return parse_address(text) if text else None
+        bgp = self.effective_bgp
+        return None if bgp is None else bgp.route_reflector_cluster_id
 
-    def faults(self) -> Iterator[Fault]:
-        """The annotation is read like the field it stands for."""
-        text = self.metadata.annotations.get(CLUSTER_ID_ANNOTATION)
-        if not text:
-            return
-        try:
-            valid = len(parse_address(text)) == 4
-        except ValueError:
-            valid = False
-        if not valid:
-            yield Fault(("metadata", "annotations", CLUSTER_ID_ANNOTATION), text, "is not an IPv4 address")
+    @cached_property
+    def _annotated(self) -> _Annotated:
+        """Worked out once for each value: with thousands of nodes every derivation asks for all of them."""
+        found: dict[str, object] = {}
+        malformed: list[FieldError] = []
+        contradicted: list[FieldError] = []
+        for annotation, field in _ANNOTATED_FIELDS.items():
+            text = self.metadata.annotations.get(annotation)
+            if not text:
+                continue
+            where = path(("metadata", "annotations", annotation))
+            alias = NodeBgp.model_fields[field].alias or field
+            try:
+                value = getattr(NodeBgp.model_validate({alias: text}), field)
+            except ValidationError as error:
+                malformed += [each._replace(field=where) for each in field_errors(error)]
+                continue
+            stated = None if self.spec.bgp is None else getattr(self.spec.bgp, field)
+            if stated is None:
+                found[field] = value
+            elif stated != value:
+                reason = f"is ignored: spec.bgp.{alias} is {stated}"
+                contradicted.append(FieldError(where, quote(text), reason))
+        bgp = self.spec.bgp
+        if found:
+            bgp = (bgp or NodeBgp.model_construct()).model_copy(update=found)
+        return _Annotated(bgp, tuple(malformed), tuple(contradicted))

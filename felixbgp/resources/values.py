@@ -86,6 +86,14 @@ def parse_prefix(value: object) -> Prefix:
         raise ValueError(_why_no_prefix(text)) from error
 
 
+def parse_host_prefix(value: object) -> Prefix:
+    """One address, bare or as /32 or /128."""
+    prefix = parse_prefix(value)
+    if prefix.length != prefix.family.bits:
+        raise ValueError("holds more than one address; write the address alone")
+    return prefix
+
+
 def _why_no_prefix(text: str) -> str:
     try:
         network = Prefix.parse(text, strict=False)
@@ -244,6 +252,7 @@ IpAddress = Annotated[Address, PlainValidator(parse_address), _AS_TEXT]
 Ipv4Address = Annotated[Address, _parse_address_of(Family(1, 1), "IPv4"), _AS_TEXT]
 Ipv6Address = Annotated[Address, _parse_address_of(Family(2, 1), "IPv6"), _AS_TEXT]
 Cidr = Annotated[Prefix, PlainValidator(parse_prefix), _AS_TEXT]
+HostPrefix = Annotated[Prefix, PlainValidator(parse_host_prefix), _AS_TEXT]
 Ipv4InterfaceAddress = Annotated[InterfaceAddress, _parse_interface_address(Family(1, 1), "IPv4"), _AS_TEXT]
 Ipv6InterfaceAddress = Annotated[InterfaceAddress, _parse_interface_address(Family(2, 1), "IPv6"), _AS_TEXT]
 PeerIp = Annotated[PeerAddress, PlainValidator(parse_peer_address), _AS_TEXT]
@@ -257,6 +266,9 @@ LocalAsCount = Annotated[int, _whole_number(0, 0x7FFF_FFFF)]
 RoutePriority = Annotated[int, _whole_number(1, 0x7FFF_FFFE)]
 Ipv4Length = Annotated[int, _whole_number(0, 32)]
 Ipv6Length = Annotated[int, _whole_number(0, 128)]
+UpdatePeriod = Annotated[int, _whole_number(0, 86_400)]
+"""Seconds; a day at most."""
+Count = Annotated[int, _whole_number(0, 0x7FFF_FFFF)]
 BlockSize = Annotated[int, _whole_number(20, 128)]
 NodeName = Annotated[StrictStr, _pattern(r"[a-zA-Z0-9_.-]{1,253}", "is not a node name")]
 InterfacePattern = Annotated[
@@ -264,6 +276,10 @@ InterfacePattern = Annotated[
     _pattern(
         r"[a-zA-Z0-9_.*-]{1,15}", "is not a pattern of an interface name (up to 15 of a-z A-Z 0-9 _ . - *)"
     ),
+]
+InterfaceName = Annotated[
+    StrictStr,
+    _pattern(r"[a-zA-Z0-9_.-]{1,15}", "is not an interface name (up to 15 of a-z A-Z 0-9 _ . -)"),
 ]
 Identifier = Annotated[
     StrictStr, _pattern(r"[a-zA-Z0-9_.-]{1,128}", "is not a name (up to 128 of a-z A-Z 0-9 _ . -)")

@@ -117,6 +117,7 @@ def build(
     peers: Sequence[PeerSnapshot],
     routes: RouteCounts,
     invalid: Mapping[str, Sequence[FieldError]],
+    ignored: Mapping[str, Sequence[FieldError]],
     route_problems: Mapping[Prefix, str],
     listen_problems: Mapping[str, str],
     datastore: DatastoreState,
@@ -125,8 +126,8 @@ def build(
     """Put the node's status together. Equal arguments, in whatever order their maps are, give equal results.
 
     `intent` is None before the first one was derived; `invalid` maps keys in the store to what is wrong with
-    their values, `listen_problems` addresses to why they are not listened on. A `since` later than `now`
-    would read as the future and is cut to it.
+    their values, `ignored` to what of them is overlooked, `listen_problems` addresses to why they are not
+    listened on. A `since` later than `now` would read as the future and is cut to it.
     """
     intent = intent or Intent()
     statuses = sorted(
@@ -140,6 +141,8 @@ def build(
         *intent.problems,
         *_listen_problems(listen_problems),
         *_route_problems(route_problems),
+        # A newer Calico may write the same unknown field into thousands of values: the others come first.
+        *_invalid_problems(ignored),
     ]
     return NodeStatus(
         node=node,

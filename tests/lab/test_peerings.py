@@ -115,14 +115,13 @@ def other_count(lab: Lab, wanted: int) -> list[str]:
     return [] if found == wanted else [f"{found} sessions with the router, not {wanted}"]
 
 
-# --- values that are not valid -----------------------------------------------------------------------
+# --- values that are not valid, or newer than we are -------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("good", "bad", "field", "reason"),
     [
         pytest.param('"kind"', "kind", "", "is not JSON: ", id="not JSON"),
-        pytest.param('"peerIP"', '"peerIp"', "spec.peerIp", "is not a field this resource has", id="unknown"),
         pytest.param('"172.30.2.1"', "7", "spec.peerIP", "7 is not an IP address", id="wrong type"),
         pytest.param(
             "64567", "4294967296", "spec.asNumber", "is not between 1 and 4294967295", id="AS out of range"
@@ -181,6 +180,22 @@ def test_a_cidr_with_host_bits_counts_as_absent_and_is_named_until_it_is_correct
     wait_until(lambda: node.block_v4 not in block(), "the block is announced no more", 60)
     checks.wait_for(lambda: remaining_problems(lab), "no problems left", 30)
     assert others_than(lab, "") == others
+
+
+def test_fields_of_a_newer_version_are_named_and_nothing_moves(lab: Lab) -> None:
+    """Each agent goes on with a Node in which a newer Calico wrote more than we know."""
+    key = f"{calico.NODES}{lab.plan.nodes[1].name}"
+    value = calico.cluster_resources(lab.plan)[key]
+    mesh = mesh_times(lab)
+    with ExitStack() as stack:
+        monitors = [stack.enter_context(RouteMonitor(node.namespace)) for node in lab.plan.nodes]
+        lab.store.put(key, value.replace('"bgp":{', '"bgp":{"newer":{"a":[1]},'))
+        fault = (key, "spec.bgp.newer", "is not known to this version and is ignored")
+        checks.wait_for(lambda: not_in_status(lab, *fault), "status names the field", 60)
+        lab.store.put(key, value)
+        checks.wait_for(lambda: remaining_problems(lab), "no problems left", 30)
+    assert [event for monitor in monitors for event in monitor.of_protocol("bgp")] == []
+    assert mesh_times(lab) == mesh
 
 
 def a_pool(name: str, cidr: str) -> str:

@@ -168,6 +168,7 @@ class Siege:
             peers=self.node.speaker.peers(),
             routes=RouteCounts(),
             invalid={},
+            ignored={},
             route_problems={},
             listen_problems={},
             datastore=DatastoreState(DatastoreCondition.IN_SYNC, 0),

@@ -4,6 +4,7 @@ import click
 import pytest
 
 from felixbgp.cli.kinds import counted, described, key_of, kind_of
+from felixbgp.cluster.state import FOLLOWED_KINDS
 from felixbgp.resources import ResourceKey
 from felixbgp.resources.keys import PLURALS
 
@@ -24,8 +25,8 @@ def test_aliases_of_calicoctl(text: str, kind: str) -> None:
 
 
 def test_every_kind_and_its_plural_are_known() -> None:
-    assert [kind_of(kind) for kind in PLURALS] == list(PLURALS)
-    assert [kind_of(plural) for plural in PLURALS.values()] == list(PLURALS)
+    assert [kind_of(kind) for kind in FOLLOWED_KINDS] == list(FOLLOWED_KINDS)
+    assert [kind_of(PLURALS[kind]) for kind in FOLLOWED_KINDS] == list(FOLLOWED_KINDS)
 
 
 def test_what_is_no_kind_is_refused_with_those_there_are() -> None:

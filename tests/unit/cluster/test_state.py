@@ -7,6 +7,7 @@ import pytest
 from felixbgp.cluster import state as state_module
 from felixbgp.cluster.facts import (
     ClusterInSync,
+    FieldsIgnored,
     InvalidValue,
     StaleEventIgnored,
     StoreLost,
@@ -21,6 +22,7 @@ from felixbgp.cluster.inputs import (
     RevisionReached,
     SnapshotReceived,
     StoredValue,
+    StoreInput,
 )
 from felixbgp.cluster.state import ClusterState, watched_prefixes
 from felixbgp.net import Prefix
@@ -127,6 +129,27 @@ def test_an_invalid_value_counts_as_absent_until_it_is_corrected() -> None:
     assert state.take_facts() == [InvalidValue(NODE, 2, (error,)), ValueCorrected(NODE, 4)]
 
 
+def test_unknown_fields_are_named_until_they_are_gone_and_the_value_counts() -> None:
+    state = ClusterState("a")
+    assert state.feed(put(NODE, node(new=1), 1))
+    assert address_of(state) == "10.0.0.1"
+    (error,) = state.ignored[NODE]
+    assert str(error) == "metadata.new: is not known to this version and is ignored"
+    assert state.invalid == {}
+    assert not state.feed(put(NODE, node(new=2), 2))
+    assert state.feed(put(NODE, node(), 3))
+    assert state.ignored == {}
+    assert state.take_facts() == [FieldsIgnored(NODE, 1, (error,))]
+
+
+@pytest.mark.parametrize("after", [put(NODE, b"", 2), KeyDeleted(NODE, 2), snapshot(f"{R}nodes/", 2)])
+def test_unknown_fields_of_a_value_that_counts_no_more_are_not_named(after: StoreInput) -> None:
+    state = ClusterState("a")
+    state.feed(put(NODE, node(new=1), 1))
+    assert state.feed(after)
+    assert state.ignored == {}
+
+
 def test_an_invalid_value_that_goes_away_is_corrected() -> None:
     state = ClusterState("a")
     state.feed(put(NODE, b"", 1))
@@ -148,6 +171,15 @@ def test_keys_of_others_are_not_kept() -> None:
     assert not state.feed(put("/calico/ipam/v2/host/a", b"{}", 1))
     assert not state.feed(put(f"{R}nodes/a/b", node(), 2))
     assert state.invalid == {}
+
+
+def test_endpoints_and_reports_are_not_followed() -> None:
+    state = ClusterState("a")
+    for key in (f"{R}workloadendpoints/default/a-k8s-p-eth0", f"{R}caliconodestatuses/s"):
+        assert not state.feed(put(key, b"not JSON", 1))
+        assert not state.feed(KeyDeleted(key, 2))
+    assert state.invalid == {}
+    assert state.take_facts() == []
 
 
 def test_every_kind_has_its_table() -> None:

@@ -4,8 +4,9 @@ import pytest
 
 from felixbgp.lab import calico, demo
 from felixbgp.lab.plan import LabPlan
-from felixbgp.resources import BgpPeer, decode
+from felixbgp.resources import BgpPeer
 from felixbgp.resources.documents import load_yaml_documents
+from tests.support.documents import read
 
 BOTH, FOUR = LabPlan(), LabPlan(ipv6=False)
 
@@ -13,8 +14,7 @@ BOTH, FOUR = LabPlan(), LabPlan(ipv6=False)
 @pytest.mark.parametrize("plan", [BOTH, FOUR])
 def test_everything_written_is_valid_by_our_own_rules(plan: LabPlan) -> None:
     values = calico.cluster_resources(plan)
-    read = [decode(key, value.encode()) for key, value in values.items()]
-    assert not [errors for errors in read if isinstance(errors, list)]
+    assert len([read(key, value.encode()) for key, value in values.items()]) == len(values)
 
 
 def test_what_a_cluster_of_three_has() -> None:
@@ -36,7 +36,7 @@ def test_a_value_is_one_line_in_calicos_order() -> None:
 def test_a_peer_as_calico_stores_it() -> None:
     ((key, value),) = calico.peer_resource("tor", {"peerIP": "172.30.2.1", "asNumber": 64567}).items()
     assert key == "/calico/resources/v3/projectcalico.org/bgppeers/tor"
-    assert isinstance(decode(key, value.encode()), BgpPeer)
+    assert isinstance(read(key, value.encode()), BgpPeer)
 
 
 def test_the_demos_files_hold_valid_peers() -> None:

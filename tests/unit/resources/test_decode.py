@@ -16,27 +16,14 @@ from felixbgp.resources import (
     encode,
     validate,
 )
-from felixbgp.resources.decode import MAX_DEPTH, MAX_VALUE_BYTES
+from felixbgp.resources.decode import MAX_DEPTH, MAX_VALUE_BYTES, MODELS, Decoded
 from felixbgp.resources.errors import MAX_ERRORS
+from tests.support.documents import document as document_of
+from tests.support.documents import read, stored
 
+IGNORED = "is not known to this version and is ignored"
+UNKNOWN_CONDITION = "is not known to this version; without it the rule would mean something else"
 PREFIX = "/calico/resources/v3/projectcalico.org/"
-PLURALS = {
-    "Node": "nodes",
-    "BGPPeer": "bgppeers",
-    "BGPConfiguration": "bgpconfigurations",
-    "BGPFilter": "bgpfilters",
-    "IPPool": "ippools",
-}
-
-
-def stored(kind: str, spec: object, name: str = "x", **metadata: object) -> tuple[str, bytes]:
-    document = {
-        "kind": kind,
-        "apiVersion": "projectcalico.org/v3",
-        "metadata": {"name": name, **metadata},
-        "spec": spec,
-    }
-    return f"{PREFIX}{PLURALS[kind]}/{name}", json.dumps(document).encode()
 
 
 def errors(kind: str, spec: object, name: str = "x", **metadata: object) -> list[str]:
@@ -61,7 +48,7 @@ def test_a_node_as_calico_writes_it() -> None:
         "addresses": [{"address": "10.0.0.1/24", "type": "CalicoNodeIP"}, {"address": "10.0.0.1"}],
         "interfaces": [{"name": "eth0", "addresses": ["10.0.0.1"]}],
     }
-    node = decode(*stored("Node", spec, labels={"rack": "rack-1", "empty": ""}, creationTimestamp=None))
+    node = read(*stored("Node", spec, labels={"rack": "rack-1", "empty": ""}, creationTimestamp=None))
     assert isinstance(node, Node)
     assert node.spec.bgp is not None
     assert node.spec.bgp.ipv4_address is not None
@@ -83,7 +70,7 @@ def test_a_node_as_calico_writes_it() -> None:
     ],
 )
 def test_as_numbers_may_be_numbers_texts_or_dotted(written: object, number: int) -> None:
-    peer = decode(*stored("BGPPeer", {"peerIP": "192.0.2.1", "asNumber": written}))
+    peer = read(*stored("BGPPeer", {"peerIP": "192.0.2.1", "asNumber": written}))
     assert isinstance(peer, BgpPeer)
     assert peer.spec.as_number == number
     assert json.loads(encode(peer))["spec"]["asNumber"] == number
@@ -121,10 +108,10 @@ def test_what_is_no_as_number(written: object, sentence: str) -> None:
     ],
 )
 def test_peer_addresses(written: str, address: str, port: int | None) -> None:
-    peer = decode(*stored("BGPPeer", {"peerIP": written, "asNumber": 1}))
+    peer = read(*stored("BGPPeer", {"peerIP": written, "asNumber": 1}))
     assert isinstance(peer, BgpPeer)
     assert peer.spec.peer_ip == (Address.parse(address), port)
-    assert decode(f"{PREFIX}bgppeers/x", encode(peer)) == peer
+    assert read(f"{PREFIX}bgppeers/x", encode(peer)) == peer
 
 
 @pytest.mark.parametrize(
@@ -259,7 +246,14 @@ def test_all_that_is_wrong_with_a_bgp_peer_is_said_at_once(spec: object, sentenc
             'communities.values[0]: "65536:2" is not a community; write aa:nn or aa:nn:mm',
         ),
         ({"action": "Accept", "peerType": "ebgp"}, "peerType: \"ebgp\" is not 'eBGP' or 'iBGP'"),
-        ({"action": "Accept", "matches": 1}, "matches: is not a field this resource has"),
+        (
+            {"action": "Accept", "matches": 1},
+            f"matches: {UNKNOWN_CONDITION}",
+        ),
+        (
+            {"action": "Accept", "operations": [{"setPriority": {"value": 1, "unless": 2}}]},
+            f"operations[0].setPriority.unless: {UNKNOWN_CONDITION}",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_filter_rule(rule: object, sentence: str) -> None:
@@ -344,7 +338,7 @@ def test_a_bgp_configuration_with_every_field() -> None:
         "ipv4NormalRoutePriority": 1024,
         "ipv6NormalRoutePriority": 1024,
     }
-    found = decode(*stored("BGPConfiguration", spec, "default"))
+    found = read(*stored("BGPConfiguration", spec, "default"))
     assert isinstance(found, BgpConfiguration), found
     assert json.loads(encode(found))["spec"] == spec
 
@@ -373,7 +367,7 @@ def test_what_is_wrong_with_a_pool(spec: object, sentence: str) -> None:
 
 def test_a_pool_is_stored_with_its_defaults_and_without_the_fields_of_version_1() -> None:
     spec = {"cidr": "10.65.0.0/16", "ipip": {"enabled": True, "mode": "cross-subnet"}, "nat-outgoing": True}
-    pool = decode(*stored("IPPool", spec))
+    pool = read(*stored("IPPool", spec))
     assert isinstance(pool, IpPool)
     assert json.loads(encode(pool))["spec"] == {
         "cidr": "10.65.0.0/16",
@@ -428,7 +422,7 @@ def test_what_is_not_an_object(value: bytes, sentence: str) -> None:
 
 
 def test_brackets_in_texts_are_not_depth() -> None:
-    node = decode(*stored("Node", {}, annotations={"a": "[{" * 100 + '"'}))
+    node = read(*stored("Node", {}, annotations={"a": "[{" * 100 + '"'}))
     assert isinstance(node, Node)
 
 
@@ -450,7 +444,6 @@ def test_the_number_of_errors_has_a_limit() -> None:
             {"metadata": {"name": "X"}},
             'metadata.name: "X" is not a name (lower case letters, digits, - and ., at most 253)',
         ),
-        ({"metadata": {"name": "x", "colour": 1}}, "metadata.colour: is not a field this resource has"),
         ({"metadata": {"name": "x", "labels": {"a": 1}}}, "metadata.labels.a: 1 is not a text"),
         (
             {"metadata": {"name": "x", "labels": {"a b": ""}}},
@@ -464,17 +457,12 @@ def test_the_number_of_errors_has_a_limit() -> None:
             {"metadata": {"name": "x", "annotations": {"a": "b" * 300_000}}},
             "metadata.annotations: an object has more than 262144 characters",
         ),
-        (
-            {"metadata": {"name": "x", "annotations": {"projectcalico.org/RouteReflectorClusterID": "1"}}},
-            'metadata.annotations.projectcalico.org/RouteReflectorClusterID: "1" is not an IPv4 address',
-        ),
         ({"spec": []}, "spec: a list is not an object"),
         ({"spec": {"bgp": {}}}, "spec.bgp: is empty; leave it out, or give the node an address"),
         (
             {"spec": {"bgp": {"ipv4Address": "2001:db8::1/64"}}},
             'spec.bgp.ipv4Address: "2001:db8::1/64" is not an IPv4 address, with or without a prefix length',
         ),
-        ({"extra": 1}, "extra: is not a field this resource has"),
     ],
 )
 def test_what_is_wrong_around_the_spec(document: dict[str, object], sentence: str) -> None:
@@ -490,17 +478,6 @@ def test_messages_cannot_move_a_terminals_cursor() -> None:
     assert "\n" not in sentence
 
 
-def test_the_cluster_id_may_be_an_annotation_and_the_spec_comes_first() -> None:
-    annotation = {"projectcalico.org/RouteReflectorClusterID": "244.0.0.2"}
-    by_annotation = decode(*stored("Node", {}, annotations=annotation))
-    bgp = {"bgp": {"routeReflectorClusterID": "244.0.0.1"}}
-    by_both = decode(*stored("Node", bgp, annotations=annotation))
-    assert isinstance(by_annotation, Node)
-    assert isinstance(by_both, Node)
-    assert by_annotation.cluster_id == Address.parse("244.0.0.2")
-    assert by_both.cluster_id == Address.parse("244.0.0.1")
-
-
 @pytest.mark.parametrize(
     ("value", "state"),
     [
@@ -514,7 +491,7 @@ def test_the_cluster_id_may_be_an_annotation_and_the_spec_comes_first() -> None:
     ],
 )
 def test_block_affinities(value: bytes, state: AffinityState) -> None:
-    found = decode("/calico/ipam/v2/host/n1/ipv4/block/10.65.0.0-26", value)
+    found = read("/calico/ipam/v2/host/n1/ipv4/block/10.65.0.0-26", value)
     assert found == BlockAffinity("n1", Prefix.parse("10.65.0.0/26"), state)
 
 
@@ -535,9 +512,90 @@ def test_a_document_must_say_what_it_is() -> None:
     for document, sentence in (
         ([], "is not an object"),
         ({}, "kind: is missing"),
-        ({"kind": "Pod"}, 'kind: "Pod" is not one of BGPConfiguration, BGPFilter, BGPPeer, IPPool, Node'),
-        ({"kind": ["Node"]}, "kind: a list is not one of BGPConfiguration, BGPFilter, BGPPeer, IPPool, Node"),
+        ({"kind": "Pod"}, f'kind: "Pod" is not one of {", ".join(MODELS)}'),
+        ({"kind": ["Node"]}, f"kind: a list is not one of {', '.join(MODELS)}"),
     ):
         found = validate(document)
         assert isinstance(found, list)
         assert [str(error) for error in found] == [sentence]
+
+
+def ignored(kind: str, spec: object, **more: object) -> list[str]:
+    """What is left out of a value that counts."""
+    document = document_of(kind, spec) | more
+    decoded = decode(stored(kind, {})[0], json.dumps(document).encode())
+    assert isinstance(decoded, Decoded), decoded
+    assert not isinstance(decoded.value, BlockAffinity)
+    assert "new" not in encode(decoded.value).decode()
+    return [str(error) for error in decoded.ignored]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "fields"),
+    [
+        ("Node", {"new": 1, "bgp": {"asNumber": 1, "new": {"a": []}}}, ["spec.bgp.new", "spec.new"]),
+        ("Node", {"addresses": [{"address": "a"}, {"address": "b", "new": 1}]}, ["spec.addresses[1].new"]),
+        ("BGPPeer", {"password": {"newRef": {}}}, ["spec.password.newRef"]),
+        ("BGPFilter", {"exportV8": [{}], "new": 1, "exportV4": []}, ["spec.exportV8", "spec.new"]),
+        ("BGPConfiguration", {"prefixAdvertisements": [{"cidr": "10.0.0.0/8", "communities": [], "new": 1}]},
+         ["spec.prefixAdvertisements[0].new"]),
+        ("IPPool", {"cidr": "10.0.0.0/16", "new\x1b": 1}, ["spec.new�"]),
+    ],
+)  # fmt: skip
+def test_fields_of_a_newer_version_are_ignored_and_named(kind: str, spec: object, fields: list[str]) -> None:
+    assert sorted(ignored(kind, spec)) == sorted(f"{field}: {IGNORED}" for field in fields)
+
+
+def test_fields_of_a_newer_version_around_the_spec_are_ignored_and_named() -> None:
+    found = ignored("Node", {}, new=1, metadata={"name": "x", "new": {}}, status={"new": 1})
+    assert found == [f"metadata.new: {IGNORED}", f"new: {IGNORED}", f"status.new: {IGNORED}"]
+
+
+def test_unset_fields_of_a_newer_version_are_not_worth_a_word() -> None:
+    assert ignored("Node", {"new": None, "newer": ""}) == []
+    assert ignored("BGPFilter", {"importV4": [{"action": "Accept", "new": None}]}) == []
+
+
+def test_an_object_of_which_no_field_is_known_counts_as_absent() -> None:
+    """Written empty it would be refused."""
+    assert ignored("Node", {"bgp": {"new": 1}}) == [f"spec.bgp.new: {IGNORED}"]
+    assert errors("Node", {"bgp": {}}) == ["spec.bgp: is empty; leave it out, or give the node an address"]
+
+
+def test_a_report_that_cannot_be_read_does_not_spoil_what_is_wanted() -> None:
+    status = {"podCIDRs": ["x"], "wireguardPublicKey": 7}
+    assert ignored("Node", {}, status=status) == [
+        "status.wireguardPublicKey: 7 is not a text; the status is ignored",
+        'status.podCIDRs[0]: "x" is not a CIDR; the status is ignored',
+    ]
+    assert ignored("Node", {"new": 1}, status=[]) == [
+        f"spec.new: {IGNORED}",
+        "status: a list is not an object; the status is ignored",
+    ]
+
+
+def test_what_is_known_is_checked_beside_what_is_not() -> None:
+    assert errors("BGPPeer", {"peerIP": "x", "new": 1}) == [
+        'spec.peerIP: "x" is not an IP address, or IPv4:port, or [IPv6]:port'
+    ]
+
+
+def test_the_number_of_ignored_fields_has_a_limit() -> None:
+    found = ignored("Node", {f"new{number}": 1 for number in range(1000)})
+    assert len(found) == MAX_ERRORS + 1
+    assert found[-1] == "and 900 more errors"
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        (document_of("Node", {"colour": 1}), "spec.colour"),
+        (document_of("Node", {}) | {"extra": 1}, "extra"),
+        (document_of("Node", {}, colour=1), "metadata.colour"),
+        (document_of("BGPFilter", {"importV4": [{"action": "Accept", "x": 1}]}), "spec.importV4[0].x"),
+    ],
+)
+def test_what_people_write_has_known_fields_only(document: dict[str, object], field: str) -> None:
+    found = validate(document)
+    assert isinstance(found, list)
+    assert [str(error) for error in found] == [f"{field}: is not a field this resource has"]

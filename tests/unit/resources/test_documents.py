@@ -5,6 +5,7 @@ import pytest
 from felixbgp.net import Prefix
 from felixbgp.resources import BgpFilter, BgpPeer, Node
 from felixbgp.resources.bgp_filter import FilterAction, FilterSource, MatchOperator
+from felixbgp.resources.decode import MODELS
 from felixbgp.resources.documents import MAX_DEPTH, MAX_TEXT_CHARACTERS, load_yaml_documents
 
 SEED = """\
@@ -149,7 +150,7 @@ spec:
         ("&a [*a]", 1, f"has more than {MAX_DEPTH} objects and lists inside each other"),
         ("- a", 1, "is not an object"),
         ("just words", 1, "is not an object"),
-        ("{kind: Pod}", 1, 'kind: "Pod" is not one of BGPConfiguration, BGPFilter, BGPPeer, IPPool, Node'),
+        ("{kind: Pod}", 1, f'kind: "Pod" is not one of {", ".join(MODELS)}'),
         (" " * (MAX_TEXT_CHARACTERS + 1), 1, f"is longer than {MAX_TEXT_CHARACTERS} characters"),
     ],
     ids=lambda value: repr(value)[:40],

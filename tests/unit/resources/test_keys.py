@@ -16,6 +16,11 @@ R = "/calico/resources/v3/projectcalico.org/"
         (f"{R}bgpconfigurations/node.node-1", ResourceKey("BGPConfiguration", "node.node-1")),
         (f"{R}bgpfilters/f", ResourceKey("BGPFilter", "f")),
         (f"{R}ippools/p", ResourceKey("IPPool", "p")),
+        (f"{R}caliconodestatuses/s", ResourceKey("CalicoNodeStatus", "s")),
+        (
+            f"{R}workloadendpoints/default/a-k8s-p-eth0",
+            ResourceKey("WorkloadEndpoint", "a-k8s-p-eth0", "default"),
+        ),
         (
             "/calico/ipam/v2/host/node-1/ipv4/block/10.65.0.0-26",
             AffinityKey("node-1", Prefix.parse("10.65.0.0/26")),
@@ -40,6 +45,11 @@ def test_keys_both_ways(text: str, key: Key) -> None:
         f"{R}nodes",
         f"{R}nodes/",
         f"{R}nodes/a/b",
+        f"{R}nodes//b",
+        f"{R}workloadendpoints/a",
+        f"{R}workloadendpoints//a",
+        f"{R}workloadendpoints/default/",
+        f"{R}workloadendpoints/default/a/b",
         f"{R}profiles/p",
         "/calico/ipam/v2/host/node-1",
         "/calico/ipam/v2/host/node-1/ipv4/block/10.65.0.0",
@@ -58,4 +68,6 @@ def test_keys_of_others(text: str) -> None:
 
 def test_prefixes_end_where_the_name_begins() -> None:
     assert prefix_of("Node") == f"{R}nodes/"
+    assert prefix_of("WorkloadEndpoint") == f"{R}workloadendpoints/"
+    assert prefix_of("WorkloadEndpoint", "default") == f"{R}workloadendpoints/default/"
     assert prefix_of_host("node-1") == "/calico/ipam/v2/host/node-1/"

@@ -48,6 +48,7 @@ def built(
     intent: Intent | None = None,
     peers: tuple[PeerSnapshot, ...] = (),
     invalid: Mapping[str, tuple[FieldError, ...]] | None = None,
+    ignored: Mapping[str, tuple[FieldError, ...]] | None = None,
     route_problems: Mapping[Prefix, str] | None = None,
     listen_problems: Mapping[str, str] | None = None,
     now: int = 1000,
@@ -59,6 +60,7 @@ def built(
         peers=peers,
         routes=RouteCounts(wanted=4, installed=3, failed=1),
         invalid=invalid or {},
+        ignored=ignored or {},
         route_problems=route_problems or {},
         listen_problems=listen_problems or {},
         datastore=IN_SYNC,
@@ -150,11 +152,16 @@ def test_problems_name_subject_field_and_reason_and_their_maps_order_does_not_sh
             FieldError("spec.peerIP", '"x"', "is not an IP address"),
         ),
     }
+    ignored = {"/calico/c": (FieldError("spec.new", "", "is not known to this version and is ignored"),)}
     route_problems = {Prefix.parse("10.2.0.0/16"): "File exists", Prefix.parse("10.1.0.0/16"): "conflict"}
     listen_problems = {"0.0.0.0:179": "Permission denied"}
     intent = Intent(problems=(Problem("BGPPeer(x)", "spec.filters", "filter y does not exist"),))
     status = built(
-        intent=intent, invalid=invalid, route_problems=route_problems, listen_problems=listen_problems
+        intent=intent,
+        invalid=invalid,
+        ignored=ignored,
+        route_problems=route_problems,
+        listen_problems=listen_problems,
     )
     assert status.problems == (
         Problem("/calico/a", "spec.asNumber", "0 is not between 1 and 9"),
@@ -164,10 +171,12 @@ def test_problems_name_subject_field_and_reason_and_their_maps_order_does_not_sh
         Problem("listen 0.0.0.0:179", "", "Permission denied"),
         Problem("route 10.1.0.0/16", "", "conflict"),
         Problem("route 10.2.0.0/16", "", "File exists"),
+        Problem("/calico/c", "spec.new", "is not known to this version and is ignored"),
     )
     assert status == built(
         intent=intent,
         invalid=dict(reversed(invalid.items())),
+        ignored=ignored,
         route_problems=dict(reversed(route_problems.items())),
         listen_problems=listen_problems,
     )
