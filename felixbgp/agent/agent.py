@@ -12,12 +12,12 @@ Standing rules:
   deadline; until then they forward.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from felixbgp import __version__
 from felixbgp.agent.config import AgentConfig
-from felixbgp.agent.effects import Effect, Fact, IntentProblem, Observe
+from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
     Input,
@@ -34,8 +34,9 @@ from felixbgp.bgp.config import SpeakerConfig
 from felixbgp.bgp.inputs import Endpoint, TransportInput
 from felixbgp.bgp.snapshot import SpeakerStatistics
 from felixbgp.bgp.speaker import Speaker
+from felixbgp.cluster.demands import Demands
 from felixbgp.cluster.inputs import DatastoreLost, DatastoreRestored, StoreInput
-from felixbgp.cluster.state import ClusterState
+from felixbgp.cluster.state import ClusterState, watched_prefixes
 from felixbgp.fib.fib import Fib, FibStatistics
 from felixbgp.fib.types import KernelInput, Route
 from felixbgp.intent.derive import derive
@@ -70,6 +71,7 @@ class Agent:
         self._state = ClusterState(config.node)
         self._intent: Intent | None = None
         self._given = False
+        self._demands: Demands | None = None
         self._derivation_due = False
         self._speaker = Speaker(UNCONFIGURED, jitter)
         self._fib = Fib(config.route_protocol, config.route_metric)
@@ -101,7 +103,7 @@ class Agent:
     def drain(self, now: int, budget: int) -> list[Effect]:
         """Do what is due, for about `budget` prefixes; the effects are to be carried out in this order."""
         self._derive(now)
-        effects: list[Effect] = [*self._listener.take(now)]
+        effects: list[Effect] = [*self._demand(), *self._listener.take(now)]
         effects += self._speaker.control(now)
         self._originate()
         for prefix, route in self._forwarding.select(self._speaker.decide(now, budget)):
@@ -121,7 +123,7 @@ class Agent:
     def next_deadline(self) -> int | None:
         """When to drain again though nothing was fed; a time in the past, or 0, means now."""
         deadlines = (
-            0 if self._derivation_due else None,
+            0 if self._derivation_due or (not self._given and self._state.has_demands()) else None,
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
             self._listener.next_deadline(),
@@ -167,6 +169,17 @@ class Agent:
         self._derivation_due = self._derivation_due or changed or not was_in_sync
         if not was_in_sync:
             self._datastore = DatastoreState(DatastoreCondition.IN_SYNC, now)
+
+    def _demand(self) -> Iterator[Effect]:
+        """What the state wants to be told from now on; a plain router follows no store."""
+        demands = None if self._given else self._state.take_demands()
+        if demands is None:
+            return
+        before, self._demands = self._demands, demands
+        if before is None or before.prefixes != demands.prefixes:
+            yield Follow(watched_prefixes(self._config.node), demands.prefixes)
+        if demands.secrets != (before or Demands()).secrets:
+            yield ReadSecretFiles(demands.secrets)
 
     def _condition(self) -> DatastoreCondition:
         return DatastoreCondition.IN_SYNC if self._state.in_sync() else DatastoreCondition.SYNCING

@@ -46,8 +46,24 @@ class StoreLost:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadRefused:
+    """The store does not let us read under a prefix that a resource calls for."""
+
+    prefix: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreRestored:
     """The store answers again."""
 
 
-ClusterFact = InvalidValue | ValueCorrected | StaleEventIgnored | ClusterInSync | StoreLost | StoreRestored
+ClusterFact = (
+    InvalidValue
+    | ValueCorrected
+    | StaleEventIgnored
+    | ClusterInSync
+    | ReadRefused
+    | StoreLost
+    | StoreRestored
+)

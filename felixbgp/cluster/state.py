@@ -7,31 +7,40 @@ Standing rules:
 * A snapshot is the truth about its prefix, also when its revision is lower than what was known (a store
   restored from a backup goes back). Afterwards an event up to the snapshot's revision is late.
 * An invalid value counts as absent, and `invalid` says why.
+* What the resources call for beyond the fixed prefixes (`take_demands`) counts as part of the first snapshot:
+  not to be in sync without it keeps a restart from deriving a cluster without its passwords.
 """
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar, assert_never
 
+from felixbgp.cluster import secrets
+from felixbgp.cluster.demands import Demands, demands_of
 from felixbgp.cluster.facts import (
     ClusterFact,
     ClusterInSync,
     InvalidValue,
+    ReadRefused,
     StaleEventIgnored,
     StoreLost,
     StoreRestored,
     ValueCorrected,
 )
+from felixbgp.cluster.following import Following
 from felixbgp.cluster.inputs import (
     DatastoreLost,
     DatastoreRestored,
     KeyDeleted,
     KeyPut,
+    PrefixRefused,
     RevisionReached,
+    SecretFilesRead,
     SnapshotReceived,
     StoredValue,
     StoreInput,
 )
+from felixbgp.cluster.secrets import SECRETS, FoundSecret, MissingSecret, SecretId, Secrets
 from felixbgp.net import Prefix
 from felixbgp.resources import (
     AffinityKey,
@@ -49,6 +58,7 @@ from felixbgp.resources import (
     decode,
     parse_key,
 )
+from felixbgp.resources.bgp_configuration import DEFAULT_NAME
 from felixbgp.resources.keys import HOSTS, prefix_of, prefix_of_host
 
 _Table = (
@@ -87,7 +97,12 @@ class ClusterState:
         self.revision = 0
         """The highest store revision heard of since the last snapshot."""
         self._node = node
-        self._awaited = set(watched_prefixes(node))
+        self._in_sync = False
+        self._following = Following(watched_prefixes(node))
+        self._secrets = Secrets()
+        self._demands: Demands | None = None
+        """What the resources call for; None when they changed since it was last looked at."""
+        self._demanded: Demands | None = None
         self._nodes: dict[str, Node] = {}
         self._bgp_peers: dict[str, BgpPeer] = {}
         self._bgp_configurations: dict[str, BgpConfiguration] = {}
@@ -148,7 +163,29 @@ class ClusterState:
 
     def in_sync(self) -> bool:
         """Whether every watched prefix has delivered a snapshot. Once true, it stays true."""
-        return not self._awaited
+        return self._in_sync
+
+    def secret(self, secret: SecretId) -> FoundSecret | MissingSecret:
+        """The password that a secret holds, or why there is none."""
+        return self._secrets.find(secret, self._following.obstacle(SECRETS))
+
+    def has_demands(self) -> bool:
+        """Whether `take_demands` has something to tell."""
+        return self._demanded != self._called_for()
+
+    def take_demands(self) -> Demands | None:
+        """What to read from now on, besides `watched_prefixes`; None when that is as the last call said.
+
+        What is under a prefix that is no longer among them is forgotten.
+        """
+        demands = self._called_for()
+        if demands == self._demanded:
+            return None
+        self._demanded = demands
+        self._secrets.keep_files(demands.secrets)
+        for prefix in self._following.follow(demands.prefixes):
+            self._forget_prefix(prefix)
+        return demands
 
     def take_facts(self) -> list[ClusterFact]:
         """What was observed since the last call."""
@@ -157,6 +194,10 @@ class ClusterState:
 
     def feed(self, event: StoreInput) -> bool:
         """Take an event in; True when something derived from the state could change."""
+        changed = self._take(event)
+        return self._settle() or changed
+
+    def _take(self, event: StoreInput) -> bool:
         match event:
             case SnapshotReceived():
                 return self._replace(event)
@@ -167,6 +208,10 @@ class ClusterState:
             case RevisionReached():
                 self.revision = max(self.revision, event.revision)
                 return False
+            case SecretFilesRead():
+                return bool(self._secrets.take_files(event.directory, event.files))
+            case PrefixRefused():
+                return self._refused(event)
             case DatastoreLost():
                 self._facts.append(StoreLost(event.reason))
                 return False
@@ -177,44 +222,78 @@ class ClusterState:
                 assert_never(event)
 
     def _replace(self, snapshot: SnapshotReceived) -> bool:
-        listed = {stored.key: stored for stored in snapshot.values if stored.key.startswith(snapshot.prefix)}
+        listed = {
+            stored.key: stored
+            for stored in snapshot.values
+            if stored.key.startswith(snapshot.prefix) and self._is_of_interest(stored.key)
+        }
         gone = [key for key in self._keys_under(snapshot.prefix) if key not in listed]
         changed = False
         for key in gone:
             changed |= self._forget(key, snapshot.revision)
         for stored in listed.values():
             changed |= self._store(stored)
-        for table in (self._floors, self._tombstones):
-            for key in [key for key in table if key.startswith(snapshot.prefix)]:
-                del table[key]
+        self._forget_revisions(snapshot.prefix)
         self._floors[snapshot.prefix] = snapshot.revision
         self.revision = snapshot.revision
-        return self._arrived(snapshot) or changed
+        return self._following.arrived(snapshot.prefix) or changed
 
-    def _arrived(self, snapshot: SnapshotReceived) -> bool:
-        """Take the snapshot's prefix, and any inside it, off the list; True when that was the last."""
-        covered = {prefix for prefix in self._awaited if prefix.startswith(snapshot.prefix)}
-        if not covered:
+    def _refused(self, event: PrefixRefused) -> bool:
+        if not self._following.refused(event.prefix, event.reason):
             return False
-        self._awaited -= covered
-        if self._awaited:
-            return False
-        self._facts.append(ClusterInSync(snapshot.revision))
+        self._facts.append(ReadRefused(event.prefix, event.reason))
         return True
+
+    def _settle(self) -> bool:
+        """Come in sync, if that is due: True the once."""
+        if self._in_sync or not self._following.is_answered(()):
+            return False
+        demands = self._called_for()
+        if not self._following.is_answered(demands.prefixes):
+            return False
+        if not all(map(self._secrets.is_read, demands.secrets)):
+            return False
+        self._in_sync = True
+        self._facts.append(ClusterInSync(self.revision))
+        return True
+
+    def _called_for(self) -> Demands:
+        """What the resources call for now; a view of every node reads nothing that a node alone can see."""
+        if self._node is None:
+            return Demands()
+        if self._demands is None:
+            defaults = self._bgp_configurations.get(DEFAULT_NAME)
+            node = self._nodes.get(self._node)
+            self._demands = demands_of(self._node, node, defaults, self._bgp_peers.values())
+        return self._demands
+
+    def _forget_prefix(self, prefix: str) -> None:
+        for key in list(self._keys_under(prefix)):
+            self._forget(key, self.revision)
+        self._forget_revisions(prefix)
+
+    def _forget_revisions(self, prefix: str) -> None:
+        for table in (self._floors, self._tombstones):
+            for key in [key for key in table if key.startswith(prefix)]:
+                del table[key]
+
+    def _is_of_interest(self, key: str) -> bool:
+        """Whether the key is under a prefix that is followed: what is still on its way of others is not."""
+        return not key.startswith(SECRETS) or self._following.is_followed(SECRETS)
 
     def _keys_under(self, prefix: str) -> Iterator[str]:
         return (key for key in self._revisions if key.startswith(prefix))
 
     def _put(self, stored: StoredValue) -> bool:
         self.revision = max(self.revision, stored.revision)
-        if self._is_late(stored.key, stored.revision):
+        if not self._is_of_interest(stored.key) or self._is_late(stored.key, stored.revision):
             return False
         self._tombstones.pop(stored.key, None)
         return self._store(stored)
 
     def _delete(self, event: KeyDeleted) -> bool:
         self.revision = max(self.revision, event.revision)
-        if self._is_late(event.key, event.revision):
+        if not self._is_of_interest(event.key) or self._is_late(event.key, event.revision):
             return False
         self._tombstones.pop(event.key, None)
         self._tombstones[event.key] = event.revision
@@ -237,6 +316,9 @@ class ClusterState:
 
     def _store(self, stored: StoredValue) -> bool:
         """Make this the value of its key, whatever was known."""
+        if (secret := secrets.parse_key(stored.key)) is not None:
+            self._revisions[stored.key] = stored.revision
+            return self._secrets.store(secret, stored.value)
         if not _is_followed(stored.key):
             return False
         self._revisions[stored.key] = stored.revision
@@ -262,6 +344,7 @@ class ClusterState:
             changed = blocks.get(decoded.cidr) != decoded.state
             blocks[decoded.cidr] = decoded.state
             return changed
+        self._demands = None
         match decoded:
             case Node():
                 return _keep(self._nodes, decoded)
@@ -289,11 +372,14 @@ class ClusterState:
 
     def _remove(self, key: str) -> bool:
         """Drop the value of a key from its table; True when there was one."""
+        if (secret := secrets.parse_key(key)) is not None:
+            return self._secrets.forget(secret)
         parsed = parse_key(key)
         if parsed is None:
             return False
         if isinstance(parsed, AffinityKey):
             return self._affinities.get(parsed.host, {}).pop(parsed.cidr, None) is not None
+        self._demands = None
         return self._tables[parsed.kind].pop(parsed.name, None) is not None
 
 
