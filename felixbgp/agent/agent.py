@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from felixbgp import __version__
 from felixbgp.agent.config import AgentConfig
-from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles
+from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
     Input,
@@ -40,7 +40,7 @@ from felixbgp.cluster.state import ClusterState, watched_prefixes
 from felixbgp.fib.fib import Fib, FibStatistics
 from felixbgp.fib.types import KernelInput, Route
 from felixbgp.intent.derive import derive
-from felixbgp.intent.types import Intent
+from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.net import Address, Prefix
 from felixbgp.status import node_status
 from felixbgp.status.node_status import DatastoreCondition, DatastoreState, NodeStatus, RouteCounts
@@ -72,6 +72,7 @@ class Agent:
         self._intent: Intent | None = None
         self._given = False
         self._demands: Demands | None = None
+        self._log_level = DEFAULT_LOG_LEVEL
         self._derivation_due = False
         self._speaker = Speaker(UNCONFIGURED, jitter)
         self._fib = Fib(config.route_protocol, config.route_metric)
@@ -103,7 +104,7 @@ class Agent:
     def drain(self, now: int, budget: int) -> list[Effect]:
         """Do what is due, for about `budget` prefixes; the effects are to be carried out in this order."""
         self._derive(now)
-        effects: list[Effect] = [*self._demand(), *self._listener.take(now)]
+        effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
         self._originate()
         for prefix, route in self._forwarding.select(self._speaker.decide(now, budget)):
@@ -181,6 +182,12 @@ class Agent:
         if demands.secrets != (before or Demands()).secrets:
             yield ReadSecretFiles(demands.secrets)
 
+    def _set_log_level(self) -> Iterator[Effect]:
+        level = DEFAULT_LOG_LEVEL if self._intent is None else self._intent.log_level
+        if level != self._log_level:
+            self._log_level = level
+            yield SetLogLevel(level)
+
     def _condition(self) -> DatastoreCondition:
         return DatastoreCondition.IN_SYNC if self._state.in_sync() else DatastoreCondition.SYNCING
 
@@ -201,8 +208,9 @@ class Agent:
             self._speaker.begin_restart(now)
         self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers if wanted.speaker else {}, now)
         ranges = (*wanted.aggregates, *wanted.service_ranges)
-        self._origination.configure(ranges, wanted.workload_interfaces)
-        self._want(self._forwarding.configure(wanted.kernel_exclusions, wanted.tunnels))
+        self._origination.configure(ranges, wanted.workload_interfaces, wanted.static_routes)
+        kernel = self._forwarding.configure(wanted.kernel_exclusions, wanted.tunnels, wanted.static_routes)
+        self._want(kernel)
         endpoints = tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen)
         self._listener.want(endpoints, _keys(wanted))
         if before is None:

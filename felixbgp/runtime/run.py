@@ -23,7 +23,7 @@ from felixbgp.agent.effects import (
 )
 from felixbgp.agent.inputs import IntentGiven
 from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReplaceRoutes
-from felixbgp.intent.types import Intent
+from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.runtime import telemetry
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.netlink.kernel import Kernel
@@ -39,7 +39,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     With an `intent` the node is a plain router: it does what that says and uses no etcd. Kernel routes stay
     behind at the end, so that traffic flows on and the next start adopts them.
     """
-    telemetry.start_logging(settings.log_level or telemetry.DEFAULT_LEVEL)
+    telemetry.start_logging(settings.log_level or DEFAULT_LOG_LEVEL)
     telemetry.LOGGER.info("felixbgp %s starts on node %s", __version__, settings.node)
     agent = Agent(settings.agent_config, random.Random().random)  # noqa: S311 - jitter is no secret
     driver = Driver(agent)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 LOGGER = logging.getLogger("felixbgp")
-DEFAULT_LEVEL = "info"
-"""When neither a setting nor a BGPConfiguration says otherwise, as in Calico."""
 LOUD = (
     InvalidValue,
     StoreLost,

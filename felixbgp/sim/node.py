@@ -20,6 +20,7 @@ from felixbgp.agent.inputs import Input, Listening, StatusWritten
 from felixbgp.cluster.inputs import SecretFilesRead
 from felixbgp.cluster.secrets import SecretFile, SecretId
 from felixbgp.fib.types import DeleteRoutes, KernelRoute, ReplaceRoutes
+from felixbgp.intent.types import DEFAULT_LOG_LEVEL
 from felixbgp.net import Address
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.kernel import Kernel
@@ -57,7 +58,7 @@ class Node:
         self._randomness = randomness
         self._secret_files: dict[SecretId, bytes] = {}
         self._wanted_secrets: tuple[SecretId, ...] = ()
-        self.log_level = "info"
+        self.log_level = DEFAULT_LOG_LEVEL
         self._life = 0
         self._wake_at: int | None = None
         self.start()
