@@ -17,6 +17,7 @@ from felixbgp.cluster.inputs import SecretFilesRead
 from felixbgp.cluster.secrets import SecretFile, SecretId
 from felixbgp.runtime import secrets
 from felixbgp.runtime.secrets import SecretFiles, read_files
+from tests.support.secret_files import deploy_secret, mount_secret
 
 TOR = SecretId("bgp-secrets", "tor")
 OTHER = SecretId("other", "key")
@@ -27,23 +28,12 @@ def read_one(directory: Path, secret: SecretId = TOR) -> SecretFile:
     return file
 
 
-def mounted(directory: Path, version: str, content: bytes) -> None:
-    """What kubelet does to a mounted secret: a new directory, and a link to it swapped in at once."""
-    secret = directory / TOR.name
-    (secret / f"..{version}").mkdir(parents=True)
-    (secret / f"..{version}" / TOR.key).write_bytes(content)
-    (secret / "..data_tmp").symlink_to(f"..{version}")
-    (secret / "..data_tmp").rename(secret / "..data")
-    if not (secret / TOR.key).is_symlink():
-        (secret / TOR.key).symlink_to(f"..data/{TOR.key}")
+def mounted(directory: Path, content: bytes) -> None:
+    mount_secret(directory, *TOR, content)
 
 
 def deployed(directory: Path, content: bytes) -> None:
-    """What a deployment tool does: another file, renamed over the old one."""
-    (directory / TOR.name).mkdir(parents=True, exist_ok=True)
-    temporary = directory / TOR.name / ".tor.tmp"
-    temporary.write_bytes(content)
-    temporary.rename(directory / TOR.name / TOR.key)
+    deploy_secret(directory, *TOR, content)
 
 
 @pytest.fixture
@@ -72,7 +62,7 @@ class TestReading:
         assert read_one(tmp_path) == SecretFile(TOR, b"secret\n")
 
     def test_a_mounted_secret(self, tmp_path: Path) -> None:
-        mounted(tmp_path, "2026_1", b"secret")
+        mounted(tmp_path, b"secret")
         assert read_one(tmp_path) == SecretFile(TOR, b"secret")
 
     def test_no_more_is_read_than_is_looked_at(self, tmp_path: Path) -> None:
@@ -173,12 +163,12 @@ def no_audit(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_audit")
 class TestFollowing:
     async def test_a_link_that_is_swapped(self, tmp_path: Path) -> None:
-        mounted(tmp_path, "1", b"old")
+        mounted(tmp_path, b"old")
         async with followed(tmp_path, TOR) as (_, heard):
             assert await heard.content() == b"old"
-            mounted(tmp_path, "2", b"new")
+            mounted(tmp_path, b"new")
             assert await heard.content() == b"new"
-            mounted(tmp_path, "3", b"newer")
+            mounted(tmp_path, b"newer")
             assert await heard.content() == b"newer"
 
     async def test_a_file_that_is_replaced_removed_and_put_back(self, tmp_path: Path) -> None:
