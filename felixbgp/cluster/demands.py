@@ -7,9 +7,9 @@ from felixbgp.cluster.secrets import SECRETS, SecretId
 from felixbgp.resources import BgpConfiguration, BgpPeer, Node
 from felixbgp.resources.base import Password
 from felixbgp.resources.bgp_peer import BgpPeerSpec
-from felixbgp.resources.keys import RESOURCES
+from felixbgp.resources.keys import prefix_of
 
-WORKLOAD_ENDPOINTS = f"{RESOURCES}workloadendpoints/"
+WORKLOAD_ENDPOINTS = prefix_of("WorkloadEndpoint")
 
 
 class Demands(NamedTuple):

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TypeVar, assert_never
 
 from felixbgp.cluster import secrets
-from felixbgp.cluster.demands import Demands, demands_of
+from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS, Demands, demands_of
 from felixbgp.cluster.facts import (
     ClusterFact,
     ClusterInSync,
@@ -59,7 +59,8 @@ from felixbgp.resources import (
     parse_key,
 )
 from felixbgp.resources.bgp_configuration import DEFAULT_NAME
-from felixbgp.resources.keys import HOSTS, prefix_of, prefix_of_host
+from felixbgp.resources.keys import HOSTS, Key, ResourceKey, prefix_of, prefix_of_host
+from felixbgp.resources.workload_endpoint import is_endpoint_of
 
 _Table = (
     dict[str, Node]
@@ -67,11 +68,14 @@ _Table = (
     | dict[str, BgpConfiguration]
     | dict[str, BgpFilter]
     | dict[str, IpPool]
+    | dict[str, WorkloadEndpoint]
 )
-Resource = TypeVar("Resource", Node, BgpPeer, BgpConfiguration, BgpFilter, IpPool)
+Resource = TypeVar("Resource", Node, BgpPeer, BgpConfiguration, BgpFilter, IpPool, WorkloadEndpoint)
 
 FOLLOWED_KINDS = ("BGPConfiguration", "BGPFilter", "BGPPeer", "IPPool", "Node")
 """What every agent follows of the whole cluster; endpoints and reports of all nodes would be too many."""
+
+KEPT_KINDS = frozenset((*FOLLOWED_KINDS, "WorkloadEndpoint"))
 
 MAX_TOMBSTONES = 100_000
 """Deleted keys whose revision is remembered to tell late events; the oldest are forgotten first.
@@ -108,12 +112,14 @@ class ClusterState:
         self._bgp_configurations: dict[str, BgpConfiguration] = {}
         self._bgp_filters: dict[str, BgpFilter] = {}
         self._ip_pools: dict[str, IpPool] = {}
+        self._workload_endpoints: dict[str, WorkloadEndpoint] = {}
         self._tables: dict[str, _Table] = {
             "Node": self._nodes,
             "BGPPeer": self._bgp_peers,
             "BGPConfiguration": self._bgp_configurations,
             "BGPFilter": self._bgp_filters,
             "IPPool": self._ip_pools,
+            "WorkloadEndpoint": self._workload_endpoints,
         }
         self._affinities: dict[str, dict[Prefix, AffinityState]] = {}
         self._invalid: dict[str, list[FieldError]] = {}
@@ -146,6 +152,19 @@ class ClusterState:
     def ip_pools(self) -> Mapping[str, IpPool]:
         """Valid IPPools by name."""
         return MappingProxyType(self._ip_pools)
+
+    @property
+    def workload_endpoints(self) -> Mapping[str, WorkloadEndpoint]:
+        """Valid WorkloadEndpoints of this view's own node, of all in a view of every node; by namespace and name.
+
+        Empty while no BGPPeer calls for them.
+        """
+        return MappingProxyType(self._workload_endpoints)
+
+    @property
+    def workload_endpoints_obstacle(self) -> str:
+        """Why nothing is known of WorkloadEndpoints although they are called for; "" when they were read."""
+        return self._following.obstacle(WORKLOAD_ENDPOINTS)
 
     @property
     def affinities(self) -> Mapping[Prefix, AffinityState]:
@@ -279,7 +298,11 @@ class ClusterState:
 
     def _is_of_interest(self, key: str) -> bool:
         """Whether the key is under a prefix that is followed: what is still on its way of others is not."""
-        return not key.startswith(SECRETS) or self._following.is_followed(SECRETS)
+        if key.startswith(SECRETS):
+            return self._following.is_followed(SECRETS)
+        if key.startswith(WORKLOAD_ENDPOINTS) and self._node is not None:
+            return self._following.is_followed(WORKLOAD_ENDPOINTS) and is_endpoint_of(key, self._node)
+        return True
 
     def _keys_under(self, prefix: str) -> Iterator[str]:
         return (key for key in self._revisions if key.startswith(prefix))
@@ -319,7 +342,8 @@ class ClusterState:
         if (secret := secrets.parse_key(stored.key)) is not None:
             self._revisions[stored.key] = stored.revision
             return self._secrets.store(secret, stored.value)
-        if not _is_followed(stored.key):
+        parsed = _parse_followed(stored.key)
+        if parsed is None:
             return False
         self._revisions[stored.key] = stored.revision
         decoded = decode(stored.key, stored.value)
@@ -328,7 +352,7 @@ class ClusterState:
         corrected = self._invalid.pop(stored.key, None) is not None
         if corrected:
             self._facts.append(ValueCorrected(stored.key, stored.revision))
-        return self._set(decoded) or corrected
+        return self._set(_place_of(parsed), decoded) or corrected
 
     def _refuse(self, stored: StoredValue, errors: list[FieldError]) -> bool:
         if self._invalid.get(stored.key) == errors:
@@ -338,7 +362,7 @@ class ClusterState:
         self._remove(stored.key)
         return True
 
-    def _set(self, decoded: AnyResource | BlockAffinity) -> bool:
+    def _set(self, place: str, decoded: AnyResource | BlockAffinity) -> bool:
         if isinstance(decoded, BlockAffinity):
             blocks = self._affinities.setdefault(decoded.host, {})
             changed = blocks.get(decoded.cidr) != decoded.state
@@ -347,16 +371,18 @@ class ClusterState:
         self._demands = None
         match decoded:
             case Node():
-                return _keep(self._nodes, decoded)
+                return _keep(self._nodes, place, decoded)
             case BgpPeer():
-                return _keep(self._bgp_peers, decoded)
+                return _keep(self._bgp_peers, place, decoded)
             case BgpConfiguration():
-                return _keep(self._bgp_configurations, decoded)
+                return _keep(self._bgp_configurations, place, decoded)
             case BgpFilter():
-                return _keep(self._bgp_filters, decoded)
+                return _keep(self._bgp_filters, place, decoded)
             case IpPool():
-                return _keep(self._ip_pools, decoded)
-            case WorkloadEndpoint() | CalicoNodeStatus():
+                return _keep(self._ip_pools, place, decoded)
+            case WorkloadEndpoint():
+                return _keep(self._workload_endpoints, place, decoded)
+            case CalicoNodeStatus():
                 return False
             case _:
                 assert_never(decoded)
@@ -380,21 +406,29 @@ class ClusterState:
         if isinstance(parsed, AffinityKey):
             return self._affinities.get(parsed.host, {}).pop(parsed.cidr, None) is not None
         self._demands = None
-        return self._tables[parsed.kind].pop(parsed.name, None) is not None
+        return self._tables[parsed.kind].pop(_place_of(parsed), None) is not None
 
 
-def _is_followed(key: str) -> bool:
+def _parse_followed(key: str) -> Key | None:
+    """What a key stands for, if it is of a kind that is kept."""
     parsed = parse_key(key)
-    return isinstance(parsed, AffinityKey) or (parsed is not None and parsed.kind in FOLLOWED_KINDS)
+    return None if isinstance(parsed, ResourceKey) and parsed.kind not in KEPT_KINDS else parsed
 
 
-def _keep(table: dict[str, Resource], resource: Resource) -> bool:
+def _place_of(key: Key) -> str:
+    """Where a resource stands in the table of its kind."""
+    if isinstance(key, AffinityKey):
+        return ""
+    return key.name if key.namespace is None else f"{key.namespace}/{key.name}"
+
+
+def _keep(table: dict[str, Resource], place: str, resource: Resource) -> bool:
     """Put a resource into its table; True when it means something else than the one before.
 
     Only the spec, labels and annotations mean anything: a status, a timestamp or a uid changes no derivation.
     """
-    old = table.get(resource.name)
-    table[resource.name] = resource
+    old = table.get(place)
+    table[place] = resource
     return (
         old is None
         or old.spec != resource.spec

@@ -207,3 +207,49 @@ def test_a_secret_is_forgotten_when_nothing_refers_to_one() -> None:
     assert missing.reason.endswith(UNREAD)
     assert state.feed(SnapshotReceived(SECRETS, 12, (stored,)))
     assert state.secret(TOR) == FoundSecret(b"secret")
+
+
+def endpoint(node: str, workload: str = "vm", **labels: str) -> StoredValue:
+    name = "-".join(part.replace("-", "--") for part in (node, "openstack", workload, "eth0"))
+    value = {
+        "kind": "WorkloadEndpoint",
+        "apiVersion": "projectcalico.org/v3",
+        "metadata": {"name": name, "namespace": "default", "labels": labels},
+        "spec": {"orchestrator": "openstack", "node": node, "workload": workload, "endpoint": "eth0"},
+    }
+    return StoredValue(f"{WORKLOAD_ENDPOINTS}default/{name}", json.dumps(value).encode(), 8)
+
+
+def test_endpoints_of_this_node_are_kept_and_others_are_not_looked_at() -> None:
+    state = synced(node(), of_workloads("p"))
+    state.take_demands()
+    assert state.workload_endpoints_obstacle == UNREAD
+    own, foreign = endpoint("a"), endpoint("a-b")._replace(value=b"not JSON")
+    state.feed(SnapshotReceived(WORKLOAD_ENDPOINTS, 8, (own, foreign)))
+    assert state.in_sync()
+    assert state.workload_endpoints_obstacle == ""
+    assert list(state.workload_endpoints) == ["default/a-openstack-vm-eth0"]
+    assert not state.feed(KeyPut(foreign._replace(revision=9)))
+    assert not state.feed(KeyDeleted(foreign.key, 10))
+    assert state.invalid == {}
+    assert state.feed(KeyPut(endpoint("a", bgp="yes")._replace(revision=11)))
+    assert state.feed(KeyPut(StoredValue(own.key, b"not JSON", 12)))
+    assert (list(state.workload_endpoints), list(state.invalid)) == ([], [own.key])
+    assert state.feed(KeyDeleted(own.key, 13))
+    assert state.invalid == {}
+
+
+def test_endpoints_are_forgotten_with_the_last_peer_that_calls_for_them() -> None:
+    state = synced(node(), of_workloads("p"))
+    state.take_demands()
+    state.feed(SnapshotReceived(WORKLOAD_ENDPOINTS, 8, (endpoint("a"),)))
+    state.feed(KeyDeleted(f"{R}bgppeers/p", 9))
+    state.take_demands()
+    assert state.workload_endpoints == {}
+    assert not state.feed(KeyPut(endpoint("a")._replace(revision=10)))
+
+
+def test_a_view_of_every_node_keeps_the_endpoints_of_all() -> None:
+    state = synced(name=None)
+    state.feed(SnapshotReceived(WORKLOAD_ENDPOINTS, 8, (endpoint("a"), endpoint("b"))))
+    assert len(state.workload_endpoints) == 2
