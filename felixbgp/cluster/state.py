@@ -155,7 +155,7 @@ class ClusterState:
 
     @property
     def workload_endpoints(self) -> Mapping[str, WorkloadEndpoint]:
-        """Valid WorkloadEndpoints of this view's own node, of all in a view of every node; by namespace and name.
+        """Valid WorkloadEndpoints by namespace and name; of a view's own node only, if it has one.
 
         Empty while no BGPPeer calls for them.
         """

@@ -133,6 +133,7 @@ class Node:
         elif isinstance(effect, Listen):
             opened = [endpoint for endpoint in effect.endpoints if endpoint not in self._host.listening]
             self._host.listening = frozenset(effect.endpoints)
+            self._host.keys = dict(effect.keys)
             for endpoint in opened:
                 self._feed(Listening(endpoint), life)
         elif isinstance(effect, Follow):
