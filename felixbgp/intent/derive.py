@@ -6,17 +6,21 @@ from felixbgp.bgp.config import BGP_PORT, PeerId, SpeakerConfig
 from felixbgp.cluster.state import ClusterState
 from felixbgp.intent.aggregates import kernel_exclusions, own_aggregates, service_ranges, tunnels
 from felixbgp.intent.findings import Findings
+from felixbgp.intent.log_level import log_level
 from felixbgp.intent.mesh import mesh_claims
 from felixbgp.intent.peers import Claim, PeerClaims
 from felixbgp.intent.policies import Policies
-from felixbgp.intent.site import Site
+from felixbgp.intent.site import Site, configuration
+from felixbgp.intent.static_routes import static_routes
 from felixbgp.intent.types import Intent
+from felixbgp.intent.workloads import peering_addresses
 from felixbgp.net import IPV4, Address
 from felixbgp.resources.bgp_configuration import (
     DEFAULT_NAME,
     NODE_NAME_PREFIX,
     BgpConfigurationSpec,
     BindMode,
+    Switch,
 )
 
 MULTIPATH_MAX = 16
@@ -32,19 +36,20 @@ def derive(state: ClusterState, node: str, *, router_id: Address | None = None) 
     """
     findings = Findings()
     _report_configurations(state, node, findings)
+    level = log_level(configuration(state, DEFAULT_NAME), configuration(state, NODE_NAME_PREFIX + node))
     site = Site.of(state, node)
     if site is None:
         _report_absent(state, node, findings)
-        return Intent(problems=findings.problems())
+        return Intent(log_level=level, problems=findings.problems())
     identifier = router_id or site.local.address(IPV4)
     if identifier is None:
         reason = "is absent, and no router ID is set: an IPv6-only node needs one"
         findings.add(f"Node {node}", "spec.bgp.ipv4Address", reason)
-        return Intent(problems=findings.problems())
-    return _intent(site, identifier, findings)
+        return Intent(log_level=level, problems=findings.problems())
+    return _intent(site, identifier, level, findings)
 
 
-def _intent(site: Site, identifier: Address, findings: Findings) -> Intent:
+def _intent(site: Site, identifier: Address, level: str, findings: Findings) -> Intent:
     policies = Policies(site)
     claims = [*PeerClaims(site, policies, findings).all(), *mesh_claims(site, policies, findings)]
     kept = _settle(claims, findings)
@@ -64,6 +69,8 @@ def _intent(site: Site, identifier: Address, findings: Findings) -> Intent:
         service_ranges=service_ranges(site),
         kernel_exclusions=kernel_exclusions(site),
         tunnels=tunnels(site),
+        static_routes=static_routes(site, findings),
+        log_level=level,
         problems=findings.problems(),
     )
 
@@ -87,7 +94,7 @@ def _listen(site: Site) -> tuple[Address, ...]:
     """The node's own addresses, or the unspecified address of each family it has."""
     own = [site.local.addresses[family].address for family in sorted(site.local.addresses)]
     if site.defaults.bind_mode is BindMode.NODE_IP:
-        return tuple(own)
+        return (*own, *peering_addresses(site))
     return tuple(Address(bytes(len(address))) for address in own)
 
 
@@ -112,15 +119,12 @@ def _report_configurations(state: ClusterState, node: str, findings: Findings) -
 
 def _report_ignored(subject: str, spec: BgpConfigurationSpec, findings: Findings) -> None:
     ignored = {
-        "logSeverityScreen": (spec.log_severity_screen, "the agent's own settings say what is logged"),
         "prefixAdvertisements": (spec.prefix_advertisements, "routes go out without these communities"),
         "ignoredInterfaces": (spec.ignored_interfaces, "connected networks are not originated"),
-        "localWorkloadPeeringIPV4": (spec.local_workload_peering_ipv4, "workloads are not peered with"),
-        "localWorkloadPeeringIPV6": (spec.local_workload_peering_ipv6, "workloads are not peered with"),
         "ipv4NormalRoutePriority": (spec.ipv4_normal_route_priority, "the metric is the agent's setting"),
         "ipv6NormalRoutePriority": (spec.ipv6_normal_route_priority, "the metric is the agent's setting"),
         "serviceLoadBalancerAggregation": (
-            spec.service_load_balancer_aggregation,
+            spec.service_load_balancer_aggregation is Switch.DISABLED,
             "single services are not advertised",
         ),
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from felixbgp.bgp.config import BGP_PORT, PeerConfig, PeerId
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.intent.findings import Findings
+from felixbgp.intent.passwords import SessionPassword, session_password
 from felixbgp.intent.peers import MULTIHOP_TTL, Claim, peer_name
 from felixbgp.intent.policies import Policies
 from felixbgp.intent.restart import graceful_restart
@@ -22,17 +23,16 @@ def mesh_claims(site: Site, policies: Policies, findings: Findings) -> Iterator[
     """The mesh sessions of the local node; none on a route reflector or with the mesh switched off."""
     if site.local.cluster_id is not None or site.defaults.node_to_node_mesh_enabled is False:
         return
-    password = site.defaults.node_mesh_password
-    held_down = password is not None and password.secret_key_ref is not None
-    if held_down:
-        reason = "cannot be read: there is no source of secrets; the mesh stays down"
-        findings.add("BGPConfiguration default", "spec.nodeMeshPassword", reason)
+    password = session_password(site.defaults.node_mesh_password, site.secret)
+    if password.obstacle:
+        reason = f"{password.obstacle}; the mesh stays down"
+        findings.add("BGPConfiguration default", "spec.nodeMeshPassword.secretKeyRef", reason)
     for family in sorted(site.local.addresses):
-        yield from _claims_of_family(site, policies, family, held_down=held_down, findings=findings)
+        yield from _claims_of_family(site, policies, family, password, findings)
 
 
 def _claims_of_family(
-    site: Site, policies: Policies, family: Family, *, held_down: bool, findings: Findings
+    site: Site, policies: Policies, family: Family, password: SessionPassword, findings: Findings
 ) -> Iterator[Claim]:
     own = site.local.addresses[family].address
     holders: dict[Address, str] = {own: site.local.name}
@@ -55,8 +55,8 @@ def _claims_of_family(
             # Exactly one side dials, chosen by the order of the texts: a real Calico node does so too.
             passive=str(address) > str(own),
             graceful_restart=graceful_restart(site.defaults.node_mesh_max_restart_time),
-            transport=TransportOptions(local_address=own, ttl=MULTIHOP_TTL),
+            transport=TransportOptions(local_address=own, ttl=MULTIHOP_TTL, password=password.key),
             import_policy=import_policy,
             export_policy=export_policy,
         )
-        yield Claim(config.peer, PeerOrigin(MESH, ""), None if held_down else config)
+        yield Claim(config.peer, PeerOrigin(MESH, ""), None if password.obstacle else config)

@@ -14,11 +14,13 @@ from typing import NamedTuple
 from felixbgp.bgp.config import BGP_PORT, NextHopMode, PeerConfig, PeerId
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.intent.findings import Findings
+from felixbgp.intent.passwords import session_password
 from felixbgp.intent.policies import Policies, unsupported_fields
 from felixbgp.intent.remotes import Remote, forward_remotes, is_global, reverse_remotes, selects
 from felixbgp.intent.restart import graceful_restart
 from felixbgp.intent.site import Site
 from felixbgp.intent.types import PeerOrigin
+from felixbgp.intent.workloads import LOCAL_WORKLOAD, workload_remotes
 from felixbgp.net import Address
 from felixbgp.resources import BgpPeer
 from felixbgp.resources.bgp_peer import BgpPeerSpec, SourceAddress
@@ -26,6 +28,8 @@ from felixbgp.resources.bgp_peer import NextHopMode as WantedNextHop
 
 GLOBAL = "global"
 NODE = "node"
+_NAMES = {GLOBAL: "Global", NODE: "Node", LOCAL_WORKLOAD: "Local_Workload"}
+"""What the names of peers begin with."""
 
 MULTIHOP_TTL = 64
 """Sessions may cross routers, also eBGP ones, as BIRD's `multihop` does in Calico's templates."""
@@ -73,6 +77,9 @@ class PeerClaims:
         self._report_no_target(bgp_peer)
         local_as = bgp_peer.spec.local_as_number or self._site.local.as_number
         remotes = list(forward_remotes(self._site, bgp_peer.spec))
+        if bgp_peer.spec.local_workload_selector is not None:
+            scope = LOCAL_WORKLOAD
+            remotes = list(workload_remotes(self._site, bgp_peer.spec))
         for claim in self._claims(bgp_peer, PeerOrigin(scope, bgp_peer.name), remotes, local_as):
             yield claim._replace(explicit=True)
 
@@ -86,12 +93,17 @@ class PeerClaims:
         if not remotes:
             return
         self._report_ignored(bgp_peer)
-        held_down = self._is_held_down(bgp_peer)
+        password = session_password(bgp_peer.spec.password, self._site.secret)
+        held_down = self._is_held_down(bgp_peer, password.obstacle)
         for remote in remotes:
-            config = None if held_down else self._config(bgp_peer.spec, origin.scope, remote, local_as)
+            config = None
+            if not held_down:
+                config = self._config(bgp_peer.spec, origin.scope, remote, local_as, password.key)
             yield Claim(PeerId(remote.address, remote.port or BGP_PORT), origin, config)
 
-    def _config(self, spec: BgpPeerSpec, scope: str, remote: Remote, local_as: int) -> PeerConfig:
+    def _config(
+        self, spec: BgpPeerSpec, scope: str, remote: Remote, local_as: int, password: bytes | None
+    ) -> PeerConfig:
         family = remote.address.family
         own = self._site.local.addresses[family].address
         own_cluster = self._site.local.cluster_id
@@ -99,18 +111,19 @@ class PeerClaims:
         import_policy, export_policy = self._policies.of_peer(spec.filters, family, same_as=same_as)
         return PeerConfig(
             peer=PeerId(remote.address, remote.port or BGP_PORT),
-            name=peer_name(scope.capitalize(), remote.address, remote.port),
+            name=peer_name(_NAMES[scope], remote.address, remote.port),
             families=(family,),
             local_as=local_as,
             remote_as=remote.as_number,
             # Node sessions are dialled from both ends; a collision is BGP's to resolve (RFC 4271 §6.8).
-            passive=scope == GLOBAL and remote.is_node and str(remote.address) > str(own),
+            passive=scope == LOCAL_WORKLOAD
+            or (scope == GLOBAL and remote.is_node and str(remote.address) > str(own)),
             # A peer of unknown cluster is a client, also when the address is a reflector's: Calico has it so.
             route_reflector_client=same_as and own_cluster is not None and remote.cluster_id != own_cluster,
             next_hop=_next_hop(spec, same_as=same_as),
             allowed_local_as=spec.num_allowed_local_as_numbers or 0,
             graceful_restart=graceful_restart(spec.max_restart_time),
-            transport=_transport(spec, own),
+            transport=_transport(spec, None if scope == LOCAL_WORKLOAD else own, password),
             import_policy=import_policy,
             export_policy=export_policy,
         )
@@ -121,18 +134,21 @@ class PeerClaims:
         local = self._site.local
         subject = f"BGPPeer {bgp_peer.name}"
         if spec.local_workload_selector is not None:
-            reason = "is ignored: workloads are not peered with"
-            self._findings.add(subject, "spec.localWorkloadSelector", reason)
+            if obstacle := self._site.endpoints_obstacle:
+                reason = f"the WorkloadEndpoints in etcd {obstacle}"
+                self._findings.add(subject, "spec.localWorkloadSelector", reason)
         elif spec.peer_ip is None and spec.peer_selector is None:
             self._findings.add(subject, "spec", "names no peer: it has neither peerIP nor peerSelector")
         elif spec.peer_ip is not None and local.address(spec.peer_ip.address.family) is None:
             reason = f"is of a family in which Node {local.name} has no address"
             self._findings.add(subject, "spec.peerIP", reason)
 
-    def _is_held_down(self, bgp_peer: BgpPeer) -> bool:
+    def _is_held_down(self, bgp_peer: BgpPeer, no_password: str) -> bool:
         """Whether the sessions must stay down, because what protects them is not there."""
         subject = f"BGPPeer {bgp_peer.name}"
         obstacles = list(_obstacles(self._site, bgp_peer.spec))
+        if no_password:
+            obstacles.append(("spec.password.secretKeyRef", no_password))
         for field, reason in obstacles:
             self._findings.add(subject, field, f"{reason}; the session stays down")
         return bool(obstacles)
@@ -141,7 +157,6 @@ class PeerClaims:
         spec = bgp_peer.spec
         ignored = {
             "keepaliveTime": (spec.keepalive_time, "it is a third of the hold time"),
-            "reachableBy": (spec.reachable_by, "no static route to the peer is made"),
         }
         for field, (value, reason) in ignored.items():
             if value is not None:
@@ -150,8 +165,6 @@ class PeerClaims:
 
 def _obstacles(site: Site, spec: BgpPeerSpec) -> Iterator[tuple[str, str]]:
     """What keeps a BGPPeer's sessions down: field and reason."""
-    if spec.password is not None and spec.password.secret_key_ref is not None:
-        yield "spec.password", "cannot be read: there is no source of secrets"
     for index, name in enumerate(spec.filters):
         resource = site.filters.get(name)
         if resource is None:
@@ -173,10 +186,10 @@ def _next_hop(spec: BgpPeerSpec, *, same_as: bool) -> NextHopMode:
             return NextHopMode.AUTO
 
 
-def _transport(spec: BgpPeerSpec, own: Address) -> TransportOptions:
+def _transport(spec: BgpPeerSpec, own: Address | None, password: bytes | None) -> TransportOptions:
     """Source address and TTL. With `ttlSecurity: n` the peer is at most n hops away (RFC 5082)."""
     local_address = own if spec.source_address is SourceAddress.USE_NODE_IP else None
     if not spec.ttl_security:
-        return TransportOptions(local_address=local_address, ttl=MULTIHOP_TTL)
+        return TransportOptions(local_address=local_address, ttl=MULTIHOP_TTL, password=password)
     min_ttl = MAX_TTL + 1 - spec.ttl_security
-    return TransportOptions(local_address=local_address, ttl=MAX_TTL, min_ttl=min_ttl)
+    return TransportOptions(local_address=local_address, ttl=MAX_TTL, min_ttl=min_ttl, password=password)

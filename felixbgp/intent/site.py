@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from felixbgp.cluster.state import ClusterState
+from felixbgp.intent.passwords import Lookup
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
-from felixbgp.resources import AffinityState, BgpFilter, BgpPeer, IpPool, Node
+from felixbgp.resources import AffinityState, BgpFilter, BgpPeer, IpPool, Node, WorkloadEndpoint
 from felixbgp.resources.bgp_configuration import DEFAULT_NAME, NODE_NAME_PREFIX, BgpConfigurationSpec
 from felixbgp.resources.values import InterfaceAddress
 
@@ -54,6 +55,11 @@ class Site:
     pools: tuple[IpPool, ...]
     """One per CIDR: of two with the same, the name that sorts first."""
     blocks: Mapping[Prefix, AffinityState]
+    endpoints: tuple[WorkloadEndpoint, ...]
+    """The workloads of the local node, as far as a BGPPeer calls for them."""
+    endpoints_obstacle: str
+    """Why they are not known; "" when they are."""
+    secret: Lookup
 
     @classmethod
     def of(cls, state: ClusterState, name: str) -> Self | None:
@@ -78,6 +84,9 @@ class Site:
             filters=state.bgp_filters,
             pools=_pools(state),
             blocks=state.affinities_of(name),
+            endpoints=_endpoints(state, name),
+            endpoints_obstacle=state.workload_endpoints_obstacle,
+            secret=state.secret,
         )
 
     def member_at(self, address: Address) -> Member | None:
@@ -108,6 +117,11 @@ def _member(state: ClusterState, node: Node, defaults: BgpConfigurationSpec) -> 
         addresses=addresses,
         port=own.listen_port or defaults.listen_port,
     )
+
+
+def _endpoints(state: ClusterState, name: str) -> tuple[WorkloadEndpoint, ...]:
+    found = state.workload_endpoints
+    return tuple(found[place] for place in sorted(found) if found[place].spec.node == name)
 
 
 def _pools(state: ClusterState) -> tuple[IpPool, ...]:

@@ -15,7 +15,7 @@ DEFAULT_LOG_LEVEL = "info"
 
 @dataclass(frozen=True, slots=True)
 class PeerOrigin:
-    """A peer's scope (`mesh`, `global` or `node`) and its BGPPeer's name ("" for the mesh)."""
+    """A peer's scope (`mesh`, `global`, `node` or `workload`) and its BGPPeer's name ("" for the mesh)."""
 
     scope: str
     resource: str

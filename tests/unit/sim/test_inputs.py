@@ -6,8 +6,9 @@ import pytest
 
 from felixbgp.bgp.facts import SessionStateChanged
 from felixbgp.cluster.secrets import SECRETS, SecretId
+from felixbgp.fib.types import NextHop, Route, RouteKind
 from felixbgp.intent.types import Problem
-from felixbgp.net import Address
+from felixbgp.net import Address, Prefix
 from felixbgp.sim.node import Node
 from felixbgp.sim.world import SECOND, World
 from tests.support.cluster import RESOURCES, converged, mesh, put_resource
@@ -239,3 +240,67 @@ def test_the_log_level_is_the_nodes_own_or_the_clusters() -> None:
     world.store.delete(f"{RESOURCES}/{plural}/node.node-2")
     world.run_for(SECOND)
     assert [node.log_level for node in world.nodes.values()] == ["info", "info"]
+
+
+class TestReachableBy:
+    ROUTER = Prefix.parse("192.0.2.1/32")
+    GATEWAY = Address.parse("172.30.0.254")
+
+    def put_router(self, world: World, gateway: str | None, name: str = "router", **more: object) -> None:
+        spec: dict[str, object] = {"peerIP": "192.0.2.1", "asNumber": 65001, **more}
+        put_resource(world, "BGPPeer", "bgppeers", name, spec | ({"reachableBy": gateway} if gateway else {}))
+
+    def route(self, node: Node) -> Route | None:
+        return node.kernel.routes().get(self.ROUTER)
+
+    def test_the_way_to_a_peer_comes_changes_and_goes(self) -> None:
+        world = mesh(2, seed=1)
+        self.put_router(world, "172.30.0.254", node="node-1")
+        world.run_for(5 * SECOND)
+        one, two = world.nodes.values()
+        assert self.route(one) == Route(RouteKind.UNICAST, (NextHop(self.GATEWAY),))
+        assert self.route(two) is None
+        self.put_router(world, "172.30.0.253", node="node-1")
+        world.run_for(5 * SECOND)
+        assert self.route(one) == Route(RouteKind.UNICAST, (NextHop(Address.parse("172.30.0.253")),))
+        self.put_router(world, None, node="node-1")
+        world.run_for(5 * SECOND)
+        assert self.route(one) is None
+
+    def test_of_two_gateways_the_first_bgp_peers_counts_and_the_other_is_named(self) -> None:
+        world = mesh(1, seed=1)
+        self.put_router(world, "172.30.0.254", name="a")
+        self.put_router(world, "172.30.0.254", name="b", peerIP="192.0.2.1:1179")
+        self.put_router(world, "172.30.0.253", name="c", peerIP="192.0.2.1:2179")
+        world.run_for(5 * SECOND)
+        (node,) = world.nodes.values()
+        assert self.route(node) == Route(RouteKind.UNICAST, (NextHop(self.GATEWAY),))
+        reason = "192.0.2.1 is already reached by 172.30.0.254, by BGPPeer a, which comes first"
+        assert problems(node) == (Problem("BGPPeer c", "spec.reachableBy", reason),)
+
+    def test_a_gateway_that_is_on_no_link_is_named_and_tried_again(self) -> None:
+        world = World(seed=1)
+        put_resource(world, "Node", "nodes", "node-1", {"bgp": {"ipv4Address": "172.30.0.1/24"}})
+        node = world.add_node("node-1", [Address.parse("172.30.0.1")], [Prefix.parse("172.30.0.0/25")])
+        self.put_router(world, "172.30.0.254")
+        world.run_for(5 * SECOND)
+        assert problems(node) == (Problem("route 192.0.2.1/32", "", "Nexthop has invalid gateway"),)
+        node.kernel.connect(Prefix.parse("172.30.0.0/24"))
+        world.run_for(120 * SECOND)
+        assert self.route(node) == Route(RouteKind.UNICAST, (NextHop(self.GATEWAY),))
+        assert problems(node) == ()
+
+    @pytest.mark.parametrize("action", ["Accept", "Reject"])
+    def test_a_filter_may_announce_it(self, action: str) -> None:
+        world = mesh(2, seed=1)
+        put_resource(
+            world, "BGPConfiguration", "bgpconfigurations", "default", {"nodeToNodeMeshEnabled": False}
+        )
+        rule = {"cidr": "192.0.2.1/32", "matchOperator": "Equal", "action": action}
+        put_resource(world, "BGPFilter", "bgpfilters", "router", {"exportV4": [rule]})
+        spec: dict[str, object] = {"nodeSelector": "all()", "peerSelector": "all()", "filters": ["router"]}
+        put_resource(world, "BGPPeer", "bgppeers", "all", spec)
+        self.put_router(world, "172.30.0.254", node="node-1")
+        settled(world, 2)
+        learned = Route(RouteKind.UNICAST, (NextHop(self.GATEWAY),))
+        assert self.route(world.nodes["node-2"]) == (learned if action == "Accept" else None)
