@@ -17,14 +17,14 @@ class Following:
         self._obstacles: dict[str, str] = {}
         """The optional prefixes, and why nothing is known of each; "" when it was read."""
 
-    def follow(self, wanted: Collection[str]) -> list[str]:
-        """Follow exactly these optional prefixes; gives those that no longer are."""
+    def follow(self, wanted: Collection[str]) -> tuple[list[str], list[str]]:
+        """Follow exactly these optional prefixes; gives those that are new, and those that no longer are."""
+        new = [prefix for prefix in wanted if prefix not in self._obstacles]
         gone = [prefix for prefix in self._obstacles if prefix not in wanted]
         for prefix in gone:
             del self._obstacles[prefix]
-        for prefix in wanted:
-            self._obstacles.setdefault(prefix, UNREAD)
-        return gone
+        self._obstacles.update(dict.fromkeys(new, UNREAD))
+        return new, gone
 
     def is_followed(self, prefix: str) -> bool:
         """Whether this optional prefix is followed."""

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TypeVar, assert_never
 
 from felixbgp.cluster import secrets
+from felixbgp.cluster.changes import Changes
 from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS, Demands, demands_of
 from felixbgp.cluster.facts import (
     ClusterFact,
@@ -127,6 +128,7 @@ class ClusterState:
         self._tombstones: dict[str, int] = {}
         self._floors: dict[str, int] = {}
         self._facts: list[ClusterFact] = []
+        self._changes = Changes()
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -202,9 +204,17 @@ class ClusterState:
             return None
         self._demanded = demands
         self._secrets.keep_files(demands.secrets)
-        for prefix in self._following.follow(demands.prefixes):
+        new, gone = self._following.follow(demands.prefixes)
+        for prefix in gone:
             self._forget_prefix(prefix)
+        for prefix in (*new, *gone):
+            self._changes.add_prefix(prefix)
         return demands
+
+    def take_changes(self) -> Changes:
+        """What is not as it was at the last call."""
+        taken, self._changes = self._changes, Changes()
+        return taken
 
     def take_facts(self) -> list[ClusterFact]:
         """What was observed since the last call."""
@@ -228,7 +238,9 @@ class ClusterState:
                 self.revision = max(self.revision, event.revision)
                 return False
             case SecretFilesRead():
-                return bool(self._secrets.take_files(event.directory, event.files))
+                changed = self._secrets.take_files(event.directory, event.files)
+                self._changes.add_secrets(sorted(changed))
+                return bool(changed)
             case PrefixRefused():
                 return self._refused(event)
             case DatastoreLost():
@@ -255,12 +267,16 @@ class ClusterState:
         self._forget_revisions(snapshot.prefix)
         self._floors[snapshot.prefix] = snapshot.revision
         self.revision = snapshot.revision
-        return self._following.arrived(snapshot.prefix) or changed
+        if not self._following.arrived(snapshot.prefix):
+            return changed
+        self._changes.add_prefix(snapshot.prefix)
+        return True
 
     def _refused(self, event: PrefixRefused) -> bool:
         if not self._following.refused(event.prefix, event.reason):
             return False
         self._facts.append(ReadRefused(event.prefix, event.reason))
+        self._changes.add_prefix(event.prefix)
         return True
 
     def _settle(self) -> bool:
@@ -341,7 +357,7 @@ class ClusterState:
         """Make this the value of its key, whatever was known."""
         if (secret := secrets.parse_key(stored.key)) is not None:
             self._revisions[stored.key] = stored.revision
-            return self._secrets.store(secret, stored.value)
+            return self._secret_changed(secret, changed=self._secrets.store(secret, stored.value))
         parsed = _parse_followed(stored.key)
         if parsed is None:
             return False
@@ -352,7 +368,7 @@ class ClusterState:
         corrected = self._invalid.pop(stored.key, None) is not None
         if corrected:
             self._facts.append(ValueCorrected(stored.key, stored.revision))
-        return self._set(_place_of(parsed), decoded) or corrected
+        return self._set(parsed, decoded) or corrected
 
     def _refuse(self, stored: StoredValue, errors: list[FieldError]) -> bool:
         if self._invalid.get(stored.key) == errors:
@@ -362,13 +378,24 @@ class ClusterState:
         self._remove(stored.key)
         return True
 
-    def _set(self, place: str, decoded: AnyResource | BlockAffinity) -> bool:
+    def _set(self, key: Key, decoded: AnyResource | BlockAffinity) -> bool:
         if isinstance(decoded, BlockAffinity):
-            blocks = self._affinities.setdefault(decoded.host, {})
-            changed = blocks.get(decoded.cidr) != decoded.state
-            blocks[decoded.cidr] = decoded.state
-            return changed
-        self._demands = None
+            return self._set_affinity(decoded)
+        place = _place_of(key)
+        changed = self._keep(place, decoded)
+        if changed:
+            self._resource_changed(decoded.kind, place)
+        return changed
+
+    def _set_affinity(self, affinity: BlockAffinity) -> bool:
+        blocks = self._affinities.setdefault(affinity.host, {})
+        if blocks.get(affinity.cidr) == affinity.state:
+            return False
+        blocks[affinity.cidr] = affinity.state
+        self._changes.add_blocks(affinity.host)
+        return True
+
+    def _keep(self, place: str, decoded: AnyResource) -> bool:
         match decoded:
             case Node():
                 return _keep(self._nodes, place, decoded)
@@ -387,6 +414,16 @@ class ClusterState:
             case _:
                 assert_never(decoded)
 
+    def _resource_changed(self, kind: str, place: str) -> None:
+        self._changes.add(kind, place)
+        if (kind, place) == ("Node", self._node) or kind in ("BGPPeer", "BGPConfiguration"):
+            self._demands = None
+
+    def _secret_changed(self, secret: SecretId, *, changed: bool) -> bool:
+        if changed:
+            self._changes.add_secrets((secret,))
+        return changed
+
     def _forget(self, key: str, revision: int) -> bool:
         """The key is gone."""
         if self._revisions.pop(key, None) is None:
@@ -399,14 +436,20 @@ class ClusterState:
     def _remove(self, key: str) -> bool:
         """Drop the value of a key from its table; True when there was one."""
         if (secret := secrets.parse_key(key)) is not None:
-            return self._secrets.forget(secret)
+            return self._secret_changed(secret, changed=self._secrets.forget(secret))
         parsed = parse_key(key)
         if parsed is None:
             return False
         if isinstance(parsed, AffinityKey):
-            return self._affinities.get(parsed.host, {}).pop(parsed.cidr, None) is not None
-        self._demands = None
-        return self._tables[parsed.kind].pop(_place_of(parsed), None) is not None
+            if self._affinities.get(parsed.host, {}).pop(parsed.cidr, None) is None:
+                return False
+            self._changes.add_blocks(parsed.host)
+            return True
+        place = _place_of(parsed)
+        if self._tables[parsed.kind].pop(place, None) is None:
+            return False
+        self._resource_changed(parsed.kind, place)
+        return True
 
 
 def _parse_followed(key: str) -> Key | None:

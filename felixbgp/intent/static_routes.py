@@ -1,35 +1,29 @@
 """The way to peers that are not on a link of this node (BGPPeer's reachableBy)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from felixbgp.intent.findings import Findings
-from felixbgp.intent.remotes import forward_remotes, reverse_remotes, selects
-from felixbgp.intent.site import Site
 from felixbgp.intent.types import StaticRoute
 from felixbgp.net import Address, Prefix
-from felixbgp.resources.bgp_peer import BgpPeerSpec
 
 
-def static_routes(site: Site, findings: Findings) -> tuple[StaticRoute, ...]:
-    """One per address that a BGPPeer with reachableBy makes a peer of this node, in a reverse peering too.
+class Reachable(NamedTuple):
+    """Peers of this node by one BGPPeer, in a reverse peering too, and the gateway to them."""
 
-    Of two gateways to one address that of the BGPPeer counts whose name sorts first.
-    """
+    resource: str
+    gateway: Address
+    peers: frozenset[Address]
+
+
+def static_routes(reachable: Iterable[Reachable], findings: Findings) -> tuple[StaticRoute, ...]:
+    """One per peer, sorted. Of two gateways to one peer that of the BGPPeer counts whose name sorts first."""
     found: dict[Address, tuple[Address, str]] = {}
-    for bgp_peer in site.bgp_peers:
-        gateway = bgp_peer.spec.reachable_by
-        if gateway is None:
-            continue
-        for address in _peers(site, bgp_peer.spec):
-            chosen, first = found.setdefault(address, (gateway, bgp_peer.name))
+    for resource, gateway, peers in sorted(reachable, key=lambda one: one.resource):
+        for address in peers:
+            chosen, first = found.setdefault(address, (gateway, resource))
             if chosen != gateway:
                 reason = f"{address} is already reached by {chosen}, by BGPPeer {first}, which comes first"
-                findings.add(f"BGPPeer {bgp_peer.name}", "spec.reachableBy", reason)
+                findings.add(f"BGPPeer {resource}", "spec.reachableBy", reason)
     hosts = {Prefix.of(address, address.family.bits): gateway for address, (gateway, _) in found.items()}
     return tuple(StaticRoute(prefix, hosts[prefix]) for prefix in sorted(hosts))
-
-
-def _peers(site: Site, spec: BgpPeerSpec) -> Iterator[Address]:
-    if selects(spec, site.local):
-        yield from (remote.address for remote in forward_remotes(site, spec))
-    yield from (remote.address for remote in reverse_remotes(site, spec))

@@ -6,7 +6,7 @@ The labels that count are the endpoint's own: those it would inherit from its pr
 
 from collections.abc import Iterator
 
-from felixbgp.intent.remotes import Remote, selects
+from felixbgp.intent.remotes import Remote
 from felixbgp.intent.site import Site
 from felixbgp.net import Address
 from felixbgp.resources.bgp_peer import BgpPeerSpec
@@ -27,11 +27,7 @@ def workload_remotes(site: Site, spec: BgpPeerSpec) -> Iterator[Remote]:
 
 
 def peering_addresses(site: Site) -> Iterator[Address]:
-    """The host's addresses that workloads peer with, in the node's families; none where no workload does."""
-    if not any(
-        peer.spec.local_workload_selector and selects(peer.spec, site.local) for peer in site.bgp_peers
-    ):
-        return
+    """The host's addresses that workloads peer with, in the node's families."""
     written = (site.defaults.local_workload_peering_ipv4, site.defaults.local_workload_peering_ipv6)
     for address in written:
         if address is not None and address.family in site.local.addresses:
