@@ -43,6 +43,11 @@ def peer_resource(name: str, spec: Mapping[str, Any]) -> dict[str, str]:
     return _resource("BGPPeer", "bgppeers", name, spec)
 
 
+def configuration_resource(name: str, spec: Mapping[str, Any]) -> dict[str, str]:
+    """A BGPConfiguration as `calicoctl` stores it."""
+    return _resource("BGPConfiguration", "bgpconfigurations", name, spec)
+
+
 def workload_resource(
     node: str, name: str, addresses: Iterable[str], labels: Mapping[str, str]
 ) -> dict[str, str]:

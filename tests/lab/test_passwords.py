@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from felixbgp.lab import bird, checks
+from felixbgp.lab import bird, calico, checks
 from felixbgp.lab.lab import Lab
 from felixbgp.lab.plan import LabPlan
 from felixbgp.lab.waiting import wait_until
@@ -108,9 +108,11 @@ def test_a_secret_mounted_by_kubernetes_and_an_agent_that_restarts(guarded: Lab)
     mount_secret(lab.secrets, SECRET, KEY, PASSWORDS[0].encode())
     established(lab)
     first = since(lab)
+    lab.store.put_all(calico.configuration_resource("default", {"logSeverityScreen": "Debug"}))
     mount_secret(lab.secrets, SECRET, KEY, PASSWORDS[1].encode())
     set_password(lab, PASSWORDS[1])
     wait_until(lambda: is_up(lab) and since(lab) != first, "a session with the other password", 90)
+    assert " DEBUG SessionStateChanged" in lab.log("node-1")
 
     lab.kill("node-1")
     length = len(lab.log("node-1"))

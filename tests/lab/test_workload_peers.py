@@ -1,6 +1,5 @@
 """A router that runs in a workload, and its node as its peer."""
 
-import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,14 +31,7 @@ def lab() -> Iterator[Lab]:
 
 def configure_host(lab: Lab, **more: str) -> None:
     spec = {"localWorkloadPeeringIPV4": HOST_V4, **more}
-    name = "default"
-    value = {
-        "kind": "BGPConfiguration",
-        "apiVersion": "projectcalico.org/v3",
-        "metadata": {"name": name, "creationTimestamp": calico.CREATED},
-        "spec": spec,
-    }
-    lab.store.put_all({f"{calico.RESOURCES}bgpconfigurations/{name}": json.dumps(value)})
+    lab.store.put_all(calico.configuration_resource("default", spec))
 
 
 def router_in(workload: Workload, folder: Path, password: str = "") -> tuple[str, ...]:
