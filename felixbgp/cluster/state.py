@@ -266,7 +266,9 @@ class ClusterState:
             changed |= self._store(stored)
         self._forget_revisions(snapshot.prefix)
         self._floors[snapshot.prefix] = snapshot.revision
-        self.revision = snapshot.revision
+        # An optional prefix is listed by itself, and so may be behind; only the others can tell of a backup.
+        behind = self._following.is_followed(snapshot.prefix)
+        self.revision = max(self.revision, snapshot.revision) if behind else snapshot.revision
         if not self._following.arrived(snapshot.prefix):
             return changed
         self._changes.add_prefix(snapshot.prefix)

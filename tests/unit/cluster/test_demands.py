@@ -188,6 +188,14 @@ def test_secrets_in_etcd_come_change_and_go() -> None:
     assert not state.feed(KeyPut(StoredValue(f"{SECRETS}../tor", b"x", 12)))
 
 
+def test_the_snapshot_of_an_optional_prefix_does_not_turn_the_revision_back() -> None:
+    state = synced(WITH_PASSWORD)
+    state.take_demands()
+    state.feed(KeyPut(node()._replace(revision=20)))
+    state.feed(SnapshotReceived(SECRETS, 15, ()))
+    assert state.revision == 20
+
+
 def test_a_secret_is_forgotten_when_nothing_refers_to_one() -> None:
     state = synced(WITH_PASSWORD)
     state.take_demands()
