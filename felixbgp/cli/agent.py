@@ -14,6 +14,7 @@ from felixbgp.runtime.settings import (
     NODE,
     PROTOCOL,
     ROUTER_ID,
+    SECRETS,
     SETTINGS,
     AgentSettings,
     SettingsError,
@@ -26,7 +27,8 @@ from felixbgp.runtime.settings import (
 @setting_option(ROUTER_ID, "ADDRESS|hash", "BGP identifier; the node's IPv4 address unless given.")
 @setting_option(PROTOCOL, "NUMBER", "rtm_protocol that marks our routes in the kernel.")
 @setting_option(METRIC, "NUMBER", "Metric of our routes in the kernel.")
-@setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log.")
+@setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log; logSeverityScreen unless given.")
+@setting_option(SECRETS, "DIRECTORY", "Passwords of peers, as <secret>/<key>; /etc/felixbgp/secrets.")
 @etcd_options
 def agent(**given: Any) -> None:
     """Run the agent of this node until it is told to stop (SIGTERM, SIGINT).

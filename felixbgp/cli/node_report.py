@@ -39,6 +39,7 @@ _PEER_TYPES = {
     "mesh": "node-to-node mesh",
     "global": "global",
     "node": "node specific",
+    "workload": "local workload",
     "": "no longer wanted",
 }
 

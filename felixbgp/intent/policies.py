@@ -4,7 +4,7 @@ Export runs the peer's BGPFilters, then Calico's own policy, then rejects; impor
 accepts. The first rule that matches ends it, so a filter that accepts goes past Calico's policy (as there).
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from felixbgp.bgp.policy.types import (
     Action,
@@ -51,6 +51,17 @@ class Policies:
         if key not in self._cache:
             self._cache[key] = self._build(filters, family, same_as=same_as)
         return self._cache[key]
+
+    def forget(self, filters: Collection[str]) -> None:
+        """These BGPFilters are others now."""
+        stale = [key for key in self._cache if not set(key[0]).isdisjoint(filters)]
+        for key in stale:
+            del self._cache[key]
+
+    def forget_all(self) -> None:
+        """The site is another now."""
+        self._cache.clear()
+        self._calico.clear()
 
     def _build(self, filters: tuple[str, ...], family: Family, *, same_as: bool) -> tuple[Policy, Policy]:
         used = [self._site.filters[name] for name in filters]

@@ -22,6 +22,7 @@ from felixbgp.runtime.etcd.settings import EtcdSettings, parse_endpoints
 from felixbgp.runtime.etcd.settings import SettingsError as EtcdSettingsError
 
 AGENT_FILE = Path("/etc/felixbgp/agent.toml")
+SECRETS_DIR = Path("/etc/felixbgp/secrets")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_ENDPOINTS = ("http://127.0.0.1:2379",)
 _NODE_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9])?")
@@ -43,7 +44,9 @@ class AgentSettings:
     """The BGP identifier; None means the node's IPv4 address."""
     route_protocol: int = ROUTE_PROTOCOL
     route_metric: int = ROUTE_METRIC
-    log_level: str = "info"
+    log_level: str | None = None
+    """None leaves it to BGPConfiguration's logSeverityScreen."""
+    secrets_dir: Path = SECRETS_DIR
 
     @property
     def agent_config(self) -> AgentConfig:
@@ -71,6 +74,7 @@ class Setting:
 NODE = Setting("node", "NODENAME", "--node")
 ROUTER_ID = Setting("router_id", "CALICO_ROUTER_ID", "--router-id")
 LOG_LEVEL = Setting("log_level", "FELIXBGP_LOG_LEVEL", "--log-level")
+SECRETS = Setting("secrets_dir", "FELIXBGP_SECRETS_DIR", "--secrets-dir")
 PROTOCOL = Setting("route_protocol", "FELIXBGP_ROUTE_PROTOCOL", "--route-protocol", is_integer=True)
 METRIC = Setting("route_metric", "FELIXBGP_ROUTE_METRIC", "--route-metric", is_integer=True)
 ENDPOINTS = Setting("etcd.endpoints", "ETCD_ENDPOINTS", "--etcd-endpoints", is_list=True)
@@ -81,7 +85,7 @@ USERNAME = Setting("etcd.username", "ETCD_USERNAME", "--etcd-username")
 PASSWORD = Setting("etcd.password", "ETCD_PASSWORD", "")  # no flag: every user of the host can read flags
 
 ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD)
-SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, PROTOCOL, METRIC, *ETCD_SETTINGS)
+SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, *ETCD_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ def load(
         route_protocol=_integer(sources.find(PROTOCOL), 1, 255, ROUTE_PROTOCOL),
         route_metric=_integer(sources.find(METRIC), 1, 2**32 - 1, ROUTE_METRIC),
         log_level=_log_level(sources.find(LOG_LEVEL)),
+        secrets_dir=_directory(sources.find(SECRETS)),
     )
 
 
@@ -266,9 +271,19 @@ def _integer(found: Found | None, low: int, high: int, default: int) -> int:
     return int(text)
 
 
-def _log_level(found: Found | None) -> str:
+def _directory(found: Found | None) -> Path:
+    """The directory of secrets, which may come later. A relative one would depend on where we start."""
     if found is None:
-        return "info"
+        return SECRETS_DIR
+    path = Path(found.text)
+    if not path.is_absolute() or "\0" in found.text:
+        raise found.refuse(f"{found.text!r} is not the absolute path of a directory")
+    return path
+
+
+def _log_level(found: Found | None) -> str | None:
+    if found is None:
+        return None
     if found.text.lower() not in LOG_LEVELS:
         raise found.refuse(f"{found.text!r} is not one of {', '.join(LOG_LEVELS)}")
     return found.text.lower()

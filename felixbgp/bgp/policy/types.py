@@ -34,6 +34,8 @@ class RouteSource(Enum):
     """One of our own blocks, or another range we originate as a blackhole."""
     KERNEL = "kernel"
     """Found in the kernel, written by somebody else: workloads and foreign routes."""
+    STATIC = "static"
+    """A route to one of our own peers by way of a gateway that the operator named."""
     DIRECT = "direct"
     """A connected network."""
 

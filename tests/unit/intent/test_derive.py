@@ -227,7 +227,7 @@ def test_the_mesh_can_be_switched_off() -> None:
 def test_a_mesh_password_that_cannot_be_read_keeps_the_mesh_down() -> None:
     intent = three_nodes().defaults(nodeMeshPassword=SECRET).derive()
     assert (intent.peers, intent.origins) == ({}, {})
-    assert [problem.split(" | ")[1] for problem in problems(intent)] == ["spec.nodeMeshPassword"]
+    assert [problem.split(" | ")[1] for problem in problems(intent)] == ["spec.nodeMeshPassword.secretKeyRef"]
 
 
 @pytest.mark.parametrize(
@@ -439,7 +439,10 @@ def test_a_peer_whose_password_cannot_be_read_stays_down() -> None:
     )
     assert (intent.peers, intent.origins) == ({}, {})
     assert problems(intent) == [
-        "BGPPeer p | spec.password | cannot be read: there is no source of secrets; the session stays down"
+        (
+            'BGPPeer p | spec.password.secretKeyRef | secret "s", key "k": has not been read yet; '
+            "the session stays down"
+        )
     ]
 
 
@@ -471,16 +474,8 @@ def test_a_peer_whose_filter_is_missing_stays_down(spec: object, reason: str) ->
     [
         ({}, "spec | names no peer: it has neither peerIP nor peerSelector"),
         (
-            {"localWorkloadSelector": "all()", "asNumber": 1},
-            "spec.localWorkloadSelector | is ignored: workloads are not peered with",
-        ),
-        (
             {"peerIP": "2001:db8::1", "asNumber": 1},
             "spec.peerIP | is of a family in which Node master has no address",
-        ),
-        (
-            {"peerIP": "192.0.2.1", "asNumber": 1, "reachableBy": "10.0.0.9"},
-            "spec.reachableBy | is ignored: no static route to the peer is made",
         ),
     ],
 )
@@ -496,15 +491,21 @@ def test_a_peer_of_other_nodes_is_no_problem_of_ours() -> None:
 def test_configurations_that_mean_nothing() -> None:
     cluster = three_nodes().put("BGPConfiguration", "mine", {}).put("BGPConfiguration", "node.other", {})
     cluster.defaults(
-        logSeverityScreen="Debug", prefixAdvertisements=[{"cidr": "10.0.0.0/8", "communities": ["1:2"]}]
+        logSeverityScreen="Debug",
+        localWorkloadPeeringIPV4="169.254.0.179",
+        localWorkloadPeeringIPV6="fe80::179",
+        prefixAdvertisements=[{"cidr": "10.0.0.0/8", "communities": ["1:2"]}],
+        serviceLoadBalancerAggregation="Enabled",
     )
     assert problems(cluster.derive()) == [
-        (
-            "BGPConfiguration default | spec.logSeverityScreen"
-            " | is ignored: the agent's own settings say what is logged"
-        ),
         "BGPConfiguration mine |  | is ignored: only the names default and node.<name> mean something",
     ]
+
+
+def test_single_services_are_not_advertised() -> None:
+    reason = "is ignored: single services are not advertised"
+    intent = three_nodes().defaults(serviceLoadBalancerAggregation="Disabled").derive()
+    assert problems(intent) == [f"BGPConfiguration default | spec.serviceLoadBalancerAggregation | {reason}"]
 
 
 def test_an_invalid_object_is_left_to_the_state_that_names_its_key() -> None:

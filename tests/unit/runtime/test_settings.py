@@ -19,6 +19,7 @@ FULL_FILE = """\
 node = "from-file"
 router_id = "10.0.0.3"
 log_level = "error"
+secrets_dir = "/run/secrets/bgp"
 route_protocol = 200
 route_metric = 3000
 
@@ -55,7 +56,8 @@ def test_without_anything_there_are_defaults() -> None:
     settings = loaded()
     assert settings.node == "host-1.example.org"
     assert settings.etcd.endpoints == ("http://127.0.0.1:2379",)
-    assert (settings.router_id, settings.log_level) == (None, "info")
+    assert (settings.router_id, settings.log_level) == (None, None)
+    assert settings.secrets_dir == Path("/etc/felixbgp/secrets")
     assert settings.agent_config == AgentConfig(node="host-1.example.org")
 
 
@@ -64,7 +66,7 @@ def test_the_file_alone(file: Path) -> None:
     assert settings.agent_config == AgentConfig(
         node="from-file", router_id=Address.parse("10.0.0.3"), route_protocol=200, route_metric=3000
     )
-    assert settings.log_level == "error"
+    assert (settings.log_level, settings.secrets_dir) == ("error", Path("/run/secrets/bgp"))
     assert settings.etcd.endpoints == ("https://10.0.0.3:2379", "https://10.0.0.4:2379")
     assert (settings.etcd.username, settings.etcd.password) == ("file-user", "file-password")
 
@@ -142,6 +144,10 @@ def test_a_hashed_router_id_is_never_multicast() -> None:
         (
             {"FELIXBGP_ROUTE_PROTOCOL": "256"},
             "environment FELIXBGP_ROUTE_PROTOCOL: '256' is not a number from 1",
+        ),
+        (
+            {"FELIXBGP_SECRETS_DIR": "secrets"},
+            "environment FELIXBGP_SECRETS_DIR: 'secrets' is not the absolute path of a directory",
         ),
         ({"FELIXBGP_ROUTE_METRIC": "9" * 5000}, "environment FELIXBGP_ROUTE_METRIC: '9+' is not a number"),
     ],
