@@ -28,6 +28,7 @@ REFLECTOR = node(
 )
 NODE_1 = node("kube-node-1", "10.192.0.3", labels={"rack": "2"})
 NODE_0 = node("kube-node-0", "10.192.0.1", labels={"rack": "2"})
+FOR_EXTERNAL = resource("BGPFilter", "f", {"importV4": [{"action": "Reject", "peerType": "eBGP"}]})
 OPTIONAL = {"secretKeyRef": {"name": "bgp", "key": "password", "optional": True}}
 
 
@@ -399,6 +400,24 @@ FILTERS = (
             bgp_peer("p", node="kube-node-1", peerSelector="rack == '1'", filters=["f"]),
         ],
         [node_3(imports=("f",), exports=("f",))],
+    ),
+    Row(
+        "a filter that was changed is the changed one",
+        [
+            *(MESH_OFF, MASTER, bgp_filter("f", "importV4"), router(filters=["f"])),
+            bgp_filter("f", "exportV4"),
+        ],
+        [external(imports=(), exports=("f",))],
+    ),
+    Row(
+        "a rule for external peers is for external peers",
+        [MESH_OFF, MASTER, FOR_EXTERNAL, router(filters=["f"])],
+        [external(imports=("f",))],
+    ),
+    Row(
+        "a rule for external peers is not for one whose AS we present",
+        [MESH_OFF, MASTER, FOR_EXTERNAL, router(filters=["f"], localASNumber=64567)],
+        [internal(local_as=64567, remote_as=64567, imports=())],
     ),
     Row(
         "without one of its filters a session stays down",
