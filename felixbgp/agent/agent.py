@@ -100,7 +100,7 @@ class Agent:
             self._publication.feed(event, now)
         else:
             self._given = True
-            self._follow(Derived(event.intent, event.intent.peers), now)
+            self._follow(Derived.between(self._intent or Intent(), event.intent), now)
 
     def drain(self, now: int, budget: int) -> list[Effect]:
         """Do what is due, for about `budget` prefixes; the effects are to be carried out in this order."""

@@ -10,7 +10,7 @@ state (tests/property/test_derivation.py).
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from felixbgp.bgp.config import BGP_PORT, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.cluster.changes import Changes
@@ -44,6 +44,12 @@ class Derived(NamedTuple):
 
     intent: Intent
     peers: Mapping[PeerId, PeerConfig | None]
+
+    @classmethod
+    def between(cls, former: Intent, intent: Intent) -> Self:
+        """By comparing all that two intents have."""
+        now = {peer: intent.peers.get(peer) for peer in former.peers | intent.peers}
+        return cls(intent, _differing(former.peers, now))
 
 
 class Derivation:
@@ -90,8 +96,7 @@ class Derivation:
         else:
             self._deriving = _Deriving(state, site, identifier)
             self._intent = self._deriving.intent(Intent())
-        now = {peer: self._intent.peers.get(peer) for peer in (former.peers | self._intent.peers)}
-        return Derived(self._intent, _differing(former.peers, now))
+        return Derived.between(former, self._intent)
 
 
 class _Deriving:

@@ -181,7 +181,7 @@ class PeerClaims:
             remote_as=remote.as_number,
             # Node sessions are dialled from both ends; a collision is BGP's to resolve (RFC 4271 §6.8).
             passive=scope == LOCAL_WORKLOAD
-            or (scope == GLOBAL and remote.is_node and str(remote.address) > str(own)),
+            or (scope == GLOBAL and remote.is_named_node and str(remote.address) > str(own)),
             # A peer of unknown cluster is a client, also when the address is a reflector's: Calico has it so.
             route_reflector_client=same_as and own_cluster is not None and remote.cluster_id != own_cluster,
             next_hop=_next_hop(spec, same_as=same_as),

@@ -21,7 +21,9 @@ class Remote(NamedTuple):
     port: int | None
     as_number: int
     cluster_id: Address | None
-    is_node: bool
+    is_named_node: bool
+    """Whether it is a node that a `peerIP` names. Both ends may have that by a global BGPPeer, and then only
+    one of them dials; a node that is selected is always dialled (calico_node in confd)."""
 
 
 def is_global(spec: BgpPeerSpec) -> bool:
@@ -61,7 +63,7 @@ def remotes_at_address(site: Site, spec: BgpPeerSpec) -> Iterator[Remote]:
     holders = site.members.at(address)
     # The port a node with this address and AS number listens on; nobody else has one by configuration.
     configured = (member.port for member in holders if member.as_number == spec.as_number)
-    yield Remote(address, port or next(configured, None), spec.as_number, None, is_node=bool(holders))
+    yield Remote(address, port or next(configured, None), spec.as_number, None, is_named_node=bool(holders))
 
 
 def remotes_of_selected(site: Site, spec: BgpPeerSpec, member: Member) -> Iterator[Remote]:
@@ -84,4 +86,4 @@ def _remotes_of(site: Site, member: Member, as_number: int) -> Iterator[Remote]:
     for family in sorted(site.local.addresses):
         address = member.address(family)
         if address is not None and not site.local.has_address(address):
-            yield Remote(address, member.port, as_number, member.cluster_id, is_node=True)
+            yield Remote(address, member.port, as_number, member.cluster_id, is_named_node=False)

@@ -23,7 +23,7 @@ def workload_remotes(site: Site, spec: BgpPeerSpec) -> Iterator[Remote]:
         if spec.local_workload_selector.matches(endpoint.labels):
             for network in endpoint.spec.ip_networks:
                 if network.family in site.local.addresses:
-                    yield Remote(network.address, None, spec.as_number, None, is_node=False)
+                    yield Remote(network.address, None, spec.as_number, None, is_named_node=False)
 
 
 def peering_addresses(site: Site) -> Iterator[Address]:
