@@ -6,7 +6,7 @@ from typing import Any
 import click
 import trio
 
-from felixbgp.cli.options import etcd_options, flags_of, setting_option
+from felixbgp.cli.options import connection_options, flags_of, setting_option
 from felixbgp.runtime.settings import (
     LOG_LEVEL,
     LOG_LEVELS,
@@ -16,9 +16,9 @@ from felixbgp.runtime.settings import (
     ROUTER_ID,
     SETTINGS,
     AgentSettings,
-    SettingsError,
     load,
 )
+from felixbgp.runtime.settings_file import SettingsError
 
 
 @click.command()
@@ -27,7 +27,7 @@ from felixbgp.runtime.settings import (
 @setting_option(PROTOCOL, "NUMBER", "rtm_protocol that marks our routes in the kernel.")
 @setting_option(METRIC, "NUMBER", "Metric of our routes in the kernel.")
 @setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log.")
-@etcd_options
+@connection_options
 def agent(**given: Any) -> None:
     """Run the agent of this node until it is told to stop (SIGTERM, SIGINT).
 

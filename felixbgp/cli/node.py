@@ -13,7 +13,8 @@ import yaml
 from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.store import Store, StoreError, run_with_store
-from felixbgp.runtime.settings import SettingsError, node_name
+from felixbgp.runtime.settings import node_name
+from felixbgp.runtime.settings_file import SettingsError
 from felixbgp.status.keys import NODES, prefix_of_node
 
 
