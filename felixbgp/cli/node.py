@@ -10,6 +10,7 @@ from typing import Any
 import click
 import yaml
 
+from felixbgp.cli.completion import complete_node
 from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.store import Store, StoreError, run_with_store
@@ -29,7 +30,7 @@ def node() -> None:
 
 
 @node.command()
-@click.argument("name", metavar="[NODE]", required=False)
+@click.argument("name", metavar="[NODE]", required=False, shell_complete=complete_node)
 @click.option("--all", "every", is_flag=True, help="All nodes that ever published a status.")
 @click.option(
     "-o",

@@ -1,0 +1,262 @@
+"""The verbs that read, against a real etcd."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import trio
+import yaml
+from click.shell_completion import ShellComplete
+from click.testing import CliRunner, Result
+
+from felixbgp.cli.main import cli
+from felixbgp.lab.etcd import EtcdServer
+from felixbgp.runtime.etcd.client import open_client
+from felixbgp.runtime.etcd.settings import EtcdSettings
+from felixbgp.status.keys import alive_key, status_key
+
+pytestmark = pytest.mark.etcd
+
+RESOURCES = "/calico/resources/v3/projectcalico.org/"
+MISSING = "resource does not exist: {} with error: <nil>"
+PROGRAM = [sys.executable, "-c", "from felixbgp.cli.main import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdServer]:
+    with EtcdServer.on_free_ports(tmp_path_factory.mktemp("etcd")) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _empty_store(server: EtcdServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ETCD_ENDPOINTS", server.endpoint)
+    monkeypatch.setenv("NODENAME", "node-1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    async def empty() -> None:
+        async with open_client(EtcdSettings(endpoints=(server.endpoint,))) as client:
+            await client.delete_prefix("/")
+
+    trio.run(empty)
+
+
+def put(server: EtcdServer, *pairs: tuple[str, bytes]) -> None:
+    async def write() -> None:
+        async with open_client(EtcdSettings(endpoints=(server.endpoint,))) as client:
+            for key, value in pairs:
+                await client.put(key, value)
+
+    trio.run(write)
+
+
+def stored(plural: str, name: str, spec: object, **more: object) -> tuple[str, bytes]:
+    """A resource as calicoctl stores it; `name` may have a namespace before a slash."""
+    kinds = {
+        "bgppeers": "BGPPeer",
+        "nodes": "Node",
+        "bgpconfigurations": "BGPConfiguration",
+        "workloadendpoints": "WorkloadEndpoint",
+    }
+    namespace, _, bare = name.rpartition("/")
+    metadata = {"name": bare, **({"namespace": namespace} if namespace else {}), "uid": "u"}
+    value = {
+        "kind": kinds[plural],
+        "apiVersion": "projectcalico.org/v3",
+        "metadata": metadata,
+        "spec": spec,
+        **more,
+    }
+    return f"{RESOURCES}{plural}/{name}", json.dumps(value).encode()
+
+
+def endpoint(name: str) -> tuple[str, bytes]:
+    return stored(
+        "workloadendpoints",
+        f"{name}/n-k8s-web-eth0",
+        {
+            "orchestrator": "k8s",
+            "node": "n",
+            "pod": "web",
+            "endpoint": "eth0",
+            "ipNetworks": ["10.65.0.2/32"],
+        },
+    )
+
+
+def run(*arguments: str, given: str | None = None) -> Result:
+    return CliRunner().invoke(cli, arguments, input=given, prog_name="felixbgp")
+
+
+def completed(*words: str) -> list[str]:
+    *before, last = words
+    return [item.value for item in ShellComplete(cli, {}, "felixbgp", "_X").get_completions(before, last)]
+
+
+def test_names_give_a_table_each_and_an_array(server: EtcdServer) -> None:
+    put(
+        server,
+        stored("bgppeers", "a", {"peerIP": "10.0.0.1", "asNumber": 64512}),
+        stored("bgppeers", "b", {"peerIP": "10.0.0.2", "asNumber": 64512, "fromTheFuture": True}),
+    )
+    both = run("get", "bp", "a", "b")
+    assert both.stdout == (
+        "NAME   PEERIP     NODE       ASN     \n"
+        "a      10.0.0.1   (global)   64512   \n"
+        "\n"
+        "NAME   PEERIP     NODE       ASN     \n"
+        "b      10.0.0.2   (global)   64512   \n"
+        "\n"
+    )
+    # What is stored is shown, whether we know the field or not; what agents make of it is told beside.
+    assert both.exit_code == 0
+    assert both.stderr == (
+        f"warning: {RESOURCES}bgppeers/b: spec.fromTheFuture: is not known to this version and is ignored\n"
+    )
+    printed = json.loads(run("get", "bp", "b", "a", "-o", "json").stdout)
+    assert [entry["metadata"]["name"] for entry in printed] == ["b", "a"]
+    assert printed[0]["spec"]["fromTheFuture"] is True
+    one = yaml.safe_load(run("get", "bp", "a", "-o", "yaml").stdout)
+    listed = yaml.safe_load(run("get", "bp", "-o", "yaml").stdout)
+    assert (one["kind"], listed["kind"]) == ("BGPPeer", "BGPPeerList")
+    assert listed["items"][0] == one
+    assert int(listed["metadata"]["resourceVersion"]) > int(one["metadata"]["resourceVersion"])
+
+
+def test_what_is_missing_is_told_behind_what_is_there(server: EtcdServer) -> None:
+    put(server, stored("nodes", "b", {}))
+    result = run("get", "node", "a", "b", "c")
+    assert result.exit_code == 1
+    assert result.stdout == "NAME   \nb      \n\n"
+    assert result.stderr == f"error: {MISSING.format('Node(a)')}\nerror: {MISSING.format('Node(c)')}\n"
+    nothing = run("get", "node", "a", "-o", "json")
+    assert (nothing.exit_code, nothing.stdout) == (1, "[]\n")
+
+
+def test_what_files_name_is_shown(server: EtcdServer, tmp_path: Path) -> None:
+    file = tmp_path / "wanted.yaml"
+    file.write_text(
+        "{apiVersion: projectcalico.org/v3, kind: Node, metadata: {name: a}}\n---\n"
+        "{apiVersion: projectcalico.org/v3, kind: WorkloadEndpoint, metadata: {name: n-k8s-web-eth0, "
+        "namespace: shop}, spec: {orchestrator: k8s, node: n, pod: web, endpoint: eth0}}\n"
+    )
+    put(server, stored("nodes", "a", {"bgp": {"ipv4Address": "10.0.0.1/24"}}), endpoint("shop"))
+    result = run("get", "-f", str(file), "-o", "json")
+    assert [entry["metadata"]["name"] for entry in json.loads(result.stdout)] == ["a", "n-k8s-web-eth0"]
+    assert run("get", "-f", "-", "-o", "wide", given=file.read_text().split("---")[0]).stdout == (
+        "NAME   ASN       IPV4          IPV6   \na      (64512)   10.0.0.1/24          \n\n"
+    )
+    # The whole of it can be read back in as it was printed.
+    assert run("get", "-f", "-", "-o", "json", given=result.stdout).stdout == result.stdout
+
+
+def test_nodes_without_an_as_number_have_the_clusters(server: EtcdServer) -> None:
+    put(
+        server,
+        stored("nodes", "a", {"bgp": {"ipv4Address": "10.0.0.1/24"}}),
+        stored("bgpconfigurations", "default", {"asNumber": 63400}),
+    )
+    assert run("get", "nodes", "-o", "custom-columns=ASN").stdout == "ASN       \n(63400)   \n\n"
+
+
+def test_namespaces(server: EtcdServer) -> None:
+    put(server, endpoint("default"), endpoint("shop"))
+    header = "WORKLOAD   NODE   NETWORKS       INTERFACE   \n"
+    row = "web        n      10.65.0.2/32               \n"
+    assert run("get", "wep").stdout == f"{header}{row}\n"
+    assert run("get", "wep", "-n", "shop").stdout == f"NAMESPACE   {header}shop        {row}\n"
+    for flag in ("-A", "-a", "--all-namespaces"):
+        every = run("get", "wep", flag).stdout
+        assert every == f"NAMESPACE   {header}default     {row}shop        {row}\n"
+    assert "namespace: shop\n" in run("get", "wep", "n-k8s-web-eth0", "-n", "shop", "-o", "yaml").stdout
+    exported = yaml.safe_load(
+        run("get", "wep", "n-k8s-web-eth0", "-n", "shop", "-o", "yaml", "--export").stdout
+    )
+    assert exported["metadata"] == {"name": "n-k8s-web-eth0", "creationTimestamp": None}
+    missing = MISSING.format("WorkloadEndpoint(lost/x)")
+    assert run("get", "wep", "x", "-n", "lost").stderr == f"error: {missing}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("pod",), 1, "Failed to get resources: resource type 'pod' is not supported; there are: BGPConf"),
+        (("nodes", "-n", "a"), 2, "Node is not namespaced"),
+        (("nodes", "-A"), 2, "Node is not namespaced"),
+        (
+            ("wep", "-A", "-n", "a"),
+            2,
+            "cannot use both --namespace and --all-namespaces flags at the same time",
+        ),
+        (("wep", "x", "-A"), 2, "cannot use --all-namespace flag for getting a single resource"),
+        (
+            ("nodes", "-o", "custom-columns=X"),
+            2,
+            "Unknown heading X, valid values are: NAME, ASN, IPV4, IPV6",
+        ),
+        (
+            ("nodes", "-o", "go-template={{.}}"),
+            2,
+            "go-template would need Go's template engine; use jsonpath",
+        ),
+        (("nodes", "--context", "x"), 1, "--context: no context 'x'; there is none in "),
+        ((), 2, "give KIND, or -f FILE"),
+        (("nodes", "-f", "x"), 2, "give KIND, or -f FILE"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_got_says_why(arguments: Sequence[str], code: int, message: str) -> None:
+    result = run("get", *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert result.stderr.startswith(f"error: {message}")
+
+
+def test_a_namespace_in_a_file_must_be_the_one_that_is_asked_for() -> None:
+    given = (
+        "{apiVersion: projectcalico.org/v3, kind: WorkloadEndpoint, metadata: {name: n-k8s-web-eth0, "
+        "namespace: shop}, spec: {orchestrator: k8s, node: n, pod: web, endpoint: eth0}}\n"
+    )
+    result = run("get", "-f", "-", "-n", "other", given=given)
+    assert result.stderr.startswith(
+        "error: resource namespace does not match client namespace. shop != other\n"
+    )
+
+
+def test_a_context_and_calicoctls_file_lead_to_etcd(
+    server: EtcdServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(server, stored("nodes", "a", {}))
+    monkeypatch.setenv("ETCD_ENDPOINTS", "http://127.0.0.1:1")
+    folder = tmp_path / ".config" / "felixbgp"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text(f"[contexts.lab]\nendpoints = '{server.endpoint}'\n")
+    assert run("get", "nodes", "--context", "lab").stdout == "NAME   \na      \n\n"
+    assert completed("get", "--context", "lab", "nodes", "") == ["a"]
+    monkeypatch.delenv("ETCD_ENDPOINTS")
+    calicoctls = tmp_path / "calicoctl.cfg"
+    calicoctls.write_text(
+        "apiVersion: projectcalico.org/v3\nkind: CalicoAPIConfig\n"
+        f"spec: {{datastoreType: etcdv3, etcdEndpoints: '{server.endpoint}'}}\n"
+    )
+    assert run("get", "nodes", "-c", str(calicoctls)).exit_code == 0
+
+
+def test_names_are_completed_from_etcd(server: EtcdServer) -> None:
+    put(server, *(stored("nodes", name, {}) for name in ("node-1", "node-2", "other")), endpoint("shop"))
+    assert completed("get", "nodes", "") == ["node-1", "node-2", "other"]
+    assert completed("get", "no", "node-1", "node") == ["node-2"]
+    assert completed("get", "-n", "shop", "wep", "n") == ["n-k8s-web-eth0"]
+    put(server, (status_key("node-7"), b"{}"), (alive_key("node-7"), b"{}"))
+    assert completed("node", "status", "") == ["node-7"]
+
+
+@pytest.mark.timeout(15)
+def test_an_etcd_that_does_not_answer_is_not_waited_for_when_completing(server: EtcdServer) -> None:
+    put(server, stored("nodes", "a", {}))
+    server.pause()
+    try:
+        assert completed("get", "nodes", "") == []
+    finally:
+        server.resume()
