@@ -33,6 +33,7 @@ class Verb(NamedTuple):
 VERBS = {
     "agent": Verb("felixbgp.cli.agent", "agent", "Run the agent of this node."),
     "apply": Verb("felixbgp.cli.apply", "apply", "Create or update resources from a file."),
+    "convert": Verb("felixbgp.cli.convert", "convert", "Bring resources of Calico's v1 API into v3."),
     "delete": Verb("felixbgp.cli.delete", "delete", "Delete resources by file or by name."),
     "get": Verb("felixbgp.cli.get", "get", "Show resources."),
     "lab": Verb("felixbgp.cli.lab", "lab", "Run a whole cluster on this machine."),
