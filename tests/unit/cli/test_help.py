@@ -21,12 +21,12 @@ def command_paths(command: click.Command, path: tuple[str, ...] = ()) -> Iterato
 
 
 PATHS = list(command_paths(cli))
-READING = ("convert", "get", "node")
+READING = ("convert", "get", "node", "validate")
 
 
 def test_the_tree_has_the_verbs_we_promise() -> None:
     promised = [("agent",), ("apply",), ("delete",), ("get",), ("lab",), ("node", "status"), ("version",)]
-    promised += [("convert",)]
+    promised += [("convert",), ("validate",)]
     assert set(promised) <= set(PATHS)
 
 
