@@ -39,7 +39,7 @@ VERBS = {
     "lab": Verb("felixbgp.cli.lab", "lab", "Run a whole cluster on this machine."),
     "node": Verb("felixbgp.cli.node", "node", "Show what the nodes tell of themselves."),
     "validate": Verb("felixbgp.cli.validate", "validate", "Check files of resources, without etcd."),
-    "version": Verb("felixbgp.cli.version", "version", "Show the version."),
+    "version": Verb("felixbgp.cli.version", "version", "Show the versions of the client and the cluster."),
 }
 
 

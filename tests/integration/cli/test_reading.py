@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from felixbgp.cli.main import cli
+from felixbgp.cli.version import felixbgp_version
 from felixbgp.lab.etcd import EtcdServer
 from felixbgp.runtime.etcd.client import open_client
 from felixbgp.runtime.etcd.settings import EtcdSettings
+from felixbgp.status.document import AgentAlive, encode_alive
 from felixbgp.status.keys import alive_key, status_key
 
 pytestmark = pytest.mark.etcd
@@ -260,3 +263,51 @@ def test_an_etcd_that_does_not_answer_is_not_waited_for_when_completing(server: 
         assert completed("get", "nodes", "") == []
     finally:
         server.resume()
+
+
+NOW_NS = time.time_ns()
+
+
+def test_versions_of_client_cluster_and_agents(server: EtcdServer) -> None:
+    own = felixbgp_version()
+    first = run("version")
+    assert first.exit_code == 0
+    assert first.stdout.splitlines()[2:] == [
+        "Cluster Version:   unknown",
+        "Cluster Type:      unknown",
+        "Agent Version:     no agent is running",
+    ]
+    information = {"spec": {"calicoVersion": "v3.28.5", "clusterType": "k8s,bgp"}}
+    put(
+        server,
+        (f"{RESOURCES}clusterinformations/default", json.dumps(information).encode()),
+        *((alive_key(f"node-{number}"), encode_alive(AgentAlive(own, NOW_NS))) for number in range(7)),
+        (status_key("node-8"), b"not alive"),
+    )
+    second = run("version")
+    assert (second.exit_code, second.stderr) == (0, "")
+    assert second.stdout.splitlines()[2:] == [
+        "Cluster Version:   v3.28.5",
+        "Cluster Type:      k8s,bgp",
+        f"Agent Version:     {own} on node-0, node-1, node-2, node-3, node-4 and 2 more",
+    ]
+    put(server, (alive_key("node-0"), encode_alive(AgentAlive("9.9", NOW_NS))), (alive_key("node-1"), b"?"))
+    third = run("version")
+    assert third.exit_code == 0
+    assert third.stdout.splitlines()[-2:] == [
+        "Agent Version:     9.9 on node-0",
+        "Agent Version:     unknown on node-1",
+    ]
+    assert third.stderr == f"warning: agents run that are not of this client's version, {own}\n"
+    assert run("version", "--allow-version-mismatch").stderr == ""
+
+
+def test_without_etcd_the_client_still_tells_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETCD_ENDPOINTS", "http://127.0.0.1:1")
+    result = run("version")
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"Client Version:    {felixbgp_version()}\n")
+    assert result.stderr.startswith(
+        "error: Unable to retrieve Cluster Version or Type: etcd cannot be reached: "
+    )
+    assert run("version", "--client").exit_code == 0

@@ -21,7 +21,7 @@ def command_paths(command: click.Command, path: tuple[str, ...] = ()) -> Iterato
 
 
 PATHS = list(command_paths(cli))
-READING = ("convert", "get", "node", "validate")
+READING = ("convert", "get", "node", "validate", "version")
 
 
 def test_the_tree_has_the_verbs_we_promise() -> None:

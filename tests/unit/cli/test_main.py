@@ -56,7 +56,7 @@ def test_a_verb_that_cannot_be_loaded_says_so_and_breaks_no_other(monkeypatch: p
     assert broken.exit_code == 1
     expected = "error: 'lab' is not available here: No module named 'felixbgp.cli.no_such_module'\n"
     assert broken.output == expected
-    assert CliRunner().invoke(cli, ["version"]).exit_code == 0
+    assert CliRunner().invoke(cli, ["version", "--client"]).exit_code == 0
     assert CliRunner().invoke(cli, ["--help"]).exit_code == 0
 
 
@@ -128,5 +128,6 @@ def test_a_reader_that_went_away_is_no_traceback() -> None:
 def test_the_version_is_the_packages() -> None:
     from importlib.metadata import version  # noqa: PLC0415 - only here
 
-    assert CliRunner().invoke(cli, ["version"]).output.startswith(f"felixbgp {version('felixbgp')}\nPython ")
+    told = CliRunner().invoke(cli, ["version", "--client"]).output
+    assert told.startswith(f"Client Version:    {version('felixbgp')}\nClient Platform:   Python ")
     assert CliRunner().invoke(cli, ["--version"]).output.rstrip().endswith(version("felixbgp"))
