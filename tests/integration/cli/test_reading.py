@@ -1,9 +1,13 @@
 """The verbs that read, against a real etcd."""
 
 import json
+import os
+import pty
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +16,16 @@ import yaml
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
+from felixbgp.bgp.config import PeerId
 from felixbgp.cli.main import cli
 from felixbgp.cli.version import felixbgp_version
 from felixbgp.lab.etcd import EtcdServer
+from felixbgp.net import IPV4, Address
 from felixbgp.runtime.etcd.client import open_client
 from felixbgp.runtime.etcd.settings import EtcdSettings
-from felixbgp.status.document import AgentAlive, encode_alive
+from felixbgp.status.document import AgentAlive, encode, encode_alive
 from felixbgp.status.keys import alive_key, status_key
+from felixbgp.status.node_status import DatastoreCondition, DatastoreState, NodeStatus, PeerStatus
 
 pytestmark = pytest.mark.etcd
 
@@ -266,6 +273,24 @@ def test_an_etcd_that_does_not_answer_is_not_waited_for_when_completing(server: 
 
 
 NOW_NS = time.time_ns()
+STATUS = NodeStatus(
+    node="node-1",
+    version="0.1.0",
+    datastore=DatastoreState(DatastoreCondition.IN_SYNC, since=0),
+    peers=(
+        PeerStatus(
+            peer=PeerId(Address.parse("10.0.0.2"), 179),
+            name="peer",
+            scope="mesh",
+            resource="",
+            families=(IPV4,),
+            local_as=64512,
+            remote_as=64512,
+            state="Established",
+            since=0,
+        ),
+    ),
+)
 
 
 def test_versions_of_client_cluster_and_agents(server: EtcdServer) -> None:
@@ -311,3 +336,45 @@ def test_without_etcd_the_client_still_tells_its_version(monkeypatch: pytest.Mon
         "error: Unable to retrieve Cluster Version or Type: etcd cannot be reached: "
     )
     assert run("version", "--client").exit_code == 0
+
+
+def on_a_terminal(*arguments: str, **environ: str) -> str:
+    """What a command prints on a terminal of its own."""
+    own_end, its_end = pty.openpty()
+    with subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stdout=its_end,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "TERM": "xterm", **environ},
+    ) as process:
+        os.close(its_end)
+        printed = b""
+        while True:
+            try:
+                piece = os.read(own_end, 65_536)
+            except OSError:  # how a terminal says that nobody writes to it any more
+                break
+            if not piece:
+                break
+            printed += piece
+        process.wait()
+    os.close(own_end)
+    return printed.decode().replace("\r\n", "\n")
+
+
+def test_colours_are_for_terminals_alone(server: EtcdServer) -> None:
+    put(
+        server,
+        (alive_key("node-1"), encode_alive(AgentAlive("0.1.0", NOW_NS))),
+        (status_key("node-1"), encode(replace(STATUS), NOW_NS)),
+        stored("nodes", "a\x9b", {}),
+    )
+    piped = run("node", "status").output
+    assert "\x1b" not in piped
+    coloured = on_a_terminal("node", "status")
+    assert "\x1b[32mEstablished\x1b[0m" in coloured
+    assert on_a_terminal("node", "status", NO_COLOR="1") == piped
+    # Tables of `get` have no states; and what could steer a terminal never reaches one.
+    assert on_a_terminal("get", "nodes") == "NAME   \na      \n\n"
+    assert on_a_terminal("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}") == "a "
+    assert run("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}").stdout == "a\x9b"
