@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from felixbgp.cli.completion import complete_node
+from felixbgp.cli.diags import diags
 from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.output import as_json, as_yaml
@@ -27,6 +28,9 @@ def node() -> None:
     Example:
       felixbgp node status --all
     """  # noqa: D301 - \b tells click not to wrap
+
+
+node.add_command(diags)
 
 
 @node.command()

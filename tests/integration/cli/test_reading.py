@@ -1,10 +1,13 @@
 """The verbs that read, against a real etcd."""
 
+import gzip
 import json
 import os
 import pty
+import socket
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -23,6 +26,7 @@ from felixbgp.lab.etcd import EtcdServer
 from felixbgp.net import IPV4, Address
 from felixbgp.runtime.etcd.client import open_client
 from felixbgp.runtime.etcd.settings import EtcdSettings
+from felixbgp.runtime.sockets import TCP_MD5SIG, md5_key
 from felixbgp.status.document import AgentAlive, encode, encode_alive
 from felixbgp.status.keys import alive_key, status_key
 from felixbgp.status.node_status import DatastoreCondition, DatastoreState, NodeStatus, PeerStatus
@@ -336,6 +340,57 @@ def test_without_etcd_the_client_still_tells_its_version(monkeypatch: pytest.Mon
         "error: Unable to retrieve Cluster Version or Type: etcd cannot be reached: "
     )
     assert run("version", "--client").exit_code == 0
+
+
+def test_diags_have_what_stands_in_etcd_but_no_secrets(server: EtcdServer, tmp_path: Path) -> None:
+    secret = b"password of a session"
+    put(
+        server,
+        stored("nodes", "node-1", {}),
+        (f"{RESOURCES}bgppeers/broken", b"\xff{"),
+        ("/calico/ipam/v2/host/node-1/ipv4/block/10.65.0.0-26", b'{"state":"confirmed"}'),
+        (status_key("node-1"), encode(STATUS, NOW_NS)),
+        (alive_key("node-2"), encode_alive(AgentAlive("0.1.0", NOW_NS))),
+        ("/felixbgp/v1/secrets/kube-system/bgp-secrets/rr-password", secret),
+    )
+    assert run("node", "diags", "--output-dir", str(tmp_path / "out")).exit_code == 0
+    (path,) = (tmp_path / "out").iterdir()
+    with tarfile.open(path) as archive:
+        files = {
+            entry.name.partition("/")[2]: file.read()
+            for entry in archive
+            if (file := archive.extractfile(entry)) is not None
+        }
+    assert not any(secret in content for content in files.values())
+
+    def keys(name: str) -> list[str]:
+        return [json.loads(line)["key"] for line in files[f"etcd/{name}.jsonl"].splitlines()]
+
+    assert keys("nodes") == [f"{RESOURCES}nodes/node-1"]
+    assert json.loads(files["etcd/bgppeers.jsonl"])["value"] == "\\xff{"
+    assert keys("block-affinities") == ["/calico/ipam/v2/host/node-1/ipv4/block/10.65.0.0-26"]
+    assert keys("status") == [status_key("node-1"), alive_key("node-2")]
+
+
+@pytest.mark.root
+def test_diags_have_no_keys_of_tcp_md5(tmp_path: Path) -> None:
+    """`ss --info` shows them to root, so that diags do without it."""
+    secret = b"sesame-open"
+    key = md5_key(Address.parse("127.0.0.1"), secret)
+    with socket.socket() as listener, socket.socket() as dialling:
+        for each in (listener, dialling):
+            each.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, key)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        dialling.connect(listener.getsockname())
+        shown = subprocess.run(["ss", "--tcp", "--all", "--info"], capture_output=True, check=True).stdout
+        assert run("node", "diags", "--output-dir", str(tmp_path / "out")).exit_code == 0
+        port = str(listener.getsockname()[1]).encode()
+    assert secret in shown
+    (path,) = (tmp_path / "out").iterdir()
+    unpacked = gzip.decompress(path.read_bytes())
+    assert port in unpacked
+    assert secret not in unpacked
 
 
 def on_a_terminal(*arguments: str, **environ: str) -> str:

@@ -26,7 +26,7 @@ READING = ("convert", "get", "node", "validate", "version")
 
 def test_the_tree_has_the_verbs_we_promise() -> None:
     promised = [("agent",), ("apply",), ("delete",), ("get",), ("lab",), ("node", "status"), ("version",)]
-    promised += [("convert",), ("validate",)]
+    promised += [("convert",), ("validate",), ("node", "diags")]
     assert set(promised) <= set(PATHS)
 
 
