@@ -361,7 +361,8 @@ class Speaker:
     def _adapt(self, peering: Peering, config: PeerConfig, affects: Affects, now: int) -> None:
         """Change in place what can be changed in place."""
         peering.config = config
-        peering.session.update_config(config)
+        peering.session.update_config(config, now)
+        self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
         if Affects.ADMINISTRATION in affects:
             self._administer(peering, now)
         exchange = peering.exchange
@@ -370,6 +371,8 @@ class Speaker:
         if Affects.IMPORT in affects:
             # What is still queued came under the old judgement or the new one; the new one is as right.
             peering.import_again(self._config)
+        else:
+            peering.rename_rules()
         if Affects.EXPORT in affects:
             for family, old in list(exchange.views.items()):
                 new = exchange.views[family] = peering.export_view(family, self._config, exchange)

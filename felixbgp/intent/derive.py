@@ -113,7 +113,6 @@ def _report_configurations(state: ClusterState, node: str, findings: Findings) -
 def _report_ignored(subject: str, spec: BgpConfigurationSpec, findings: Findings) -> None:
     ignored = {
         "logSeverityScreen": (spec.log_severity_screen, "the agent's own settings say what is logged"),
-        "prefixAdvertisements": (spec.prefix_advertisements, "routes go out without these communities"),
         "ignoredInterfaces": (spec.ignored_interfaces, "connected networks are not originated"),
         "localWorkloadPeeringIPV4": (spec.local_workload_peering_ipv4, "workloads are not peered with"),
         "localWorkloadPeeringIPV6": (spec.local_workload_peering_ipv6, "workloads are not peered with"),

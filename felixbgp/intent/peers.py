@@ -14,7 +14,7 @@ from typing import NamedTuple
 from felixbgp.bgp.config import BGP_PORT, NextHopMode, PeerConfig, PeerId
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.intent.findings import Findings
-from felixbgp.intent.policies import Policies, unsupported_fields
+from felixbgp.intent.policies import Policies
 from felixbgp.intent.remotes import Remote, forward_remotes, is_global, reverse_remotes, selects
 from felixbgp.intent.restart import graceful_restart
 from felixbgp.intent.site import Site
@@ -23,6 +23,7 @@ from felixbgp.net import Address
 from felixbgp.resources import BgpPeer
 from felixbgp.resources.bgp_peer import BgpPeerSpec, SourceAddress
 from felixbgp.resources.bgp_peer import NextHopMode as WantedNextHop
+from felixbgp.resources.values import seconds_of
 
 GLOBAL = "global"
 NODE = "node"
@@ -109,6 +110,7 @@ class PeerClaims:
             route_reflector_client=same_as and own_cluster is not None and remote.cluster_id != own_cluster,
             next_hop=_next_hop(spec, same_as=same_as),
             allowed_local_as=spec.num_allowed_local_as_numbers or 0,
+            keepalive_time_s=_keepalive_time_s(spec),
             graceful_restart=graceful_restart(spec.max_restart_time),
             transport=_transport(spec, own),
             import_policy=import_policy,
@@ -140,7 +142,6 @@ class PeerClaims:
     def _report_ignored(self, bgp_peer: BgpPeer) -> None:
         spec = bgp_peer.spec
         ignored = {
-            "keepaliveTime": (spec.keepalive_time, "it is a third of the hold time"),
             "reachableBy": (spec.reachable_by, "no static route to the peer is made"),
         }
         for field, (value, reason) in ignored.items():
@@ -153,12 +154,14 @@ def _obstacles(site: Site, spec: BgpPeerSpec) -> Iterator[tuple[str, str]]:
     if spec.password is not None and spec.password.secret_key_ref is not None:
         yield "spec.password", "cannot be read: there is no source of secrets"
     for index, name in enumerate(spec.filters):
-        resource = site.filters.get(name)
-        if resource is None:
+        if name not in site.filters:
             yield f"spec.filters[{index}]", f"BGPFilter {name} does not exist or is invalid"
-            continue
-        for field in unsupported_fields(resource):
-            yield f"spec.filters[{index}]", f"BGPFilter {name} uses {field}, which is not supported"
+
+
+def _keepalive_time_s(spec: BgpPeerSpec) -> int | None:
+    """`keepaliveTime` in whole seconds, rounded, at least one; 0 counts as not set, as in Calico."""
+    seconds = 0.0 if spec.keepalive_time is None else seconds_of(spec.keepalive_time)
+    return max(1, int(seconds + 0.5)) if seconds else None
 
 
 def _next_hop(spec: BgpPeerSpec, *, same_as: bool) -> NextHopMode:

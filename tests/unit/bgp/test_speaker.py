@@ -403,6 +403,18 @@ def test_silence_ends_the_session_when_the_hold_time_is_over() -> None:
     assert one.routes() == {}
 
 
+def test_the_keepalive_interval_changes_without_a_new_session() -> None:
+    network, one, other = two()
+    for seconds, at_least in ((None, 3), (2, 50), (None, 3)):
+        one.change(other, keepalive_time_s=seconds)
+        one.sent.clear()
+        network.run_for(100)
+        kinds = [chunk[18] for sent in one.sent for chunk in sent.chunks]
+        assert set(kinds) == {MessageType.KEEPALIVE}
+        assert at_least <= len(kinds) <= 2 * at_least
+    assert sessions(one) == sessions(other) == 1
+
+
 def test_keepalives_hold_a_session_that_has_nothing_to_say() -> None:
     network, one, other = two(hold_time_s=9)
     network.run_for(100)
