@@ -8,7 +8,15 @@ from felixbgp.cli.files import faults_of, texts
 from felixbgp.cli.kinds import counted, described
 from felixbgp.cli.options import accepted_from_calicoctl
 from felixbgp.cli.table import printable
-from felixbgp.resources import AnyResource, BgpConfiguration, BgpPeer, CalicoNodeStatus, ResourceKey
+from felixbgp.intent.unreachable import unreachable_rules
+from felixbgp.resources import (
+    AnyResource,
+    BgpConfiguration,
+    BgpFilter,
+    BgpPeer,
+    CalicoNodeStatus,
+    ResourceKey,
+)
 from felixbgp.resources.documents import Document, load_yaml_documents
 
 
@@ -27,8 +35,8 @@ from felixbgp.resources.documents import Document, load_yaml_documents
 def validate(files: tuple[str, ...], strict: bool) -> None:
     """Check the resources in FILE, without etcd, and tell everything that is wrong.
 
-    A warning is what may be meant, but hardly is: a BGPFilter that no file has, a resource given
-    twice.
+    A warning is what may be meant, but hardly is: a BGPFilter that no file has, a rule that can never
+    match, a resource given twice.
 
     \b
     Examples:
@@ -62,8 +70,14 @@ def _warnings(checked: Sequence[tuple[str, Document]]) -> Iterator[tuple[str, Do
         if key in seen:
             yield name, document, f"{described(key)} is given before; the last one counts"
         seen.add(key)
-        for text in _unresolved(resource, known):
+        for text in [*_unresolved(resource, known), *_unreachable(resource)]:
             yield name, document, f"{described(key)}: {text}"
+
+
+def _unreachable(resource: AnyResource) -> Iterator[str]:
+    """The rules of a filter that can never match."""
+    if isinstance(resource, BgpFilter):
+        yield from map(str, unreachable_rules(resource))
 
 
 def _unresolved(resource: AnyResource, known: set[ResourceKey]) -> Iterator[str]:

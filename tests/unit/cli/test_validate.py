@@ -52,6 +52,7 @@ def test_what_is_hardly_meant_is_a_warning() -> None:
     result = run("-f", "-", given=given)
     assert result.exit_code == 0
     place = "warning: standard input: document {} (line {}): {}".format
+    never = "spec.importV4[0] decides before it on every route that it would match"
     assert result.output.splitlines() == [
         place(
             1,
@@ -59,6 +60,7 @@ def test_what_is_hardly_meant_is_a_warning() -> None:
             "BGPPeer(a): spec.filters[1]: no BGPFilter 'missing' is given; sessions stay down without it",
         ),
         place(1, 1, "BGPPeer(a): no Node 'node-2' is given"),
+        place(2, 3, f"BGPFilter(f): spec.importV4[1]: can never match: {never}"),
         place(4, 7, "Node(node-1) is given before; the last one counts"),
         "Successfully validated 4 resource(s)",
     ]
