@@ -17,7 +17,6 @@ import pytest
 import trio
 import yaml
 from click.shell_completion import ShellComplete
-from click.testing import CliRunner, Result
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.cli.main import cli
@@ -30,6 +29,7 @@ from felixbgp.runtime.sockets import TCP_MD5SIG, md5_key
 from felixbgp.status.document import AgentAlive, encode, encode_alive
 from felixbgp.status.keys import alive_key, status_key
 from felixbgp.status.node_status import DatastoreCondition, DatastoreState, NodeStatus, PeerStatus
+from tests.support.command import run_command as run
 
 pytestmark = pytest.mark.etcd
 
@@ -98,10 +98,6 @@ def endpoint(name: str) -> tuple[str, bytes]:
             "ipNetworks": ["10.65.0.2/32"],
         },
     )
-
-
-def run(*arguments: str, given: str | None = None) -> Result:
-    return CliRunner().invoke(cli, arguments, input=given, prog_name="felixbgp")
 
 
 def completed(*words: str) -> list[str]:
