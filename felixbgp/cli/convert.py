@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import click
 
+from felixbgp.cli.calicoctl import accepted_from_calicoctl
 from felixbgp.cli.files import texts
-from felixbgp.cli.options import accepted_from_calicoctl
-from felixbgp.cli.output import as_json, as_yaml
+from felixbgp.cli.printing import as_json, as_yaml
 from felixbgp.cli.table import printable
 from felixbgp.resources.decode import validate
 from felixbgp.resources.documents import load_plain_documents

@@ -12,7 +12,7 @@ from felixbgp.cli.completion import complete_node
 from felixbgp.cli.diags import diags
 from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
 from felixbgp.cli.options import etcd_options, etcd_settings
-from felixbgp.cli.output import as_json, as_yaml
+from felixbgp.cli.printing import as_json, as_yaml
 from felixbgp.cli.store import Store, StoreError, run_with_store
 from felixbgp.cli.table import wants_colour
 from felixbgp.runtime.settings import node_name

@@ -58,14 +58,6 @@ def connection_options(command: AnyCallable) -> AnyCallable:
     return command
 
 
-def accepted_from_calicoctl(command: AnyCallable) -> AnyCallable:
-    """Give a command the flag that calicoctl has everywhere, without any meaning.
-
-    Versions that differ are told by `felixbgp version`, and refused by nobody.
-    """
-    return click.option("--allow-version-mismatch", is_flag=True, hidden=True, expose_value=False)(command)
-
-
 def etcd_options(command: AnyCallable) -> AnyCallable:
     """The flags of a command that people type: `connection_options`, and a context."""
     command = click.option("--allow-version-mismatch", is_flag=True, hidden=True)(command)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from felixbgp.cli.calicoctl import accepted_from_calicoctl
 from felixbgp.cli.files import faults_of, texts
 from felixbgp.cli.kinds import counted, described
-from felixbgp.cli.options import accepted_from_calicoctl
 from felixbgp.cli.table import printable
 from felixbgp.intent.unreachable import unreachable_rules
 from felixbgp.resources import (

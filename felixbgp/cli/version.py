@@ -11,7 +11,6 @@ import click
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.store import Store, StoreError, run_with_store
 from felixbgp.cli.table import printable
-from felixbgp.resources.decode import parse_json
 
 _CLUSTER_INFORMATION = "/calico/resources/v3/projectcalico.org/clusterinformations/default"
 """Calico's own record of itself; it is read here and nowhere else."""
@@ -78,6 +77,9 @@ def _named(nodes: Sequence[str]) -> str:
 
 
 async def _read(store: Store) -> Cluster:
+    # Loaded late: `--client` does without.
+    from felixbgp.resources.decode import parse_json  # noqa: PLC0415
+
     stored = await store.get(_CLUSTER_INFORMATION)
     found = {} if stored is None else parse_json(stored.value)
     spec = found.get("spec") if isinstance(found, dict) else None

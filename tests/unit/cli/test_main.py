@@ -50,6 +50,13 @@ def test_help_lists_the_verbs_without_loading_any() -> None:
     assert heavy == "False False"
 
 
+@pytest.mark.parametrize("verb", ["convert", "validate"])
+def test_verbs_that_need_no_etcd_do_not_load_its_client(verb: str) -> None:
+    program = f"import sys, felixbgp.cli.{verb}; print('trio' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_a_verb_that_cannot_be_loaded_says_so_and_breaks_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(VERBS, "lab", Verb("felixbgp.cli.no_such_module", "lab", "Run a lab."))
     broken = CliRunner().invoke(cli, ["lab", "up", "--nodes", "3"])
