@@ -1,7 +1,7 @@
 """Resources from files: everything is read and checked before anything is done with it."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -19,15 +19,13 @@ def read_resources(names: Sequence[str]) -> list[AnyResource]:
 
     Anything wrong anywhere ends the command with a line for each fault.
     """
-    if names.count(STANDARD_INPUT) > 1:
-        raise click.UsageError("standard input can be read once")
     resources: list[AnyResource] = []
     faults: list[str] = []
-    for name, text in _texts(names):
+    for name, text in texts(names):
         for document in load_yaml_documents(text):
             if document.resource is not None:
                 resources.append(document.resource)
-            faults += _faults(name, document)
+            faults += faults_of(name, document)
     if faults:
         raise click.ClickException("\n".join(faults))
     if not resources:
@@ -35,12 +33,16 @@ def read_resources(names: Sequence[str]) -> list[AnyResource]:
     return resources
 
 
-def _faults(name: str, document: Document) -> Iterable[str]:
+def faults_of(name: str, document: Document) -> Iterator[str]:
+    """A line for each fault of a document."""
     for error in document.errors:
         yield printable(f"{name}: {document}: {error}")
 
 
-def _texts(names: Sequence[str]) -> Iterable[tuple[str, str]]:
+def texts(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each file's name and text, in order; `-` is standard input, a folder all its YAML and JSON files."""
+    if names.count(STANDARD_INPUT) > 1:
+        raise click.UsageError("standard input can be read once")
     for name in names:
         if name == STANDARD_INPUT:
             yield "standard input", sys.stdin.read(MAX_TEXT_CHARACTERS + 1)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -32,11 +33,13 @@ class Verb(NamedTuple):
 VERBS = {
     "agent": Verb("felixbgp.cli.agent", "agent", "Run the agent of this node."),
     "apply": Verb("felixbgp.cli.apply", "apply", "Create or update resources from a file."),
+    "convert": Verb("felixbgp.cli.convert", "convert", "Bring resources of Calico's v1 API into v3."),
     "delete": Verb("felixbgp.cli.delete", "delete", "Delete resources by file or by name."),
     "get": Verb("felixbgp.cli.get", "get", "Show resources."),
     "lab": Verb("felixbgp.cli.lab", "lab", "Run a whole cluster on this machine."),
     "node": Verb("felixbgp.cli.node", "node", "Show what the nodes tell of themselves."),
-    "version": Verb("felixbgp.cli.version", "version", "Show the version."),
+    "validate": Verb("felixbgp.cli.validate", "validate", "Check files of resources, without etcd."),
+    "version": Verb("felixbgp.cli.version", "version", "Show the versions of the client and the cluster."),
 }
 
 
@@ -64,6 +67,15 @@ class VerbGroup(click.Group):
         """List the verbs without loading any of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs without loading any of them, which click's own way would, and the flags."""
+        verbs = [
+            CompletionItem(name, help=verb.summary)
+            for name, verb in VERBS.items()
+            if name.startswith(incomplete)
+        ]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run, and leave the process with 0, 1 (it failed), 2 (wrong usage) or 130 (interrupted)."""

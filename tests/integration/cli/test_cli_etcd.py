@@ -138,9 +138,10 @@ def test_a_resource_is_applied_changed_shown_and_deleted(server: EtcdServer, tmp
     assert second["bgpfilters/my-filter"] == first["bgpfilters/my-filter"]  # the same: not written again
 
     assert run("get", "bgppeers").output == (
-        "NAME               PEERIP         NODE               ASN\n"
-        "peer-with-filter                  (global)           0\n"
-        "rack1-tor          192.20.30.40   rack == 'rack-1'   64568\n"
+        "NAME               PEERIP         NODE               ASN     \n"
+        "peer-with-filter                  (global)           0       \n"
+        "rack1-tor          192.20.30.40   rack == 'rack-1'   64568   \n"
+        "\n"
     )
     shown = json.loads(run("get", "bgpp", "rack1-tor", "-o", "json").output)
     assert shown["metadata"]["resourceVersion"] == str(second["bgppeers/rack1-tor"][1])
@@ -192,7 +193,7 @@ def test_what_does_not_exist_cannot_be_deleted_or_shown_but_skipped() -> None:
         "error: deleted 0 of 2 resources, then Node(a): resource does not exist\n",
     )
     assert run("delete", "node", "a", "--skip-not-exists").output == "Nothing to delete\n"
-    assert run("get", "node", "a").output == "error: resource does not exist: Node(a)\n"
+    assert run("get", "node", "a").output == ("error: resource does not exist: Node(a) with error: <nil>\n")
 
 
 def test_a_value_that_is_invalid_is_said_and_hides_no_other(server: EtcdServer) -> None:
