@@ -32,12 +32,17 @@ class Verb(NamedTuple):
 
 VERBS = {
     "agent": Verb("felixbgp.cli.agent", "agent", "Run the agent of this node."),
+    "annotate": Verb("felixbgp.cli.annotate", "annotate", "Set or remove annotations of a resource."),
     "apply": Verb("felixbgp.cli.apply", "apply", "Create or update resources from a file."),
     "convert": Verb("felixbgp.cli.convert", "convert", "Bring resources of Calico's v1 API into v3."),
+    "create": Verb("felixbgp.cli.create", "create", "Create resources from a file."),
     "delete": Verb("felixbgp.cli.delete", "delete", "Delete resources by file or by name."),
     "get": Verb("felixbgp.cli.get", "get", "Show resources."),
+    "label": Verb("felixbgp.cli.label", "label", "Set or remove labels of a resource."),
     "lab": Verb("felixbgp.cli.lab", "lab", "Run a whole cluster on this machine."),
     "node": Verb("felixbgp.cli.node", "node", "Show what the nodes tell of themselves."),
+    "patch": Verb("felixbgp.cli.patch", "patch", "Change some fields of a resource."),
+    "replace": Verb("felixbgp.cli.replace", "replace", "Update resources from a file."),
     "validate": Verb("felixbgp.cli.validate", "validate", "Check files of resources, without etcd."),
     "version": Verb("felixbgp.cli.version", "version", "Show the versions of the client and the cluster."),
 }

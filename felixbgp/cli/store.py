@@ -63,9 +63,14 @@ class Store:
         request = self._client.txn(compare=[Mod(key) == revision], success=[Put(key, value)])
         return (await self._answer(request)).succeeded
 
-    async def delete(self, key: str) -> bool:
-        """Delete a key; False when there was none."""
-        return (await self._answer(self._client.delete(key))).deleted > 0
+    async def delete(self, key: str, revision: int | None = None) -> bool:
+        """Delete a key; False when there was none, or none that was last written at `revision`."""
+        if revision is None:
+            return (await self._answer(self._client.delete(key))).deleted > 0
+        from felixbgp.runtime.etcd.transactions import Delete, Mod  # noqa: PLC0415 - imports grpc: 0.1 s
+
+        request = self._client.txn(compare=[Mod(key) == revision], success=[Delete(key)])
+        return (await self._answer(request)).succeeded
 
     async def _answer(self, request: Awaitable[Result]) -> Result:
         try:

@@ -46,10 +46,11 @@ class PlainDocument(Place):
 
 @dataclass(frozen=True, slots=True)
 class Document(Place):
-    """One resource of a file, or its errors."""
+    """One resource of a file, or its errors; `subject` is what it calls itself, as `BGPPeer(rack1-tor)`."""
 
     resource: AnyResource | None
     errors: tuple[FieldError, ...] = ()
+    subject: str = ""
 
 
 class _RefusedError(ValueError):
@@ -65,7 +66,7 @@ def load_yaml_documents(text: str) -> list[Document]:
 
     Lists and empty documents are as in `load_plain_documents`.
     """
-    return [_validated(plain) for plain in load_plain_documents(text)]
+    return [validated_document(plain) for plain in load_plain_documents(text)]
 
 
 def load_plain_documents(text: str) -> list[PlainDocument]:
@@ -91,13 +92,23 @@ def load_plain_documents(text: str) -> list[PlainDocument]:
     return found
 
 
-def _validated(plain: PlainDocument) -> Document:
+def validated_document(plain: PlainDocument) -> Document:
+    """The resource that an object of a file stands for, or what is wrong with it."""
     if plain.errors:
         return Document(plain.number, plain.line, None, plain.errors)
     resource = validate(plain.value)
     if isinstance(resource, list):
-        return Document(plain.number, plain.line, None, tuple(resource))
+        return Document(plain.number, plain.line, None, tuple(resource), _subject(plain.value))
     return Document(plain.number, plain.line, resource)
+
+
+def _subject(value: object) -> str:
+    """What an object calls itself, as far as that is text."""
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+        return ""
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{value['kind'][:80]}({name[:253]})" if isinstance(name, str) else str(value["kind"][:80])
 
 
 def _objects(number: int, node: yaml.Node | None) -> Iterator[PlainDocument]:

@@ -37,12 +37,14 @@ def test_every_fault_of_every_file_is_told(tmp_path: Path) -> None:
     result = run("-f", str(tmp_path / "a.yaml"), "-f", str(tmp_path / "b.json"))
     assert result.exit_code == 1
     *faults, last = result.output.splitlines()
-    first = f"error: {tmp_path}/a.yaml: document 1 (line 1):"
+    first = f"error: {tmp_path}/a.yaml: document 1 (line 1): BGPPeer(a):"
     assert faults[:2] == [
         f'{first} spec.peerIP: "x" is not an IP address, or IPv4:port, or [IPv6]:port',
         f"{first} spec.asNumber: 0 is not between 1 and 4294967295",
     ]
-    assert faults[2].startswith(f'error: {tmp_path}/a.yaml: document 3 (line 5): kind: "Pod" is not one of ')
+    assert faults[2].startswith(
+        f'error: {tmp_path}/a.yaml: document 3 (line 5): Pod: kind: "Pod" is not one of '
+    )
     assert last.startswith(f"error: {tmp_path}/b.json: document 1 (line 1): is not YAML: ")
 
 
