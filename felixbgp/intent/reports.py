@@ -40,7 +40,6 @@ def report_configurations(state: ClusterState, node: str, findings: Findings) ->
 
 def _report_ignored(subject: str, spec: BgpConfigurationSpec, findings: Findings) -> None:
     ignored = {
-        "prefixAdvertisements": (spec.prefix_advertisements, "routes go out without these communities"),
         "ignoredInterfaces": (spec.ignored_interfaces, "connected networks are not originated"),
         "ipv4NormalRoutePriority": (spec.ipv4_normal_route_priority, "the metric is the agent's setting"),
         "ipv6NormalRoutePriority": (spec.ipv6_normal_route_priority, "the metric is the agent's setting"),

@@ -219,7 +219,7 @@ def apply_at_once(server: EtcdServer, writers: int) -> list[str]:
     errors: list[str] = []
 
     async def write(client: EtcdClient, number: int) -> None:
-        document = {
+        document: dict[str, object] = {
             "apiVersion": "projectcalico.org/v3",
             "kind": "BGPPeer",
             "metadata": {"name": "contended"},
