@@ -8,7 +8,8 @@ write, where an unknown field is a mistake.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import isinf
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -84,7 +85,7 @@ def validate(document: object) -> AnyResource | list[FieldError]:
         return [FieldError("kind", quote(kind), f"is not one of {', '.join(sorted(MODELS))}")]
     resource = validated(model, document)
     if isinstance(resource, Node) and resource.malformed_annotations:
-        return list(resource.malformed_annotations)
+        return list(resource.malformed_annotations.values())
     return resource
 
 
@@ -171,17 +172,28 @@ def _tolerant(
         unknown = [place for place in unknown_fields(model, document) if not _in_rule(model, place)]
     named = [place for place in unknown if value_at(document, place) not in (None, "")]
     ignored = [FieldError(path(place), "", _IGNORED) for place in named]
+    resource, unread = read_known(model, document, unknown)
+    if isinstance(resource, list):
+        return [_unknown_condition(error) for error in resource]
+    ignored += [error._replace(reason=f"{error.reason}; the status is ignored") for error in unread]
+    return resource, limited(ignored)
+
+
+def read_known(
+    model: type[AnyResource], document: dict[str, object], unknown: Sequence[Location]
+) -> tuple[AnyResource | list[FieldError], list[FieldError]]:
+    """The resource a document stands for without its fields at `unknown`; or what is wrong with the rest.
+
+    What is wrong with the status alone is given beside the resource, which is then without one: a report says
+    nothing about what is wanted, and whoever wrote it will write the next one.
+    """
     rest = without(document, unknown)
     if model is Node and value_at(rest, _BGP) == {} and any(place[:2] == _BGP for place in unknown):
         rest = without(rest, [_BGP])
-    resource = validated(model, rest)
-    if isinstance(resource, list) and all(error.field.partition(".")[0] == "status" for error in resource):
-        # A report says nothing about what is wanted, and whoever wrote it will write the next one.
-        ignored += [error._replace(reason=f"{error.reason}; the status is ignored") for error in resource]
-        resource = validated(model, without(rest, [("status",)]))
-    if isinstance(resource, list):
-        return [_unknown_condition(error) for error in resource]
-    return resource, limited(ignored)
+    found = validated(model, rest)
+    if isinstance(found, list) and all(error.field.partition(".")[0] == "status" for error in found):
+        return validated(model, without(rest, [("status",)])), found
+    return found, []
 
 
 _IGNORED = "is not known to this version and is ignored"
@@ -234,7 +246,7 @@ def _parse_object(value: bytes) -> dict[str, object]:
     text = value.decode()
     if _depth(text) > MAX_DEPTH:
         raise _RefusedError(f"has more than {MAX_DEPTH} objects and lists inside each other")
-    document = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    document = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
     if not isinstance(document, dict):
         raise _RefusedError("is not a JSON object")
     if "\\u" in text:
@@ -256,6 +268,14 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _constant(name: str) -> object:
     raise _RefusedError(f"has the number {name}, which JSON does not know")
+
+
+def _float(text: str) -> float:
+    """What does not fit is no number to us: infinity could not be written out again."""
+    number = float(text)
+    if isinf(number):
+        raise _RefusedError(f"has the number {text[:20]}, which is too large")
+    return number
 
 
 def _check_surrogates(document: dict[str, object]) -> None:

@@ -4,9 +4,10 @@ Fields of Calico's libcalico-go/lib/apis/v3/node.go, and the annotations that st
 (libcalico-go/lib/backend/k8s/resources/node.go).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cached_property
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from pydantic import Field, StrictStr, ValidationError
@@ -59,8 +60,8 @@ class _Annotated(NamedTuple):
     """What a node's annotations say."""
 
     bgp: NodeBgp | None
-    malformed: tuple[FieldError, ...]
-    contradicted: tuple[FieldError, ...]
+    malformed: Mapping[str, FieldError]
+    contradicted: Mapping[str, FieldError]
 
 
 class OrchRef(Value):
@@ -136,11 +137,11 @@ class Node(Resource):
     @property
     def annotation_errors(self) -> tuple[FieldError, ...]:
         """The annotations that do not count: those that cannot be read, and those the spec contradicts."""
-        return self._annotated.malformed + self._annotated.contradicted
+        return (*self._annotated.malformed.values(), *self._annotated.contradicted.values())
 
     @property
-    def malformed_annotations(self) -> tuple[FieldError, ...]:
-        """The annotations that cannot be read."""
+    def malformed_annotations(self) -> Mapping[str, FieldError]:
+        """What is wrong with the annotations that cannot be read, by their names."""
         return self._annotated.malformed
 
     @property
@@ -153,8 +154,8 @@ class Node(Resource):
     def _annotated(self) -> _Annotated:
         """Worked out once for each value: with thousands of nodes every derivation asks for all of them."""
         found: dict[str, object] = {}
-        malformed: list[FieldError] = []
-        contradicted: list[FieldError] = []
+        malformed: dict[str, FieldError] = {}
+        contradicted: dict[str, FieldError] = {}
         for annotation, field in _ANNOTATED_FIELDS.items():
             text = self.metadata.annotations.get(annotation)
             if not text:
@@ -164,15 +165,15 @@ class Node(Resource):
             try:
                 value = getattr(NodeBgp.model_validate({alias: text}), field)
             except ValidationError as error:
-                malformed += [each._replace(field=where) for each in field_errors(error)]
+                malformed[annotation] = field_errors(error)[0]._replace(field=where)
                 continue
             stated = None if self.spec.bgp is None else getattr(self.spec.bgp, field)
             if stated is None:
                 found[field] = value
             elif stated != value:
                 reason = f"is ignored: spec.bgp.{alias} is {stated}"
-                contradicted.append(FieldError(where, quote(text), reason))
+                contradicted[annotation] = FieldError(where, quote(text), reason)
         bgp = self.spec.bgp
         if found:
             bgp = (bgp or NodeBgp.model_construct()).model_copy(update=found)
-        return _Annotated(bgp, tuple(malformed), tuple(contradicted))
+        return _Annotated(bgp, MappingProxyType(malformed), MappingProxyType(contradicted))
