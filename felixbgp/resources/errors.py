@@ -1,9 +1,10 @@
 """What is wrong with a value, in words for the person who wrote it."""
 
 from collections.abc import Iterable
+from enum import Enum
 from typing import NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 MAX_ERRORS = 100
@@ -86,8 +87,10 @@ def quote(value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list | tuple):
         return "a list"
-    if isinstance(value, dict):
+    if isinstance(value, dict | BaseModel):
         return "an object"
+    if isinstance(value, Enum):
+        return quote(value.value)
     if isinstance(value, int) and value.bit_length() > 256:
         return "a huge number"
     text = f'"{_printable(value)}"' if isinstance(value, str) else str(value)

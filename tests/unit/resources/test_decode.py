@@ -407,6 +407,7 @@ def test_the_value_is_written_as_calicoctl_writes_it() -> None:
         (b"\xff", "is not JSON: byte 1 is not UTF-8"),
         (b'{"a": 1, "b": {"c": 1, "c": 1}}', 'has the field "c" twice'),
         (b'{"a": NaN}', "has the number NaN, which JSON does not know"),
+        (b'{"a": -1e999}', "has the number -1e999, which is too large"),
         (b'{"a": "\\ud800"}', "has half of a surrogate pair in a text"),
         (b'{"a": ' + b"9" * 5000 + b"}", "is not JSON: a number is too long"),
         (b'{"a":' * 65 + b"1" + b"}" * 65, f"has more than {MAX_DEPTH} objects and lists inside each other"),
