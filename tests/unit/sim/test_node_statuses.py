@@ -53,7 +53,7 @@ def test_a_created_one_is_filled_at_once_with_all_three_classes() -> None:
 def test_one_that_was_there_before_the_agent_is_filled_too() -> None:
     world = World(1)
     ask(world)
-    for number, node in enumerate(mesh(2, seed=1).nodes, start=1):
+    for number, node in enumerate(("node-1", "node-2"), start=1):
         spec: dict[str, object] = {"bgp": {"ipv4Address": f"172.30.0.{number}/24"}}
         put_resource(world, "Node", "nodes", node, spec)
     world.add_node("node-1", [])
