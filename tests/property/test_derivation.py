@@ -191,7 +191,7 @@ def test_one_change_after_the_other_comes_to_the_same(happened: Sequence[Batch])
         follower.follow(batch)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(20))
 def test_so_does_a_long_life(seed: int) -> None:
     """Much that has to be there at once for a mistake to show is there in the end."""
     chance = Random(seed)  # noqa: S311 - chosen to be the same every time
