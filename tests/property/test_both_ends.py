@@ -71,7 +71,7 @@ manners = st.sampled_from(
         {"nextHopMode": "Self"},
         {"keepOriginalNextHop": True},
         {"ttlSecurity": 1, "maxRestartTime": "5s"},
-        {"numAllowedLocalASNumbers": 1},
+        {"numAllowedLocalASNumbers": 1, "keepaliveTime": "9s"},
     )
 )
 by_selector = st.builds(
@@ -194,7 +194,7 @@ def test_one_bgp_peer_gives_both_ends_the_same_manners(
             for one, answer in zip(here, there, strict=True):
                 assert one.resource == answer.resource
                 assert one.config.remote_as == answer.config.local_as
-                for shared in ("next_hop", "allowed_local_as", "graceful_restart"):
+                for shared in ("next_hop", "allowed_local_as", "graceful_restart", "keepalive_time_s"):
                     assert getattr(one.config, shared) == getattr(answer.config, shared)
                 assert one.config.transport.ttl == answer.config.transport.ttl
                 assert one.config.transport.min_ttl == answer.config.transport.min_ttl
