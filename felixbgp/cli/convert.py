@@ -1,6 +1,6 @@
 """`felixbgp convert`: resources of Calico's API of version 1 as those of version 3."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import click
 
@@ -26,6 +26,7 @@ Object = dict[str, object]
     metavar="FILE",
     help="YAML or JSON file of version 1, folder of such files, or - for standard input. May be repeated.",
 )
+@click.option("-R", "--recursive", is_flag=True, help="Look into the folders of a folder too.")
 @click.option(
     "-o",
     "--output",
@@ -36,7 +37,7 @@ Object = dict[str, object]
 )
 @click.option("--ignore-validation", is_flag=True, help="Print also what breaks the rules of version 3.")
 @accepted_from_calicoctl
-def convert(files: tuple[str, ...], output: str, ignore_validation: bool) -> None:
+def convert(files: tuple[str, ...], recursive: bool, output: str, ignore_validation: bool) -> None:
     """Bring node, ipPool and bgpPeer of Calico's v1 API, as calicoctl 1.x wrote them, into v3.
 
     \b
@@ -44,7 +45,7 @@ def convert(files: tuple[str, ...], output: str, ignore_validation: bool) -> Non
       felixbgp convert -f old-peers.yaml > peers.yaml
       cat old-peers.yaml | felixbgp convert -f - -o json
     """  # noqa: D301 - \b tells click not to wrap
-    resources, faults = _convert(files, ignore_validation=ignore_validation)
+    resources, faults = _convert(texts(files, recursive=recursive), ignore_validation=ignore_validation)
     if faults:
         raise click.ClickException("\n".join(faults))
     if not resources:
@@ -53,11 +54,11 @@ def convert(files: tuple[str, ...], output: str, ignore_validation: bool) -> Non
     click.echo(as_json(printed) if output == "json" else as_yaml(printed), nl=False)
 
 
-def _convert(files: Sequence[str], *, ignore_validation: bool) -> tuple[list[Object], list[str]]:
-    """What was converted, and a line for each fault."""
+def _convert(given: Iterable[tuple[str, str]], *, ignore_validation: bool) -> tuple[list[Object], list[str]]:
+    """What was converted of files, each with its name, and a line for each fault."""
     resources: list[Object] = []
     faults: list[str] = []
-    for name, text in texts(files):
+    for name, text in given:
         for plain in load_plain_documents(text):
             made = list(plain.errors) or converted(plain.value)
             if isinstance(made, dict):

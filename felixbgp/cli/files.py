@@ -49,8 +49,11 @@ def read_resources(names: Sequence[str], *, recursive: bool = False) -> list[Any
     return [one.resource for one in given]
 
 
-def read_given(names: Sequence[str], *, recursive: bool = False) -> list[Given]:
-    """The same, with the fields that we do not know left to whoever looks at what is stored."""
+def read_given(names: Sequence[str], *, recursive: bool = False, skip_empty: bool = False) -> list[Given]:
+    """The same, with the fields that we do not know left to whoever looks at what is stored.
+
+    With `skip_empty` it is no fault that there is nothing in the files.
+    """
     found: list[Given] = []
     faults: list[str] = []
     for name, text in texts(names, recursive=recursive):
@@ -64,7 +67,7 @@ def read_given(names: Sequence[str], *, recursive: bool = False) -> list[Given]:
                 faults += faults_of(name, document)
     if faults:
         raise click.ClickException("\n".join(faults))
-    if not found:
+    if not found and not skip_empty:
         raise click.ClickException(f"no resource in {', '.join(names)}")
     return found
 

@@ -74,6 +74,8 @@ def _form(ctx: click.Context, param: click.Parameter, value: str) -> Form:  # no
 @click.argument("kind", required=False, shell_complete=complete_kind)
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
 @click.option("-f", "--filename", "files", multiple=True, metavar="FILE", help="Show what these files name.")
+@click.option("-R", "--recursive", is_flag=True, help="Look into the folders of a folder too.")
+@click.option("--skip-empty", is_flag=True, help="Files without resources are no error.")
 @click.option(
     "-o",
     "--output",
@@ -94,6 +96,8 @@ def get(
     kind: str | None,
     names: tuple[str, ...],
     files: tuple[str, ...],
+    recursive: bool,
+    skip_empty: bool,
     form: Form,
     namespace: str | None,
     all_namespaces: bool,
@@ -110,7 +114,12 @@ def get(
       felixbgp get bgppeers -o jsonpath='{range .items[*]}{.metadata.name}{"\\n"}{end}'
     """  # noqa: D301 - \b tells click not to wrap
     namespaces = Namespaces(namespace, all_namespaces)
-    requests = _requests(kind, names, files, namespaces)
+    if bool(files) == bool(kind):
+        raise click.UsageError("give KIND, or -f FILE")
+    if kind is None:
+        requests = _in_files(files, namespaces, recursive=recursive, skip_empty=skip_empty)
+    else:
+        requests = _of_kind(kind, names, namespaces)
     answer, global_as = run_with_store(etcd_settings(given), partial(_read, requests))
     found = [_exported(entry) for entry in answer.found] if export and names else answer.found
     for warning in answer.warnings:
@@ -122,19 +131,7 @@ def get(
         raise click.ClickException("\n".join(answer.faults))
 
 
-def _requests(
-    kind: str | None, names: Sequence[str], files: Sequence[str], namespaces: Namespaces
-) -> list[Request]:
-    if bool(files) == bool(kind):
-        raise click.UsageError("give KIND, or -f FILE")
-    if kind is None:
-        # Loaded late: reading files is what the other way does without.
-        from felixbgp.cli.files import read_resources  # noqa: PLC0415
-
-        return [
-            Request(found.kind, namespaces.key(found.kind, found.name, found.metadata.namespace))
-            for found in read_resources(files)
-        ]
+def _of_kind(kind: str, names: Sequence[str], namespaces: Namespaces) -> list[Request]:
     try:
         wanted = kind_of(kind)
     except click.UsageError as error:
@@ -142,6 +139,19 @@ def _requests(
     if not names:
         return [namespaces.all_of(wanted)]
     return [Request(wanted, namespaces.key(wanted, name)) for name in names]
+
+
+def _in_files(
+    files: Sequence[str], namespaces: Namespaces, *, recursive: bool, skip_empty: bool
+) -> list[Request]:
+    # Loaded late: reading files is what the other way does without.
+    from felixbgp.cli.files import read_given  # noqa: PLC0415
+
+    given = read_given(files, recursive=recursive, skip_empty=skip_empty)
+    return [
+        Request(found.kind, namespaces.key(found.kind, found.name, found.metadata.namespace))
+        for found in (one.resource for one in given)
+    ]
 
 
 async def _read(requests: Sequence[Request], store: Store) -> tuple[Answer, str]:

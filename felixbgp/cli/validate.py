@@ -30,9 +30,11 @@ from felixbgp.resources.documents import Document, load_yaml_documents
     metavar="FILE",
     help="YAML or JSON file, folder of such files, or - for standard input. May be repeated.",
 )
+@click.option("-R", "--recursive", is_flag=True, help="Look into the folders of a folder too.")
+@click.option("--skip-empty", is_flag=True, help="Files without resources are no error.")
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @accepted_from_calicoctl
-def validate(files: tuple[str, ...], strict: bool) -> None:
+def validate(files: tuple[str, ...], recursive: bool, skip_empty: bool, strict: bool) -> None:
     """Check the resources in FILE, without etcd, and tell everything that is wrong.
 
     A warning is what may be meant, but hardly is: a BGPFilter that no file has, a rule that can never
@@ -43,7 +45,11 @@ def validate(files: tuple[str, ...], strict: bool) -> None:
       felixbgp validate -f peers.yaml
       felixbgp validate -f manifests/ --strict
     """  # noqa: D301 - \b tells click not to wrap
-    checked = [(name, document) for name, text in texts(files) for document in load_yaml_documents(text)]
+    checked = [
+        (name, document)
+        for name, text in texts(files, recursive=recursive)
+        for document in load_yaml_documents(text)
+    ]
     faults = [line for name, document in checked for line in faults_of(name, document)]
     resources = [document.resource for _, document in checked if document.resource is not None]
     warnings = [printable(f"{name}: {document}: {text}") for name, document, text in _warnings(checked)]
@@ -53,9 +59,11 @@ def validate(files: tuple[str, ...], strict: bool) -> None:
         faults += warnings
     if faults:
         raise click.ClickException("\n".join(faults))
-    if not resources:
+    if not resources and not skip_empty:
         raise click.ClickException(f"no resource in {', '.join(files)}")
-    click.echo(counted("validated", [resource.key for resource in resources]))
+    # calicoctl's words for none.
+    keys = [resource.key for resource in resources]
+    click.echo(counted("validated", keys) if keys else "No resources specified")
 
 
 def _warnings(checked: Sequence[tuple[str, Document]]) -> Iterator[tuple[str, Document, str]]:

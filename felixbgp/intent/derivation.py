@@ -9,7 +9,7 @@ What comes out depends on the state alone: after any changes it equals what a ne
 state (tests/property/test_derivation.py).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, Self, TypeVar
 
 from felixbgp.bgp.config import BGP_PORT, PeerConfig, PeerId, SpeakerConfig
@@ -113,26 +113,19 @@ class _Deriving:
         self._reports: tuple[Problem, ...] = ()
         self.changed: dict[PeerId, PeerConfig | None] = {}
         """The peers in which the last intent differed from the one before."""
-        for name in state.bgp_peers:
-            self._follow(name)
+        self._follow(state.bgp_peers)
         self._make_mesh()
         self._report()
 
     def take(self, changes: Changes) -> None:
         """Bring the claims in line with what changed, which is not the local Node or its configuration."""
-        filters = changes.of("BGPFilter")
-        self._policies.forget(filters)
-        stale = [
-            *changes.of("BGPPeer"),
-            *self._those(lambda peer: not peer.uses.isdisjoint(filters)),
-            *self._secrets_changed(changes),
-            *self._members_changed(changes),
-        ]
+        self._follow(changes.of("BGPPeer"))
+        self._follow(self._filters_changed(changes.of("BGPFilter")))
+        self._follow(self._secrets_changed(changes))
+        self._follow(self._members_changed(changes))
         if changes.of("WorkloadEndpoint") or _touches(changes, WORKLOAD_ENDPOINTS):
             self._site.read_endpoints(self._state)
-            stale += self._those(lambda peer: peer.peers_with_workloads)
-        for name in dict.fromkeys(stale):
-            self._follow(name)
+            self._follow(self._those(lambda peer: peer.peers_with_workloads))
         if changes.of("IPPool") or changes.blocks_of(self._site.local.name):
             self._ranges_changed()
         if changes.of("BGPConfiguration"):
@@ -169,17 +162,29 @@ class _Deriving:
 
     # ---- what changed
 
-    def _follow(self, name: str) -> None:
-        """Make the claims of a BGPPeer anew, or let go of it."""
-        self._claims.drop(name)
-        self._peer_claims.pop(name, None)
-        bgp_peer = self._state.bgp_peers.get(name)
-        if bgp_peer is None:
-            return
-        peer_claims = PeerClaims(self._site, self._policies, bgp_peer)
-        if peer_claims.concerns_us:
-            self._peer_claims[name] = peer_claims
-            peer_claims.put_all(self._claims)
+    def _follow(self, names: Iterable[str]) -> None:
+        """Make the claims of these BGPPeers anew, or let go of them."""
+        for name in names:
+            self._claims.drop(name)
+            self._peer_claims.pop(name, None)
+            bgp_peer = self._state.bgp_peers.get(name)
+            if bgp_peer is None:
+                continue
+            peer_claims = PeerClaims(self._site, self._policies, bgp_peer)
+            if peer_claims.concerns_us:
+                self._peer_claims[name] = peer_claims
+                peer_claims.put_all(self._claims)
+
+    def _filters_changed(self, filters: Collection[str]) -> list[str]:
+        """Other rules for the sessions there are; gives the BGPPeers that have to gain or lose theirs."""
+        self._policies.forget(filters)
+        stale = []
+        for name in self._those(lambda peer: not peer.uses.isdisjoint(filters)):
+            if self._peer_claims[name].is_outdated:
+                stale.append(name)
+            else:
+                self._peer_claims[name].put_policies(self._claims)
+        return stale
 
     def _members_changed(self, changes: Changes) -> list[str]:
         """Claims of and about other nodes; gives the BGPPeers that look at an address of theirs."""

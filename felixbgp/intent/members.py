@@ -10,6 +10,7 @@ from felixbgp.resources.values import InterfaceAddress
 
 DEFAULT_AS_NUMBER = 64512
 """Calico's, when neither the node nor the default BGPConfiguration says otherwise."""
+_UNCONFIGURED = BgpConfigurationSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def member_of(state: ClusterState, name: str) -> Member | None:
 def configuration(state: ClusterState, name: str) -> BgpConfigurationSpec:
     """The spec of a BGPConfiguration; an empty one when there is none of that name."""
     found = state.bgp_configurations.get(name)
-    return BgpConfigurationSpec() if found is None else found.spec
+    return _UNCONFIGURED if found is None else found.spec
 
 
 class Members:

@@ -66,6 +66,12 @@ class PeerClaims:
         self._is_forward = selects(bgp_peer.spec, site.local)
         self._is_reverse = is_target(bgp_peer.spec, site.local)
         self._password = session_password(bgp_peer.spec.password, site.secret)
+        self._is_held_down = self._has_obstacles
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a BGPFilter came or went without which there shall be no session."""
+        return self._has_obstacles is not self._is_held_down
 
     @property
     def concerns_us(self) -> bool:
@@ -153,8 +159,7 @@ class PeerClaims:
         return [self._claim(NODE, remote, self._site.local.as_number) for remote in remotes]
 
     def _claim(self, scope: str, remote: Remote, local_as: int, *, explicit: bool = False) -> Claim:
-        held_down = any(True for _ in self._obstacles())
-        config = None if held_down else self._config(scope, remote, local_as)
+        config = None if self._is_held_down else self._config(scope, remote, local_as)
         peer = PeerId(remote.address, remote.port or BGP_PORT)
         return Claim(peer, PeerOrigin(scope, self._name), config, explicit)
 
@@ -206,6 +211,10 @@ class PeerClaims:
         elif spec.peer_ip is not None and local.address(spec.peer_ip.address.family) is None:
             reason = f"is of a family in which Node {local.name} has no address"
             findings.add(subject, "spec.peerIP", reason)
+
+    @property
+    def _has_obstacles(self) -> bool:
+        return any(True for _ in self._obstacles())
 
     def _obstacles(self) -> Iterator[tuple[str, str]]:
         """What keeps the sessions down, because it is what protects them: field and reason."""

@@ -69,7 +69,10 @@ def remotes_at_address(site: Site, spec: BgpPeerSpec) -> Iterator[Remote]:
 def remotes_of_selected(site: Site, spec: BgpPeerSpec, member: Member) -> Iterator[Remote]:
     """The ends at a member, of the sessions of a local node that peers, by `peerSelector`."""
     if spec.peer_selector is not None and spec.peer_selector.matches(member.labels):
-        yield from _remotes_of(site, member, member.as_number)
+        # One that peers with us by the same BGPPeer presents its localASNumber too.
+        is_mutual = selects(spec, member) and spec.peer_selector.matches(site.local.labels)
+        presented = spec.local_as_number if is_mutual else None
+        yield from _remotes_of(site, member, presented or member.as_number)
 
 
 def remotes_of_selecting(site: Site, spec: BgpPeerSpec, member: Member) -> Iterator[Remote]:

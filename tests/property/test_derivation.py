@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,17 +126,21 @@ NOTHING = (SecretFilesRead("/secrets", (SecretFile(SECRET),)),)
 writes = st.sampled_from(sorted(VALUES)).flatmap(
     lambda key: st.tuples(st.just(key), st.none() | st.sampled_from(VALUES[key]))
 )
-others = st.sampled_from(
-    (
-        SecretFilesRead("/secrets", (SecretFile(SECRET, b"file"),)),
-        *NOTHING,
-        SnapshotReceived(SECRETS, 0, ()),
-        SnapshotReceived(ENDPOINTS, 0, ()),
-        PrefixRefused(SECRETS, "permission denied"),
-        PrefixRefused(ENDPOINTS, "permission denied"),
-    )
+OTHERS: tuple[StoreInput, ...] = (
+    SecretFilesRead("/secrets", (SecretFile(SECRET, b"file"),)),
+    *NOTHING,
+    SnapshotReceived(SECRETS, 0, ()),
+    SnapshotReceived(ENDPOINTS, 0, ()),
+    PrefixRefused(SECRETS, "permission denied"),
+    PrefixRefused(ENDPOINTS, "permission denied"),
 )
-batches = st.lists(st.lists(writes | others, max_size=4), max_size=12)
+others = st.sampled_from(OTHERS)
+# A cluster that is there already meets more than one that grows from nothing.
+started: st.SearchStrategy[list[tuple[str, bytes | None]]]
+started = st.lists(writes, min_size=15, max_size=40) | st.just([])
+batches = st.builds(
+    lambda first, more: [first, *more], started, st.lists(st.lists(writes | others, max_size=4), max_size=12)
+)
 Batch = Sequence[tuple[str, bytes | None] | StoreInput]
 
 
@@ -150,26 +156,73 @@ def event(revision: int, happened: tuple[str, bytes | None] | StoreInput) -> Sto
             return happened
 
 
-@given(batches)
-def test_one_change_after_the_other_comes_to_the_same(happened: Sequence[Batch]) -> None:
-    state = ClusterState(SELF)
-    for prefix in watched_prefixes(SELF):
-        state.feed(SnapshotReceived(prefix, 1, ()))
-    derivation = Derivation(SELF)
-    peers: dict[PeerId, PeerConfig] = {}
-    revision = 1
-    for batch in happened:
+class Follower:
+    """A state and a derivation that follows it, held to what is derived at once."""
+
+    def __init__(self) -> None:
+        self._state = ClusterState(SELF)
+        for prefix in watched_prefixes(SELF):
+            self._state.feed(SnapshotReceived(prefix, 1, ()))
+        self._derivation = Derivation(SELF)
+        self._peers: dict[PeerId, PeerConfig] = {}
+        self._revision = 1
+
+    def follow(self, batch: Batch) -> None:
         for one in batch:
-            revision += 1
-            state.feed(event(revision, one))
-        state.take_demands()
-        intent, changed = derivation.update(state, state.take_changes())
-        assert intent == derive(state, SELF)
+            self._revision += 1
+            self._state.feed(event(self._revision, one))
+        self._state.take_demands()
+        intent, changed = self._derivation.update(self._state, self._state.take_changes())
+        assert intent == derive(self._state, SELF)
         assert list(intent.peers) == sorted(intent.peers)
         for peer, config in changed.items():
-            assert config != peers.get(peer)
+            assert config != self._peers.get(peer)
             if config is None:
-                del peers[peer]
+                del self._peers[peer]
             else:
-                peers[peer] = config
-        assert peers == intent.peers
+                self._peers[peer] = config
+        assert self._peers == intent.peers
+
+
+@given(batches)
+def test_one_change_after_the_other_comes_to_the_same(happened: Sequence[Batch]) -> None:
+    follower = Follower()
+    for batch in happened:
+        follower.follow(batch)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_so_does_a_long_life(seed: int) -> None:
+    """Much that has to be there at once for a mistake to show is there in the end."""
+    chance = Random(seed)  # noqa: S311 - chosen to be the same every time
+
+    def one() -> tuple[str, bytes | None] | StoreInput:
+        if chance.random() < 0.1:
+            return chance.choice(OTHERS)
+        key = chance.choice(sorted(VALUES))
+        return key, None if chance.random() < 0.2 else chance.choice(VALUES[key])
+
+    follower = Follower()
+    for _ in range(200):
+        follower.follow([one() for _ in range(chance.choice((1, 1, 2, 3)))])
+
+
+@given(st.lists(writes, max_size=30), st.data())
+def test_any_order_and_any_splitting_come_to_the_same(
+    written: list[tuple[str, bytes | None]], data: st.DataObject
+) -> None:
+    happened = [event(revision, one) for revision, one in enumerate(written, start=2)]
+    others = data.draw(st.permutations(happened))
+    cuts = set(data.draw(st.lists(st.integers(0, len(happened)), max_size=8)))
+    at_once, in_parts = ClusterState(SELF), ClusterState(SELF)
+    for state in (at_once, in_parts):
+        for prefix in watched_prefixes(SELF):
+            state.feed(SnapshotReceived(prefix, 1, ()))
+    for one in happened:
+        at_once.feed(one)
+    derivation = Derivation(SELF)
+    for number, one in enumerate(others):
+        in_parts.feed(one)
+        if number in cuts:
+            derivation.update(in_parts, in_parts.take_changes())
+    assert derivation.update(in_parts, in_parts.take_changes()).intent == derive(at_once, SELF)

@@ -122,6 +122,7 @@ class Session:
     next_hop: NextHopMode = NextHopMode.AUTO
     allowed_local_as: int = 0
     restart_s: int = 120
+    keepalive_s: int | None = None
     source: str | None = OWN
     ttl: int = 64
     min_ttl: int | None = None
@@ -227,6 +228,7 @@ def _expected(session: Session, peer: PeerId, own: dict[Family, str]) -> PeerCon
         route_reflector_client=session.client,
         next_hop=session.next_hop,
         allowed_local_as=session.allowed_local_as,
+        keepalive_time_s=session.keepalive_s,
         graceful_restart=GracefulRestart(restart_time_s=session.restart_s, forwarding_preserved=True),
         transport=TransportOptions(
             local_address=None if source is None else Address.parse(source),

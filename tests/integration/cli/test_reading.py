@@ -162,6 +162,18 @@ def test_what_files_name_is_shown(server: EtcdServer, tmp_path: Path) -> None:
     assert run("get", "-f", "-", "-o", "json", given=result.stdout).stdout == result.stdout
 
 
+def test_folders_of_folders_are_looked_into_on_demand(server: EtcdServer, tmp_path: Path) -> None:
+    below = tmp_path / "manifests" / "below"
+    below.mkdir(parents=True)
+    (below / "a.yaml").write_text("{apiVersion: projectcalico.org/v3, kind: Node, metadata: {name: a}}")
+    put(server, stored("nodes", "a", {}))
+    folder = str(tmp_path / "manifests")
+    assert run("get", "-f", folder).stderr == f"error: no resource in {folder}\n"
+    skipped = run("get", "-f", folder, "--skip-empty")
+    assert (skipped.exit_code, skipped.output) == (0, "")
+    assert run("get", "-f", folder, "-R").stdout == "NAME   \na      \n\n"
+
+
 def test_nodes_without_an_as_number_have_the_clusters(server: EtcdServer) -> None:
     put(
         server,

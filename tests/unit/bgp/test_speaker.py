@@ -437,6 +437,23 @@ def test_a_stranger_is_turned_away() -> None:
     assert one.facts == [ConnectionRefused("192.0.2.66", "no such peer")]
 
 
+def test_a_change_of_some_peers_leaves_the_others_as_they_are() -> None:
+    network, one, other = two()
+    network.settle()
+    third = peer_config(one, other, peer=PeerId(Address.parse("10.0.0.0")), name="third")
+    one.speaker.change_peers({third.peer: third, PeerId(Address.parse("10.0.0.9")): None}, network.now)
+    network.settle()
+    assert [(peer.name, peer.state) for peer in one.speaker.peers()] == [
+        ("third", "Active"),
+        ("10.0.0.2", "Established"),
+    ]
+    one.speaker.change_peers({PeerId(other.address): None}, network.now)
+    network.settle()
+    received = [fact for fact in other.facts if isinstance(fact, NotificationReceived)]
+    assert [(fact.code, fact.subcode) for fact in received] == [(6, 3)]
+    assert [peer.name for peer in one.speaker.peers()] == ["third"]
+
+
 def test_peers_at_one_address_are_told_apart_by_port() -> None:
     network, one, other = two()
     second = peer_config(one, other, peer=PeerId(other.address, 1179), name="second", passive=True)

@@ -58,10 +58,14 @@ def test_several_are_an_array_that_can_be_read_again() -> None:
 
 
 def test_files_and_folders_are_read(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text(PEERS)
-    (tmp_path / "b.json").write_text(json.dumps(yaml.safe_load(POOL) | {"metadata": {"cidr": "10.1.0.0/16"}}))
-    names = [entry["metadata"]["name"] for entry in yaml.safe_load(run("-f", str(tmp_path)).output)]
+    folder = tmp_path / "old"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(PEERS)
+    (folder / "b.json").write_text(json.dumps(yaml.safe_load(POOL) | {"metadata": {"cidr": "10.1.0.0/16"}}))
+    names = [entry["metadata"]["name"] for entry in yaml.safe_load(run("-f", str(folder)).output)]
     assert names == ["node2.1-2-3-4", "192-20-30-40", "10-1-0-0-16"]
+    assert run("-f", str(tmp_path)).exit_code == 1
+    assert run("-f", str(tmp_path), "-R").output == run("-f", str(folder)).output
 
 
 def test_what_version_3_refuses_is_printed_on_demand() -> None:

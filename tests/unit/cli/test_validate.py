@@ -90,3 +90,12 @@ def test_a_node_is_missed_only_where_nodes_are_given() -> None:
 
 def test_a_file_without_resources_is_an_error() -> None:
     assert run("-f", "-", given="---\n").output == "error: no resource in -\n"
+
+
+def test_folders_of_folders_are_looked_into_on_demand(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "a.yaml").write_text(peer("a"))
+    assert run("-f", str(tmp_path)).output == f"error: no resource in {tmp_path}\n"
+    skipped = run("-f", str(tmp_path), "--skip-empty")
+    assert (skipped.exit_code, skipped.output) == (0, "No resources specified\n")
+    assert run("-f", str(tmp_path), "-R").output == "Successfully validated 1 'BGPPeer' resource(s)\n"

@@ -263,6 +263,21 @@ TRANSPORT = (
     ),
     Row("maxRestartTime", [MESH_OFF, MASTER, router(maxRestartTime="1m30s")], [external(restart_s=90)]),
     Row("maxRestartTime 0", [MESH_OFF, MASTER, router(maxRestartTime="0s")], [external(restart_s=0)]),
+    Row("keepaliveTime", [MESH_OFF, MASTER, router(keepaliveTime="20s")], [external(keepalive_s=20)]),
+    Row(
+        "keepaliveTime is rounded, halves up",
+        [MESH_OFF, MASTER, router(keepaliveTime="2500ms")],
+        [external(keepalive_s=3)],
+    ),
+    Row("keepaliveTime 0 is none", [MESH_OFF, MASTER, router(keepaliveTime="0s")], [external()]),
+    Row(
+        "keepaliveTime in reverse",
+        [
+            *(MESH_OFF, MASTER, NODE_1),
+            bgp_peer("p", node="kube-node-1", peerSelector="rack == '1'", keepaliveTime="9s"),
+        ],
+        [node_3(keepalive_s=9)],
+    ),
     Row(
         "maxRestartTime in reverse, and not that of the mesh",
         [
