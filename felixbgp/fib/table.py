@@ -10,7 +10,8 @@ Standing rules:
 4.  A prefix believed absent is created exclusively, so that a foreign route that appeared meanwhile makes
     the write fail; only a prefix believed ours is replaced.
 5.  What an event says while a write is outstanding is newer than the write, as far as we can know. If
-    that is wrong, the next write fails with EEXIST or ENOENT and a snapshot tells the truth.
+    that is wrong, the next write fails with EEXIST or ENOENT and a snapshot tells the truth. Where no
+    write would follow, the route is deleted.
 
 ```
    want ──┐                       ┌── held ──► take_released
@@ -130,7 +131,9 @@ class FamilyTable:
         write = self.sent.pop(nlri, None)
         if write is None:
             return
-        if not write.overtaken:
+        # Overtaken, and no longer wanted: no next write would show the event to have been the older one. To
+        # believe the route is there costs at most a deletion of nothing.
+        if not write.overtaken or (nlri not in self.wanted and write.route is not None):
             self.own.set(nlri, write.route)
         self._retry.forget(nlri)
         self._settle(nlri)

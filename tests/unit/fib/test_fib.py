@@ -247,6 +247,19 @@ def test_what_an_event_says_while_a_write_is_outstanding_outlives_the_answer() -
     assert writes(fib) == [add((P1, R1))]
 
 
+def test_a_write_overtaken_by_the_loss_of_its_interface_is_taken_back_when_nobody_wants_it() -> None:
+    """Which of the two came first cannot be known, and no later write would tell."""
+    fib = ready()
+    fib.want(P1, via("192.0.2.1", "eth0"))
+    assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
+    fib.want(P1, None)
+    fib.feed(LinkChanged(2, "eth0", up=False), 0)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == [DeleteRoutes((P1,))]
+    fib.feed(RoutesApplied((P1,), present=False), 0)
+    assert writes(fib) == []
+
+
 def test_lost_events_stop_writing_until_the_fresh_snapshot_which_causes_no_churn() -> None:
     fib = installed()
     fib.want(P2, R2)
