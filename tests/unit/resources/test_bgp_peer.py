@@ -217,7 +217,7 @@ def test_rules_between_fields(spec: object, sentences: list[str]) -> None:
         (
             "peerSelector",
             "has(",
-            '"has(" is not a selector: expected an operator after has at character 4',
+            '"has(" is not a selector: expected a label and ) at character 5',
         ),
         (
             "localWorkloadSelector",
