@@ -12,16 +12,15 @@ Standing rules:
   deadline; until then they forward.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from felixbgp import __version__
 from felixbgp.agent.config import AgentConfig
-from felixbgp.agent.effects import Effect, Fact, IntentProblem, Observe
+from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
     Input,
-    IntentGiven,
     ListenFailed,
     Listening,
     StatusWriteFailed,
@@ -30,16 +29,17 @@ from felixbgp.agent.inputs import (
 from felixbgp.agent.listening import Listener
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
-from felixbgp.bgp.config import SpeakerConfig
+from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.inputs import Endpoint, TransportInput
 from felixbgp.bgp.snapshot import SpeakerStatistics
 from felixbgp.bgp.speaker import Speaker
+from felixbgp.cluster.demands import Demands
 from felixbgp.cluster.inputs import DatastoreLost, DatastoreRestored, StoreInput
-from felixbgp.cluster.state import ClusterState
+from felixbgp.cluster.state import ClusterState, watched_prefixes
 from felixbgp.fib.fib import Fib, FibStatistics
 from felixbgp.fib.types import KernelInput, Route
-from felixbgp.intent.derive import derive
-from felixbgp.intent.types import Intent
+from felixbgp.intent.derivation import Derivation, Derived
+from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.net import Address, Prefix
 from felixbgp.status import node_status
 from felixbgp.status.node_status import DatastoreCondition, DatastoreState, NodeStatus, RouteCounts
@@ -70,7 +70,11 @@ class Agent:
         self._state = ClusterState(config.node)
         self._intent: Intent | None = None
         self._given = False
+        self._demands: Demands | None = None
+        self._log_level = DEFAULT_LOG_LEVEL
+        self._derivation = Derivation(config.node, router_id=config.router_id)
         self._derivation_due = False
+        self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter)
         self._fib = Fib(config.route_protocol, config.route_metric)
         self._origination = Origination()
@@ -96,12 +100,12 @@ class Agent:
             self._publication.feed(event, now)
         else:
             self._given = True
-            self._follow(event, now)
+            self._follow(Derived.between(self._intent or Intent(), event.intent), now)
 
     def drain(self, now: int, budget: int) -> list[Effect]:
         """Do what is due, for about `budget` prefixes; the effects are to be carried out in this order."""
         self._derive(now)
-        effects: list[Effect] = [*self._listener.take(now)]
+        effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
         self._originate()
         for prefix, route in self._forwarding.select(self._speaker.decide(now, budget)):
@@ -121,7 +125,7 @@ class Agent:
     def next_deadline(self) -> int | None:
         """When to drain again though nothing was fed; a time in the past, or 0, means now."""
         deadlines = (
-            0 if self._derivation_due else None,
+            0 if self._derivation_due or (not self._given and self._state.has_demands()) else None,
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
             self._listener.next_deadline(),
@@ -169,6 +173,25 @@ class Agent:
         if not was_in_sync:
             self._datastore = DatastoreState(DatastoreCondition.IN_SYNC, now)
 
+    def _demand(self) -> Iterator[Effect]:
+        """What the state wants to be told from now on; a plain router follows no store."""
+        demands = None if self._given else self._state.take_demands()
+        if demands is None:
+            return
+        # What is not read yet is an obstacle to what needs it, and the status says so.
+        self._derivation_due = self._derivation_due or self._state.in_sync()
+        before, self._demands = self._demands, demands
+        if before is None or before.prefixes != demands.prefixes:
+            yield Follow(watched_prefixes(self._config.node), demands.prefixes)
+        if demands.secrets != (before or Demands()).secrets:
+            yield ReadSecretFiles(demands.secrets)
+
+    def _set_log_level(self) -> Iterator[Effect]:
+        level = DEFAULT_LOG_LEVEL if self._intent is None else self._intent.log_level
+        if level != self._log_level:
+            self._log_level = level
+            yield SetLogLevel(level)
+
     def _condition(self) -> DatastoreCondition:
         return DatastoreCondition.IN_SYNC if self._state.in_sync() else DatastoreCondition.SYNCING
 
@@ -176,10 +199,10 @@ class Agent:
         """Bring the rooms in line with the store; many events that came together cost one derivation."""
         if self._derivation_due:
             self._derivation_due = False
-            self._follow(derive(self._state, self._config.node, router_id=self._config.router_id), now)
+            self._follow(self._derivation.update(self._state, self._state.take_changes()), now)
 
-    def _follow(self, intent: Intent | IntentGiven, now: int) -> None:
-        wanted = intent.intent if isinstance(intent, IntentGiven) else intent
+    def _follow(self, derived: Derived, now: int) -> None:
+        wanted = derived.intent
         before, self._intent = self._intent, wanted
         if wanted == before:
             return
@@ -187,14 +210,31 @@ class Agent:
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
         if before is None and self._fib.statistics().installed:
             self._speaker.begin_restart(now)
-        self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers if wanted.speaker else {}, now)
+        if before is None or wanted.speaker != before.speaker:
+            self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers, now)
+        else:
+            self._speaker.change_peers(derived.peers, now)
         ranges = (*wanted.aggregates, *wanted.service_ranges)
-        self._origination.configure(ranges, wanted.workload_interfaces)
-        self._want(self._forwarding.configure(wanted.kernel_exclusions, wanted.tunnels))
+        self._origination.configure(ranges, wanted.workload_interfaces, wanted.static_routes)
+        kernel = self._forwarding.configure(wanted.kernel_exclusions, wanted.tunnels, wanted.static_routes)
+        self._want(kernel)
         endpoints = tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen)
-        self._listener.want(endpoints, _keys(wanted))
+        self._listener.want(endpoints, self._keys(derived.peers))
         if before is None:
             self._sweep_at = now + SWEEP_DEADLINE_NS
+
+    def _keys(self, changed: Mapping[PeerId, PeerConfig | None]) -> tuple[tuple[Prefix, bytes], ...]:
+        """The passwords that the listener must ask for; two peers at one address have one (RFC 2385)."""
+        for peer, config in changed.items():
+            if config is None or config.transport.password is None:
+                self._passwords.pop(peer, None)
+            else:
+                self._passwords[peer] = config.transport.password
+        keys = {
+            Prefix.of(peer.address, peer.address.family.bits): self._passwords[peer]
+            for peer in sorted(self._passwords)
+        }
+        return tuple(keys.items())
 
     def _originate(self) -> None:
         self._origination.kernel_changed(self._fib.take_foreign_changes())
@@ -228,12 +268,3 @@ class Agent:
         ]
         self._facts.clear()
         return facts
-
-
-def _keys(intent: Intent) -> tuple[tuple[Prefix, bytes], ...]:
-    """The passwords that the listener must ask for; two peers at one address have one (RFC 2385)."""
-    found = {
-        Prefix.of(peer.address, peer.address.family.bits): config.transport.password
-        for peer, config in intent.peers.items()
-    }
-    return tuple((prefix, password) for prefix, password in found.items() if password is not None)

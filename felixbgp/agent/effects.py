@@ -1,11 +1,12 @@
 """Everything an Agent can ask for, in the imperative. Each fallible effect has an answering input."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from felixbgp.bgp.effects import TransportEffect
 from felixbgp.bgp.facts import BgpFact
 from felixbgp.bgp.inputs import Endpoint
 from felixbgp.cluster.facts import ClusterFact
+from felixbgp.cluster.secrets import SecretId
 from felixbgp.fib.types import FibFact, KernelEffect
 from felixbgp.intent.types import Problem
 from felixbgp.net import Prefix
@@ -22,8 +23,38 @@ class Listen:
     """
 
     endpoints: tuple[Endpoint, ...]
-    keys: tuple[tuple[Prefix, bytes], ...] = ()
-    """TCP MD5 passwords of those who may connect."""
+    keys: tuple[tuple[Prefix, bytes], ...] = field(default=(), repr=False)
+    """TCP MD5 passwords of those who may connect; left out of the repr."""
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Follow exactly these prefixes of the store; those that are followed already go on undisturbed.
+
+    Each is answered by a `SnapshotReceived` and then by its changes. The required ones stay the same and are
+    listed as of one revision. An optional one that the store does not let us read is answered by
+    `PrefixRefused`, and harms no other.
+    """
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSecretFiles:
+    """Tell what the node's directory of secrets holds for exactly these, now and whenever that changes.
+
+    Answered by `SecretFilesRead` if there are any.
+    """
+
+    secrets: tuple[SecretId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetLogLevel:
+    """Log from this level on: `debug`, `info`, `warning` or `error`; not answered."""
+
+    level: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +81,6 @@ class Observe:
     fact: Fact
 
 
-Effect = TransportEffect | KernelEffect | Listen | PutStatus | Observe
+Effect = (
+    TransportEffect | KernelEffect | Listen | Follow | ReadSecretFiles | SetLogLevel | PutStatus | Observe
+)

@@ -1,7 +1,8 @@
 """From the Loc-RIB's entries to wanted kernel routes.
 
 A block of our own is a blackhole: what is in it and not running here ends here. A route of a peer leads to
-its next hop, inside an IPIP pool through the tunnel. Some ranges stay out of the kernel altogether.
+its next hop, inside an IPIP pool through the tunnel. Some ranges stay out of the kernel altogether. A static
+route to a peer is there in any case, and before anything is selected: the session needs it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ from felixbgp.agent.origination import BLACKHOLE
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.fib.types import NextHop, Route, RouteKind
-from felixbgp.intent.types import Tunnel
+from felixbgp.intent.types import StaticRoute, Tunnel
 from felixbgp.net import Address, Prefix
 
 
@@ -21,15 +22,20 @@ class Forwarding:
         self._selected: dict[Prefix, Selected] = {}
         self._excluded: tuple[Prefix, ...] = ()
         self._tunnels: tuple[Tunnel, ...] = ()
+        self._static: dict[Prefix, Route] = {}
 
     def configure(
-        self, excluded: Sequence[Prefix], tunnels: Sequence[Tunnel]
+        self, excluded: Sequence[Prefix], tunnels: Sequence[Tunnel], static: Sequence[StaticRoute] = ()
     ) -> Iterator[tuple[Prefix, Route | None]]:
-        """State the ranges to keep out of the kernel, and the IPIP pools; gives the routes this changes."""
-        if (tuple(excluded), tuple(tunnels)) == (self._excluded, self._tunnels):
+        """State the ranges to keep out of the kernel, the IPIP pools, and the static routes.
+
+        Gives the routes this changes.
+        """
+        routes = {prefix: Route(RouteKind.UNICAST, (NextHop(gateway),)) for prefix, gateway in static}
+        if (tuple(excluded), tuple(tunnels), routes) == (self._excluded, self._tunnels, self._static):
             return
-        before = {prefix: self._route(prefix) for prefix in self._selected}
-        self._excluded, self._tunnels = tuple(excluded), tuple(tunnels)
+        before = {prefix: self._route(prefix) for prefix in (*self._selected, *self._static, *routes)}
+        self._excluded, self._tunnels, self._static = tuple(excluded), tuple(tunnels), routes
         for prefix, route in before.items():
             if (wanted := self._route(prefix)) != route:
                 yield prefix, wanted
@@ -45,6 +51,8 @@ class Forwarding:
             yield prefix, self._route(prefix)
 
     def _route(self, prefix: Prefix) -> Route | None:
+        if (static := self._static.get(prefix)) is not None:
+            return static
         selected = self._selected.get(prefix)
         if selected is None or any(excluded.covers(prefix) for excluded in self._excluded):
             return None

@@ -1,4 +1,4 @@
-"""Which routes of its own a node originates: its blocks, and the workload routes found in the kernel."""
+"""Which routes of its own a node originates: blocks, workload routes of the kernel, static routes."""
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -6,13 +6,16 @@ from fnmatch import fnmatchcase
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import LocalRoute
 from felixbgp.fib.types import KernelRoute, Route, RouteKind
-from felixbgp.net import Prefix
+from felixbgp.intent.types import StaticRoute
+from felixbgp.net import Address, Prefix
 
 BLACKHOLE = Route(RouteKind.BLACKHOLE)
 
 
 class Origination:
-    """Local routes by prefix; a workload's route is preferred to a block of the same prefix.
+    """Local routes by prefix; of one prefix a static route is preferred to a workload's, and that to a block.
+
+    So it is in Calico, by BIRD's preferences and because a block of one address has no blackhole.
 
     Routes of the kernel that leave by no workload interface are kept, since the patterns may change, and
     originate nothing.
@@ -20,13 +23,22 @@ class Origination:
 
     def __init__(self) -> None:
         self._aggregates: dict[Prefix, None] = {}
+        self._static: dict[Prefix, Address] = {}
         self._patterns: tuple[str, ...] = ()
         self._kernel: dict[Prefix, KernelRoute] = {}
         self._originated: dict[Prefix, LocalRoute] = {}
         self._dirty: dict[Prefix, None] = {}
 
-    def configure(self, aggregates: Sequence[Prefix], workload_interfaces: tuple[str, ...]) -> None:
-        """State the wanted set of blocks, and the patterns by which a workload's interface is known."""
+    def configure(
+        self,
+        aggregates: Sequence[Prefix],
+        workload_interfaces: tuple[str, ...],
+        static: Sequence[StaticRoute] = (),
+    ) -> None:
+        """State the wanted blocks and static routes, and the patterns that tell a workload's interface."""
+        gateways = {route.prefix: route.gateway for route in static}
+        self._dirty.update(dict.fromkeys((*self._static, *gateways)))
+        self._static = gateways
         wanted = dict.fromkeys(aggregates)
         self._dirty.update(dict.fromkeys(p for p in self._aggregates if p not in wanted))
         self._dirty.update(dict.fromkeys(p for p in wanted if p not in self._aggregates))
@@ -60,6 +72,8 @@ class Origination:
         return changes
 
     def _local_route(self, prefix: Prefix) -> LocalRoute | None:
+        if (gateway := self._static.get(prefix)) is not None:
+            return LocalRoute(RouteSource.STATIC, next_hop=gateway)
         found = self._kernel.get(prefix)
         if found is not None and (interface := self._workload_interface(found)):
             return LocalRoute(RouteSource.KERNEL, interface)

@@ -35,6 +35,8 @@ PEER_CHANGES: Final[dict[str, Affects]] = {
     "shutdown": Affects.ADMINISTRATION,
     "passive": Affects.SESSION,
     "hold_time_s": Affects.SESSION,
+    # The peer is never told; a session that is up goes by it from its next KEEPALIVE on.
+    "keepalive_time_s": Affects.NOTHING,
     # These two are about connections to come.
     "delay_open_s": Affects.NOTHING,
     "detect_collision_established": Affects.NOTHING,

@@ -87,6 +87,9 @@ class PeerConfig:
     """Never dial; wait for the peer to do so."""
     hold_time_s: int = 90
     """Proposed hold time in seconds (RFC 4271 §4.2): 0, or at least 3."""
+    keepalive_time_s: int | None = None
+    """Seconds between KEEPALIVEs, at least 1, where that is less than a third of the negotiated hold time;
+    None: a third of it."""
     delay_open_s: int = 0
     """How long to leave the first word to the peer (DelayOpenTime, RFC 4271 §8.1.1); 0: not at all."""
     detect_collision_established: bool = False

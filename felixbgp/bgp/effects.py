@@ -1,6 +1,6 @@
 """What the speaker asks of the transport, in the imperative. Each fallible one has an answering input."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from felixbgp.bgp.inputs import Endpoint
 from felixbgp.net import Address
@@ -11,13 +11,13 @@ class TransportOptions:
     """Socket options of one peer; None leaves the system's default.
 
     `ttl` is the outgoing TTL; `min_ttl` drops packets with a lower one (RFC 5082); `password` is the
-    TCP MD5 key of RFC 2385.
+    TCP MD5 key of RFC 2385, left out of the repr.
     """
 
     local_address: Address | None = None
     ttl: int | None = None
     min_ttl: int | None = None
-    password: bytes | None = None
+    password: bytes | None = field(default=None, repr=False)
     interface: str | None = None
 
 

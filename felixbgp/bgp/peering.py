@@ -159,6 +159,12 @@ class Peering:
             acceptance = self._acceptance(family, speaker, exchange)
             rib.reconfigure(peer, acceptance, self._policy(self.config.import_policy))
 
+    def rename_rules(self) -> None:
+        """An equal import policy may have other names, for those who ask what became of a route."""
+        if self.exchange is not None:
+            for rib in self.exchange.ribs.values():
+                rib.rename_rules(self._policy(self.config.import_policy))
+
     def export_view(self, family: Family, speaker: SpeakerConfig, exchange: Exchange) -> ExportView:
         """What decides on what the peer is told."""
         return ExportView(
@@ -237,7 +243,6 @@ class Peering:
             self.config.peer,
             external=self.config.external,
             identifier=negotiated.peer_identifier,
-            local_as=self.config.local_as,
             remote_as=self.config.remote_as,
             client=self.config.route_reflector_client,
         )

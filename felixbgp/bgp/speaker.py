@@ -168,20 +168,31 @@ class Speaker:
         self._config = config
         for loc_rib in self._loc_ribs.values():
             loc_rib.configure(Multipath(config.multipath_external, config.multipath_internal))
-        for peer in [peer for peer in self._peerings if peer not in peers]:
-            self._remove(self._peerings[peer], CeaseSubcode.PEER_DE_CONFIGURED, now)
-        for peer in sorted(peers, key=_peer_order):
-            peering = self._peerings.get(peer)
-            if peering is None:
-                self._add(peers[peer], 0, now)
+        gone = {peer: None for peer in self._peerings if peer not in peers}
+        self._change(gone | dict(peers), for_all, now)
+
+    def change_peers(self, changes: Mapping[PeerId, PeerConfig | None], now: int) -> None:
+        """Take these peers as they are now, None for one that is no peer any more; all others stay."""
+        self._change(changes, Affects.NOTHING, now)
+
+    def _change(self, changes: Mapping[PeerId, PeerConfig | None], for_all: Affects, now: int) -> None:
+        added = False
+        for peer in sorted(changes, key=lambda peer: (changes[peer] is not None, _peer_order(peer))):
+            config, peering = changes[peer], self._peerings.get(peer)
+            if config is None:
+                if peering is not None:
+                    self._remove(peering, CeaseSubcode.PEER_DE_CONFIGURED, now)
                 continue
-            affects = for_all | peer_change(peering.config, peers[peer])
-            if Affects.SESSION in affects:
+            affects = Affects.SESSION if peering is None else for_all | peer_change(peering.config, config)
+            if peering is not None and Affects.SESSION not in affects:
+                self._adapt(peering, config, affects, now)
+                continue
+            if peering is not None:
                 self._remove(peering, CeaseSubcode.OTHER_CONFIGURATION_CHANGE, now)
-                self._add(peers[peer], peering.established_count, now)
-            else:
-                self._adapt(peering, peers[peer], affects, now)
-        self._peerings = {peer: self._peerings[peer] for peer in sorted(self._peerings, key=_peer_order)}
+            self._add(config, 0 if peering is None else peering.established_count, now)
+            added = True
+        if added:
+            self._peerings = {peer: self._peerings[peer] for peer in sorted(self._peerings, key=_peer_order)}
 
     def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
         """Make a prefix ours, or with None no longer ours; it is preferred to any learned route."""
@@ -361,7 +372,8 @@ class Speaker:
     def _adapt(self, peering: Peering, config: PeerConfig, affects: Affects, now: int) -> None:
         """Change in place what can be changed in place."""
         peering.config = config
-        peering.session.update_config(config)
+        peering.session.update_config(config, now)
+        self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
         if Affects.ADMINISTRATION in affects:
             self._administer(peering, now)
         exchange = peering.exchange
@@ -370,6 +382,8 @@ class Speaker:
         if Affects.IMPORT in affects:
             # What is still queued came under the old judgement or the new one; the new one is as right.
             peering.import_again(self._config)
+        else:
+            peering.rename_rules()
         if Affects.EXPORT in affects:
             for family, old in list(exchange.views.items()):
                 new = exchange.views[family] = peering.export_view(family, self._config, exchange)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import trio
 
-from felixbgp.cli.options import etcd_options, flags_of, setting_option
+from felixbgp.cli.options import connection_options, flags_of, setting_option
 from felixbgp.runtime.settings import (
     LOG_LEVEL,
     LOG_LEVELS,
@@ -14,11 +14,12 @@ from felixbgp.runtime.settings import (
     NODE,
     PROTOCOL,
     ROUTER_ID,
+    SECRETS,
     SETTINGS,
     AgentSettings,
-    SettingsError,
     load,
 )
+from felixbgp.runtime.settings_file import SettingsError
 
 
 @click.command()
@@ -26,8 +27,9 @@ from felixbgp.runtime.settings import (
 @setting_option(ROUTER_ID, "ADDRESS|hash", "BGP identifier; the node's IPv4 address unless given.")
 @setting_option(PROTOCOL, "NUMBER", "rtm_protocol that marks our routes in the kernel.")
 @setting_option(METRIC, "NUMBER", "Metric of our routes in the kernel.")
-@setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log.")
-@etcd_options
+@setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log; logSeverityScreen unless given.")
+@setting_option(SECRETS, "DIRECTORY", "Passwords of peers, as <secret>/<key>; /etc/felixbgp/secrets.")
+@connection_options
 def agent(**given: Any) -> None:
     """Run the agent of this node until it is told to stop (SIGTERM, SIGINT).
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -31,12 +32,19 @@ class Verb(NamedTuple):
 
 VERBS = {
     "agent": Verb("felixbgp.cli.agent", "agent", "Run the agent of this node."),
+    "annotate": Verb("felixbgp.cli.annotate", "annotate", "Set or remove annotations of a resource."),
     "apply": Verb("felixbgp.cli.apply", "apply", "Create or update resources from a file."),
+    "convert": Verb("felixbgp.cli.convert", "convert", "Bring resources of Calico's v1 API into v3."),
+    "create": Verb("felixbgp.cli.create", "create", "Create resources from a file."),
     "delete": Verb("felixbgp.cli.delete", "delete", "Delete resources by file or by name."),
     "get": Verb("felixbgp.cli.get", "get", "Show resources."),
+    "label": Verb("felixbgp.cli.label", "label", "Set or remove labels of a resource."),
     "lab": Verb("felixbgp.cli.lab", "lab", "Run a whole cluster on this machine."),
     "node": Verb("felixbgp.cli.node", "node", "Show what the nodes tell of themselves."),
-    "version": Verb("felixbgp.cli.version", "version", "Show the version."),
+    "patch": Verb("felixbgp.cli.patch", "patch", "Change some fields of a resource."),
+    "replace": Verb("felixbgp.cli.replace", "replace", "Update resources from a file."),
+    "validate": Verb("felixbgp.cli.validate", "validate", "Check files of resources, without etcd."),
+    "version": Verb("felixbgp.cli.version", "version", "Show the versions of the client and the cluster."),
 }
 
 
@@ -64,6 +72,15 @@ class VerbGroup(click.Group):
         """List the verbs without loading any of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs without loading any of them, which click's own way would, and the flags."""
+        verbs = [
+            CompletionItem(name, help=verb.summary)
+            for name, verb in VERBS.items()
+            if name.startswith(incomplete)
+        ]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run, and leave the process with 0, 1 (it failed), 2 (wrong usage) or 130 (interrupted)."""

@@ -1,6 +1,5 @@
 """`felixbgp node …`: what the nodes publish of themselves, from any machine that reaches etcd."""
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -8,12 +7,16 @@ from functools import partial
 from typing import Any
 
 import click
-import yaml
 
+from felixbgp.cli.completion import complete_node
+from felixbgp.cli.diags import diags
 from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
 from felixbgp.cli.options import etcd_options, etcd_settings
+from felixbgp.cli.printing import as_json, as_yaml
 from felixbgp.cli.store import Store, StoreError, run_with_store
-from felixbgp.runtime.settings import SettingsError, node_name
+from felixbgp.cli.table import wants_colour
+from felixbgp.runtime.settings import node_name
+from felixbgp.runtime.settings_file import SettingsError
 from felixbgp.status.keys import NODES, prefix_of_node
 
 
@@ -27,8 +30,11 @@ def node() -> None:
     """  # noqa: D301 - \b tells click not to wrap
 
 
+node.add_command(diags)
+
+
 @node.command()
-@click.argument("name", metavar="[NODE]", required=False)
+@click.argument("name", metavar="[NODE]", required=False, shell_complete=complete_node)
 @click.option("--all", "every", is_flag=True, help="All nodes that ever published a status.")
 @click.option(
     "-o",
@@ -89,9 +95,8 @@ def _missing(wanted: str | None, known: Sequence[str]) -> str:
 def _formatted(reports: Sequence[NodeReport], output: str, *, single: bool) -> str:
     if output in ("table", "wide"):
         now_ns = time.time_ns()
-        return "\n".join(render(report, now_ns, wide=output == "wide") for report in reports)
+        wide, coloured = output == "wide", wants_colour()
+        return "".join(render(report, now_ns, wide=wide, coloured=coloured) for report in reports)
     objects = [as_object(report) for report in reports]
     printed = objects[0] if single else objects
-    if output == "json":
-        return json.dumps(printed, ensure_ascii=False, indent=2) + "\n"
-    return yaml.safe_dump(printed, sort_keys=False, allow_unicode=True)
+    return as_json(printed) if output == "json" else as_yaml(printed)

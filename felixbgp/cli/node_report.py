@@ -1,11 +1,15 @@
 """One node's published documents, and how they are shown."""
 
-from collections.abc import Iterable, Sequence
+import errno
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import click
+
 from felixbgp.cli.store import Stored
-from felixbgp.cli.table import bordered, printable
+from felixbgp.cli.table import Cell, Coloured, bordered, printable
 from felixbgp.net import IPV4, IPV6, Family
 from felixbgp.status.document import (
     AgentAlive,
@@ -39,8 +43,13 @@ _PEER_TYPES = {
     "mesh": "node-to-node mesh",
     "global": "global",
     "node": "node specific",
+    "workload": "local workload",
     "": "no longer wanted",
 }
+_RECEIVED = "received NOTIFICATION "
+_SENT = "sent NOTIFICATION "
+_SOCKET_ERRORS = frozenset(os.strerror(number) for number in errno.errorcode)
+_GOOD, _BAD = "green", "red"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +105,26 @@ def as_object(report: NodeReport) -> dict[str, object]:
     }
 
 
-def render(report: NodeReport, now_ns: int, *, wide: bool) -> str:
+def render(report: NodeReport, now_ns: int, *, wide: bool, coloured: bool = False) -> str:
     """The report for people: what runs, a table per family as calicoctl has it, and what is wrong.
 
-    `now_ns` is in nanoseconds since 1970; times are shown in the local zone.
+    `now_ns` is in nanoseconds since 1970; times are shown in the local zone. It ends with an empty line.
     """
-    parts = [_heading(report, now_ns)]
+    parts = [_heading(report, now_ns, coloured=coloured)]
     if report.status is not None:
-        parts += [_peers_of(report.status, family, now_ns, wide=wide) for family in (IPV4, IPV6)]
+        parts += [
+            _peers_of(report.status, family, now_ns, wide=wide, coloured=coloured) for family in (IPV4, IPV6)
+        ]
         if report.status.problems:
-            parts.append(_problems(report.status))
-    return "\n\n".join(parts) + "\n"
+            parts.append(_problems(report.status, coloured=coloured))
+    return "\n\n".join(parts) + "\n\n"
 
 
-def _heading(report: NodeReport, now_ns: int) -> str:
-    lines = [f"Node {printable(report.node)}: {_agent_state(report, now_ns)}"]
+def _heading(report: NodeReport, now_ns: int, *, coloured: bool) -> str:
+    state = _agent_state(report, now_ns)
+    if coloured and report.alive is None:
+        state = click.style(state, fg=_BAD)
+    lines = [f"Node {printable(report.node)}: {state}"]
     lines += [f"  {printable(fault)}" for fault in report.faults]
     if report.status is not None:
         lines += _facts(report.status, now_ns)
@@ -151,25 +165,43 @@ def _facts(status: NodeStatus, now_ns: int) -> list[str]:
     return lines
 
 
-def _peers_of(status: NodeStatus, family: Family, now_ns: int, *, wide: bool) -> str:
+def _peers_of(status: NodeStatus, family: Family, now_ns: int, *, wide: bool, coloured: bool) -> str:
     """One family's table; a peer belongs to the family that its session runs over."""
     name = "IPv4" if family == IPV4 else "IPv6"
     peers = [peer for peer in status.peers if peer.peer.address.family == family]
     if not peers:
         return f"{name} BGP status\nNo {name} peers found."
     headers = _WIDE_HEADERS if wide else _HEADERS
-    rows = [_row(peer, now_ns) + (_wide_cells(peer) if wide else ()) for peer in peers]
+    rows = [_row(peer, now_ns, coloured=coloured) + (_wide_cells(peer) if wide else ()) for peer in peers]
     return f"{name} BGP status\n{bordered(headers, rows)}"
 
 
-def _row(peer: PeerStatus, now_ns: int) -> tuple[str, ...]:
+def _row(peer: PeerStatus, now_ns: int, *, coloured: bool) -> tuple[Cell, ...]:
+    established = peer.state == "Established"
+    colour = _GOOD if established else _BAD
+    state, info = "up" if established else "start", _info(peer)
     return (
         str(peer.peer),
         _PEER_TYPES.get(peer.scope, peer.scope),
-        "up" if peer.state == "Established" else "start",
+        Coloured(state, colour) if coloured else state,
         since(peer.since, now_ns),
-        ": ".join(filter(None, (peer.state, peer.last_error, peer.warning))),
+        Coloured(info, colour) if coloured else info,
     )
+
+
+def _info(peer: PeerStatus) -> str:
+    """The state, then the last error behind BIRD's word for its kind (proto/bgp/bgp.c), then a warning."""
+    error = peer.last_error or ""
+    if error in _SOCKET_ERRORS:
+        told = f"Socket: {error}"
+    elif error.startswith(_RECEIVED):
+        told = f"Received: {error.removeprefix(_RECEIVED)}"
+    elif error.startswith(_SENT):
+        told = f"BGP Error: {error.removeprefix(_SENT)}"
+    else:
+        told = f"Error: {error}" if error else ""
+    warning = f"Warning: {peer.warning}" if peer.warning else ""
+    return " ".join(filter(None, (peer.state, told, warning)))
 
 
 def _wide_cells(peer: PeerStatus) -> tuple[str, ...]:
@@ -185,10 +217,11 @@ def _wide_cells(peer: PeerStatus) -> tuple[str, ...]:
     )
 
 
-def _problems(status: NodeStatus) -> str:
-    rows: Sequence[tuple[str, str, str]] = [
-        (problem.subject, problem.field or "-", problem.reason) for problem in status.problems
-    ]
+def _problems(status: NodeStatus, *, coloured: bool) -> str:
+    rows: list[tuple[Cell, ...]] = []
+    for problem in status.problems:
+        reason = Coloured(problem.reason, _BAD) if coloured else problem.reason
+        rows.append((problem.subject, problem.field or "-", reason))
     return f"Problems\n{bordered(('SUBJECT', 'FIELD', 'REASON'), rows)}"
 
 

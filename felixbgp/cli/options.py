@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from felixbgp.runtime.contexts import CONTEXT_VARIABLE, context_names, load_etcd
 from felixbgp.runtime.etcd.settings import EtcdSettings
 from felixbgp.runtime.settings import (
     AGENT_FILE,
@@ -16,9 +17,8 @@ from felixbgp.runtime.settings import (
     KEY_FILE,
     USERNAME,
     Setting,
-    SettingsError,
-    load_etcd,
 )
+from felixbgp.runtime.settings_file import SettingsError
 
 AnyCallable = TypeVar("AnyCallable", bound=Callable[..., Any])
 
@@ -44,17 +44,37 @@ def parameter_name(setting: Setting) -> str:
     return setting.name.replace(".", "_")
 
 
-def etcd_options(command: AnyCallable) -> AnyCallable:
+def connection_options(command: AnyCallable) -> AnyCallable:
     """Give a command the flags that say how to reach etcd, and `--config`."""
     command = click.option(
+        "-c",
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help=f"Settings file, {AGENT_FILE} unless given.",
+        help=f"Settings file, {AGENT_FILE} unless given; also one of calicoctl's.",
     )(command)
     for setting, metavar, text in reversed(_ETCD_HELP):
         command = setting_option(setting, metavar, text)(command)
     return command
+
+
+def etcd_options(command: AnyCallable) -> AnyCallable:
+    """The flags of a command that people type: `connection_options`, and a context."""
+    command = click.option("--allow-version-mismatch", is_flag=True, hidden=True)(command)
+    return click.option(
+        "--context",
+        metavar="NAME",
+        shell_complete=_complete_context,
+        help=f"The etcd that [contexts.NAME] of a settings file tells of.  [env: {CONTEXT_VARIABLE}]",
+    )(connection_options(command))
+
+
+def _complete_context(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's
+    try:
+        names = context_names(os.environ, ctx.params.get("config"))
+    except SettingsError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def flags_of(settings: Iterable[Setting], given: Mapping[str, Any]) -> dict[str, str | None]:
@@ -66,6 +86,6 @@ def etcd_settings(given: Mapping[str, Any]) -> EtcdSettings:
     """How to reach etcd by flags, environment and file; a wrong setting ends the command."""
     flags = flags_of((setting for setting, _, _ in _ETCD_HELP), given)
     try:
-        return load_etcd(flags, os.environ, given.get("config"))
+        return load_etcd(flags, os.environ, given.get("config"), given.get("context"))
     except SettingsError as error:
         raise click.ClickException(str(error)) from error

@@ -1,6 +1,6 @@
 """The store as the verbs use it: a few requests, and errors for people."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import click
@@ -45,8 +45,16 @@ class Store:
 
     async def list(self, prefix: str) -> list[Stored]:
         """Every key that begins with `prefix`, in order."""
+        return [*(await self.listing(prefix))[1]]
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """The keys alone, where the values would be much."""
+        return await self._answer(self._client.get_keys(prefix))
+
+    async def listing(self, prefix: str) -> tuple[int, Sequence[Stored]]:
+        """The same, and the revision of the store at which it was so."""
         listing = await self._answer(self._client.get_prefix(prefix))
-        return [_stored(found) for found in listing.values]
+        return listing.revision, [_stored(found) for found in listing.values]
 
     async def put_if_unchanged(self, key: str, value: bytes, revision: int) -> bool:
         """Write a key that was last written at `revision` (0: that does not exist); False if that changed."""
@@ -55,9 +63,14 @@ class Store:
         request = self._client.txn(compare=[Mod(key) == revision], success=[Put(key, value)])
         return (await self._answer(request)).succeeded
 
-    async def delete(self, key: str) -> bool:
-        """Delete a key; False when there was none."""
-        return (await self._answer(self._client.delete(key))).deleted > 0
+    async def delete(self, key: str, revision: int | None = None) -> bool:
+        """Delete a key; False when there was none, or none that was last written at `revision`."""
+        if revision is None:
+            return (await self._answer(self._client.delete(key))).deleted > 0
+        from felixbgp.runtime.etcd.transactions import Delete, Mod  # noqa: PLC0415 - imports grpc: 0.1 s
+
+        request = self._client.txn(compare=[Mod(key) == revision], success=[Delete(key)])
+        return (await self._answer(request)).succeeded
 
     async def _answer(self, request: Awaitable[Result]) -> Result:
         try:

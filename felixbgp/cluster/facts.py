@@ -55,6 +55,14 @@ class StoreLost:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadRefused:
+    """The store does not let us read under a prefix that a resource calls for."""
+
+    prefix: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreRestored:
     """The store answers again."""
 
@@ -65,6 +73,7 @@ ClusterFact = (
     | ValueCorrected
     | StaleEventIgnored
     | ClusterInSync
+    | ReadRefused
     | StoreLost
     | StoreRestored
 )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from felixbgp.cluster.secrets import SECRETS, SecretFile
+
 
 class StoredValue(NamedTuple):
     """A key, its value, and the etcd revision that wrote it (`mod_revision`)."""
@@ -10,6 +12,10 @@ class StoredValue(NamedTuple):
     key: str
     value: bytes
     revision: int
+
+    def __repr__(self) -> str:
+        value = "…" if self.key.startswith(SECRETS) else repr(self.value)
+        return f"StoredValue({self.key!r}, {value}, {self.revision})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +50,31 @@ class RevisionReached:
 
 
 @dataclass(frozen=True, slots=True)
+class PrefixRefused:
+    """The store does not let us read under `prefix`, though it answers; a snapshot follows when it does.
+
+    What is known stays valid; of what is not known nothing will come for now.
+    """
+
+    prefix: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFilesRead:
+    """What the directory of secrets holds for those that were asked for; replaces what was known."""
+
+    directory: str
+    files: tuple[SecretFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DatastoreLost:
-    """No connection to the store; what is known stays valid."""
+    """No connection to the store, or it refuses us; what is known stays valid."""
 
     reason: str
+    refused: bool = False
+    """Whether the store answers and does not let us read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +82,13 @@ class DatastoreRestored:
     """The store answers again; events or snapshots follow."""
 
 
-StoreInput = SnapshotReceived | KeyPut | KeyDeleted | RevisionReached | DatastoreLost | DatastoreRestored
+StoreInput = (
+    SnapshotReceived
+    | KeyPut
+    | KeyDeleted
+    | RevisionReached
+    | PrefixRefused
+    | SecretFilesRead
+    | DatastoreLost
+    | DatastoreRestored
+)

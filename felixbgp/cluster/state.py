@@ -8,32 +8,42 @@ Standing rules:
   restored from a backup goes back). Afterwards an event up to the snapshot's revision is late.
 * An invalid value counts as absent, and `invalid` says why. A valid one may have fields that this version
   does not know, and `ignored` names them.
+* What the resources call for beyond the fixed prefixes (`take_demands`) counts as part of the first snapshot:
+  not to be in sync without it keeps a restart from deriving a cluster without its passwords.
 """
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar, assert_never
 
+from felixbgp.cluster import secrets
+from felixbgp.cluster.changes import Changes
+from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS, Demands, demands_of
 from felixbgp.cluster.facts import (
     ClusterFact,
     ClusterInSync,
     FieldsIgnored,
     InvalidValue,
+    ReadRefused,
     StaleEventIgnored,
     StoreLost,
     StoreRestored,
     ValueCorrected,
 )
+from felixbgp.cluster.following import Following
 from felixbgp.cluster.inputs import (
     DatastoreLost,
     DatastoreRestored,
     KeyDeleted,
     KeyPut,
+    PrefixRefused,
     RevisionReached,
+    SecretFilesRead,
     SnapshotReceived,
     StoredValue,
     StoreInput,
 )
+from felixbgp.cluster.secrets import SECRETS, FoundSecret, MissingSecret, SecretId, Secrets
 from felixbgp.net import Prefix
 from felixbgp.resources import (
     AffinityKey,
@@ -51,7 +61,9 @@ from felixbgp.resources import (
     decode,
     parse_key,
 )
-from felixbgp.resources.keys import HOSTS, prefix_of, prefix_of_host
+from felixbgp.resources.bgp_configuration import DEFAULT_NAME
+from felixbgp.resources.keys import HOSTS, Key, ResourceKey, prefix_of, prefix_of_host
+from felixbgp.resources.workload_endpoint import is_endpoint_of
 
 _Table = (
     dict[str, Node]
@@ -59,11 +71,14 @@ _Table = (
     | dict[str, BgpConfiguration]
     | dict[str, BgpFilter]
     | dict[str, IpPool]
+    | dict[str, WorkloadEndpoint]
 )
-Resource = TypeVar("Resource", Node, BgpPeer, BgpConfiguration, BgpFilter, IpPool)
+Resource = TypeVar("Resource", Node, BgpPeer, BgpConfiguration, BgpFilter, IpPool, WorkloadEndpoint)
 
 FOLLOWED_KINDS = ("BGPConfiguration", "BGPFilter", "BGPPeer", "IPPool", "Node")
 """What every agent follows of the whole cluster; endpoints and reports of all nodes would be too many."""
+
+KEPT_KINDS = frozenset((*FOLLOWED_KINDS, "WorkloadEndpoint"))
 
 MAX_TOMBSTONES = 100_000
 """Deleted keys whose revision is remembered to tell late events; the oldest are forgotten first.
@@ -89,18 +104,25 @@ class ClusterState:
         self.revision = 0
         """The highest store revision heard of since the last snapshot."""
         self._node = node
-        self._awaited = set(watched_prefixes(node))
+        self._in_sync = False
+        self._following = Following(watched_prefixes(node))
+        self._secrets = Secrets()
+        self._demands: Demands | None = None
+        """What the resources call for; None when they changed since it was last looked at."""
+        self._demanded: Demands | None = None
         self._nodes: dict[str, Node] = {}
         self._bgp_peers: dict[str, BgpPeer] = {}
         self._bgp_configurations: dict[str, BgpConfiguration] = {}
         self._bgp_filters: dict[str, BgpFilter] = {}
         self._ip_pools: dict[str, IpPool] = {}
+        self._workload_endpoints: dict[str, WorkloadEndpoint] = {}
         self._tables: dict[str, _Table] = {
             "Node": self._nodes,
             "BGPPeer": self._bgp_peers,
             "BGPConfiguration": self._bgp_configurations,
             "BGPFilter": self._bgp_filters,
             "IPPool": self._ip_pools,
+            "WorkloadEndpoint": self._workload_endpoints,
         }
         self._affinities: dict[str, dict[Prefix, AffinityState]] = {}
         self._invalid: dict[str, list[FieldError]] = {}
@@ -109,6 +131,7 @@ class ClusterState:
         self._tombstones: dict[str, int] = {}
         self._floors: dict[str, int] = {}
         self._facts: list[ClusterFact] = []
+        self._changes = Changes()
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -136,6 +159,19 @@ class ClusterState:
         return MappingProxyType(self._ip_pools)
 
     @property
+    def workload_endpoints(self) -> Mapping[str, WorkloadEndpoint]:
+        """Valid WorkloadEndpoints by namespace and name; of a view's own node only, if it has one.
+
+        Empty while no BGPPeer calls for them.
+        """
+        return MappingProxyType(self._workload_endpoints)
+
+    @property
+    def workload_endpoints_obstacle(self) -> str:
+        """Why nothing is known of WorkloadEndpoints although they are called for; "" when they were read."""
+        return self._following.obstacle(WORKLOAD_ENDPOINTS)
+
+    @property
     def affinities(self) -> Mapping[Prefix, AffinityState]:
         """The blocks of this view's own node; empty for a view of every node."""
         return self.affinities_of(self._node or "")
@@ -156,7 +192,37 @@ class ClusterState:
 
     def in_sync(self) -> bool:
         """Whether every watched prefix has delivered a snapshot. Once true, it stays true."""
-        return not self._awaited
+        return self._in_sync
+
+    def secret(self, secret: SecretId) -> FoundSecret | MissingSecret:
+        """The password that a secret holds, or why there is none."""
+        return self._secrets.find(secret, self._following.obstacle(SECRETS))
+
+    def has_demands(self) -> bool:
+        """Whether `take_demands` has something to tell."""
+        return self._demanded != self._called_for()
+
+    def take_demands(self) -> Demands | None:
+        """What to read from now on, besides `watched_prefixes`; None when that is as the last call said.
+
+        What is under a prefix that is no longer among them is forgotten.
+        """
+        demands = self._called_for()
+        if demands == self._demanded:
+            return None
+        self._demanded = demands
+        self._secrets.keep_files(demands.secrets)
+        new, gone = self._following.follow(demands.prefixes)
+        for prefix in gone:
+            self._forget_prefix(prefix)
+        for prefix in (*new, *gone):
+            self._changes.add_prefix(prefix)
+        return demands
+
+    def take_changes(self) -> Changes:
+        """What is not as it was at the last call."""
+        taken, self._changes = self._changes, Changes()
+        return taken
 
     def take_facts(self) -> list[ClusterFact]:
         """What was observed since the last call."""
@@ -165,6 +231,10 @@ class ClusterState:
 
     def feed(self, event: StoreInput) -> bool:
         """Take an event in; True when something derived from the state could change."""
+        changed = self._take(event)
+        return self._settle() or changed
+
+    def _take(self, event: StoreInput) -> bool:
         match event:
             case SnapshotReceived():
                 return self._replace(event)
@@ -175,6 +245,12 @@ class ClusterState:
             case RevisionReached():
                 self.revision = max(self.revision, event.revision)
                 return False
+            case SecretFilesRead():
+                changed = self._secrets.take_files(event.directory, event.files)
+                self._changes.add_secrets(sorted(changed))
+                return bool(changed)
+            case PrefixRefused():
+                return self._refused(event)
             case DatastoreLost():
                 self._facts.append(StoreLost(event.reason))
                 return False
@@ -185,29 +261,73 @@ class ClusterState:
                 assert_never(event)
 
     def _replace(self, snapshot: SnapshotReceived) -> bool:
-        listed = {stored.key: stored for stored in snapshot.values if stored.key.startswith(snapshot.prefix)}
+        listed = {
+            stored.key: stored
+            for stored in snapshot.values
+            if stored.key.startswith(snapshot.prefix) and self._is_of_interest(stored.key)
+        }
         gone = [key for key in self._keys_under(snapshot.prefix) if key not in listed]
         changed = False
         for key in gone:
             changed |= self._forget(key, snapshot.revision)
         for stored in listed.values():
             changed |= self._store(stored)
-        for table in (self._floors, self._tombstones):
-            for key in [key for key in table if key.startswith(snapshot.prefix)]:
-                del table[key]
+        self._forget_revisions(snapshot.prefix)
         self._floors[snapshot.prefix] = snapshot.revision
-        self.revision = snapshot.revision
-        return self._arrived(snapshot) or changed
+        # An optional prefix is listed by itself, and so may be behind; only the others can tell of a backup.
+        behind = self._following.is_followed(snapshot.prefix)
+        self.revision = max(self.revision, snapshot.revision) if behind else snapshot.revision
+        if not self._following.arrived(snapshot.prefix):
+            return changed
+        self._changes.add_prefix(snapshot.prefix)
+        return True
 
-    def _arrived(self, snapshot: SnapshotReceived) -> bool:
-        """Take the snapshot's prefix, and any inside it, off the list; True when that was the last."""
-        covered = {prefix for prefix in self._awaited if prefix.startswith(snapshot.prefix)}
-        if not covered:
+    def _refused(self, event: PrefixRefused) -> bool:
+        if not self._following.refused(event.prefix, event.reason):
             return False
-        self._awaited -= covered
-        if self._awaited:
+        self._facts.append(ReadRefused(event.prefix, event.reason))
+        self._changes.add_prefix(event.prefix)
+        return True
+
+    def _settle(self) -> bool:
+        """Come in sync, if that is due: True the once."""
+        if self._in_sync or not self._following.is_answered(()):
             return False
-        self._facts.append(ClusterInSync(snapshot.revision))
+        demands = self._called_for()
+        if not self._following.is_answered(demands.prefixes):
+            return False
+        if not all(map(self._secrets.is_read, demands.secrets)):
+            return False
+        self._in_sync = True
+        self._facts.append(ClusterInSync(self.revision))
+        return True
+
+    def _called_for(self) -> Demands:
+        """What the resources call for now; a view of every node reads nothing that a node alone can see."""
+        if self._node is None:
+            return Demands()
+        if self._demands is None:
+            defaults = self._bgp_configurations.get(DEFAULT_NAME)
+            node = self._nodes.get(self._node)
+            self._demands = demands_of(self._node, node, defaults, self._bgp_peers.values())
+        return self._demands
+
+    def _forget_prefix(self, prefix: str) -> None:
+        for key in list(self._keys_under(prefix)):
+            self._forget(key, self.revision)
+        self._forget_revisions(prefix)
+
+    def _forget_revisions(self, prefix: str) -> None:
+        for table in (self._floors, self._tombstones):
+            for key in [key for key in table if key.startswith(prefix)]:
+                del table[key]
+
+    def _is_of_interest(self, key: str) -> bool:
+        """Whether the key is under a prefix that is followed: what is still on its way of others is not."""
+        if key.startswith(SECRETS):
+            return self._following.is_followed(SECRETS)
+        if key.startswith(WORKLOAD_ENDPOINTS) and self._node is not None:
+            return self._following.is_followed(WORKLOAD_ENDPOINTS) and is_endpoint_of(key, self._node)
         return True
 
     def _keys_under(self, prefix: str) -> Iterator[str]:
@@ -215,14 +335,14 @@ class ClusterState:
 
     def _put(self, stored: StoredValue) -> bool:
         self.revision = max(self.revision, stored.revision)
-        if self._is_late(stored.key, stored.revision):
+        if not self._is_of_interest(stored.key) or self._is_late(stored.key, stored.revision):
             return False
         self._tombstones.pop(stored.key, None)
         return self._store(stored)
 
     def _delete(self, event: KeyDeleted) -> bool:
         self.revision = max(self.revision, event.revision)
-        if self._is_late(event.key, event.revision):
+        if not self._is_of_interest(event.key) or self._is_late(event.key, event.revision):
             return False
         self._tombstones.pop(event.key, None)
         self._tombstones[event.key] = event.revision
@@ -245,7 +365,11 @@ class ClusterState:
 
     def _store(self, stored: StoredValue) -> bool:
         """Make this the value of its key, whatever was known."""
-        if not _is_followed(stored.key):
+        if (secret := secrets.parse_key(stored.key)) is not None:
+            self._revisions[stored.key] = stored.revision
+            return self._secret_changed(secret, changed=self._secrets.store(secret, stored.value))
+        parsed = _parse_followed(stored.key)
+        if parsed is None:
             return False
         self._revisions[stored.key] = stored.revision
         decoded = decode(stored.key, stored.value)
@@ -255,7 +379,7 @@ class ClusterState:
         if corrected:
             self._facts.append(ValueCorrected(stored.key, stored.revision))
         noted = self._note_ignored(stored, decoded.ignored)
-        return self._set(decoded.value) or corrected or noted
+        return self._set(parsed, decoded.value) or corrected or noted
 
     def _note_ignored(self, stored: StoredValue, ignored: tuple[FieldError, ...]) -> bool:
         """Keep what was left out of a value; True when that is not what it was."""
@@ -276,27 +400,51 @@ class ClusterState:
         self._remove(stored.key)
         return True
 
-    def _set(self, decoded: AnyResource | BlockAffinity) -> bool:
+    def _set(self, key: Key, decoded: AnyResource | BlockAffinity) -> bool:
         if isinstance(decoded, BlockAffinity):
-            blocks = self._affinities.setdefault(decoded.host, {})
-            changed = blocks.get(decoded.cidr) != decoded.state
-            blocks[decoded.cidr] = decoded.state
-            return changed
+            return self._set_affinity(decoded)
+        place = _place_of(key)
+        changed = self._keep(place, decoded)
+        if changed:
+            self._resource_changed(decoded.kind, place)
+        return changed
+
+    def _set_affinity(self, affinity: BlockAffinity) -> bool:
+        blocks = self._affinities.setdefault(affinity.host, {})
+        if blocks.get(affinity.cidr) == affinity.state:
+            return False
+        blocks[affinity.cidr] = affinity.state
+        self._changes.add_blocks(affinity.host)
+        return True
+
+    def _keep(self, place: str, decoded: AnyResource) -> bool:
         match decoded:
             case Node():
-                return _keep(self._nodes, decoded)
+                return _keep(self._nodes, place, decoded)
             case BgpPeer():
-                return _keep(self._bgp_peers, decoded)
+                return _keep(self._bgp_peers, place, decoded)
             case BgpConfiguration():
-                return _keep(self._bgp_configurations, decoded)
+                return _keep(self._bgp_configurations, place, decoded)
             case BgpFilter():
-                return _keep(self._bgp_filters, decoded)
+                return _keep(self._bgp_filters, place, decoded)
             case IpPool():
-                return _keep(self._ip_pools, decoded)
-            case WorkloadEndpoint() | CalicoNodeStatus():
+                return _keep(self._ip_pools, place, decoded)
+            case WorkloadEndpoint():
+                return _keep(self._workload_endpoints, place, decoded)
+            case CalicoNodeStatus():
                 return False
             case _:
                 assert_never(decoded)
+
+    def _resource_changed(self, kind: str, place: str) -> None:
+        self._changes.add(kind, place)
+        if (kind, place) == ("Node", self._node) or kind in ("BGPPeer", "BGPConfiguration"):
+            self._demands = None
+
+    def _secret_changed(self, secret: SecretId, *, changed: bool) -> bool:
+        if changed:
+            self._changes.add_secrets((secret,))
+        return changed
 
     def _forget(self, key: str, revision: int) -> bool:
         """The key is gone."""
@@ -310,26 +458,43 @@ class ClusterState:
 
     def _remove(self, key: str) -> bool:
         """Drop the value of a key from its table; True when there was one."""
+        if (secret := secrets.parse_key(key)) is not None:
+            return self._secret_changed(secret, changed=self._secrets.forget(secret))
         parsed = parse_key(key)
         if parsed is None:
             return False
         if isinstance(parsed, AffinityKey):
-            return self._affinities.get(parsed.host, {}).pop(parsed.cidr, None) is not None
-        return self._tables[parsed.kind].pop(parsed.name, None) is not None
+            if self._affinities.get(parsed.host, {}).pop(parsed.cidr, None) is None:
+                return False
+            self._changes.add_blocks(parsed.host)
+            return True
+        place = _place_of(parsed)
+        if self._tables[parsed.kind].pop(place, None) is None:
+            return False
+        self._resource_changed(parsed.kind, place)
+        return True
 
 
-def _is_followed(key: str) -> bool:
+def _parse_followed(key: str) -> Key | None:
+    """What a key stands for, if it is of a kind that is kept."""
     parsed = parse_key(key)
-    return isinstance(parsed, AffinityKey) or (parsed is not None and parsed.kind in FOLLOWED_KINDS)
+    return None if isinstance(parsed, ResourceKey) and parsed.kind not in KEPT_KINDS else parsed
 
 
-def _keep(table: dict[str, Resource], resource: Resource) -> bool:
+def _place_of(key: Key) -> str:
+    """Where a resource stands in the table of its kind."""
+    if isinstance(key, AffinityKey):
+        return ""
+    return key.name if key.namespace is None else f"{key.namespace}/{key.name}"
+
+
+def _keep(table: dict[str, Resource], place: str, resource: Resource) -> bool:
     """Put a resource into its table; True when it means something else than the one before.
 
     Only the spec, labels and annotations mean anything: a status, a timestamp or a uid changes no derivation.
     """
-    old = table.get(resource.name)
-    table[resource.name] = resource
+    old = table.get(place)
+    table[place] = resource
     return (
         old is None
         or old.spec != resource.spec

@@ -1,5 +1,7 @@
 """What the operator should mend, collected while deriving."""
 
+from collections.abc import Iterable
+
 from felixbgp.intent.types import Problem
 
 
@@ -12,6 +14,10 @@ class Findings:
     def add(self, subject: str, field: str, reason: str) -> None:
         """Note a problem: `subject` is kind and name, `field` a path in it."""
         self._found.add((subject, field, reason))
+
+    def include(self, problems: Iterable[Problem]) -> None:
+        """Take over what was found elsewhere."""
+        self._found.update((problem.subject, problem.field, problem.reason) for problem in problems)
 
     def problems(self) -> tuple[Problem, ...]:
         """All of them in order."""

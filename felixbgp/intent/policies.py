@@ -4,14 +4,27 @@ Export runs the peer's BGPFilters, then Calico's own policy, then rejects; impor
 accepts. The first rule that matches ends it, so a filter that accepts goes past Calico's policy (as there).
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, RouteSource, Rule
+from felixbgp.bgp.policy.types import (
+    Action,
+    AddCommunity,
+    Match,
+    Operation,
+    Policy,
+    PrefixMatch,
+    PrependAsPath,
+    RouteSource,
+    Rule,
+    SetLocalPref,
+)
+from felixbgp.intent.advertisements import advertisements, community_of
 from felixbgp.intent.aggregates import confirmed_blocks, load_balancer_ranges, service_ranges
 from felixbgp.intent.site import Site
 from felixbgp.net import IPV4, Family, Prefix
 from felixbgp.resources import BgpFilter
 from felixbgp.resources.bgp_filter import FilterAction, FilterRule, FilterSource, MatchOperator, PeerType
+from felixbgp.resources.bgp_filter import Operation as WantedOperation
 
 INTERNAL_REJECTED_INTERFACES = ("*.cali", "*.calico")
 """Tunnel devices: every node of the cluster has its own route over them."""
@@ -39,6 +52,17 @@ class Policies:
             self._cache[key] = self._build(filters, family, same_as=same_as)
         return self._cache[key]
 
+    def forget(self, filters: Collection[str]) -> None:
+        """These BGPFilters are others now."""
+        stale = [key for key in self._cache if not set(key[0]).isdisjoint(filters)]
+        for key in stale:
+            del self._cache[key]
+
+    def forget_all(self) -> None:
+        """The site is another now."""
+        self._cache.clear()
+        self._calico.clear()
+
     def _build(self, filters: tuple[str, ...], family: Family, *, same_as: bool) -> tuple[Policy, Policy]:
         used = [self._site.filters[name] for name in filters]
         imports = [rule for f in used for rule in filter_rules(f, family, "import", same_as=same_as)]
@@ -54,7 +78,7 @@ class Policies:
 
 
 def calico_export_rules(site: Site, family: Family, *, internal: bool) -> Iterator[Rule]:
-    """Calico's export policy (bird_ipam.cfg.template, calico_export_to_bgp_peers), communities excepted."""
+    """Calico's export policy (bird_ipam.cfg.template, calico_export_to_bgp_peers)."""
     pools = [pool for pool in site.pools if pool.spec.cidr.family == family]
     for pool in pools:
         if pool.spec.disable_bgp_export:
@@ -63,6 +87,10 @@ def calico_export_rules(site: Site, family: Family, *, internal: bool) -> Iterat
     interfaces = (*INTERNAL_REJECTED_INTERFACES, *REJECTED_INTERFACES) if internal else REJECTED_INTERFACES
     for interface in interfaces:
         yield Rule(f"interface {interface}", Match(interface=interface), Action.REJECT)
+    for cidr, communities in advertisements(site):
+        if cidr.family == family and communities:
+            name = f"prefix advertisement {cidr}"
+            yield Rule(name, _inside(cidr), Action.NEXT, tuple(map(AddCommunity, communities)))
     yield from _aggregation_rules(site, family)
     for range_ in service_ranges(site):
         if range_.family == family:
@@ -93,50 +121,60 @@ def filter_rules(resource: BgpFilter, family: Family, direction: str, *, same_as
     suffix = "v4" if family == IPV4 else "v6"
     rules: tuple[FilterRule, ...] = getattr(resource.spec, f"{direction}_{suffix}")
     for number, rule in enumerate(rules, start=1):
-        if rule.peer_type is not None and (rule.peer_type is PeerType.IBGP) is not same_as:
-            continue
-        action = Action.ACCEPT if rule.action is FilterAction.ACCEPT else Action.REJECT
-        yield Rule(f"filter {resource.name} {direction} rule {number}", _match(rule), action)
+        compiled = compiled_rule(f"filter {resource.name} {direction} rule {number}", rule, same_as=same_as)
+        if compiled is not None:
+            yield compiled
 
 
-def unsupported_fields(resource: BgpFilter) -> Iterator[str]:
-    """Paths of the fields that these policies cannot express; leaving one out would change what matches."""
-    for direction in ("exportV4", "importV4", "exportV6", "importV6"):
-        rules: tuple[FilterRule, ...] = getattr(resource.spec, _SNAKE[direction])
-        for index, rule in enumerate(rules):
-            given = {
-                "communities": rule.communities is not None,
-                "asPathPrefix": bool(rule.as_path_prefix),
-                "priority": rule.priority is not None,
-                "operations": bool(rule.operations),
-            }
-            yield from (f"spec.{direction}[{index}].{name}" for name, present in given.items() if present)
-
-
-_SNAKE = {
-    "exportV4": "export_v4",
-    "importV4": "import_v4",
-    "exportV6": "export_v6",
-    "importV6": "import_v6",
-}
-
-
-def _match(rule: FilterRule) -> Match:
-    from_peers = rule.source is FilterSource.REMOTE_PEERS
-    sources = frozenset({RouteSource.BGP}) if from_peers else None
-    return Match(prefix=_prefix_match(rule), sources=sources, interface=rule.interface)
-
-
-def _prefix_match(rule: FilterRule) -> PrefixMatch | None:
-    """The prefix condition; a prefixLength replaces the comparison of lengths of any operator (as there)."""
-    if rule.cidr is None:
+def compiled_rule(name: str, rule: FilterRule, *, same_as: bool) -> Rule | None:
+    """A rule of a BGPFilter in BGP's words; None where it says nothing about a peer of this type."""
+    if rule.peer_type is not None and (rule.peer_type is PeerType.IBGP) is not same_as:
         return None
-    cidr = rule.cidr
-    exact = rule.match_operator in (MatchOperator.EQUAL, MatchOperator.NOT_EQUAL)
-    low, high = cidr.length, cidr.length if exact else cidr.family.bits
-    if rule.prefix_length is not None:
-        minimum, maximum = rule.prefix_length.min, rule.prefix_length.max
-        low = max(cidr.length, minimum or 0)
-        high = cidr.family.bits if maximum is None else maximum
+    match = Match(
+        prefix=None if rule.cidr is None else _prefix_match(rule, rule.cidr),
+        sources=frozenset({RouteSource.BGP}) if rule.source is FilterSource.REMOTE_PEERS else None,
+        interface=rule.interface,
+        community=None if rule.communities is None else community_of(*rule.communities.values),
+        as_path_start=rule.as_path_prefix,
+        local_pref=None if rule.priority is None else _local_pref(rule.priority),
+    )
+    action = Action.ACCEPT if rule.action is FilterAction.ACCEPT else Action.REJECT
+    operations = tuple(one for wanted in rule.operations for one in _operations(wanted))
+    return Rule(name, match, action, operations)
+
+
+def _operations(operation: WantedOperation) -> Iterator[Operation]:
+    """The one change that an operation of a BGPFilter stands for."""
+    if operation.add_community is not None:
+        yield AddCommunity(community_of(operation.add_community.value))
+    if operation.prepend_as_path is not None:
+        yield PrependAsPath(operation.prepend_as_path.prefix)
+    if operation.set_priority is not None:
+        yield SetLocalPref(_local_pref(operation.set_priority.value))
+
+
+PRIORITY_AND_LOCAL_PREF = 0x7FFF_FFFF
+"""A route's priority, of which lower is better, and its LOCAL_PREF add up to this in Calico."""
+
+
+def _local_pref(priority: int) -> int:
+    return PRIORITY_AND_LOCAL_PREF - priority
+
+
+def _prefix_match(rule: FilterRule, cidr: Prefix) -> PrefixMatch:
+    """The prefix condition.
+
+    With a prefixLength Calico compares the route's prefix with a set of prefixes instead of with the CIDR. It
+    may be in such a set or not in it; but it never equals one, so Equal matches nothing then, and NotEqual
+    everything.
+    """
     negated = rule.match_operator in (MatchOperator.NOT_EQUAL, MatchOperator.NOT_IN)
+    exact = rule.match_operator in (MatchOperator.EQUAL, MatchOperator.NOT_EQUAL)
+    if rule.prefix_length is None:
+        return PrefixMatch(cidr, cidr.length, cidr.length if exact else cidr.family.bits, negated)
+    if exact:
+        return PrefixMatch.nothing(cidr.family, negated=negated)
+    minimum, maximum = rule.prefix_length.min, rule.prefix_length.max
+    low = max(cidr.length, minimum or 0)
+    high = cidr.family.bits if maximum is None else maximum
     return PrefixMatch(cidr, low, high, negated)

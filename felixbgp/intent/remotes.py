@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from felixbgp.bgp.config import BGP_PORT
-from felixbgp.intent.site import Member, Site
+from felixbgp.intent.members import Member
+from felixbgp.intent.site import Site
 from felixbgp.net import Address
 from felixbgp.resources.bgp_peer import BgpPeerSpec, ReversePeering
 
@@ -20,7 +21,9 @@ class Remote(NamedTuple):
     port: int | None
     as_number: int
     cluster_id: Address | None
-    is_node: bool
+    is_named_node: bool
+    """Whether it is a node that a `peerIP` names. Both ends may have that by a global BGPPeer, and then only
+    one of them dials; a node that is selected is always dialled (calico_node in confd)."""
 
 
 def is_global(spec: BgpPeerSpec) -> bool:
@@ -35,50 +38,10 @@ def selects(spec: BgpPeerSpec, member: Member) -> bool:
     return spec.node_selector is None or spec.node_selector.matches(member.labels)
 
 
-def forward_remotes(site: Site, spec: BgpPeerSpec) -> Iterator[Remote]:
-    """Whom the local node, being one of the nodes that peer, peers with; ourselves left out."""
-    if spec.peer_ip is not None and spec.as_number is not None:
-        address, port = spec.peer_ip
-        if site.local.address(address.family) not in (None, address):
-            is_node = site.member_at(address) is not None
-            port = port or _configured_port(site, address, spec.as_number)
-            yield Remote(address, port, spec.as_number, None, is_node)
-    elif spec.peer_selector is not None:
-        for member in site.members:
-            if spec.peer_selector.matches(member.labels):
-                yield from _remotes_of_member(site, member, member.as_number)
-
-
-def reverse_remotes(site: Site, spec: BgpPeerSpec) -> Iterator[Remote]:
-    """Who peers with the local node: the nodes that peer, when the local node is one of those peered with."""
-    if spec.reverse_peering is ReversePeering.MANUAL or not _is_target(site.local, spec):
-        return
-    for member in site.members:
-        if not selects(spec, member):
-            continue
-        # The other side presents localASNumber when it is set.
-        for remote in _remotes_of_member(site, member, spec.local_as_number or member.as_number):
-            if spec.peer_ip is None or remote.address.family == spec.peer_ip.address.family:
-                yield remote
-
-
-def _configured_port(site: Site, address: Address, as_number: int) -> int | None:
-    """The port a node with this address and AS number listens on; None for anybody else."""
-    for member in site.members:
-        if member.has_address(address) and member.as_number == as_number:
-            return member.port
-    return None
-
-
-def _remotes_of_member(site: Site, member: Member, as_number: int) -> Iterator[Remote]:
-    """One end per family that both nodes have; none when it is ourselves."""
-    for family in sorted(site.local.addresses):
-        address = member.address(family)
-        if address is not None and not site.local.has_address(address):
-            yield Remote(address, member.port, as_number, member.cluster_id, is_node=True)
-
-
-def _is_target(local: Member, spec: BgpPeerSpec) -> bool:
+def is_target(spec: BgpPeerSpec, local: Member) -> bool:
+    """Whether the nodes that peer shall be peers of the local node as well."""
+    if spec.reverse_peering is ReversePeering.MANUAL:
+        return False
     if spec.peer_selector is not None:
         return spec.peer_selector.matches(local.labels)
     if spec.peer_ip is None:
@@ -88,3 +51,42 @@ def _is_target(local: Member, spec: BgpPeerSpec) -> bool:
         return False
     # Calico also refuses a node whose own port matches when the cluster's differs; that is an oversight.
     return port is None or port == (local.port or BGP_PORT)
+
+
+def remotes_at_address(site: Site, spec: BgpPeerSpec) -> Iterator[Remote]:
+    """Whom the local node peers with by `peerIP`; nobody when that is itself, or of a family it has not."""
+    if spec.peer_ip is None or spec.as_number is None:
+        return
+    address, port = spec.peer_ip
+    if site.local.address(address.family) in (None, address):
+        return
+    holders = site.members.at(address)
+    # The port a node with this address and AS number listens on; nobody else has one by configuration.
+    configured = (member.port for member in holders if member.as_number == spec.as_number)
+    yield Remote(address, port or next(configured, None), spec.as_number, None, is_named_node=bool(holders))
+
+
+def remotes_of_selected(site: Site, spec: BgpPeerSpec, member: Member) -> Iterator[Remote]:
+    """The ends at a member, of the sessions of a local node that peers, by `peerSelector`."""
+    if spec.peer_selector is not None and spec.peer_selector.matches(member.labels):
+        # One that peers with us by the same BGPPeer presents its localASNumber too.
+        is_mutual = selects(spec, member) and spec.peer_selector.matches(site.local.labels)
+        presented = spec.local_as_number if is_mutual else None
+        yield from _remotes_of(site, member, presented or member.as_number)
+
+
+def remotes_of_selecting(site: Site, spec: BgpPeerSpec, member: Member) -> Iterator[Remote]:
+    """The ends at a member that peers, of the sessions of a local node that is peered with."""
+    if selects(spec, member):
+        # The other side presents localASNumber when it is set.
+        for remote in _remotes_of(site, member, spec.local_as_number or member.as_number):
+            if spec.peer_ip is None or remote.address.family == spec.peer_ip.address.family:
+                yield remote
+
+
+def _remotes_of(site: Site, member: Member, as_number: int) -> Iterator[Remote]:
+    """One end per family that both nodes have; none when it is ourselves."""
+    for family in sorted(site.local.addresses):
+        address = member.address(family)
+        if address is not None and not site.local.has_address(address):
+            yield Remote(address, member.port, as_number, member.cluster_id, is_named_node=False)

@@ -9,9 +9,9 @@ RESTART_TIME_S = 120
 
 
 def graceful_restart(max_restart_time: str | None) -> GracefulRestart:
-    """What to offer a peer: the time is rounded to whole seconds and cut to what RFC 4724 §3 can carry.
+    """What to offer a peer: whole seconds, halves rounded up as in Calico, cut to what RFC 4724 §3 can carry.
 
     The kernel keeps our routes while the agent is away, so forwarding is always preserved.
     """
-    seconds = RESTART_TIME_S if max_restart_time is None else round(seconds_of(max_restart_time))
+    seconds = RESTART_TIME_S if max_restart_time is None else int(seconds_of(max_restart_time) + 0.5)
     return GracefulRestart(restart_time_s=min(seconds, RESTART_TIME_S_MAX), forwarding_preserved=True)

@@ -1,6 +1,7 @@
 """What a node must do, as values."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.net import Address, Prefix
@@ -8,9 +9,13 @@ from felixbgp.net import Address, Prefix
 RESOURCES = "/calico/resources/v3/projectcalico.org/"
 
 
+DEFAULT_LOG_LEVEL = "info"
+"""When no BGPConfiguration says otherwise, as in Calico."""
+
+
 @dataclass(frozen=True, slots=True)
 class PeerOrigin:
-    """A peer's scope (`mesh`, `global` or `node`) and its BGPPeer's name ("" for the mesh)."""
+    """A peer's scope (`mesh`, `global`, `node` or `workload`) and its BGPPeer's name ("" for the mesh)."""
 
     scope: str
     resource: str
@@ -37,6 +42,13 @@ class Tunnel:
     direct: Prefix | None = None
 
 
+class StaticRoute(NamedTuple):
+    """The way to a peer that is not on a link of this node (BGPPeer's reachableBy)."""
+
+    prefix: Prefix
+    gateway: Address
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """Everything derived for one node. `speaker` is None while the node has no BGP address."""
@@ -55,6 +67,10 @@ class Intent:
     """Ranges whose routes are not put into the kernel: VXLAN pools (Felix does it) and service ranges."""
     tunnels: tuple[Tunnel, ...] = ()
     """IPIP pools and how packets to them leave this node."""
+    static_routes: tuple[StaticRoute, ...] = ()
+    """Routes to originate and to put into the kernel; one per prefix."""
+    log_level: str = DEFAULT_LOG_LEVEL
+    """What to log from: `debug`, `info`, `warning` or `error`."""
     workload_interfaces: tuple[str, ...] = ("cali*",)
     """Patterns of the interfaces whose kernel routes are workloads of this node."""
     problems: tuple[Problem, ...] = ()

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from felixbgp.lab.plan import POOL_V4, POOL_V6, LabPlan, Node
@@ -30,7 +30,7 @@ def node_resources(node: Node) -> dict[str, str]:
     addresses = [
         {"address": address, "type": "CalicoNodeIP"} for address in (node.ipv4, node.ipv6) if address
     ]
-    labels = {"rack": node.rack}
+    labels = {"labels": {"rack": node.rack}}
     values = _resource("Node", "nodes", node.name, {"addresses": addresses, "bgp": bgp}, labels)
     values[affinity_key(node.name, node.block_v4)] = _affinity()
     if node.block_v6:
@@ -41,6 +41,28 @@ def node_resources(node: Node) -> dict[str, str]:
 def peer_resource(name: str, spec: Mapping[str, Any]) -> dict[str, str]:
     """A BGPPeer as `calicoctl` stores it."""
     return _resource("BGPPeer", "bgppeers", name, spec)
+
+
+def configuration_resource(name: str, spec: Mapping[str, Any]) -> dict[str, str]:
+    """A BGPConfiguration as `calicoctl` stores it."""
+    return _resource("BGPConfiguration", "bgpconfigurations", name, spec)
+
+
+def workload_resource(
+    node: str, name: str, addresses: Iterable[str], labels: Mapping[str, str]
+) -> dict[str, str]:
+    """The endpoint of a workload on a node, in the namespace `default`, with host networks and labels."""
+    full = "-".join(part.replace("-", "--") for part in (node, "openstack", name, "eth0"))
+    spec = {
+        "orchestrator": "openstack",
+        "node": node,
+        "workload": name,
+        "endpoint": "eth0",
+        "ipNetworks": [f"{address}/{128 if ':' in address else 32}" for address in addresses],
+        "interfaceName": f"cali{name[:11]}",
+    }
+    metadata = {"namespace": "default", "labels": dict(labels)}
+    return _resource("WorkloadEndpoint", "workloadendpoints/default", full, spec, metadata)
 
 
 def affinity_key(node: str, block: str) -> str:
@@ -67,11 +89,10 @@ def _pool(version: int, cidr: str, block_size: int) -> dict[str, str]:
 
 
 def _resource(
-    kind: str, plural: str, name: str, spec: Mapping[str, Any], labels: Mapping[str, str] | None = None
+    kind: str, plural: str, name: str, spec: Mapping[str, Any], more: Mapping[str, Any] | None = None
 ) -> dict[str, str]:
-    metadata: dict[str, Any] = {"name": name, "uid": _uid(plural, name), "creationTimestamp": CREATED}
-    if labels:
-        metadata["labels"] = dict(labels)
+    """One key and its value; `more` are fields of its metadata beside those that every object has."""
+    metadata = {"name": name, "uid": _uid(plural, name), "creationTimestamp": CREATED} | dict(more or {})
     value = {"kind": kind, "apiVersion": "projectcalico.org/v3", "metadata": metadata, "spec": dict(spec)}
     return {f"{RESOURCES}{plural}/{name}": _json(value)}
 

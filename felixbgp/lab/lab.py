@@ -106,6 +106,11 @@ class Lab:
         return state.folder(self.plan.name)
 
     @property
+    def secrets(self) -> Path:
+        """The directory in which all agents look for passwords, as `<secret>/<key>`; made by who wants it."""
+        return self.folder / "secrets"
+
+    @property
     def endpoints(self) -> tuple[str, ...]:
         """Where etcd is, seen from the host."""
         return self._state.endpoints
@@ -263,7 +268,11 @@ class Lab:
                 raise LabError(f"{name} ended at its start; its log ends:\n{self.log(name)[-LOG_TAIL:]}")
 
     def _start_agent(self, name: str, namespace: str) -> None:
-        environment = (("NODENAME", name), ("ETCD_ENDPOINTS", NODE_ENDPOINT))
+        environment = (
+            ("NODENAME", name),
+            ("ETCD_ENDPOINTS", NODE_ENDPOINT),
+            ("FELIXBGP_SECRETS_DIR", str(self.secrets)),
+        )
         arguments = (*felixbgp_command(), "agent")
         self._spawn(Command(name, arguments, str(self._log_path(name)), namespace, environment))
 

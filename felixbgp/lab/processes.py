@@ -19,7 +19,7 @@ STOP_SECONDS_MAX = 10.0
 """How long a process may take to obey SIGTERM before SIGKILL."""
 KILL_SECONDS_MAX = 5.0
 """How long the kernel may take to end a process after SIGKILL."""
-PRIVATE_VARIABLES = ("ETCD", "CALICO_", "NODENAME")
+PRIVATE_VARIABLES = ("ETCD", "CALICO_", "FELIXBGP_", "NODENAME")
 """What the caller's environment must not lend to a lab's processes: they have their own."""
 
 

@@ -3,11 +3,11 @@
 Fields and rules of Calico's api/pkg/apis/projectcalico/v3/bgppeer.go and its validator, up to v3.32.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import Enum
 from typing import Literal
 
-from pydantic import Field, StrictBool, StrictStr, model_validator
+from pydantic import Field, StrictBool, StrictStr
 
 from felixbgp.resources.base import Password, Resource, Value
 from felixbgp.resources.errors import NOTHING, Fault
@@ -67,14 +67,6 @@ class BgpPeerSpec(Value):
     reachable_by: IpAddress | None = None
     filters: tuple[StrictStr, ...] = ()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_zero(cls, data: object) -> object:
-        """0 is how Calico writes an AS number that is absent, and so it is where none is needed."""
-        if isinstance(data, dict) and _is_zero(data.get("asNumber")) and not _needs_as_number(data):
-            return {name: value for name, value in data.items() if name != "asNumber"}
-        return data
-
     def faults(self) -> Iterator[Fault]:
         """The cross-field rules of Calico's validator, and that an address needs an AS number."""
         yield from self._faults_of_scope()
@@ -121,14 +113,6 @@ class BgpPeerSpec(Value):
         else:
             return
         yield Fault(("reachableBy",), str(gateway), reason, ("peerIP",))
-
-
-def _is_zero(number: object) -> bool:
-    return number in (0, "0") and not isinstance(number, bool)
-
-
-def _needs_as_number(spec: Mapping[str, object]) -> bool:
-    return bool(spec.get("peerIP") or spec.get("localWorkloadSelector"))
 
 
 class BgpPeer(Resource):

@@ -23,19 +23,34 @@ MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """One resource of a file: its number from 1, the line it begins at, and the resource or its errors.
+class Place:
+    """Where in a file something stands: the number of its document and its line, both from 1.
 
-    The resources of a list share the number of their document.
+    The objects of a list share the number of their document.
     """
 
     number: int
     line: int
-    resource: AnyResource | None
-    errors: tuple[FieldError, ...] = ()
 
     def __str__(self) -> str:
         return f"document {self.number} (line {self.line})"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainDocument(Place):
+    """One object of a file as JSON would have given it, or why there is none."""
+
+    value: object
+    errors: tuple[FieldError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Place):
+    """One resource of a file, or its errors; `subject` is what it calls itself, as `BGPPeer(rack1-tor)`."""
+
+    resource: AnyResource | None
+    errors: tuple[FieldError, ...] = ()
+    subject: str = ""
 
 
 class _RefusedError(ValueError):
@@ -49,54 +64,74 @@ class _RefusedError(ValueError):
 def load_yaml_documents(text: str) -> list[Document]:
     """Every resource in a text of YAML or JSON documents, in order; errors are in the documents.
 
-    Empty documents are skipped; `kind: List` and `kind: <Kind>List` are opened. A text that cannot be parsed
-    any further ends with a document that says why.
+    Lists and empty documents are as in `load_plain_documents`.
+    """
+    return [validated_document(plain) for plain in load_plain_documents(text)]
+
+
+def load_plain_documents(text: str) -> list[PlainDocument]:
+    """Every object in a text of YAML or JSON documents, in order; errors are in the documents.
+
+    Empty documents are skipped; a list without a kind, `kind: List` and `kind: <Kind>List` are opened. A text
+    that cannot be parsed any further ends with a document that says why.
     """
     if len(text) > MAX_TEXT_CHARACTERS:
         error = FieldError("", "", f"is longer than {MAX_TEXT_CHARACTERS} characters")
-        return [Document(1, 1, None, (error,))]
-    found: list[Document] = []
+        return [PlainDocument(1, 1, None, (error,))]
+    found: list[PlainDocument] = []
     number = 0
     try:
         for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
             number += 1
-            found += _documents(number, node)
+            found += _objects(number, node)
     except yaml.YAMLError as error:
         found.append(_unreadable(number + 1, error))
     except RecursionError:
         reason = FieldError("", "", f"has more than {MAX_DEPTH} objects and lists inside each other")
-        found.append(Document(number + 1, 1, None, (reason,)))
+        found.append(PlainDocument(number + 1, 1, None, (reason,)))
     return found
 
 
-def _documents(number: int, node: yaml.Node | None) -> Iterator[Document]:
+def validated_document(plain: PlainDocument) -> Document:
+    """The resource that an object of a file stands for, or what is wrong with it."""
+    if plain.errors:
+        return Document(plain.number, plain.line, None, plain.errors)
+    resource = validate(plain.value)
+    if isinstance(resource, list):
+        return Document(plain.number, plain.line, None, tuple(resource), _subject(plain.value))
+    return Document(plain.number, plain.line, resource)
+
+
+def _subject(value: object) -> str:
+    """What an object calls itself, as far as that is text."""
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+        return ""
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{value['kind'][:80]}({name[:253]})" if isinstance(name, str) else str(value["kind"][:80])
+
+
+def _objects(number: int, node: yaml.Node | None) -> Iterator[PlainDocument]:
     if node is None:
         return
     line = _line(node)
     try:
         value = _Plain().of(node)
     except _RefusedError as error:
-        yield Document(number, error.line, None, (FieldError("", "", str(error)),))
+        yield PlainDocument(number, error.line, None, (FieldError("", "", str(error)),))
         return
     if value is None:
         return
-    if not (isinstance(value, dict) and _is_list(value)):
-        yield _document(number, line, value)
+    if not (isinstance(value, list) or (isinstance(value, dict) and _is_list(value))):
+        yield PlainDocument(number, line, value)
         return
-    items = value.get("items")
+    items = value if isinstance(value, list) else value.get("items")
     if not isinstance(items, list):
-        yield Document(number, line, None, (FieldError("items", "", "is not a list"),))
+        yield PlainDocument(number, line, None, (FieldError("items", "", "is not a list"),))
         return
     lines = _lines_of_items(node)
     for index, item in enumerate(items):
-        yield _document(number, lines[index], item)
-
-
-def _document(number: int, line: int, value: object) -> Document:
-    resource = validate(value)
-    if isinstance(resource, list):
-        return Document(number, line, None, tuple(resource))
-    return Document(number, line, resource)
+        yield PlainDocument(number, lines[index], item)
 
 
 def _is_list(value: dict[str, object]) -> bool:
@@ -109,6 +144,8 @@ def _is_list(value: dict[str, object]) -> bool:
 
 
 def _lines_of_items(node: yaml.Node) -> list[int]:
+    if isinstance(node, yaml.SequenceNode):
+        return [_line(item) for item in node.value]
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value == "items":
@@ -120,11 +157,11 @@ def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _unreadable(number: int, error: yaml.YAMLError) -> Document:
+def _unreadable(number: int, error: yaml.YAMLError) -> PlainDocument:
     mark = getattr(error, "problem_mark", None)
     line = 1 if mark is None else mark.line + 1
     problem = getattr(error, "problem", None) or "it has a character that YAML does not allow"
-    return Document(number, line, None, (FieldError("", "", f"is not YAML: {problem}"),))
+    return PlainDocument(number, line, None, (FieldError("", "", f"is not YAML: {problem}"),))
 
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,19}")

@@ -12,13 +12,22 @@ import trio
 
 from felixbgp import __version__
 from felixbgp.agent.agent import Agent
-from felixbgp.agent.effects import Effect, Listen, Observe, PutStatus
+from felixbgp.agent.effects import (
+    Effect,
+    Follow,
+    Listen,
+    Observe,
+    PutStatus,
+    ReadSecretFiles,
+    SetLogLevel,
+)
 from felixbgp.agent.inputs import IntentGiven
 from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReplaceRoutes
-from felixbgp.intent.types import Intent
+from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.runtime import telemetry
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.netlink.kernel import Kernel
+from felixbgp.runtime.secrets import SecretFiles
 from felixbgp.runtime.settings import AgentSettings
 from felixbgp.runtime.store import NodeStore, open_node_store
 from felixbgp.runtime.tcp import Tcp
@@ -30,7 +39,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     With an `intent` the node is a plain router: it does what that says and uses no etcd. Kernel routes stay
     behind at the end, so that traffic flows on and the next start adopts them.
     """
-    telemetry.start_logging(settings.log_level)
+    telemetry.start_logging(settings.log_level or DEFAULT_LOG_LEVEL)
     telemetry.LOGGER.info("felixbgp %s starts on node %s", __version__, settings.node)
     agent = Agent(settings.agent_config, random.Random().random)  # noqa: S311 - jitter is no secret
     driver = Driver(agent)
@@ -42,12 +51,13 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
             store = await stack.enter_async_context(opening)
         # Inside the store, so that its connection outlives it and the `alive` key goes when we do.
         nursery = await stack.enter_async_context(trio.open_nursery())
-        shell = _Shell(nursery, driver, kernel, store)
+        shell = _Shell(settings, nursery, driver, kernel, store)
         await nursery.start(kernel.run, driver.deliver)
         if intent is not None:
             # After the kernel's first view, which tells whether this is a restart.
             driver.deliver([IntentGiven(intent)])
         nursery.start_soon(shell.write_routes)
+        nursery.start_soon(shell.secrets.run)
         nursery.start_soon(driver.run, shell.perform)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             number = await anext(aiter(signals))
@@ -59,12 +69,19 @@ class _Shell:
     """Carries out effects. None of them is waited for here; the answers come back as inputs."""
 
     def __init__(
-        self, nursery: trio.Nursery, driver: Driver, kernel: Kernel, store: NodeStore | None
+        self,
+        settings: AgentSettings,
+        nursery: trio.Nursery,
+        driver: Driver,
+        kernel: Kernel,
+        store: NodeStore | None,
     ) -> None:
+        self._level_is_given = settings.log_level is not None
         self._nursery = nursery
         self._driver = driver
         self._kernel = kernel
         self._store = store
+        self.secrets = SecretFiles(settings.secrets_dir, driver.deliver)
         self._tcp = Tcp(nursery, driver.deliver, driver.wait_room)
         self._routes: list[KernelEffect] = []
         self._routes_waiting = trio.Event()
@@ -78,11 +95,24 @@ class _Shell:
             telemetry.observe(effect.fact)
         elif isinstance(effect, Listen):
             self._tcp.listen(effect)
-        elif isinstance(effect, PutStatus):
-            if self._store is not None:
-                self._nursery.start_soon(self._store.publish, effect.status)
+        elif isinstance(effect, PutStatus | Follow):
+            self._tell_store(effect)
+        elif isinstance(effect, ReadSecretFiles):
+            self.secrets.want(effect.secrets)
+        elif isinstance(effect, SetLogLevel):
+            if not self._level_is_given:
+                telemetry.set_level(effect.level)
         else:
             self._tcp.perform(effect)
+
+    def _tell_store(self, effect: PutStatus | Follow) -> None:
+        """Start an effect on the store; a plain router has none."""
+        if self._store is None:
+            return
+        if isinstance(effect, Follow):
+            self._store.follow(effect)
+        else:
+            self._nursery.start_soon(self._store.publish, effect.status)
 
     async def write_routes(self) -> None:
         """Write kernel routes in the order asked for; the agent has one write per prefix under way."""

@@ -5,32 +5,29 @@ none. The names in the environment are Calico's where Calico has one. Every erro
 
     environment ETCD_ENDPOINTS: endpoint 'ftp://a': the scheme must be http or https
     /etc/felixbgp/agent.toml: etcd.endponts: no such setting; did you mean etcd.endpoints?
+
+Commands other than the agent may also be told of an etcd by name, as a context: see `contexts`.
 """
 
 import hashlib
 import re
 import socket
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from felixbgp.agent.config import ROUTE_METRIC, ROUTE_PROTOCOL, AgentConfig
 from felixbgp.net import Address, AddressError
 from felixbgp.runtime.etcd.settings import EtcdSettings, parse_endpoints
 from felixbgp.runtime.etcd.settings import SettingsError as EtcdSettingsError
+from felixbgp.runtime.settings_file import SettingsError, Values, check_datastore_type, read
 
 AGENT_FILE = Path("/etc/felixbgp/agent.toml")
+SECRETS_DIR = Path("/etc/felixbgp/secrets")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_ENDPOINTS = ("http://127.0.0.1:2379",)
 _NODE_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9])?")
 """Calico's node names are host names: at most 253 characters, and none that could break a key in etcd."""
-_FILE_BYTES_MAX = 1 << 20
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used; the text names its source and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +40,9 @@ class AgentSettings:
     """The BGP identifier; None means the node's IPv4 address."""
     route_protocol: int = ROUTE_PROTOCOL
     route_metric: int = ROUTE_METRIC
-    log_level: str = "info"
+    log_level: str | None = None
+    """None leaves it to BGPConfiguration's logSeverityScreen."""
+    secrets_dir: Path = SECRETS_DIR
 
     @property
     def agent_config(self) -> AgentConfig:
@@ -71,6 +70,7 @@ class Setting:
 NODE = Setting("node", "NODENAME", "--node")
 ROUTER_ID = Setting("router_id", "CALICO_ROUTER_ID", "--router-id")
 LOG_LEVEL = Setting("log_level", "FELIXBGP_LOG_LEVEL", "--log-level")
+SECRETS = Setting("secrets_dir", "FELIXBGP_SECRETS_DIR", "--secrets-dir")
 PROTOCOL = Setting("route_protocol", "FELIXBGP_ROUTE_PROTOCOL", "--route-protocol", is_integer=True)
 METRIC = Setting("route_metric", "FELIXBGP_ROUTE_METRIC", "--route-metric", is_integer=True)
 ENDPOINTS = Setting("etcd.endpoints", "ETCD_ENDPOINTS", "--etcd-endpoints", is_list=True)
@@ -78,10 +78,17 @@ CA_CERT_FILE = Setting("etcd.ca_cert_file", "ETCD_CA_CERT_FILE", "--etcd-ca-cert
 CERT_FILE = Setting("etcd.cert_file", "ETCD_CERT_FILE", "--etcd-cert-file")
 KEY_FILE = Setting("etcd.key_file", "ETCD_KEY_FILE", "--etcd-key-file")
 USERNAME = Setting("etcd.username", "ETCD_USERNAME", "--etcd-username")
-PASSWORD = Setting("etcd.password", "ETCD_PASSWORD", "")  # no flag: every user of the host can read flags
+# No flags for these: every user of the host can read flags.
+PASSWORD = Setting("etcd.password", "ETCD_PASSWORD", "")
+CA_CERT = Setting("etcd.ca_cert", "ETCD_CA_CERT", "")
+CERT = Setting("etcd.cert", "ETCD_CERT", "")
+KEY = Setting("etcd.key", "ETCD_KEY", "")
 
-ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD)
-SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, PROTOCOL, METRIC, *ETCD_SETTINGS)
+ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD, CA_CERT, CERT, KEY)
+SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, *ETCD_SETTINGS)
+KNOWN = tuple(setting.name for setting in SETTINGS)
+DATASTORE_TYPE_VARIABLE = "DATASTORE_TYPE"
+DISCOVERY_VARIABLE = "ETCD_DISCOVERY_SRV"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,7 @@ class Sources:
 
     flags: Mapping[str, str | None]
     environ: Mapping[str, str]
-    file: Mapping[str, object]
+    file: Values
     path: Path
 
     def find(self, setting: Setting) -> Found | None:
@@ -113,10 +120,11 @@ class Sources:
         exported = self.environ.get(setting.variable, "")
         if exported:
             return Found(exported, f"environment {setting.variable}")
-        if setting.name not in self.file:
+        written = self.file.get(setting.name)
+        if written is None:
             return None
-        source = f"{self.path}: {setting.name}"
-        return Found(_file_text(setting, self.file[setting.name], source), source)
+        source = f"{self.path}: {written.name}"
+        return Found(_file_text(setting, written.value, source), source)
 
 
 def load(
@@ -130,15 +138,16 @@ def load(
 
     `path` is a file that must exist; None means the usual one, which need not. Raises `SettingsError`.
     """
-    sources = Sources(flags, environ, read_file(path), path or AGENT_FILE)
+    sources = Sources(flags, environ, _values(path, FileNotFoundError), path or AGENT_FILE)
     node = _node(sources.find(NODE), hostname)
     return AgentSettings(
         node=node,
-        etcd=_etcd(sources),
+        etcd=etcd_from(sources),
         router_id=_router_id(sources.find(ROUTER_ID), node),
         route_protocol=_integer(sources.find(PROTOCOL), 1, 255, ROUTE_PROTOCOL),
         route_metric=_integer(sources.find(METRIC), 1, 2**32 - 1, ROUTE_METRIC),
         log_level=_log_level(sources.find(LOG_LEVEL)),
+        secrets_dir=_directory(sources.find(SECRETS)),
     )
 
 
@@ -150,64 +159,13 @@ def node_name(
     hostname: Callable[[], str] = socket.gethostname,
 ) -> str:
     """The name of the node we are on, for commands that act on it by default. Raises `SettingsError`."""
-    file = read_file(path, unreadable_is_missing=path is None)
+    file = _values(path, FileNotFoundError, PermissionError)
     return _node(Sources(flags, environ, file, path or AGENT_FILE).find(NODE), hostname)
 
 
-def load_etcd(
-    flags: Mapping[str, str | None], environ: Mapping[str, str], path: Path | None = None
-) -> EtcdSettings:
-    """How a command reaches the store, from the same three sources. Raises `SettingsError`.
-
-    The usual file may hold a password and be closed to ordinary users; for them it counts as missing.
-    """
-    file = read_file(path, unreadable_is_missing=path is None)
-    return _etcd(Sources(flags, environ, file, path or AGENT_FILE))
-
-
-def read_file(path: Path | None, *, unreadable_is_missing: bool = False) -> dict[str, object]:
-    """The settings in the file by dotted name; unknown ones are refused. Raises `SettingsError`."""
-    wanted = path or AGENT_FILE
-    try:
-        content = _read_limited(wanted)
-    except FileNotFoundError:
-        if path is None:
-            return {}
-        raise SettingsError(f"{wanted}: no such file") from None
-    except OSError as error:
-        if unreadable_is_missing and isinstance(error, PermissionError):
-            return {}
-        raise SettingsError(f"{wanted}: {error.strerror}") from error
-    try:
-        tree = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{wanted}: {error}") from error
-    return _known_settings(tree, wanted)
-
-
-def _read_limited(path: Path) -> bytes:
-    """The file's bytes, cut to just above what is reasonable: /dev/zero should not fill the memory."""
-    with path.open("rb") as file:
-        content = file.read(_FILE_BYTES_MAX + 1)
-    if len(content) > _FILE_BYTES_MAX:
-        raise SettingsError(f"{path}: more than {_FILE_BYTES_MAX} bytes")
-    return content
-
-
-def _known_settings(tree: Mapping[str, object], path: Path) -> dict[str, object]:
-    names = [setting.name for setting in SETTINGS]
-    flat: dict[str, object] = {}
-    for key, value in tree.items():
-        if key == "etcd" and isinstance(value, dict):
-            flat.update((f"etcd.{name}", entry) for name, entry in value.items())
-        else:
-            flat[key] = value
-    for name in flat:
-        if name not in names:
-            close = get_close_matches(name, names, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(names)}"
-            raise SettingsError(f"{path}: {name}: no such setting{hint}")
-    return flat
+def _values(path: Path | None, *empty_if: type[OSError]) -> Values:
+    """The settings in the file that was named, or in the usual one, which may be missing."""
+    return read(path or AGENT_FILE, KNOWN, empty_if=() if path is not None else empty_if).values
 
 
 def _file_text(setting: Setting, value: object, source: str) -> str:
@@ -266,27 +224,54 @@ def _integer(found: Found | None, low: int, high: int, default: int) -> int:
     return int(text)
 
 
-def _log_level(found: Found | None) -> str:
+def _directory(found: Found | None) -> Path:
+    """The directory of secrets, which may come later. A relative one would depend on where we start."""
     if found is None:
-        return "info"
+        return SECRETS_DIR
+    path = Path(found.text)
+    if not path.is_absolute() or "\0" in found.text:
+        raise found.refuse(f"{found.text!r} is not the absolute path of a directory")
+    return path
+
+
+def _log_level(found: Found | None) -> str | None:
+    if found is None:
+        return None
     if found.text.lower() not in LOG_LEVELS:
         raise found.refuse(f"{found.text!r} is not one of {', '.join(LOG_LEVELS)}")
     return found.text.lower()
 
 
-def _etcd(sources: Sources) -> EtcdSettings:
+def etcd_from(sources: Sources) -> EtcdSettings:
+    """How etcd is reached. Raises `SettingsError`."""
+    check_datastore_type(
+        sources.environ.get(DATASTORE_TYPE_VARIABLE), f"environment {DATASTORE_TYPE_VARIABLE}"
+    )
     cert_file, key_file = sources.find(CERT_FILE), sources.find(KEY_FILE)
+    cert, key = sources.find(CERT), sources.find(KEY)
     username, password = sources.find(USERNAME), sources.find(PASSWORD)
     _together(cert_file, key_file, CERT_FILE, KEY_FILE)
+    _together(cert, key, CERT, KEY)
     _together(username, password, USERNAME, PASSWORD)
+    ca_file, ca_cert = sources.find(CA_CERT_FILE), sources.find(CA_CERT)
+    inline = ca_cert or cert
+    if inline is not None and (ca_file or cert_file) is not None:
+        raise inline.refuse("cannot mix inline certificates and certificate files")
     return EtcdSettings(
-        endpoints=_endpoints(sources.find(ENDPOINTS)),
-        ca_file=_path(sources.find(CA_CERT_FILE)),
+        endpoints=_endpoints(sources),
+        ca_file=_path(ca_file),
         cert_file=_path(cert_file),
         key_file=_path(key_file),
-        username=username.text if username else "",
-        password=password.text if password else "",
+        ca_pem=_text(ca_cert),
+        cert_pem=_text(cert),
+        key_pem=_text(key),
+        username=_text(username),
+        password=_text(password),
     )
+
+
+def _text(found: Found | None) -> str:
+    return "" if found is None else found.text
 
 
 def _together(first: Found | None, second: Found | None, one: Setting, other: Setting) -> None:
@@ -297,8 +282,13 @@ def _together(first: Found | None, second: Found | None, one: Setting, other: Se
         raise second.refuse(f"is of no use without {one.name} ({one.variable})")
 
 
-def _endpoints(found: Found | None) -> tuple[str, ...]:
+def _endpoints(sources: Sources) -> tuple[str, ...]:
+    found = sources.find(ENDPOINTS)
     if found is None:
+        if sources.environ.get(DISCOVERY_VARIABLE):
+            raise SettingsError(
+                f"environment {DISCOVERY_VARIABLE}: not supported; list the endpoints in {ENDPOINTS.variable}"
+            )
         return DEFAULT_ENDPOINTS
     try:
         endpoints = parse_endpoints(found.text)

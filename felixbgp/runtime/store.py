@@ -1,15 +1,22 @@
 """The agent's end of etcd: follow the cluster, keep the node's `alive` key, write its status."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from time import time_ns
 
 import trio
 
 from felixbgp import __version__
+from felixbgp.agent.effects import Follow
 from felixbgp.agent.inputs import Input, StatusWriteFailed, StatusWritten
-from felixbgp.cluster.state import watched_prefixes
+from felixbgp.cluster.inputs import (
+    DatastoreLost,
+    DatastoreRestored,
+    PrefixRefused,
+    RevisionReached,
+    StoreInput,
+)
 from felixbgp.runtime.clock import now_ns
 from felixbgp.runtime.etcd import EtcdClient, EtcdError, EtcdSettings, LeasedKey, open_client, watch_prefixes
 from felixbgp.status import document, keys
@@ -26,22 +33,48 @@ class NodeStore:
         self,
         client: EtcdClient,
         node: str,
+        nursery: trio.Nursery,
         deliver: Callable[[Iterable[Input]], None],
         wait_room: Callable[[], Awaitable[None]],
     ) -> None:
         self._client = client
+        self._nursery = nursery
+        self._required: tuple[str, ...] = ()
+        self._optional: dict[str, trio.CancelScope] = {}
         self._node = node
         self._deliver = deliver
         self._wait_room = wait_room
         # Fixed, so that a moment keeps its wall time in every document, whatever happens to the clock.
         self._wall_offset_ns = time_ns() - now_ns()
 
-    async def follow(self) -> None:
-        """Deliver every change of the cluster, for ever."""
-        async with watch_prefixes(self._client, watched_prefixes(self._node)) as batches:
+    def follow(self, effect: Follow) -> None:
+        """Begin to deliver what is under these prefixes and every change of it, and end with all others.
+
+        The required ones share one stream, so that they are of one revision. Each optional one has its own:
+        it comes and goes, or is refused, and the others do not notice.
+        """
+        if not self._required:
+            self._required = effect.required
+            self._nursery.start_soon(self._deliver_all, effect.required)
+        for prefix in [prefix for prefix in self._optional if prefix not in effect.optional]:
+            self._optional.pop(prefix).cancel()
+        for prefix in effect.optional:
+            if prefix not in self._optional:
+                scope = self._optional[prefix] = trio.CancelScope()
+                self._nursery.start_soon(self._deliver_optional, prefix, scope)
+
+    async def _deliver_all(self, prefixes: tuple[str, ...]) -> None:
+        async with watch_prefixes(self._client, prefixes) as batches:
             async for batch in batches:
                 self._deliver(batch)
                 await self._wait_room()
+
+    async def _deliver_optional(self, prefix: str, scope: trio.CancelScope) -> None:
+        with scope:
+            async with watch_prefixes(self._client, (prefix,)) as batches:
+                async for batch in batches:
+                    self._deliver(_of_one_prefix(prefix, batch))
+                    await self._wait_room()
 
     async def stay_alive(self) -> None:
         """Keep the leased key while the agent runs."""
@@ -67,6 +100,16 @@ class NodeStore:
         self._deliver([answer])
 
 
+def _of_one_prefix(prefix: str, batch: Iterable[StoreInput]) -> Iterator[StoreInput]:
+    """What a batch says of a prefix; how the store as a whole does is told by the required ones' stream."""
+    for event in batch:
+        if isinstance(event, DatastoreLost):
+            if event.refused:
+                yield PrefixRefused(prefix, event.reason)
+        elif not isinstance(event, DatastoreRestored | RevisionReached):
+            yield event
+
+
 @asynccontextmanager
 async def open_node_store(
     settings: EtcdSettings,
@@ -74,10 +117,9 @@ async def open_node_store(
     deliver: Callable[[Iterable[Input]], None],
     wait_room: Callable[[], Awaitable[None]],
 ) -> AsyncIterator[NodeStore]:
-    """A store whose `follow` and `stay_alive` run for the time of the block."""
+    """A store that keeps the node's `alive` key for the time of the block."""
     async with open_client(settings) as client, trio.open_nursery() as nursery:
-        store = NodeStore(client, node, deliver, wait_room)
-        nursery.start_soon(store.follow)
+        store = NodeStore(client, node, nursery, deliver, wait_room)
         nursery.start_soon(store.stay_alive)
         yield store
         nursery.cancel_scope.cancel()

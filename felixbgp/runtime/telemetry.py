@@ -6,16 +6,22 @@ The core returns facts and never logs; what is worth a warning is decided here, 
 import dataclasses
 import logging
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from felixbgp.agent.effects import Fact, IntentProblem
 from felixbgp.bgp import facts as bgp
-from felixbgp.cluster.facts import InvalidValue, StoreLost
+from felixbgp.cluster.facts import InvalidValue, ReadRefused, StoreLost
 from felixbgp.fib.types import RouteProblem
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LOGGER = logging.getLogger("felixbgp")
 LOUD = (
     InvalidValue,
     StoreLost,
+    ReadRefused,
     IntentProblem,
     RouteProblem,
     bgp.NotificationReceived,
@@ -31,8 +37,13 @@ def start_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     LOGGER.handlers[:] = [handler]
-    LOGGER.setLevel(level.upper())
+    set_level(level)
     LOGGER.propagate = False
+
+
+def set_level(level: str) -> None:
+    """Write records of this level (`debug`, `info`, `warning`, `error`) and above from now on."""
+    LOGGER.setLevel(level.upper())
 
 
 def observe(fact: Fact) -> None:
@@ -42,9 +53,7 @@ def observe(fact: Fact) -> None:
 
 def text_of(fact: Fact) -> str:
     """The fact's name and its fields."""
-    fields = " ".join(
-        f"{field.name}={_value(getattr(fact, field.name))}" for field in dataclasses.fields(fact)
-    )
+    fields = " ".join(f"{name}={_value(value)}" for name, value in _shown_fields(fact))
     return f"{type(fact).__name__} {fields}"
 
 
@@ -55,12 +64,17 @@ def _level(fact: Fact) -> int:
     return logging.WARNING if isinstance(fact, LOUD) else logging.INFO
 
 
+def _shown_fields(value: "DataclassInstance") -> Iterator[tuple[str, object]]:
+    """The fields of a dataclass but those that its repr leaves out: passwords."""
+    return ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value) if field.repr)
+
+
 def _value(value: object) -> str:
     """A field as text: dataclasses by their fields; spaces are quoted, control characters escaped."""
     if isinstance(value, str):
         return repr(value) if not value or not value.isprintable() or " " in value else value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        inner = ", ".join(f"{f.name}={_value(getattr(value, f.name))}" for f in dataclasses.fields(value))
+        inner = ", ".join(f"{name}={_value(entry)}" for name, entry in _shown_fields(value))
         return f"{{{inner}}}"
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return "[" + ", ".join(_value(entry) for entry in value) + "]"

@@ -53,6 +53,10 @@ class Kernel:
             self._routes.pop((route.prefix, route.metric), None)
         return KernelRouteChanged(route, present)
 
+    def connect(self, network: Prefix) -> None:
+        """Have a link in one more network; nobody is told."""
+        self._connected = (*self._connected, network)
+
     def _of(self, family: Family) -> tuple[KernelRoute, ...]:
         return tuple(route for (prefix, _), route in self._routes.items() if prefix.family == family)
 

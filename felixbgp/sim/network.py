@@ -14,7 +14,7 @@ from felixbgp.bgp.inputs import (
     TcpConnectFailed,
     TransportInput,
 )
-from felixbgp.net import Address
+from felixbgp.net import Address, Prefix
 from felixbgp.sim.clock import Clock
 
 EPHEMERAL_PORT_FIRST = 32768
@@ -28,6 +28,8 @@ class Host:
     addresses: tuple[Address, ...]
     deliver: Callable[[TransportInput], None]
     listening: frozenset[Endpoint] = frozenset()
+    keys: dict[Prefix, bytes] = field(default_factory=dict, repr=False)
+    """TCP MD5 passwords of those who may connect."""
     accepted: int = 0
     pipes: dict[int, "Pipe"] = field(default_factory=dict)
     abandoned: set[int] = field(default_factory=set)
@@ -109,6 +111,10 @@ class Network:
         if target.listening.isdisjoint((effect.remote, wildcard)):
             self._refuse(host, effect, "connection refused")
             return
+        if _key_for(target, local.address) != effect.options.password:
+            # As with TCP MD5: a segment without the right digest is dropped without a word.
+            self._clock.call_after(effect.timeout_ns, lambda: self._refuse(host, effect, "timed out"))
+            return
         target.accepted -= 1
         accepted = target.accepted
         host.pipes[effect.connection] = Pipe(target, accepted)
@@ -153,3 +159,8 @@ class Network:
             self._waiting.append((link, action))
         else:
             self._clock.call_after(self._latency_ns, action)
+
+
+def _key_for(host: Host, remote: Address) -> bytes | None:
+    """The password that somebody at this address must have to connect to the host."""
+    return next((key for prefix, key in host.keys.items() if prefix.contains(remote)), None)

@@ -6,10 +6,21 @@ from typing import Final
 
 from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import AgentConfig
-from felixbgp.agent.effects import Effect, Fact, Listen, Observe, PutStatus
+from felixbgp.agent.effects import (
+    Effect,
+    Fact,
+    Follow,
+    Listen,
+    Observe,
+    PutStatus,
+    ReadSecretFiles,
+    SetLogLevel,
+)
 from felixbgp.agent.inputs import Input, Listening, StatusWritten
-from felixbgp.cluster.state import watched_prefixes
+from felixbgp.cluster.inputs import SecretFilesRead
+from felixbgp.cluster.secrets import SecretFile, SecretId
 from felixbgp.fib.types import DeleteRoutes, KernelRoute, ReplaceRoutes
+from felixbgp.intent.types import DEFAULT_LOG_LEVEL
 from felixbgp.net import Address
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.kernel import Kernel
@@ -21,6 +32,7 @@ from felixbgp.status.node_status import NodeStatus
 BUDGET: Final = 1000
 """Prefixes per drain, as the real shell has it."""
 KERNEL_LATENCY_NS: Final = 1_000_000
+SECRETS_DIRECTORY: Final = "/etc/felixbgp/secrets"
 
 
 class Node:
@@ -44,6 +56,9 @@ class Node:
         self._addresses = addresses
         self._clock, self._network, self._store = world
         self._randomness = randomness
+        self._secret_files: dict[SecretId, bytes] = {}
+        self._wanted_secrets: tuple[SecretId, ...] = ()
+        self.log_level = DEFAULT_LOG_LEVEL
         self._life = 0
         self._wake_at: int | None = None
         self.start()
@@ -56,9 +71,9 @@ class Node:
         self.agent = Agent(self._config, self._randomness.fork())
         self._host = Host(self.name, self._addresses, lambda event: self._feed(event, life))
         self._network.attach(self._host)
+        self._wanted_secrets = ()
         for snapshot in self.kernel.snapshots():
             self._feed(snapshot, life)
-        self._store.watch(self.name, watched_prefixes(self.name), lambda event: self._feed(event, life))
 
     def kill(self) -> None:
         """End like a process under `kill -9`: connections close, the kernel's routes stay."""
@@ -69,6 +84,18 @@ class Node:
     def kernel_changed(self, route: KernelRoute, *, present: bool) -> None:
         """Somebody else on this node adds or removes a route."""
         self._feed(self.kernel.change(route, present=present), self._life)
+
+    def write_secret(self, secret: SecretId, content: bytes | None) -> None:
+        """Put a file into the node's directory of secrets, or with None remove it."""
+        if content is None:
+            self._secret_files.pop(secret, None)
+        else:
+            self._secret_files[secret] = content
+        self._tell_secrets(self._life)
+
+    def _tell_secrets(self, life: int) -> None:
+        files = (SecretFile(secret, self._secret_files.get(secret)) for secret in self._wanted_secrets)
+        self._answer_later(SecretFilesRead(SECRETS_DIRECTORY, tuple(files)), life)
 
     def _feed(self, event: Input, life: int) -> None:
         if life != self._life:
@@ -106,8 +133,17 @@ class Node:
         elif isinstance(effect, Listen):
             opened = [endpoint for endpoint in effect.endpoints if endpoint not in self._host.listening]
             self._host.listening = frozenset(effect.endpoints)
+            self._host.keys = dict(effect.keys)
             for endpoint in opened:
                 self._feed(Listening(endpoint), life)
+        elif isinstance(effect, Follow):
+            prefixes = (*effect.required, *effect.optional)
+            self._store.watch(self.name, prefixes, lambda event: self._feed(event, life))
+        elif isinstance(effect, ReadSecretFiles):
+            self._wanted_secrets = effect.secrets
+            self._tell_secrets(life)
+        elif isinstance(effect, SetLogLevel):
+            self.log_level = effect.level
         elif isinstance(effect, PutStatus):
             self.status = replace(effect.status)
             self._feed(StatusWritten(), life)

@@ -1,12 +1,13 @@
 """The store of a simulated cluster: keys, revisions, and watchers that hear of every change in order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from felixbgp.cluster.inputs import (
     DatastoreLost,
     DatastoreRestored,
     KeyDeleted,
     KeyPut,
+    PrefixRefused,
     RevisionReached,
     SnapshotReceived,
     StoredValue,
@@ -24,7 +25,9 @@ class Store:
         self._clock = clock
         self._latency_ns = latency_ns
         self._values: dict[str, StoredValue] = {}
-        self._watchers: dict[str, tuple[tuple[str, ...], Watcher]] = {}
+        self._watchers: dict[str, Watcher] = {}
+        self._followed: dict[str, dict[str, None]] = {}
+        self._closed: dict[str, str] = {}
         self._available = True
         self.revision = 1
 
@@ -48,30 +51,47 @@ class Store:
         return None if stored is None else stored.value
 
     def watch(self, name: str, prefixes: tuple[str, ...], watcher: Watcher) -> None:
-        """Tell the watcher a snapshot of each prefix, then every change; `name` replaces its former watch."""
-        self._watchers[name] = (prefixes, watcher)
+        """Tell the watcher of exactly these prefixes: of each new one a snapshot, then every change."""
+        known = self._followed.get(name, {})
+        self._watchers[name] = watcher
+        self._followed[name] = dict.fromkeys(prefixes)
         if self._available:
-            self._catch_up(prefixes, watcher)
+            self._catch_up([prefix for prefix in prefixes if prefix not in known], watcher)
 
     def unwatch(self, name: str) -> None:
         """Forget a watcher; what is on its way to it is lost."""
         self._watchers.pop(name, None)
+        self._followed.pop(name, None)
+
+    def close(self, prefix: str, reason: str) -> None:
+        """Let nobody read a prefix from now on, as etcd does with who lacks the permission."""
+        self._closed[prefix] = reason
+
+    def open(self, prefix: str) -> None:
+        """Let it be read again."""
+        del self._closed[prefix]
+        for name, watcher in self._watchers.items():
+            if self._available and prefix in self._followed[name]:
+                self._catch_up([prefix], watcher)
 
     def fail(self, reason: str) -> None:
         """Become unreachable; writes from the operator's side still count and are seen afterwards."""
         self._available = False
-        for _, watcher in self._watchers.values():
+        for watcher in self._watchers.values():
             self._deliver(watcher, DatastoreLost(reason))
 
     def recover(self) -> None:
         """Become reachable: every watcher lists anew, as after a compaction."""
         self._available = True
-        for prefixes, watcher in self._watchers.values():
-            self._catch_up(prefixes, watcher)
+        for name, watcher in self._watchers.items():
+            self._catch_up(self._followed[name], watcher)
 
-    def _catch_up(self, prefixes: tuple[str, ...], watcher: Watcher) -> None:
+    def _catch_up(self, prefixes: Iterable[str], watcher: Watcher) -> None:
         self._deliver(watcher, DatastoreRestored())
         for prefix in prefixes:
+            if prefix in self._closed:
+                self._deliver(watcher, PrefixRefused(prefix, self._closed[prefix]))
+                continue
             values = tuple(v for k, v in sorted(self._values.items()) if k.startswith(prefix))
             self._deliver(watcher, SnapshotReceived(prefix, self.revision, values))
         self._deliver(watcher, RevisionReached(self.revision))
@@ -79,8 +99,10 @@ class Store:
     def _announce(self, key: str, event: KeyPut | KeyDeleted) -> None:
         if not self._available:
             return
-        for prefixes, watcher in self._watchers.values():
-            if key.startswith(prefixes):
+        if key.startswith(tuple(self._closed)):
+            return
+        for name, watcher in self._watchers.items():
+            if any(key.startswith(prefix) for prefix in self._followed[name]):
                 self._deliver(watcher, event)
                 self._deliver(watcher, RevisionReached(self.revision))
 

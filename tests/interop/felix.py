@@ -16,9 +16,10 @@ import trio
 
 from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import ROUTE_METRIC, ROUTE_PROTOCOL, AgentConfig
-from felixbgp.agent.effects import Effect, Listen, Observe, PutStatus
+from felixbgp.agent.effects import Effect, Listen, Observe
 from felixbgp.agent.inputs import IntentGiven
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.effects import TransportEffect
 from felixbgp.bgp.facts import BgpFact
 from felixbgp.bgp.routes import Selected
 from felixbgp.bgp.snapshot import PeerSnapshot
@@ -123,7 +124,7 @@ class Felix:
         elif isinstance(effect, Observe):
             if isinstance(effect.fact, BgpFact):
                 self.facts.append(effect.fact)
-        elif not isinstance(effect, PutStatus):
+        elif isinstance(effect, TransportEffect):
             tcp.perform(effect)
 
 

@@ -31,6 +31,7 @@ class Feature(Enum):
     EXTENDED = "extended message"
     REFLECTOR = "reflector"
     COMMUNITIES = "communities"
+    POLICY = "export policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,11 @@ class Neighbour:
         return numbered_prefix(self.family, 91, self.number)
 
     @property
+    def changed_prefix(self) -> Prefix:
+        """What it originates and its export policy changes."""
+        return numbered_prefix(self.family, 94, self.number)
+
+    @property
     def shared_prefix(self) -> Prefix:
         """What two speakers, or two sources, of this variant announce both."""
         return numbered_prefix(self.family, 92, 2 * VARIANTS.index(self.variant))
@@ -209,6 +215,10 @@ def their_prefix(family: Family, number: int = THEIR_PLAIN) -> Prefix:
 THEIR_COMMUNITY = (65000, 77)
 THEIR_LARGE_COMMUNITY = (65000, 7, 4_000_000_000)
 THEIR_ROUTE_TARGET = (65000, 9)
+ADDED_COMMUNITY = (64998, 8)
+ADDED_LARGE_COMMUNITY = (64998, 8, 4_000_000_001)
+PREPENDED = (64998, 4_200_000_001)
+"""What our export policy puts on one route."""
 RESTART_SECONDS = 60
 """How long each side asks the other to keep its routes; far longer than a restart takes."""
 LARGE_COUNT = 500

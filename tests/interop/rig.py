@@ -12,6 +12,7 @@ from pathlib import Path
 
 from felixbgp.bgp.config import GracefulRestart, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import TransportOptions
+from felixbgp.bgp.policy.types import Action, AddCommunity, Match, Policy, PrefixMatch, PrependAsPath, Rule
 from felixbgp.bgp.wire.messages import Origin, PathAttributes
 from felixbgp.lab import netns
 from felixbgp.lab.topology import QUIET
@@ -21,7 +22,10 @@ from felixbgp.sim.kernel import Kernel
 from tests.interop.daemons.base import Daemon, Route
 from tests.interop.felix import Felix, Ours, Value
 from tests.interop.plan import (
+    ADDED_COMMUNITY,
+    ADDED_LARGE_COMMUNITY,
     LARGE_COUNT,
+    PREPENDED,
     RESTART_SECONDS,
     THEIR_AS,
     WRONG_PASSWORD,
@@ -163,12 +167,25 @@ def peer_config(neighbour: Neighbour) -> PeerConfig:
         route_reflector_client=neighbour.role is Role.PLAIN and not neighbour.variant.external,
         transport=options,
     )
+    if neighbour.role is Role.PLAIN:
+        return replace(config, export_policy=changing(neighbour.changed_prefix))
     if neighbour.role is Role.COLLECTOR:
         return replace(config, add_path_receive=True, add_path_send=True)
     if neighbour.role is Role.RESTARTING:
         wanted = GracefulRestart(restart_time_s=RESTART_SECONDS, forwarding_preserved=True)
         return replace(config, graceful_restart=wanted)
     return config
+
+
+def changing(prefix: Prefix) -> Policy:
+    """Communities of both kinds and two AS numbers more, for one prefix."""
+    high, low = ADDED_COMMUNITY
+    operations = (
+        AddCommunity(high << 16 | low),
+        AddCommunity(ADDED_LARGE_COMMUNITY),
+        PrependAsPath(PREPENDED),
+    )
+    return Policy((Rule("change", Match(PrefixMatch.equal(prefix)), Action.ACCEPT, operations),))
 
 
 def with_password(config: PeerConfig, password: bytes | None) -> PeerConfig:
@@ -203,6 +220,8 @@ def make_felix(neighbour: Neighbour, sources: Iterable[Source] = (), kernel: Ker
     """Our speaker for one session, not yet running; to be called in the thread of `Ours`."""
     speaker = SpeakerConfig(bgp_identifier=neighbour.identifier, local_as=neighbour.asn)
     originated = [neighbour.prefix]
+    if neighbour.role is Role.PLAIN:
+        originated.append(neighbour.changed_prefix)
     if neighbour.role is Role.RESTARTING and kernel is None:
         originated.append(neighbour.former_prefix)
     if neighbour.role in (Role.CLIENT_A, Role.CLIENT_B):

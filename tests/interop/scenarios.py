@@ -13,8 +13,11 @@ from tests.interop import rig as rigs
 from tests.interop.daemons.base import Route, output_in, program
 from tests.interop.matrix import Finding, Verdict
 from tests.interop.plan import (
+    ADDED_COMMUNITY,
+    ADDED_LARGE_COMMUNITY,
     LARGE_COUNT,
     PASSWORD,
+    PREPENDED,
     THEIR_AS,
     THEIR_COLOURED,
     THEIR_COMMUNITY,
@@ -76,6 +79,20 @@ def communities(rig: Rig, variant: Variant) -> str:
     assert here.large_communities == (THEIR_LARGE_COMMUNITY,)
     assert here.extended_communities == (rigs.route_target(*THEIR_ROUTE_TARGET),)
     return "standard, large and extended ones arrived unchanged, both ways"
+
+
+def export_policy(rig: Rig, variant: Variant) -> str:
+    """What our policy adds arrives, behind our AS between AS numbers; other routes stay as they are."""
+    neighbour = rig.neighbour(Role.PLAIN, variant)
+    await_routes(rig, neighbour)
+    await_route(rig, neighbour, neighbour.changed_prefix)
+    changed = their_route(rig, neighbour, neighbour.changed_prefix)
+    assert changed.as_path == ((neighbour.asn, *PREPENDED) if variant.external else PREPENDED)
+    assert changed.communities == frozenset((ADDED_COMMUNITY,))
+    assert changed.large_communities == frozenset((ADDED_LARGE_COMMUNITY,))
+    plain_one = their_route(rig, neighbour, neighbour.prefix)
+    assert plain_one.communities == plain_one.large_communities == frozenset()
+    return "communities added and AS numbers prepended by our export policy are there, on its routes alone"
 
 
 def reflector(rig: Rig, variant: Variant) -> str:
@@ -256,6 +273,7 @@ SCENARIOS: dict[Feature, Scenario] = {
     Feature.EXTENDED: extended,
     Feature.REFLECTOR: reflector,
     Feature.COMMUNITIES: communities,
+    Feature.POLICY: export_policy,
 }
 
 

@@ -55,7 +55,12 @@ def cluster() -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(cluster: Lab) -> Iterator[Lab]:
-    """The cluster, healthy: every process alive, etcd as `lab up` left it, the mesh Established.
+    """The cluster of three nodes and a router, healthy."""
+    yield from healthy(cluster)
+
+
+def healthy(cluster: Lab) -> Iterator[Lab]:
+    """A cluster with every process alive, etcd as `lab up` left it, and the mesh Established.
 
     A test that ends a process starts it again; one that is missing afterwards died of the test.
     """

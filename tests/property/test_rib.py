@@ -7,7 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from felixbgp.bgp.config import NextHopMode, PeerId
-from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, Rule
+from felixbgp.bgp.policy.evaluate import Verdict, evaluate
+from felixbgp.bgp.policy.types import (
+    Action,
+    AddCommunity,
+    Match,
+    Policy,
+    PrefixMatch,
+    PrependAsPath,
+    RouteSource,
+    Rule,
+    SetLocalPref,
+)
 from felixbgp.bgp.rib.decision import best_path
 from felixbgp.bgp.rib.export import export
 from felixbgp.bgp.wire.messages import PathAttributes
@@ -20,11 +31,18 @@ REJECT_ONE = Policy(
 )
 REJECT_ALL = Policy(default=Action.REJECT)
 ACCEPT_ALL = Policy()
+CHANGE_ONE = Policy(
+    (
+        Rule("one", REJECT_ONE.rules[0].match, Action.ACCEPT, (AddCommunity(7), SetLocalPref(200))),
+        Rule("all", Match(), Action.NEXT, (PrependAsPath((9,)),)),
+    )
+)
+REJECT_CHANGED = Policy((Rule("no 7", Match(community=7), Action.REJECT),))
 
 node = st.integers(0, 2)
 pair = st.sampled_from([(0, 1), (1, 2), (0, 2)])
 prefix = st.sampled_from(PREFIXES)
-policy = st.sampled_from([ACCEPT_ALL, REJECT_ONE, REJECT_ALL])
+policy = st.sampled_from([ACCEPT_ALL, REJECT_ONE, REJECT_ALL, CHANGE_ONE, CHANGE_ONE, REJECT_CHANGED])
 
 
 @dataclass(frozen=True)
@@ -135,14 +153,13 @@ def expected(one: Node, other: Node) -> dict[str, PathAttributes]:
     table: dict[str, PathAttributes] = {}
     for text in PREFIXES:
         nlri = Prefix.parse(text).nlri
-        if not accepts(peering.config.export_policy, text):
-            continue
         best = one.speaker._loc_ribs[IPV4].path(nlri)
         for path in one.speaker._loc_ribs[IPV4].candidates(nlri):
             if not view.add_path and path is not best:
                 continue
-            told = export(view, path)
-            if told is not None and told.attributes is not None and told.source != PeerId(other.address):
+            verdict = judged(peering.config.export_policy, text, path.attributes, path.source)
+            told = export(view, path, verdict.attributes) if verdict.accepted else None
+            if told is not None and told.source != PeerId(other.address):
                 number = int.from_bytes(one.speaker._advertising._numbers.identifier(path), "big")
                 table[f"{text} path {number}" if view.add_path else text] = told.attributes
     return table
@@ -155,7 +172,9 @@ def assert_decided(one: Node) -> None:
         nlri = Prefix.parse(text).nlri
         loc_rib = one.speaker._loc_ribs[IPV4]
         learned = {
-            (peer.address, key[: -len(nlri)]): rib.attributes(key)
+            (peer.address, key[: -len(nlri)]): judged(
+                peering.config.import_policy, text, rib.attributes(key)
+            ).attributes
             for peer, peering in one.speaker._peerings.items()
             if peering.exchange is not None
             for rib in peering.exchange.ribs.values()
@@ -178,6 +197,10 @@ def assert_decided(one: Node) -> None:
             assert one.loc_rib[Prefix.parse(text)].attributes == best.attributes
 
 
-def accepts(policy: Policy, text: str) -> bool:
-    """The three policies above, read by hand."""
-    return policy == ACCEPT_ALL or (policy == REJECT_ONE and text != "10.1.0.64/32")
+def judged(
+    policy: Policy, text: str, attributes: PathAttributes | None, source: RouteSource = RouteSource.BGP
+) -> Verdict:
+    """One route by itself."""
+    assert attributes is not None
+    nlri = Prefix.parse(text).nlri
+    return evaluate(policy, IPV4, nlri, source=source, interface="", attributes=attributes)

@@ -33,7 +33,6 @@ def path_peer(
         PeerId(Address.parse(address), port),
         external=asn != OUR_AS,
         identifier=Address.parse(identifier or address),
-        local_as=OUR_AS,
         remote_as=asn,
         client=client,
     )

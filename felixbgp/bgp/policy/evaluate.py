@@ -1,20 +1,29 @@
 """Evaluation of policies: the first rule that matches decides.
 
-A rule looks at the prefix, the source and the interface of a route. Source and interface are the same for
-thousands of prefixes (everything learned from a peer has source BGP and no interface), so a policy is first
-narrowed to one pair of them; what is left is a short list of prefix tests, often none.
+    Policy ─ family, source, interface ─▶ PolicyView ─┬─ nothing depends on attributes ─▶ PrefixView
+                                                      └─ else, per set of attributes ───▶ AttributeView
+
+A rule looks at the prefix, the source, the interface and the attributes of a route. Source and interface are
+the same for thousands of prefixes (everything learned from a peer has source BGP and no interface), so a
+policy is first narrowed to one pair of them; what is left is a short list of prefix tests, often none. Only a
+policy that looks at attributes or changes them is narrowed once more, to one set of them, which many prefixes
+share too: conditions and operations are worked out once per set.
+
+A rule that accepts or goes on carries out its operations; what comes after it sees the changed attributes.
 """
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fnmatch import translate
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from felixbgp.bgp.policy.types import Action, Policy, PrefixMatch, RouteSource, Rule
+from felixbgp.bgp.policy.conditions import attributes_match
+from felixbgp.bgp.policy.operations import carry_out
+from felixbgp.bgp.policy.prefixes import PrefixTest
+from felixbgp.bgp.policy.types import DEFAULT, Action, Match, Operation, Policy, RouteSource, Rule
 from felixbgp.bgp.wire.messages import PathAttributes
-from felixbgp.net import Family, Nlri, Prefix
-
-DEFAULT_RULE: Final = "default"
-"""The rule name reported when no rule decided."""
+from felixbgp.net import Family, Nlri
 
 
 class Verdict(NamedTuple):
@@ -25,70 +34,140 @@ class Verdict(NamedTuple):
     rule: str
 
 
-class Decided(NamedTuple):
-    """A verdict without the attributes, which no rule changes yet."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """A verdict; a view gives the same object for all prefixes that fare the same, so it can be a key."""
 
     accepted: bool
-    rule: str
+    rule: int
+    """The place of the rule that decided in `Policy.rules`, or `DEFAULT`."""
+    attributes: PathAttributes | None = None
+    """What operations made of the attributes; None where they are as they were."""
 
 
-class _PrefixTest(NamedTuple):
-    """A `PrefixMatch` laid out for comparison with NLRI octets, and what follows when it holds."""
+class _Step(NamedTuple):
+    """A rule as far as it is still to be asked about a route."""
 
-    min_length: int
-    max_length: int
-    octets: bytes
-    """The octets that the pattern's length covers completely."""
-    mask: int
-    """Significant bits of the octet after them; 0 when there is none."""
-    rest: int
-    """The value of that octet under the mask."""
-    family_differs: bool
-    negated: bool
+    prefix: PrefixTest | None
+    match: Match | None
+    """The conditions on attributes; None when there are none."""
+    action: Action
+    operations: tuple[Operation, ...]
     decided: Decided
+    """What follows where the attributes stay as they are."""
 
-    def holds(self, nlri: Nlri) -> bool:
-        """Whether the prefix lies inside the pattern, turned round when negated."""
-        return self.inside(nlri) is not self.negated
 
-    def inside(self, nlri: Nlri) -> bool:
-        """Whether the prefix lies inside the pattern and its length within the pattern's bounds."""
-        if self.family_differs or not self.min_length <= nlri[0] <= self.max_length:
-            return False
-        end = 1 + len(self.octets)
-        return nlri[1:end] == self.octets and (not self.mask or nlri[end] & self.mask == self.rest)
+class PrefixView:
+    """A narrowed policy that leaves attributes alone: a function of the prefix."""
+
+    __slots__ = ("_otherwise", "_tests", "constant")
+
+    def __init__(self, steps: tuple[_Step, ...], otherwise: Decided) -> None:
+        self._tests = tuple((step.prefix, step.decided) for step in steps if step.prefix is not None)
+        self._otherwise = otherwise
+        self.constant = None if self._tests else otherwise
+        """The one answer for every prefix, or None when it depends on the prefix."""
+
+    def decide(self, nlri: Nlri) -> Decided:
+        """Accept or reject one prefix."""
+        for prefix, decided in self._tests:
+            if prefix.holds(nlri):
+                return decided
+        return self._otherwise
+
+
+class _State:
+    """A set of attributes on its way through the steps, and what became of it before."""
+
+    __slots__ = ("after", "attributes", "changed", "decided", "holds")
+
+    def __init__(self, attributes: PathAttributes, *, changed: bool) -> None:
+        self.attributes = attributes
+        self.changed = changed
+        self.holds: dict[int, bool] = {}
+        """By step: whether its conditions on attributes hold."""
+        self.after: dict[int, _State] = {}
+        """By step that goes on: what it makes of the attributes."""
+        self.decided: dict[int, Decided] = {}
+        """By step that decides, or `DEFAULT`."""
+
+
+class AttributeView:
+    """A narrowed policy on one set of attributes: a function of the prefix, which works out little twice."""
+
+    __slots__ = ("_otherwise", "_start", "_states", "_steps", "constant")
+
+    def __init__(self, steps: tuple[_Step, ...], otherwise: Decided, attributes: PathAttributes) -> None:
+        self._steps = steps
+        self._otherwise = otherwise
+        self._start = _State(attributes, changed=False)
+        self._states = {attributes: self._start}
+        depends = any(step.prefix is not None for step in steps)
+        self.constant = None if depends else self.decide(b"")
+        """The one answer for every prefix, or None when it depends on the prefix."""
+
+    def decide(self, nlri: Nlri) -> Decided:
+        """Accept or reject one prefix, with the attributes to go on with."""
+        state = self._start
+        for number, step in enumerate(self._steps):
+            if step.prefix is not None and not step.prefix.holds(nlri):
+                continue
+            if step.match is not None and not _holds(state, number, step.match):
+                continue
+            if step.action is not Action.NEXT:
+                return state.decided.get(number) or self._decide(state, number, step)
+            state = state.after.get(number) or self._go_on(state, number, step)
+        return state.decided.get(DEFAULT) or self._default(state)
+
+    def _decide(self, state: _State, number: int, step: _Step) -> Decided:
+        decided = step.decided
+        if decided.accepted:
+            decided = _with_attributes(decided, self._changed(state, step.operations))
+        state.decided[number] = decided
+        return decided
+
+    def _default(self, state: _State) -> Decided:
+        decided = self._otherwise
+        if decided.accepted:
+            decided = _with_attributes(decided, state)
+        state.decided[DEFAULT] = decided
+        return decided
+
+    def _go_on(self, state: _State, number: int, step: _Step) -> _State:
+        following = state.after[number] = self._changed(state, step.operations)
+        return following
+
+    def _changed(self, state: _State, operations: tuple[Operation, ...]) -> _State:
+        """The state after operations; equal attributes have one state, however they came about."""
+        attributes = carry_out(operations, state.attributes)
+        if attributes is state.attributes:
+            return state
+        return self._states.setdefault(attributes, _State(attributes, changed=True))
 
 
 class PolicyView:
-    """A policy narrowed to one family, source and interface: a function of the prefix alone."""
+    """A policy narrowed to one family, source and interface."""
 
-    __slots__ = ("_otherwise", "_tests")
+    __slots__ = ("_otherwise", "_steps", "plain")
 
     def __init__(self, policy: Policy, family: Family, source: RouteSource, interface: str) -> None:
-        tests: list[_PrefixTest] = []
         # A policy whose default is NEXT says nothing about the route; what nobody accepts is rejected.
-        self._otherwise = Decided(policy.default is Action.ACCEPT, DEFAULT_RULE)
-        for rule in policy.rules:
-            if rule.action is Action.NEXT or not _concerns(rule, source, interface):
-                continue
-            decided = Decided(rule.action is Action.ACCEPT, rule.name)
-            if rule.match.prefix is None:
-                self._otherwise = decided
+        otherwise = Decided(policy.default is Action.ACCEPT, DEFAULT)
+        steps: list[_Step] = []
+        for step in _steps(policy, family, source, interface):
+            if _settles_all(step):
+                otherwise = step.decided
                 break
-            tests.append(_compiled(rule.match.prefix, family, decided))
-        self._tests = tuple(tests)
+            steps.append(step)
+        self._steps = tuple(steps)
+        self._otherwise = otherwise
+        looks = any(step.match is not None or step.operations for step in steps)
+        self.plain = None if looks else PrefixView(self._steps, otherwise)
+        """The view for all attributes, when it looks at none and changes none."""
 
-    @property
-    def constant(self) -> Decided | None:
-        """The one answer for every prefix, or None when it depends on the prefix."""
-        return None if self._tests else self._otherwise
-
-    def decide(self, nlri: Nlri) -> Decided:
-        """Accept or reject one prefix, with the name of the rule that did."""
-        for test in self._tests:
-            if test.holds(nlri):
-                return test.decided
-        return self._otherwise
+    def of(self, attributes: PathAttributes) -> PrefixView | AttributeView:
+        """The view for one set of attributes; worth keeping for all prefixes that have it."""
+        return self.plain or AttributeView(self._steps, self._otherwise, attributes)
 
 
 def evaluate(
@@ -101,12 +180,34 @@ def evaluate(
     attributes: PathAttributes,
 ) -> Verdict:
     """Run one route through a policy. For many routes, keep a `PolicyView`."""
-    accepted, rule = PolicyView(policy, family, source, interface).decide(nlri)
-    return Verdict(accepted, attributes, rule)
+    decided = PolicyView(policy, family, source, interface).of(attributes).decide(nlri)
+    return Verdict(decided.accepted, decided.attributes or attributes, policy.rule_name(decided.rule))
+
+
+def _steps(policy: Policy, family: Family, source: RouteSource, interface: str) -> Iterator[_Step]:
+    """The rules that may still have a say."""
+    for number, rule in enumerate(policy.rules):
+        says_nothing = rule.action is Action.NEXT and not rule.operations
+        if says_nothing or not _concerns(rule, source, interface):
+            continue
+        prefix = rule.match.prefix
+        yield _Step(
+            prefix=None if prefix is None else PrefixTest.of(prefix, family),
+            match=rule.match if rule.match.looks_at_attributes else None,
+            action=rule.action,
+            operations=() if rule.action is Action.REJECT else rule.operations,
+            decided=Decided(rule.action is Action.ACCEPT, number),
+        )
+
+
+def _settles_all(step: _Step) -> bool:
+    """Whether every route that comes as far as this ends here, as it is."""
+    unconditional = step.prefix is None and step.match is None
+    return unconditional and not step.operations and step.action is not Action.NEXT
 
 
 def _concerns(rule: Rule, source: RouteSource, interface: str) -> bool:
-    """Whether the rule's conditions other than the prefix hold."""
+    """Whether the rule's conditions on source and interface hold."""
     match = rule.match
     if match.sources is not None and source not in match.sources:
         return False
@@ -115,20 +216,14 @@ def _concerns(rule: Rule, source: RouteSource, interface: str) -> bool:
     return bool(interface) and re.fullmatch(translate(match.interface), interface) is not None
 
 
-def _compiled(match: PrefixMatch, family: Family, decided: Decided) -> _PrefixTest:
-    pattern: Prefix = match.prefix
-    length = pattern.length
-    whole, partial = divmod(length, 8)
-    mask = 0xFF00 >> partial & 0xFF
-    return _PrefixTest(
-        # A shorter prefix than the pattern is never inside it, whatever min_length says; this also keeps
-        # the comparison from reading beyond the end of the NLRI.
-        min_length=max(match.min_length, length),
-        max_length=match.max_length,
-        octets=pattern.nlri[1 : 1 + whole],
-        mask=mask,
-        rest=pattern.nlri[1 + whole] & mask if mask else 0,
-        family_differs=pattern.family != family,
-        negated=match.negated,
-        decided=decided,
-    )
+def _holds(state: _State, number: int, match: Match) -> bool:
+    known = state.holds.get(number)
+    if known is None:
+        known = state.holds[number] = attributes_match(match, state.attributes)
+    return known
+
+
+def _with_attributes(decided: Decided, state: _State) -> Decided:
+    if not state.changed:
+        return decided
+    return Decided(decided.accepted, decided.rule, state.attributes)

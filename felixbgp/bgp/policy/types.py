@@ -1,13 +1,24 @@
 """The vocabulary of policies. Evaluation is in `evaluate`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
-from felixbgp.net import Prefix
+from felixbgp.net import Family, Prefix
+
+DEFAULT: Final = -1
+"""Where the number of the deciding rule is asked for: none did, so the policy's default applies."""
+DEFAULT_RULE: Final = "default"
+"""The name that goes with it."""
+
+LargeCommunity = tuple[int, int, int]
+"""RFC 8092 §3: three numbers of 32 bits."""
+Community = int | LargeCommunity
+"""A standard community (RFC 1997, 32 bits) or a large one."""
 
 
 class Action(Enum):
-    """What a matching rule does. `NEXT` applies its changes and goes on."""
+    """What a matching rule does. `NEXT` carries out its operations and goes on."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -23,6 +34,8 @@ class RouteSource(Enum):
     """One of our own blocks, or another range we originate as a blackhole."""
     KERNEL = "kernel"
     """Found in the kernel, written by somebody else: workloads and foreign routes."""
+    STATIC = "static"
+    """A route to one of our own peers by way of a gateway that the operator named."""
     DIRECT = "direct"
     """A connected network."""
 
@@ -31,7 +44,7 @@ class RouteSource(Enum):
 class PrefixMatch:
     """True for prefixes inside `prefix` whose length lies within [min_length, max_length].
 
-    `negated` turns the result round (Calico's NotEqual and NotIn).
+    `negated` turns the result round.
     """
 
     prefix: Prefix
@@ -49,6 +62,11 @@ class PrefixMatch:
         """This prefix and everything in it."""
         return cls(prefix, prefix.length, prefix.family.bits)
 
+    @classmethod
+    def nothing(cls, family: Family, *, negated: bool = False) -> "PrefixMatch":
+        """No prefix at all, or negated every prefix."""
+        return cls(Prefix(family, b"\0"), 1, 0, negated)
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -58,15 +76,57 @@ class Match:
     sources: frozenset[RouteSource] | None = None
     interface: str | None = None
     """Shell-like pattern on the route's interface; a route without an interface never matches."""
+    community: Community | None = None
+    """A community that the route must carry."""
+    as_path_start: tuple[int, ...] = ()
+    """AS numbers that the AS_PATH must begin with; a set has no order, so none of its numbers counts."""
+    local_pref: int | None = None
+    """What LOCAL_PREF must be; a route without one never matches."""
+
+    @property
+    def looks_at_attributes(self) -> bool:
+        """Whether the answer depends on the route's attributes."""
+        return self.community is not None or bool(self.as_path_start) or self.local_pref is not None
+
+
+@dataclass(frozen=True, slots=True)
+class AddCommunity:
+    """Put a community among those of its kind; nothing changes if it is there already."""
+
+    community: Community
+
+
+@dataclass(frozen=True, slots=True)
+class PrependAsPath:
+    """Put AS numbers in front of the AS_PATH, in this order."""
+
+    asns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetLocalPref:
+    """Give the route this LOCAL_PREF (32 bits)."""
+
+    value: int
+
+
+Operation = AddCommunity | PrependAsPath | SetLocalPref
+"""A change to a route's attributes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One step of a policy; `name` is what `explain` prints, e.g. `filter my-filter rule 2`."""
+    """One step of a policy.
 
-    name: str
+    `name` is what `explain` prints, e.g. `filter my-filter rule 2`. It is no part of the value: rules that do
+    the same are equal, so that a renamed filter is no change.
+    """
+
+    name: str = field(compare=False)
     match: Match
     action: Action
+    operations: tuple[Operation, ...] = ()
+    """Carried out in order when the rule matches, unless it rejects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +135,7 @@ class Policy:
 
     rules: tuple[Rule, ...] = ()
     default: Action = Action.ACCEPT
+
+    def rule_name(self, number: int) -> str:
+        """The name of the rule at a place in `rules`, or of `DEFAULT`."""
+        return DEFAULT_RULE if number == DEFAULT else self.rules[number].name

@@ -3,19 +3,20 @@
 Routes are keyed as they come: by NLRI, or where the peer sends several paths per prefix (RFC 7911) by the
 four octets of the path's identifier and the NLRI.
 
-Everything received is kept, also what is not eligible or was rejected, so that a change of policy takes
-effect on what is here and needs no session reset and no ROUTE-REFRESH.
+Everything is kept as it was received, also what is not eligible or was rejected, so that a change of policy
+takes effect on what is here and needs no session reset and no ROUTE-REFRESH. What a policy changes is changed
+on the way to the Loc-RIB.
 """
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
-from felixbgp.bgp.policy.evaluate import PolicyView
+from felixbgp.bgp.policy.evaluate import AttributeView, Decided, PolicyView, PrefixView
 from felixbgp.bgp.policy.types import Policy, RouteSource
 from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.loc_rib import LocRib
-from felixbgp.bgp.rib.path import Path, PathPeer
+from felixbgp.bgp.rib.path import Path, PathPeer, changed_path
 from felixbgp.bgp.wire.communities import NO_LLGR
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Nlri
@@ -32,16 +33,21 @@ class AdjRibIn:
     __slots__ = (
         "_acceptance",
         "_capacity",
+        "_changed",
         "_filtered",
         "_identifier_octets",
         "_ineligible_count",
         "_loc_rib",
         "_paths",
         "_peer",
+        "_plain",
+        "_policy",
         "_routes",
         "_stale",
         "_sweep_at",
+        "_variants",
         "_view",
+        "_views",
         "end_of_rib",
         "excess_count",
     )
@@ -67,9 +73,12 @@ class AdjRibIn:
         self._identifier_octets = 4 if identified else 0
         self._peer = peer
         self._acceptance = acceptance
-        self._view = PolicyView(policy, loc_rib.family, RouteSource.BGP, "")
+        self._apply(policy)
         self._routes: dict[Nlri, Path] = {}
-        self._filtered: dict[Nlri, str] = {}
+        self._filtered: dict[Nlri, int] = {}
+        """By which rule of the policy."""
+        self._changed: dict[Nlri, Path] = {}
+        """What the Loc-RIB has where the policy changed attributes."""
         self._ineligible_count = 0
         self._paths: dict[tuple[PathAttributes, bytes], Path] = {}
         self._sweep_at = SWEEP_FIRST
@@ -131,7 +140,9 @@ class AdjRibIn:
         path = self._routes.get(nlri)
         if path is None:
             return "not received"
-        return path.ineligible or self._filtered.get(nlri, "")
+        if path.ineligible or nlri not in self._filtered:
+            return path.ineligible
+        return self._policy.rule_name(self._filtered[nlri])
 
     def prefixes(self) -> list[Nlri]:
         """Every prefix received, in order of arrival."""
@@ -141,7 +152,7 @@ class AdjRibIn:
         """Judge everything received again under changed configuration."""
         self._peer = peer
         self._acceptance = acceptance
-        self._view = PolicyView(policy, self._loc_rib.family, RouteSource.BGP, "")
+        self._apply(policy)
         renewed = {
             path: self._new_path(path.received, path.path_id, outlived=path.outlived)
             for path in dict.fromkeys((*self._paths.values(), *self._routes.values()))
@@ -149,6 +160,10 @@ class AdjRibIn:
         self._paths = {key: renewed[path] for key, path in self._paths.items()}
         for nlri, path in list(self._routes.items()):
             self._set(nlri, renewed[path])
+
+    def rename_rules(self, policy: Policy) -> None:
+        """Take over the names of an equal policy; nothing is judged again."""
+        self._policy = policy
 
     def remove_some(self, budget: int) -> int:
         """Drop up to `budget` routes, for the session is gone; returns how many were dropped."""
@@ -212,10 +227,13 @@ class AdjRibIn:
             self._ineligible_count += 1
             after = None
         else:
-            accepted, rule = self._view.constant or self._view.decide(nlri[self._identifier_octets :])
-            if not accepted:
-                self._filtered[nlri] = rule
+            view = self._plain or self._view_of(path)
+            decided = view.constant or view.decide(nlri[self._identifier_octets :])
+            if not decided.accepted:
+                self._filtered[nlri] = decided.rule
                 after = None
+            elif decided.attributes is not None:
+                after = self._changed[nlri] = self._variant(path, decided, decided.attributes)
         self._loc_rib.replace(nlri[self._identifier_octets :], before, after)
 
     def _remove(self, nlri: Nlri) -> None:
@@ -229,7 +247,27 @@ class AdjRibIn:
             return None
         if self._filtered and self._filtered.pop(nlri, None) is not None:
             return None
-        return path
+        return self._changed.pop(nlri, path) if self._changed else path
+
+    def _apply(self, policy: Policy) -> None:
+        """Judge by this policy from now on."""
+        self._policy = policy
+        self._view = PolicyView(policy, self._loc_rib.family, RouteSource.BGP, "")
+        self._plain = self._view.plain
+        self._views: dict[Path, PrefixView | AttributeView] = {}
+        self._variants: dict[Decided, Path] = {}
+
+    def _view_of(self, path: Path) -> PrefixView | AttributeView:
+        view = self._views.get(path)
+        if view is None:
+            view = self._views[path] = self._view.of(path.attributes)
+        return view
+
+    def _variant(self, path: Path, decided: Decided, attributes: PathAttributes) -> Path:
+        variant = self._variants.get(decided)
+        if variant is None:
+            variant = self._variants[decided] = changed_path(path, attributes)
+        return variant
 
     def _path(self, attributes: PathAttributes, path_id: bytes) -> Path:
         # Two paths of one prefix are two, also where they say the same.
@@ -255,4 +293,6 @@ class AdjRibIn:
         """Forget attribute sets that no route has any more."""
         used = dict.fromkeys(self._routes.values())
         self._paths = {key: path for key, path in self._paths.items() if path in used}
+        self._views.clear()
+        self._variants.clear()
         self._sweep_at = max(SWEEP_FIRST, 2 * len(self._paths))

@@ -1,5 +1,8 @@
 """What a path becomes on its way to a kind of peer (RFC 4271 §5, §9.2; RFC 4456 §8), as pure functions.
 
+    path ─ may_advertise ─▶ policy, which may change attributes ─▶ export, by this table
+
+
                          to an eBGP peer               to an iBGP peer
     AS_PATH              our AS in front, some edited  as it is
     NEXT_HOP             ourselves, or kept by wish    own routes: theirs or ourselves; learned: as it is
@@ -11,24 +14,25 @@
     others               as they are
 
 A route learned over iBGP goes to an iBGP peer only by reflection: the sender or the receiver is a client.
+What forbids an advertisement is asked of the path before the policy changes it, as in BIRD: a NO_EXPORT that
+an export policy adds is for the peer to heed.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from felixbgp.bgp.config import NextHopMode, PeerId
 from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.acceptance import DOWN, UP_OR_ACROSS
 from felixbgp.bgp.rib.path import DEFAULT_LOCAL_PREF, Path
+from felixbgp.bgp.wire.as_path import prepended
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.communities import LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
 from felixbgp.bgp.wire.framer import MESSAGE_OCTETS_MAX
-from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
+from felixbgp.bgp.wire.messages import PathAttributes, Segment
+from felixbgp.bgp.wire.update import nlri_room
 from felixbgp.net import Address, Family
-
-SEGMENT_ASNS_MAX: Final = 255
-"""The count of AS numbers in a segment is one octet (RFC 4271 §4.3)."""
 
 
 class ExportView(NamedTuple):
@@ -74,14 +78,18 @@ class AsPathEdits(NamedTuple):
 class Export:
     """One set of attributes to advertise, from one source; equal only to itself, shared by its prefixes."""
 
-    __slots__ = ("attributes", "source", "via_us")
+    __slots__ = ("attributes", "nlri_octets_max", "source", "via_us")
 
-    def __init__(self, source: PeerId | None, attributes: PathAttributes | None, *, via_us: bool) -> None:
+    def __init__(
+        self, source: PeerId | None, attributes: PathAttributes, *, via_us: bool, nlri_octets_max: int = 0
+    ) -> None:
         self.source = source
         """The peer it was learned from or, being our own, leads to, which is never told of it; or None."""
         self.attributes = attributes
         self.via_us = via_us
         """Whether the receiver will send its traffic here, so that our kernel must be ready for it."""
+        self.nlri_octets_max = nlri_octets_max
+        """How many octets of NLRI one message has room for; a prefix that needs more cannot be told."""
 
     def same(self, other: "Export | None") -> bool:
         """Whether a peer that was told `other` knows this already."""
@@ -90,14 +98,18 @@ class Export:
         )
 
 
-def export(view: ExportView, path: Path) -> Export | None:
-    """What to tell the peers of this view about a path; None means nothing. The policy is not asked."""
+def export(view: ExportView, path: Path, attributes: PathAttributes | None = None) -> Export | None:
+    """What to tell the peers of this view about a path; None means nothing.
+
+    The policy is not asked; `attributes` are those that it made of the path's own, None if it left them.
+    """
     if not may_advertise(view, path):
         return None
     next_hop = _next_hop(view, path)
     if not _fits(view, next_hop):
         return None  # Our end of the session has no address of this family to offer.
-    attributes = path.attributes
+    if attributes is None:
+        attributes = path.attributes
     if view.external:
         exported = replace(
             attributes,
@@ -119,7 +131,10 @@ def export(view: ExportView, path: Path) -> Export | None:
     else:
         # RFC 4271 §5.1.3: a route of our own is not told to a peer whose address is its next hop.
         source = None if via_us else PeerId(Address(next_hop))
-    return Export(source, exported, via_us=via_us)
+    room = nlri_room(
+        view.family, exported, four_octet_as=view.four_octet_as, max_length=view.message_octets_max
+    )
+    return Export(source, exported, via_us=via_us, nlri_octets_max=room)
 
 
 def may_advertise(view: ExportView, path: Path) -> bool:
@@ -146,15 +161,13 @@ def _as_path(view: ExportView, as_path: tuple[Segment, ...]) -> tuple[Segment, .
     """The AS_PATH towards an external peer."""
     edits = view.as_path_edits
     if edits is None:
-        return prepended(view.local_as, as_path)
+        return prepended((view.local_as,), as_path)
     for_peer = as_path
     if edits.without_private:
         for_peer = _edited(for_peer, lambda asn: () if is_private(asn) else (asn,))
     if edits.overridden is not None:
         for_peer = _edited(for_peer, lambda asn: (view.local_as if asn == edits.overridden else asn,))
-    for _ in range(1 + edits.prepended):
-        for_peer = prepended(view.local_as, for_peer)
-    return for_peer
+    return prepended((view.local_as,) * (1 + edits.prepended), for_peer)
 
 
 def _edited(as_path: tuple[Segment, ...], edit: Callable[[int], tuple[int, ...]]) -> tuple[Segment, ...]:
@@ -166,14 +179,6 @@ def _edited(as_path: tuple[Segment, ...], edit: Callable[[int], tuple[int, ...]]
 def is_private(asn: int) -> bool:
     """RFC 6996 §5."""
     return 64512 <= asn <= 65534 or 4200000000 <= asn <= 4294967294
-
-
-def prepended(asn: int, as_path: tuple[Segment, ...]) -> tuple[Segment, ...]:
-    """The AS_PATH with one more AS number in front (RFC 4271 §5.1.2), without confederation segments."""
-    outside = tuple(one for one in as_path if one.type in (SegmentType.AS_SEQUENCE, SegmentType.AS_SET))
-    if outside and outside[0].type == SegmentType.AS_SEQUENCE and len(outside[0].asns) < SEGMENT_ASNS_MAX:
-        return (Segment(SegmentType.AS_SEQUENCE, (asn, *outside[0].asns)), *outside[1:])
-    return (Segment(SegmentType.AS_SEQUENCE, (asn,)), *outside)
 
 
 def _learned_over_ibgp(path: Path) -> bool:

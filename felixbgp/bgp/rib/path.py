@@ -20,7 +20,7 @@ DEFAULT_LOCAL_PREF: Final = 100
 class PathPeer:
     """The peer a path came from, as far as decision and export care; one per session and configuration."""
 
-    __slots__ = ("client", "external", "identifier", "local_as", "peer", "remote_as")
+    __slots__ = ("client", "external", "identifier", "peer", "remote_as")
 
     def __init__(
         self,
@@ -28,14 +28,12 @@ class PathPeer:
         *,
         external: bool,
         identifier: bytes,
-        local_as: int,
         remote_as: int,
         client: bool = False,
     ) -> None:
         self.peer = peer
         self.external = external
         self.identifier = identifier
-        self.local_as = local_as
         self.remote_as = remote_as
         self.client = client
 
@@ -74,7 +72,7 @@ class Path:
     ) -> None:
         self.attributes = attributes
         self.received = attributes if received is None else received
-        """What the peer sent, where what we go on with is something else."""
+        """What the peer sent, before the standards and the import policy changed it."""
         self.path_id = path_id
         """The peer's identifier of the path (RFC 7911 §3), 4 octets; b"" where it sends none."""
         self.peer = peer
@@ -93,6 +91,19 @@ class Path:
         self.neighbour_as = 0 if peer is None else neighbour_as(attributes.as_path, peer)
         self.identifier = attributes.originator_id or (b"" if peer is None else peer.identifier)
         """What stands for the BGP Identifier in the decision (RFC 4456 §9)."""
+
+
+def changed_path(path: Path, attributes: PathAttributes) -> Path:
+    """The path that a policy made of another one by changing its attributes."""
+    return Path(
+        attributes,
+        path.peer,
+        source=path.source,
+        interface=path.interface,
+        received=path.received,
+        path_id=path.path_id,
+        outlived=path.outlived,
+    )
 
 
 def local_path(route: LocalRoute) -> Path:

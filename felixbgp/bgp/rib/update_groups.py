@@ -18,7 +18,7 @@ from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
 from felixbgp.bgp.config import PeerId
-from felixbgp.bgp.policy.evaluate import PolicyView
+from felixbgp.bgp.policy.evaluate import AttributeView, Decided, PolicyView, PrefixView
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.adj_rib_out import AdjRibOut, Completion, Member
 from felixbgp.bgp.rib.export import Export, ExportView, export
@@ -32,12 +32,14 @@ BATCH: Final = 1024
 """Prefixes encoded between two looks at the credit: at one attribute set each, about 100 KiB of messages."""
 EXPORTS_MAX: Final = 65536
 """Remembered results per path. When full all are forgotten, as finding the dead ones would cost as much."""
+POLICIES_MAX: Final = 4096
+"""Interfaces for which the policy is kept in narrowed form, which workloads come and go with; likewise."""
 COMPLETION_WAIT_NS: Final = 5_000_000_000
 """How long End-of-RIB waits for the kernel: batches of routes take milliseconds, a refused one forever."""
 JOIN_PENDING_MAX: Final = 1024
 """Tables with more pending prefixes are not compared, as that would cost more than it saves."""
 
-OUTDATED: Final = Export(None, None, via_us=False)
+OUTDATED: Final = Export(None, PathAttributes(), via_us=False)
 """What a peer that asks for its routes again is taken to know: something, and never the right thing."""
 
 
@@ -71,6 +73,7 @@ class UpdateGroup:
         "_policies",
         "_source_counts",
         "_tables",
+        "_views",
         "_wanted",
         "view",
     )
@@ -84,9 +87,11 @@ class UpdateGroup:
         self._changed: dict[Nlri, None] = loc_rib.prefixes()
         self._source_counts: dict[PeerId | None, int] = {}
         self._tables: list[AdjRibOut] = []
-        self._exports: dict[Path, Export | None] = {}
+        self._exports: dict[Path | Decided, Export | None] = {}
+        """By path, or by verdict where the policy changed the path's attributes."""
         self._interned: dict[tuple[PeerId | None, PathAttributes], Export] = {}
         self._policies: dict[tuple[RouteSource, str], PolicyView] = {}
+        self._views: dict[Path, PrefixView | AttributeView] = {}
 
     # ---- members
 
@@ -204,25 +209,39 @@ class UpdateGroup:
         return [(key, exports.get(key)) for key in dict.fromkeys((*before, *exports))]
 
     def _export(self, nlri: Nlri, path: Path) -> Export | None:
-        key = (path.source, path.interface)
-        policy = self._policies.get(key)
-        if policy is None:
-            policy = self._policies[key] = PolicyView(self.view.policy, self.view.family, *key)
-        if not (policy.constant or policy.decide(nlri)).accepted:
+        policy = self._policies.get((path.source, path.interface)) or self._policy_of(path)
+        view = policy.plain or self._views.get(path) or self._view_of(path, policy)
+        decided = view.constant or view.decide(nlri)
+        if not decided.accepted:
             return None
-        if path in self._exports:
-            return self._exports[path]
-        return self._export_path(path)
+        key = path if decided.attributes is None else decided
+        found = self._exports[key] if key in self._exports else self._export_path(path, decided, key)
+        if found is not None and len(nlri) + self.view.identifier_octets > found.nlri_octets_max:
+            return None
+        return found
 
-    def _export_path(self, path: Path) -> Export | None:
+    def _policy_of(self, path: Path) -> PolicyView:
+        if len(self._policies) >= POLICIES_MAX:
+            self._policies.clear()
+        narrowed = PolicyView(self.view.policy, self.view.family, path.source, path.interface)
+        self._policies[path.source, path.interface] = narrowed
+        return narrowed
+
+    def _view_of(self, path: Path, policy: PolicyView) -> PrefixView | AttributeView:
+        if len(self._views) >= EXPORTS_MAX:
+            self._views.clear()
+        view = self._views[path] = policy.of(path.attributes)
+        return view
+
+    def _export_path(self, path: Path, decided: Decided, key: Path | Decided) -> Export | None:
         if len(self._exports) >= EXPORTS_MAX:
             self._exports.clear()
             self._interned.clear()
-        result = export(self.view, path)
-        if result is not None and result.attributes is not None:
+        result = export(self.view, path, decided.attributes)
+        if result is not None:
             # Paths that differ in what is not exported become one, and share their messages.
             result = self._interned.setdefault((result.source, result.attributes), result)
-        self._exports[path] = result
+        self._exports[key] = result
         return result
 
     # ---- sending
@@ -274,8 +293,6 @@ class UpdateGroup:
                 nlris.append(nlri)
         view = self.view
         for wanted, nlris in by_export.items():
-            if wanted.attributes is None:
-                continue
             messages = encode_announcements(
                 view.family,
                 wanted.attributes,
@@ -283,14 +300,7 @@ class UpdateGroup:
                 four_octet_as=view.four_octet_as,
                 max_length=view.message_octets_max,
             )
-            if messages:
-                _send(_others(table, wanted.source), messages)
-            else:
-                # RFC 8654 §4: attributes that fit into no message. What was told before is no longer true.
-                _send(
-                    _others(table, wanted.source),
-                    encode_withdrawals(view.family, nlris, view.message_octets_max),
-                )
+            _send(_others(table, wanted.source), messages)
         self._retract(table, dict(batch), by_export)
 
     def _retract(

@@ -211,6 +211,15 @@ class Connection:
         self._close()
         return Ended("replaced by a new connection of the peer", lasting=False, kind=DownKind.LOST)
 
+    def update_config(self, config: PeerConfig, now: int) -> None:
+        """Take over parameters that a running session does not depend on, and the KEEPALIVE interval."""
+        changed = config.keepalive_time_s != self._config.keepalive_time_s
+        self._config = config
+        if changed and self._keepalive_at is not None:
+            due = self._keepalive_at
+            self._restart_keepalive(now)
+            self._keepalive_at = min(due, self._keepalive_at)
+
     def sent(self, now: int) -> None:
         """We sent an UPDATE, which serves as KEEPALIVE (RFC 4271 §4.4)."""
         self._restart_keepalive(now)
@@ -323,5 +332,11 @@ class Connection:
     def _restart_keepalive(self, now: int) -> None:
         if self.negotiated.keepalive_ns:
             # RFC 4271 §4.4: never more than one a second, which matters with a hold time of 3 s.
-            wait_ns = max(SECOND_NS, jittered(self.negotiated.keepalive_ns, self._jitter))
-            self._keepalive_at = now + wait_ns
+            self._keepalive_at = now + max(SECOND_NS, jittered(self._keepalive_ns, self._jitter))
+
+    @property
+    def _keepalive_ns(self) -> int:
+        """A third of the hold time that was agreed on (RFC 4271 §4.4), or less where that is configured."""
+        third_ns = self.negotiated.keepalive_ns
+        wanted_s = self._config.keepalive_time_s
+        return third_ns if wanted_s is None else min(third_ns, wanted_s * SECOND_NS)

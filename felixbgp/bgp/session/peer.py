@@ -200,9 +200,11 @@ class Peer:
         self._show_state(self.last_error, now)
         return self._take()
 
-    def update_config(self, config: PeerConfig) -> None:
-        """Take over parameters that a running session does not depend on, such as name and policies."""
+    def update_config(self, config: PeerConfig, now: int) -> None:
+        """Take over parameters that are no part of what the OPENs agreed on, such as name and policies."""
         self.config = config
+        for connection in self._connections.values():
+            connection.update_config(config, now)
 
     # ---- what the transport tells
 

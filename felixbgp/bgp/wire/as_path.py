@@ -1,5 +1,6 @@
 """AS_PATH and AS4_PATH: octets to segments and back, and how the two join (RFC 4271 §4.3, RFC 6793 §4.2)."""
 
+from collections.abc import Sequence
 from struct import pack, unpack_from
 from typing import Final
 
@@ -7,6 +8,7 @@ from felixbgp.bgp.wire.messages import Segment, SegmentType
 from felixbgp.bgp.wire.open import AS_TRANS, AS_TWO_OCTETS_MAX
 
 _SEGMENT_ASNS_MAX: Final = 255
+"""The count of AS numbers in a segment is one octet (RFC 4271 §4.3)."""
 _PATH_OCTETS_MAX: Final = 4016
 """As we write it to a new speaker, so 1000 AS numbers; no path of the Internet comes near. A message of 4096
 octets has room for these beside ORIGIN, an IPv6 route and our AS in front, so that what is accepted from an
@@ -66,6 +68,27 @@ def _octets(count: int) -> int:
     return 2 + 4 * count
 
 
+def can_be_passed_on(path: Path) -> bool:
+    """Whether a path is within the bound that received ones are held to."""
+    return sum(_octets(len(segment.asns)) for segment in path) <= _PATH_OCTETS_MAX
+
+
+def prepended(asns: Sequence[int], path: Path) -> Path:
+    """The path with more AS numbers in front (RFC 4271 §5.1.2), without confederation segments.
+
+    A segment that has no room for all of them is left as it is, with a new one before it.
+    """
+    outside = without_confederations(path)
+    first = outside[0] if outside else None
+    if (
+        first is not None
+        and first.type == SegmentType.AS_SEQUENCE
+        and len(asns) + len(first.asns) <= _SEGMENT_ASNS_MAX
+    ):
+        return (Segment(SegmentType.AS_SEQUENCE, (*asns, *first.asns)), *outside[1:])
+    return (Segment(SegmentType.AS_SEQUENCE, tuple(asns)), *outside)
+
+
 def path_length(path: Path) -> int:
     """How many AS numbers a path counts: an AS_SET is one (RFC 4271 §9.1.2.2), confederations none."""
     return sum(
@@ -95,8 +118,7 @@ def merge_as4_path(as_path: Path, as4_path: Path) -> Path:
             leading.append(Segment(segment.type, segment.asns[:surplus]))
             surplus -= len(segment.asns)
     joined = _join(leading, as4_path)
-    octets = sum(_octets(len(segment.asns)) for segment in joined)
-    return joined if octets <= _PATH_OCTETS_MAX else as_path
+    return joined if can_be_passed_on(joined) else as_path
 
 
 def _join(leading: list[Segment], as4_path: Path) -> Path:

@@ -304,13 +304,13 @@ def encode_announcements(
 ) -> list[bytes]:
     """Whole UPDATE messages of at most `max_length` octets that announce the prefixes, in their order.
 
-    An empty list for prefixes means that the attributes are too long to be sent at all; what the peer has
-    of them must then be withdrawn (RFC 8654 §4). IPv6 routes, and IPv4 routes with an IPv6 next hop
-    (RFC 8950), have MP_REACH_NLRI as their first attribute (RFC 7606 §5.1).
+    An empty list for prefixes means that the attributes leave no room for one of them (`nlri_room`).
+    IPv6 routes, and IPv4 routes with an IPv6 next hop (RFC 8950), have MP_REACH_NLRI as their first
+    attribute (RFC 7606 §5.1).
     """
-    classic = family == IPV4 and len(attributes.next_hop) == IPV4.octets
+    classic = _is_classic(family, attributes)
     octets = encode_attributes(attributes, four_octet_as=four_octet_as, with_next_hop=classic)
-    room = max_length - HEADER_OCTETS - _FIELDS_OCTETS - len(octets)
+    room = _room(octets, attributes, max_length, classic=classic)
     if classic:
         return [_update(b"", octets, field) for field in _pack(nlris, room)]
     head = b"%b%c%c%b\0" % (
@@ -321,13 +321,42 @@ def encode_announcements(
     )
     return [
         _update(b"", encode_attribute(OPTIONAL, AttributeType.MP_REACH_NLRI, head + field) + octets, b"")
-        for field in _pack(nlris, room - _ATTRIBUTE_HEADER_OCTETS - len(head))
+        for field in _pack(nlris, room)
     ]
+
+
+def nlri_room(
+    family: Family,
+    attributes: PathAttributes,
+    *,
+    four_octet_as: bool = True,
+    max_length: int = MESSAGE_OCTETS_MAX,
+) -> int:
+    """How many octets of NLRI one UPDATE of at most `max_length` octets holds beside these attributes.
+
+    0 or less where the attributes alone are too long. A route that finds no room cannot be announced, and
+    what the peer has of it must be withdrawn (RFC 8654 §4).
+    """
+    classic = _is_classic(family, attributes)
+    octets = encode_attributes(attributes, four_octet_as=four_octet_as, with_next_hop=classic)
+    return _room(octets, attributes, max_length, classic=classic)
+
+
+def _is_classic(family: Family, attributes: PathAttributes) -> bool:
+    """Whether the routes go into the NLRI field of UPDATE instead of MP_REACH_NLRI."""
+    return family == IPV4 and len(attributes.next_hop) == IPV4.octets
+
+
+def _room(octets: bytes, attributes: PathAttributes, max_length: int, *, classic: bool) -> int:
+    room = max_length - HEADER_OCTETS - _FIELDS_OCTETS - len(octets)
+    return room if classic else room - _REACH_OCTETS - len(attributes.next_hop)
 
 
 _ATTRIBUTE_HEADER_OCTETS: Final = 4
 """With a length of two octets, the longer form."""
 _UNREACH_OCTETS: Final = _ATTRIBUTE_HEADER_OCTETS + 3
+_REACH_OCTETS: Final = _ATTRIBUTE_HEADER_OCTETS + 5
+"""Without the next hop: AFI, SAFI, its length and a reserved octet (RFC 4760 §3)."""
 
 
 def _unreach(family: Family, field: bytes) -> bytes:

@@ -131,18 +131,31 @@ class EtcdClient:
         at, rows = await self.list_prefix(prefix, values.key_value_of, revision=revision)
         return Listing(at, tuple(rows))
 
+    async def get_keys(self, prefix: str | bytes) -> list[str]:
+        """Every key that begins with `prefix`, in order, without the values."""
+        _, rows = await self.list_prefix(
+            prefix, lambda row: values.key_value_of(row).text_key, keys_only=True
+        )
+        return rows
+
     async def list_prefix(
-        self, prefix: str | bytes, convert: Callable[[Any], Row], *, revision: int = 0
+        self,
+        prefix: str | bytes,
+        convert: Callable[[Any], Row],
+        *,
+        revision: int = 0,
+        keys_only: bool = False,
     ) -> tuple[int, list[Row]]:
         """Read a prefix in pages pinned to one revision; each `mvccpb.KeyValue` goes through `convert`.
 
-        The deadline of a request holds for each page. Raises `EtcdError`; `Compacted` when the pinned
-        revision was compacted away while reading.
+        With `keys_only` the values are left out. The deadline of a request holds for each page. Raises
+        `EtcdError`; `Compacted` when the pinned revision was compacted away while reading.
         """
         start = to_bytes(prefix)
         request = rpc_pb2.RangeRequest(key=start or b"\0", range_end=values.range_end_of(start))
         request.limit = self.settings.page_keys
         request.revision = revision
+        request.keys_only = keys_only
         rows: list[Row] = []
         while True:
             answer = await self._page(request)

@@ -3,6 +3,8 @@
 import os
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import trio
 
@@ -59,18 +61,35 @@ async def wrap_tls(
 
 
 def tls_context(endpoint: Endpoint, settings: EtcdSettings) -> ssl.SSLContext:
-    """Trust `ca_file` (else the system's roots), show our certificate. Raises `Unavailable` for bad files."""
+    """Trust our CA (else the system's roots), show our certificate. Raises `Unavailable` for bad files."""
     try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
+        context = ssl.create_default_context(cafile=settings.ca_file, cadata=settings.ca_pem or None)
         context.set_alpn_protocols([HTTP2_ALPN])
         if settings.cert_file is not None:
             context.load_cert_chain(settings.cert_file, settings.key_file)
-    except (OSError, ValueError) as error:
+        elif settings.cert_pem:
+            with _in_memory(settings.cert_pem) as cert, _in_memory(settings.key_pem) as key:
+                context.load_cert_chain(cert, key)
+    except (OSError, ValueError, TypeError) as error:
         files = ", ".join(
             str(name) for name in (settings.ca_file, settings.cert_file, settings.key_file) if name
         )
-        raise Unavailable(f"TLS files ({files}): {error}", endpoint=str(endpoint), unsent=True) from error
+        raise Unavailable(
+            f"TLS files ({files or 'inline'}): {error}", endpoint=str(endpoint), unsent=True
+        ) from error
     return context
+
+
+@contextmanager
+def _in_memory(text: str) -> Iterator[str]:
+    """A file that holds `text` and is on no disk: the ssl module reads a key from files alone."""
+    descriptor = os.memfd_create("pem")
+    try:
+        with os.fdopen(os.dup(descriptor), "w") as file:
+            file.write(text)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 _HUNG_UP = "the peer hung up in the midst of TLS; does it speak TLS?"

@@ -58,12 +58,16 @@ class EtcdSettings:
     """Endpoints are tried in order; files are PEM. Raises `SettingsError` for what cannot work.
 
     The certificate files are read at each connection, so renewed ones are taken up without a restart.
+    `ca_pem`, `cert_pem` and `key_pem` are what would stand in the files, instead of them.
     """
 
     endpoints: tuple[str, ...] = ("http://127.0.0.1:2379",)
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    ca_pem: str = ""
+    cert_pem: str = ""
+    key_pem: str = field(default="", repr=False)
     username: str = ""
     password: str = field(default="", repr=False)
     connect_timeout_seconds: float = 2.0
@@ -86,6 +90,8 @@ class EtcdSettings:
         self.parsed_endpoints()
         if (self.cert_file is None) != (self.key_file is None):
             raise SettingsError("cert_file and key_file: give both or none")
+        if bool(self.cert_pem) != bool(self.key_pem):
+            raise SettingsError("cert_pem and key_pem: give both or none")
         if self.password and not self.username:
             raise SettingsError("password: given without a username")
         _check_positive(

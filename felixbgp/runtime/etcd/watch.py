@@ -67,8 +67,8 @@ async def watch_prefixes(
     First comes one `SnapshotReceived` per prefix, all of one revision (after `DatastoreLost` and
     `DatastoreRestored` if etcd was not there). A later snapshot replaces all that was known under its prefix.
     `RevisionReached` follows when all prefixes have got so far. Nothing that etcd does raises here: failures
-    are `DatastoreLost`, once an outage, and each is retried with backoff. Compaction, and a store that was
-    restored from a backup or made anew, show as another snapshot.
+    are `DatastoreLost`, once an outage and once a refusal, and each is retried with backoff. Compaction, and
+    a store that was restored from a backup or made anew, show as another snapshot.
     """
     if not prefixes:
         raise ValueError("at least one prefix is needed")
@@ -104,7 +104,7 @@ class Watcher:
         self._backoff = client.new_backoff()
         self._cluster_id: int | None = None
         self._reached = 0
-        self._is_lost = False
+        self._lost: DatastoreLost | None = None
         self._healthy_since: float | None = None
 
     async def run(self) -> None:
@@ -124,7 +124,7 @@ class Watcher:
         except (Compacted, ListAgain):
             pass
         except EtcdError as error:
-            await self._report_lost(str(error))
+            await self._report_lost(DatastoreLost(str(error), isinstance(error, PermissionDenied)))
         await self._wait()
 
     async def _wait(self) -> None:
@@ -133,14 +133,14 @@ class Watcher:
             self._backoff.reset()
         await trio.sleep(self._backoff.next_delay())
 
-    async def _report_lost(self, reason: str) -> None:
-        if not self._is_lost:
-            self._is_lost = True
-            await self._send.send([DatastoreLost(reason)])
+    async def _report_lost(self, lost: DatastoreLost) -> None:
+        if self._lost is None or self._lost.refused != lost.refused:
+            self._lost = lost
+            await self._send.send([lost])
 
     async def _report_restored(self) -> None:
-        if self._is_lost:
-            self._is_lost = False
+        if self._lost is not None:
+            self._lost = None
             await self._send.send([DatastoreRestored()])
 
     # Snapshots.

@@ -2,10 +2,14 @@
 
 import pytest
 
+from felixbgp.bgp.policy.types import Action, AddCommunity, Match, Policy, Rule
 from felixbgp.bgp.wire.attribute_encoding import encode_attribute, encode_attributes
 from felixbgp.bgp.wire.capabilities import EXTENDED_MESSAGE
+from felixbgp.bgp.wire.capabilities import add_path as add_path_capability
+from felixbgp.bgp.wire.codec import encode_route_refresh
 from felixbgp.bgp.wire.framer import frame
-from felixbgp.bgp.wire.messages import Capability, MessageType, PathAttributes
+from felixbgp.bgp.wire.messages import Capability, MessageType, PathAttributes, RouteRefreshMessage
+from felixbgp.net import IPV4, Address, Prefix
 from tests.support.paths import OUR_AS, sequence
 from tests.support.played import Played
 from tests.support.speakers import Network
@@ -89,6 +93,60 @@ def test_4_long_messages_go_to_those_who_take_them_alone() -> None:
     source.announce(BLOCK, communities=(1,))
     assert [one.routes()[BLOCK].communities for one in (able, unable, forbidden)] == [(1,)] * 3
     assert max(longest(unable), longest(forbidden)) <= 4096
+
+
+def test_4_what_could_not_be_told_does_not_count_as_told_and_is_not_withdrawn() -> None:
+    node = Network().node("10.0.0.1", asn=OUR_AS)
+    source = Played(node, "10.0.0.2", asn=65001).establish(EXTENDED_MESSAGE)
+    able = Played(node, "10.0.0.3", asn=65003).establish(EXTENDED_MESSAGE)
+    unable = Played(node, "10.0.0.4", asn=65004).establish()
+    unable.forget()
+    source.announce(BLOCK, communities=LONG)
+    assert (able.snapshot.prefixes_advertised, unable.snapshot.prefixes_advertised) == (1, 0)
+    source.withdraw(BLOCK)
+    assert unable.updates() == []
+    source.announce(BLOCK)
+    assert unable.snapshot.prefixes_advertised == 1
+    unable.forget()
+    source.announce(BLOCK, communities=LONG)
+    source.withdraw(BLOCK)
+    (withdrawal,) = unable.updates()
+    assert len(withdrawal.withdrawn) == 1
+    assert unable.snapshot.prefixes_advertised == 0
+
+
+def test_4_a_refresh_and_another_policy_do_not_tell_it_either() -> None:
+    node = Network().node("10.0.0.1", asn=OUR_AS)
+    source = Played(node, "10.0.0.2", asn=65001).establish(EXTENDED_MESSAGE)
+    unable = Played(node, "10.0.0.4", asn=65004).establish()
+    source.announce(BLOCK, communities=LONG)
+    unable.forget()
+    unable.say(encode_route_refresh(RouteRefreshMessage(IPV4)))
+    assert unable.updates() == []
+    colour = Rule("colour", Match(), Action.ACCEPT, (AddCommunity(OUR_AS << 16),))
+    node.change(unable, export_policy=Policy((colour,)))  # type: ignore[arg-type]
+    node.network.settle()
+    assert unable.updates() == []
+
+
+@pytest.mark.parametrize("add_path", [False, True])
+def test_4_a_route_is_told_if_it_fits_to_the_octet(add_path: bool) -> None:
+    """What a prefix needs differs with its length, and with path identifiers."""
+    node = Network().node("10.0.0.1", asn=OUR_AS)
+    source = Played(node, "10.0.0.2", asn=65001).establish(EXTENDED_MESSAGE)
+    extra = (add_path_capability([(IPV4, True, False)]),) if add_path else ()
+    unable = Played(node, "10.0.0.4", asn=65004, add_path_send=add_path).establish(*extra)
+    known = PathAttributes(next_hop=node.address, as_path=sequence(OUR_AS, 65001), communities=(1,))
+    used = len(encode_attributes(known, four_octet_as=True, with_next_hop=True))
+    room = 4096 - 23 - used - (4 if add_path else 0)
+    # The length of so many communities takes one octet more; 1 to 4 octets are left beside them.
+    count = (room - 2) // 4
+    left = room - 1 - 4 * count
+    communities = tuple(range(1, count + 2))
+    fitting, longer = (str(Prefix.of(Address(b"\12\11\7\5"), 8 * octets)) for octets in (left - 1, left))
+    source.announce(fitting, longer, communities=communities)
+    assert list(unable.routes()) == [fitting]
+    assert longest(unable) == 4096
 
 
 @pytest.mark.parametrize("extra", [(), (EXTENDED_MESSAGE,)], ids=["unable", "able"])

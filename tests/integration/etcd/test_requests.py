@@ -65,6 +65,7 @@ async def test_prefix_of_ten_thousand_keys_is_read_in_pages_of_one_revision(sett
         await client.put("/k", "before the prefix")
         listing = await client.get_prefix("/k/")
         assert [value.text_key for value in listing.values] == [f"/k/{number:06}" for number in range(10_000)]
+        assert await client.get_keys("/k/") == [value.text_key for value in listing.values]
         deleted = await client.delete_prefix("/k/")
         assert deleted.deleted == 10_000
         assert (await client.get_prefix("/k/")).values == ()

@@ -97,6 +97,20 @@ def certified(server: EtcdServer, authority: CertificateAuthority, name: str) ->
     )
 
 
+async def test_certificates_may_be_given_as_they_are(
+    tls_server: EtcdServer, authority: CertificateAuthority
+) -> None:
+    certificate, key = authority.issue("agent")
+    settings = EtcdSettings(
+        endpoints=(tls_server.endpoint,),
+        ca_pem=authority.certificate.read_text(),
+        cert_pem=certificate.read_text(),
+        key_pem=key.read_text(),
+    )
+    async with open_client(settings) as client:
+        await client.put("/a", "1")
+
+
 async def test_renewed_client_certificate_is_taken_up_without_a_restart(
     tls_server: EtcdServer, authority: CertificateAuthority, tmp_path: Path
 ) -> None:

@@ -2,7 +2,8 @@ from felixbgp.agent.origination import Origination
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import LocalRoute
 from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKind
-from felixbgp.net import Prefix
+from felixbgp.intent.types import StaticRoute
+from felixbgp.net import Address, Prefix
 
 BLOCK = Prefix.parse("10.0.0.0/26")
 WORKLOAD = Prefix.parse("10.0.0.1/32")
@@ -60,3 +61,15 @@ def test_what_comes_and_goes_between_two_calls_is_no_change() -> None:
     origination.kernel_changed([(WORKLOAD, kernel_route(WORKLOAD, "cali1"))])
     origination.kernel_changed([(WORKLOAD, None)])
     assert origination.take_changes() == []
+
+
+def test_a_static_route_is_preferred_and_gives_way_when_it_goes() -> None:
+    origination = Origination()
+    gateway, other = Address.parse("10.0.0.254"), Address.parse("10.0.0.253")
+    origination.configure([WORKLOAD], ("cali*",), [StaticRoute(WORKLOAD, gateway)])
+    origination.kernel_changed([(WORKLOAD, kernel_route(WORKLOAD, "cali1"))])
+    assert origination.take_changes() == [(WORKLOAD, LocalRoute(RouteSource.STATIC, next_hop=gateway))]
+    origination.configure([WORKLOAD], ("cali*",), [StaticRoute(WORKLOAD, other)])
+    assert origination.take_changes() == [(WORKLOAD, LocalRoute(RouteSource.STATIC, next_hop=other))]
+    origination.configure([WORKLOAD], ("cali*",))
+    assert origination.take_changes() == [(WORKLOAD, LocalRoute(RouteSource.KERNEL, "cali1"))]

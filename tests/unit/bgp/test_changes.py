@@ -27,6 +27,7 @@ def test_the_tables_are_complete() -> None:
     [
         ({}, Affects.NOTHING),
         ({"name": "other"}, Affects.NOTHING),
+        ({"keepalive_time_s": 5}, Affects.NOTHING),
         ({"import_policy": REJECT}, Affects.IMPORT),
         ({"allowed_local_as": 1}, Affects.IMPORT),
         ({"export_policy": REJECT}, Affects.EXPORT),

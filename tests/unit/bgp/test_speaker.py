@@ -403,6 +403,18 @@ def test_silence_ends_the_session_when_the_hold_time_is_over() -> None:
     assert one.routes() == {}
 
 
+def test_the_keepalive_interval_changes_without_a_new_session() -> None:
+    network, one, other = two()
+    for seconds, at_least in ((None, 3), (2, 50), (None, 3)):
+        one.change(other, keepalive_time_s=seconds)
+        one.sent.clear()
+        network.run_for(100)
+        kinds = [chunk[18] for sent in one.sent for chunk in sent.chunks]
+        assert set(kinds) == {MessageType.KEEPALIVE}
+        assert at_least <= len(kinds) <= 2 * at_least
+    assert sessions(one) == sessions(other) == 1
+
+
 def test_keepalives_hold_a_session_that_has_nothing_to_say() -> None:
     network, one, other = two(hold_time_s=9)
     network.run_for(100)
@@ -422,6 +434,23 @@ def test_a_stranger_is_turned_away() -> None:
     assert len(notifications) == 16
     assert sum(isinstance(effect, CloseConnection) for effect in effects) == 100
     assert one.facts == [ConnectionRefused("192.0.2.66", "no such peer")]
+
+
+def test_a_change_of_some_peers_leaves_the_others_as_they_are() -> None:
+    network, one, other = two()
+    network.settle()
+    third = peer_config(one, other, peer=PeerId(Address.parse("10.0.0.0")), name="third")
+    one.speaker.change_peers({third.peer: third, PeerId(Address.parse("10.0.0.9")): None}, network.now)
+    network.settle()
+    assert [(peer.name, peer.state) for peer in one.speaker.peers()] == [
+        ("third", "Active"),
+        ("10.0.0.2", "Established"),
+    ]
+    one.speaker.change_peers({PeerId(other.address): None}, network.now)
+    network.settle()
+    received = [fact for fact in other.facts if isinstance(fact, NotificationReceived)]
+    assert [(fact.code, fact.subcode) for fact in received] == [(6, 3)]
+    assert [peer.name for peer in one.speaker.peers()] == ["third"]
 
 
 def test_peers_at_one_address_are_told_apart_by_port() -> None:

@@ -51,8 +51,10 @@ def test_every_fault_of_every_file_is_told_with_file_document_and_line(tmp_path:
     with pytest.raises(click.ClickException) as raised:
         names(tmp_path / "a.yaml", tmp_path / "b.yaml")
     first, *others = str(raised.value).splitlines()
-    assert first.startswith(f"{tmp_path}/a.yaml: document 2 (line 9): spec.asNumber: 0 is not between 1 and")
-    assert sorted(line.split(": ")[2] for line in others) == ["metadata.name", "spec.colour"]
+    assert first.startswith(
+        f"{tmp_path}/a.yaml: document 2 (line 9): BGPPeer(b): spec.asNumber: 0 is not between 1 and"
+    )
+    assert sorted(line.split(": ")[3] for line in others) == ["metadata.name", "spec.colour"]
 
 
 def test_a_fault_cannot_steer_the_terminal(tmp_path: Path) -> None:

@@ -3,8 +3,7 @@
 import click
 import pytest
 
-from felixbgp.cli.kinds import counted, described, key_of, kind_of
-from felixbgp.cluster.state import FOLLOWED_KINDS
+from felixbgp.cli.kinds import counted, described, key_of, kind_of, namespace_of
 from felixbgp.resources import ResourceKey
 from felixbgp.resources.keys import PLURALS
 
@@ -18,6 +17,8 @@ from felixbgp.resources.keys import PLURALS
         ("bfs", "BGPFilter"),
         ("pool", "IPPool"),
         ("no", "Node"),
+        ("NodeStatuses", "CalicoNodeStatus"),
+        ("weps", "WorkloadEndpoint"),
     ],
 )
 def test_aliases_of_calicoctl(text: str, kind: str) -> None:
@@ -25,8 +26,8 @@ def test_aliases_of_calicoctl(text: str, kind: str) -> None:
 
 
 def test_every_kind_and_its_plural_are_known() -> None:
-    assert [kind_of(kind) for kind in FOLLOWED_KINDS] == list(FOLLOWED_KINDS)
-    assert [kind_of(PLURALS[kind]) for kind in FOLLOWED_KINDS] == list(FOLLOWED_KINDS)
+    assert [kind_of(kind) for kind in PLURALS] == list(PLURALS)
+    assert [kind_of(plural) for plural in PLURALS.values()] == list(PLURALS)
 
 
 def test_what_is_no_kind_is_refused_with_those_there_are() -> None:
@@ -40,8 +41,20 @@ def test_what_is_no_name_is_refused(name: str) -> None:
         key_of("Node", name)
 
 
+def test_only_some_kinds_have_namespaces() -> None:
+    assert namespace_of("Node", None) is None
+    assert namespace_of("WorkloadEndpoint", None) == "default"
+    assert str(key_of("WorkloadEndpoint", "a", "shop")).endswith("/workloadendpoints/shop/a")
+    with pytest.raises(click.UsageError, match=r"^Node is not namespaced$"):
+        key_of("Node", "a", "shop")
+    for wrong in ("Shop", "a/b", "a" * 64, ""):
+        with pytest.raises(click.UsageError, match="is not a namespace"):
+            namespace_of("WorkloadEndpoint", wrong)
+
+
 def test_sentences() -> None:
     peers = [ResourceKey("BGPPeer", "a"), ResourceKey("BGPPeer", "b")]
     assert counted("applied", peers) == "Successfully applied 2 'BGPPeer' resource(s)"
     assert counted("deleted", [*peers, ResourceKey("Node", "n")]) == "Successfully deleted 3 resource(s)"
     assert described(peers[0]) == "BGPPeer(a)"
+    assert described(ResourceKey("WorkloadEndpoint", "a", "shop")) == "WorkloadEndpoint(shop/a)"

@@ -50,13 +50,20 @@ def test_help_lists_the_verbs_without_loading_any() -> None:
     assert heavy == "False False"
 
 
+@pytest.mark.parametrize("verb", ["convert", "validate"])
+def test_verbs_that_need_no_etcd_do_not_load_its_client(verb: str) -> None:
+    program = f"import sys, felixbgp.cli.{verb}; print('trio' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_a_verb_that_cannot_be_loaded_says_so_and_breaks_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(VERBS, "lab", Verb("felixbgp.cli.no_such_module", "lab", "Run a lab."))
     broken = CliRunner().invoke(cli, ["lab", "up", "--nodes", "3"])
     assert broken.exit_code == 1
     expected = "error: 'lab' is not available here: No module named 'felixbgp.cli.no_such_module'\n"
     assert broken.output == expected
-    assert CliRunner().invoke(cli, ["version"]).exit_code == 0
+    assert CliRunner().invoke(cli, ["version", "--client"]).exit_code == 0
     assert CliRunner().invoke(cli, ["--help"]).exit_code == 0
 
 
@@ -68,7 +75,7 @@ def test_wrong_usage_is_a_line_and_a_hint_and_leaves_with_2() -> None:
 
 def test_a_group_without_a_verb_shows_its_help() -> None:
     result = CliRunner().invoke(cli, ["node"])
-    assert "Commands:\n  status" in result.output
+    assert "Commands:\n  diags" in result.output
     assert "error" not in result.output
 
 
@@ -128,5 +135,6 @@ def test_a_reader_that_went_away_is_no_traceback() -> None:
 def test_the_version_is_the_packages() -> None:
     from importlib.metadata import version  # noqa: PLC0415 - only here
 
-    assert CliRunner().invoke(cli, ["version"]).output.startswith(f"felixbgp {version('felixbgp')}\nPython ")
+    told = CliRunner().invoke(cli, ["version", "--client"]).output
+    assert told.startswith(f"Client Version:    {version('felixbgp')}\nClient Platform:   Python ")
     assert CliRunner().invoke(cli, ["--version"]).output.rstrip().endswith(version("felixbgp"))

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+import click
 import pytest
 
 from felixbgp.bgp.config import PeerId
@@ -79,12 +80,12 @@ Node node-1: the agent (0.1.0) is running since 21:13:20.
   Blocks: 10.65.0.0/26
 
 IPv4 BGP status
-+--------------+-------------------+-------+----------+----------------------------+
-| PEER ADDRESS |     PEER TYPE     | STATE |  SINCE   |            INFO            |
-+--------------+-------------------+-------+----------+----------------------------+
-| 10.0.0.2     | node-to-node mesh | up    | 21:13:20 | Established                |
-| 10.0.0.3     | global            | start | 21:13:20 | Active: Connection refused |
-+--------------+-------------------+-------+----------+----------------------------+
++--------------+-------------------+-------+----------+-----------------------------------+
+| PEER ADDRESS |     PEER TYPE     | STATE |  SINCE   |               INFO                |
++--------------+-------------------+-------+----------+-----------------------------------+
+| 10.0.0.2     | node-to-node mesh | up    | 21:13:20 | Established                       |
+| 10.0.0.3     | global            | start | 21:13:20 | Active Socket: Connection refused |
++--------------+-------------------+-------+----------+-----------------------------------+
 
 IPv6 BGP status
 +----------------+---------------+-------+----------+------+
@@ -92,6 +93,7 @@ IPv6 BGP status
 +----------------+---------------+-------+----------+------+
 | [fd00::3]:1179 | node specific | start | 21:13:20 | Idle |
 +----------------+---------------+-------+----------+------+
+
 """
     )
 
@@ -130,6 +132,7 @@ Problems
 | /calico/x | spec.asNumber | 0 is not between 1 and 9 |
 | route r   | -             | no                       |
 +-----------+---------------+--------------------------+
+
 """
     )
 
@@ -143,7 +146,7 @@ def test_a_dead_agent_is_said_first() -> None:
 def test_a_young_agent_has_not_told_anything() -> None:
     text = render(NodeReport("node-1", ALIVE, None), NOW_NS, wide=False)
     assert text == (
-        "Node node-1: the agent (0.1.0) is running since 21:13:20. It has not published a status yet.\n"
+        "Node node-1: the agent (0.1.0) is running since 21:13:20. It has not published a status yet.\n\n"
     )
 
 
@@ -169,6 +172,69 @@ def test_wide_adds_what_a_session_carries() -> None:
 def test_a_peer_that_is_no_longer_wanted_says_so() -> None:
     status = replace(STATUS, peers=(peer("10.0.0.2", scope=""),))
     assert "| no longer wanted |" in render(NodeReport("node-1", ALIVE, status), NOW_NS, wide=False)
+
+
+@pytest.mark.parametrize(
+    ("more", "info"),
+    [
+        ({"state": "Established"}, "Established"),
+        ({"state": "Established", "warning": "prefix limit"}, "Established Warning: prefix limit"),
+        ({"state": "Idle"}, "Idle"),
+        ({"state": "Active", "last_error": "No route to host"}, "Active Socket: No route to host"),
+        (
+            {"state": "Connect", "last_error": "received NOTIFICATION Cease: Peer De-configured"},
+            "Connect Received: Cease: Peer De-configured",
+        ),
+        (
+            {"state": "OpenSent", "last_error": "sent NOTIFICATION Hold Timer Expired"},
+            "OpenSent BGP Error: Hold Timer Expired",
+        ),
+        (
+            {"state": "Idle", "last_error": "bad peer AS: 64513, expected 64512"},
+            "Idle Error: bad peer AS: 64513, expected 64512",
+        ),
+    ],
+)
+def test_the_info_is_the_state_and_the_cause_behind_birds_word_for_its_kind(
+    more: dict[str, str], info: str
+) -> None:
+    of_this = replace(peer("10.0.0.2"), **more)  # type: ignore[arg-type]
+    status = replace(STATUS, peers=(of_this,))
+    text = render(NodeReport("node-1", ALIVE, status), NOW_NS, wide=False)
+    assert f"| {info} |" in text
+
+
+def test_peers_of_every_kind_have_their_word() -> None:
+    scopes = {
+        "mesh": "node-to-node mesh",
+        "global": "global",
+        "node": "node specific",
+        "workload": "local workload",
+        "": "no longer wanted",
+        "of the future": "of the future",
+    }
+    peers = tuple(peer(f"10.0.0.{number}", scope=scope) for number, scope in enumerate(scopes, start=1))
+    text = render(NodeReport("node-1", ALIVE, replace(STATUS, peers=peers)), NOW_NS, wide=False)
+    rows = [line.split("|")[2].strip() for line in text.splitlines() if line.startswith("| 10.")]
+    assert rows == list(scopes.values())
+
+
+def test_on_a_terminal_states_are_coloured() -> None:
+    problem = Problem("subject", "", "wrong")
+    report = NodeReport("node-1", None, replace(STATUS, problems=(problem,)))
+    plain = render(report, NOW_NS, wide=False)
+    coloured = render(report, NOW_NS, wide=False, coloured=True)
+    assert click.unstyle(coloured) == plain
+    for text, colour in (
+        ("Established                      ", "green"),
+        ("up   ", "green"),
+        ("Active Socket: Connection refused", "red"),
+        ("start", "red"),
+        ("wrong ", "red"),
+        ("THE AGENT IS NOT RUNNING. This is the last it told:", "red"),
+    ):
+        assert click.style(text, fg=colour) in coloured
+    assert "\x1b" not in plain
 
 
 def test_many_blocks_are_counted() -> None:

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
-from felixbgp.bgp.policy.evaluate import PolicyView
+from felixbgp.bgp.policy.evaluate import Verdict, evaluate
 from felixbgp.bgp.policy.types import Policy, RouteSource
+from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.cluster.inputs import KeyPut, StoredValue
 from felixbgp.cluster.state import ClusterState
 from felixbgp.intent.derive import derive
 from felixbgp.net import Prefix
+from tests.support.paths import sequence
 
 BGP, KERNEL, AGGREGATE = RouteSource.BGP, RouteSource.KERNEL, RouteSource.AGGREGATE
 MESH = "Mesh_10_0_0_2"
@@ -54,8 +56,15 @@ def policies(state: ClusterState, peer: str) -> tuple[Policy, Policy]:
 
 
 def passes(policy: Policy, text: str, source: RouteSource = BGP, interface: str = "") -> bool:
+    return judge(policy, text, source, interface).accepted
+
+
+def judge(
+    policy: Policy, text: str, source: RouteSource = BGP, interface: str = "", **attributes: object
+) -> Verdict:
     prefix = Prefix.parse(text)
-    return PolicyView(policy, prefix.family, source, interface).decide(prefix.nlri).accepted
+    known = PathAttributes(next_hop=b"\1\2\3\4", **attributes)  # type: ignore[arg-type]
+    return evaluate(policy, prefix.family, prefix.nlri, source=source, interface=interface, attributes=known)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +186,18 @@ def test_an_accepting_export_filter_goes_past_calicos_policy_and_no_match_goes_t
         ("In", {"min": 20}, ["10.1.2.0/24", "10.1.2.3/32"]),
         ("In", {"min": 8, "max": 24}, ["10.1.0.0/16", "10.1.2.0/24"]),
         ("NotIn", {"max": 24}, ["10.0.0.0/8", "10.1.2.3/32", "10.2.0.0/16"]),
+        ("In", {"max": 8}, []),
+        ("NotIn", {"max": 8}, ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "10.2.0.0/16"]),
+        ("In", {"min": 32, "max": 24}, []),
+        ("In", {}, ["10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32"]),
+        # BIRD compares a prefix with a set of prefixes, which are never the same.
+        ("Equal", {"min": 16, "max": 24}, []),
+        ("Equal", {"min": 16, "max": 16}, []),
+        (
+            "NotEqual",
+            {"min": 16, "max": 24},
+            ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "10.2.0.0/16"],
+        ),
     ],
 )
 def test_operators(operator: str, lengths: object, matching: list[str]) -> None:
@@ -227,3 +248,155 @@ def test_rules_are_named_for_the_person_who_asks_why() -> None:
         "pool pool",
         "pool disabled",
     ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "attributes", "holds"),
+    [
+        ({"communities": {"values": ["65001:7"]}}, {"communities": (65001 << 16 | 7,)}, True),
+        ({"communities": {"values": ["65001:7"]}}, {"communities": (65001 << 16 | 8,)}, False),
+        ({"communities": {"values": ["65001:7:9"]}}, {"large_communities": ((65001, 7, 9),)}, True),
+        ({"communities": {"values": ["65001:7:9"]}}, {"communities": (65001 << 16 | 7,)}, False),
+        ({"asPathPrefix": [1, "1.0"]}, {"as_path": sequence(1, 65536, 3)}, True),
+        ({"asPathPrefix": [1]}, {"as_path": sequence(2, 1)}, False),
+        ({"priority": 512}, {"local_pref": 2147483647 - 512}, True),
+        ({"priority": 512}, {"local_pref": 512}, False),
+        ({"priority": 512}, {}, False),
+    ],
+)
+def test_conditions_on_attributes(
+    condition: dict[str, object], attributes: dict[str, object], holds: bool
+) -> None:
+    importing, export = filtered(
+        {direction: [{"action": "Reject", **condition}] for direction in ("importV4", "exportV4")}
+    )
+    assert judge(importing, "10.65.9.0/26", **attributes).accepted is not holds  # type: ignore[arg-type]
+    assert judge(export, "10.65.9.0/26", **attributes).accepted is not holds  # type: ignore[arg-type]
+
+
+def test_operations_of_a_rule_that_accepts() -> None:
+    operations = [
+        {"addCommunity": {"value": "65001:7"}},
+        {"addCommunity": {"value": "65001:7:9"}},
+        {"prependASPath": {"prefix": [3, 4]}},
+        {"setPriority": {"value": 1024}},
+        {"prependASPath": {"prefix": [5]}},
+    ]
+    rule = {"action": "Accept", "operations": operations, "matchOperator": "In", "cidr": "10.1.0.0/16"}
+    importing, _ = filtered({"importV4": [rule]})
+    verdict = judge(importing, "10.1.2.0/24", as_path=sequence(1))
+    assert verdict.accepted
+    assert verdict.attributes == PathAttributes(
+        next_hop=b"\1\2\3\4",
+        as_path=sequence(5, 3, 4, 1),
+        communities=(65001 << 16 | 7,),
+        large_communities=((65001, 7, 9),),
+        local_pref=2147482623,
+    )
+    assert verdict.rule == "filter f0 import rule 1"
+    other = judge(importing, "10.2.0.0/16", as_path=sequence(1))
+    assert (other.accepted, other.attributes.communities) == (True, ())
+
+
+# --- communities by prefix ----------------------------------------------------------------------------------
+
+LOCAL, WIDE = 64512 << 16 | 1, 64512 << 16 | 2
+
+
+def advertising(*configurations: tuple[str, object]) -> ClusterState:
+    return cluster(
+        *(("BGPConfiguration", f"bgpconfigurations/{name}", spec) for name, spec in configurations)
+    )
+
+
+def coloured(state: ClusterState, peer: str, text: str, source: RouteSource = AGGREGATE) -> object:
+    """The communities a route leaves with; None if it stays."""
+    _, export = policies(state, peer)
+    verdict = judge(export, text, source)
+    attributes = verdict.attributes
+    return (attributes.communities, attributes.large_communities) if verdict.accepted else None
+
+
+DEFAULT = (
+    "default",
+    {
+        "communities": [{"name": "wide", "value": "64512:2"}],
+        "prefixAdvertisements": [
+            {"cidr": "10.65.0.0/16", "communities": ["wide", "64512:1", "wide"]},
+            {"cidr": "10.65.1.0/26", "communities": ["64512:1:2"]},
+            {"cidr": "fd00:65::/64", "communities": ["wide"]},
+        ],
+    },
+)
+
+
+@pytest.mark.parametrize("peer", [MESH, INTERNAL, EXTERNAL])
+@pytest.mark.parametrize(
+    ("text", "source", "expected"),
+    [
+        pytest.param(
+            "10.65.1.0/26", AGGREGATE, ((LOCAL, WIDE), ((64512, 1, 2),)), id="the block: both ranges"
+        ),
+        pytest.param("10.65.9.0/26", BGP, ((LOCAL, WIDE), ()), id="a learned route in the pool"),
+        pytest.param("10.66.0.0/26", BGP, ((), ()), id="another pool"),
+        pytest.param("10.65.1.5/32", KERNEL, None, id="no community lets a route out"),
+    ],
+)
+def test_prefix_advertisements_colour_what_leaves(
+    peer: str, text: str, source: RouteSource, expected: object
+) -> None:
+    assert coloured(advertising(DEFAULT), peer, text, source) == expected
+
+
+def test_advertisements_of_the_node_stand_for_the_clusters_also_in_the_other_family() -> None:
+    own = {"prefixAdvertisements": [{"cidr": "fd00:65::/64", "communities": ["64512:7"]}]}
+    state = advertising(DEFAULT, ("node.a", own))
+    assert coloured(state, MESH, "10.65.9.0/26", BGP) == ((), ())
+    assert coloured(state, "Mesh_fd00__2", "fd00:65::/122") == ((64512 << 16 | 7,), ())
+    without = advertising(DEFAULT, ("node.a", {"listenPort": 180}), ("node.b", own))
+    assert coloured(without, "Mesh_fd00__2", "fd00:65::/122") == ((WIDE,), ())
+
+
+def test_services_are_coloured_and_a_filter_that_accepts_goes_past_it() -> None:
+    spec = {
+        "serviceClusterIPs": [{"cidr": "10.96.0.0/12"}],
+        "prefixAdvertisements": [{"cidr": "0.0.0.0/0", "communities": ["64512:1"]}],
+    }
+    state = advertising(("default", spec))
+    assert coloured(state, EXTERNAL, "10.96.0.0/12") == ((LOCAL,), ())
+    accepting = {"exportV4": [{"action": "Accept", "matchOperator": "In", "cidr": "10.96.0.0/12"}]}
+    peer = {"peerIP": "192.0.2.3", "asNumber": 1, "filters": ["f"]}
+    state = cluster(
+        ("BGPConfiguration", "bgpconfigurations/default", spec),
+        ("BGPPeer", "bgppeers/filtered", peer),
+        ("BGPFilter", "bgpfilters/f", accepting),
+    )
+    assert coloured(state, FILTERED, "10.96.0.0/12") == ((), ())
+    assert coloured(state, FILTERED, "10.65.1.0/26") == ((LOCAL,), ())
+
+
+# --- policies are values ------------------------------------------------------------------------------------
+
+
+def test_what_filters_are_called_and_how_rules_are_spread_over_them_is_no_part_of_a_policy() -> None:
+    one, two = (
+        {
+            "action": "Accept",
+            "matchOperator": "In",
+            "cidr": cidr,
+            "operations": [{"setPriority": {"value": 5}}],
+        }
+        for cidr in ("10.1.0.0/16", "10.2.0.0/16")
+    )
+    together = filtered({"importV4": [one, two]})
+    assert filtered({"importV4": [one]}, {}, {"importV4": [two]}) == together
+    assert filtered({"importV4": [one]}, {"importV4": [two]})[0].rules[1].name == "filter f1 import rule 1"
+    assert filtered({"importV4": [two, one]}) != together
+
+
+def test_the_order_of_communities_is_no_part_of_a_policy() -> None:
+    first, second = (
+        advertising(("default", {"prefixAdvertisements": [{"cidr": "10.65.0.0/16", "communities": texts}]}))
+        for texts in (["64512:1", "64512:2"], ["64512:2", "64512:1", "64512:1"])
+    )
+    assert policies(first, EXTERNAL) == policies(second, EXTERNAL)

@@ -6,19 +6,15 @@ import pytest
 
 from felixbgp.agent.config import AgentConfig
 from felixbgp.net import Address
-from felixbgp.runtime.settings import (
-    SETTINGS,
-    AgentSettings,
-    SettingsError,
-    hashed_router_id,
-    load,
-    load_etcd,
-)
+from felixbgp.runtime.contexts import load_etcd
+from felixbgp.runtime.settings import SETTINGS, AgentSettings, hashed_router_id, load
+from felixbgp.runtime.settings_file import SettingsError
 
 FULL_FILE = """\
 node = "from-file"
 router_id = "10.0.0.3"
 log_level = "error"
+secrets_dir = "/run/secrets/bgp"
 route_protocol = 200
 route_metric = 3000
 
@@ -55,7 +51,8 @@ def test_without_anything_there_are_defaults() -> None:
     settings = loaded()
     assert settings.node == "host-1.example.org"
     assert settings.etcd.endpoints == ("http://127.0.0.1:2379",)
-    assert (settings.router_id, settings.log_level) == (None, "info")
+    assert (settings.router_id, settings.log_level) == (None, None)
+    assert settings.secrets_dir == Path("/etc/felixbgp/secrets")
     assert settings.agent_config == AgentConfig(node="host-1.example.org")
 
 
@@ -64,7 +61,7 @@ def test_the_file_alone(file: Path) -> None:
     assert settings.agent_config == AgentConfig(
         node="from-file", router_id=Address.parse("10.0.0.3"), route_protocol=200, route_metric=3000
     )
-    assert settings.log_level == "error"
+    assert (settings.log_level, settings.secrets_dir) == ("error", Path("/run/secrets/bgp"))
     assert settings.etcd.endpoints == ("https://10.0.0.3:2379", "https://10.0.0.4:2379")
     assert (settings.etcd.username, settings.etcd.password) == ("file-user", "file-password")
 
@@ -109,6 +106,21 @@ def test_certificates_are_taken(tmp_path: Path) -> None:
     assert (etcd.ca_file, etcd.cert_file, etcd.key_file) == (paths["ca"], paths["cert"], paths["key"])
 
 
+def test_certificates_may_be_given_as_they_are() -> None:
+    environ = {"ETCD_CA_CERT": "ca", "ETCD_CERT": "cert", "ETCD_KEY": "key", "DATASTORE_TYPE": "etcdv3"}
+    etcd = loaded(environ=environ).etcd
+    assert (etcd.ca_pem, etcd.cert_pem, etcd.key_pem) == ("ca", "cert", "key")
+    assert "key_pem" not in repr(etcd)
+
+
+def test_the_agent_reads_calicoctls_file_too(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "apiVersion: projectcalico.org/v3\nkind: CalicoAPIConfig\nspec: {etcdEndpoints: 'http://a:1'}\n",
+    )
+    assert loaded(path=path).etcd.endpoints == ("http://a:1",)
+
+
 def test_the_router_id_may_be_a_hash_of_the_name_as_calico_makes_it() -> None:
     settings = loaded(environ={"NODENAME": "node-1", "CALICO_ROUTER_ID": "hash"})
     # `printf node-1 | sha256sum` begins with 35971be6.
@@ -133,6 +145,19 @@ def test_a_hashed_router_id_is_never_multicast() -> None:
         ),
         ({"ETCD_PASSWORD": "p"}, r"environment ETCD_PASSWORD: is of no use without etcd\.username"),
         ({"ETCD_KEY_FILE": "/dev/null"}, r"environment ETCD_KEY_FILE: is of no use without etcd\.cert_file"),
+        ({"ETCD_KEY": "PEM"}, r"environment ETCD_KEY: is of no use without etcd\.cert "),
+        (
+            {"ETCD_CA_CERT": "PEM", "ETCD_CA_CERT_FILE": "/dev/null"},
+            "environment ETCD_CA_CERT: cannot mix inline certificates and certificate files",
+        ),
+        (
+            {"DATASTORE_TYPE": "kubernetes"},
+            "environment DATASTORE_TYPE: 'kubernetes': resources are kept in etcd; only 'etcdv3' can be used",
+        ),
+        (
+            {"ETCD_DISCOVERY_SRV": "example.org"},
+            "environment ETCD_DISCOVERY_SRV: not supported; list the endpoints in ETCD_ENDPOINTS",
+        ),
         ({"CALICO_ROUTER_ID": "fd00::1"}, "environment CALICO_ROUTER_ID: 'fd00::1' is no BGP identifier"),
         ({"CALICO_ROUTER_ID": "0.0.0.0"}, "environment CALICO_ROUTER_ID: '0.0.0.0' is no BGP identifier"),
         ({"CALICO_ROUTER_ID": "x"}, "environment CALICO_ROUTER_ID: 'x' is not an IPv4 or IPv6 address"),
@@ -142,6 +167,10 @@ def test_a_hashed_router_id_is_never_multicast() -> None:
         (
             {"FELIXBGP_ROUTE_PROTOCOL": "256"},
             "environment FELIXBGP_ROUTE_PROTOCOL: '256' is not a number from 1",
+        ),
+        (
+            {"FELIXBGP_SECRETS_DIR": "secrets"},
+            "environment FELIXBGP_SECRETS_DIR: 'secrets' is not the absolute path of a directory",
         ),
         ({"FELIXBGP_ROUTE_METRIC": "9" * 5000}, "environment FELIXBGP_ROUTE_METRIC: '9+' is not a number"),
     ],
@@ -219,4 +248,7 @@ def test_a_client_reads_the_same_sources(file: Path) -> None:
 
 def test_every_setting_has_its_own_name_variable_and_flag() -> None:
     for attribute in ("name", "variable", "flag"):
-        assert len({getattr(setting, attribute) for setting in SETTINGS}) == len(SETTINGS)
+        given = [text for setting in SETTINGS if (text := getattr(setting, attribute))]
+        assert len(set(given)) == len(given)
+    without = [setting.name for setting in SETTINGS if not setting.flag]
+    assert without == ["etcd.password", "etcd.ca_cert", "etcd.cert", "etcd.key"]

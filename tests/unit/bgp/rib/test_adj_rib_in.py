@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, Rule
+from felixbgp.bgp.policy.types import Action, AddCommunity, Match, Policy, PrefixMatch, Rule
 from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.adj_rib_in import SWEEP_FIRST, AdjRibIn
 from felixbgp.bgp.rib.loc_rib import LocRib
@@ -228,3 +228,70 @@ def test_what_is_beyond_the_capacity_is_not_taken_in(loc_rib: LocRib) -> None:
     rib.withdraw((ONE,))
     rib.announce(GOOD, (THREE,))
     assert (rib.prefixes(), rib.excess_count) == ([TWO, THREE], 2)
+
+
+# ---- policies that look at attributes or change them
+
+COLOUR_ONE = Policy(
+    (
+        Rule(
+            "colour", Match(PrefixMatch.equal(Prefix.parse("10.1.0.0/16"))), Action.ACCEPT, (AddCommunity(7),)
+        ),
+    )
+)
+COLOURED = replace(GOOD, communities=(7,))
+
+
+def test_what_a_policy_changes_is_changed_on_the_way_to_the_loc_rib(loc_rib: LocRib) -> None:
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), COLOUR_ONE)
+    rib.announce(GOOD, (ONE, TWO))
+    assert (attributes(loc_rib, ONE), attributes(loc_rib, TWO)) == ([COLOURED], [GOOD])
+    assert rib.attributes(ONE) == GOOD
+    assert counts(rib) == (2, 2)
+    rib.announce(OTHER, (ONE,))
+    assert attributes(loc_rib, ONE) == [replace(OTHER, communities=(7,))]
+    rib.withdraw((ONE, TWO))
+    assert (counts(rib), loc_rib.path_count) == ((0, 0), 0)
+
+
+def test_another_policy_takes_changes_back(loc_rib: LocRib) -> None:
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), COLOUR_ONE)
+    rib.announce(GOOD, (ONE, TWO))
+    for policy, expected in (
+        (Policy(), [GOOD]),
+        (COLOUR_ONE, [COLOURED]),
+        (NOT_ONE, []),
+        (COLOUR_ONE, [COLOURED]),
+    ):
+        rib.reconfigure(peer(), acceptance(), policy)
+        assert attributes(loc_rib, ONE) == expected
+        assert loc_rib.path_count == 1 + len(expected)
+
+
+def test_conditions_see_what_the_standard_made_of_a_route(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    """RFC 9494 §4.3: what is kept beyond the restart time is marked, and can be told by that."""
+    policy = Policy((Rule("no stale", Match(community=LLGR_STALE), Action.REJECT),))
+    rib.reconfigure(peer(), acceptance(), policy)
+    rib.announce(GOOD, (ONE,))
+    assert rib.refusal(ONE) == ""
+    rib.mark_stale()
+    rib.outlive()
+    assert rib.refusal(ONE) == "no stale"
+    assert attributes(loc_rib, ONE) == []
+
+
+def test_a_refusal_is_told_by_the_names_of_now(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    rib.reconfigure(peer(), acceptance(), NOT_ONE)
+    rib.announce(GOOD, (ONE, TWO))
+    loc_rib.decide(10, [])
+    rib.rename_rules(Policy((replace(NOT_ONE.rules[0], name="new"),)))
+    assert (rib.refusal(ONE), rib.refusal(TWO)) == ("new", "")
+    assert loc_rib.dirty_count == 0
+
+
+def test_what_is_worked_out_per_attribute_set_is_forgotten_with_it(loc_rib: LocRib) -> None:
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), COLOUR_ONE)
+    for med in range(3 * SWEEP_FIRST):
+        rib.announce(PathAttributes(next_hop=b"\12\0\0\2", med=med), (ONE,))
+    assert max(len(rib._views), len(rib._variants)) <= SWEEP_FIRST
+    assert attributes(loc_rib, ONE)[0].communities == (7,)

@@ -10,12 +10,11 @@ from felixbgp.bgp.rib.export import (
     ExportView,
     export,
     is_private,
-    prepended,
 )
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.communities import LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
-from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
+from felixbgp.bgp.wire.messages import PathAttributes, Segment
 from felixbgp.net import IPV4, IPV6, Address
 from tests.support.paths import OUR_AS, as_set, own_path, path, path_peer, sequence
 
@@ -158,26 +157,6 @@ def test_reflection_marks(known: dict[str, object], originator: bytes, clusters:
 def test_a_route_of_an_external_peer_is_not_marked() -> None:
     attributes = exported(TO_CLIENT, path(EXTERNAL))
     assert (attributes.originator_id, attributes.cluster_list) == (None, ())
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        pytest.param((), sequence(7), id="empty"),
-        pytest.param(sequence(1, 2), sequence(7, 1, 2), id="into the first sequence"),
-        pytest.param((as_set(1, 2),), (*sequence(7), as_set(1, 2)), id="before a set"),
-        pytest.param(
-            sequence(*range(255)), (*sequence(7), *sequence(*range(255))), id="before a full sequence"
-        ),
-        pytest.param(
-            (Segment(SegmentType.AS_CONFED_SEQUENCE, (1,)), *sequence(2)),
-            sequence(7, 2),
-            id="confederations end at our border",
-        ),
-    ],
-)
-def test_our_as_in_front(before: tuple[Segment, ...], after: tuple[Segment, ...]) -> None:
-    assert prepended(7, before) == after
 
 
 def test_the_source_of_an_export_is_the_peer_or_ourselves() -> None:

@@ -1,6 +1,7 @@
 """One connection, played message by message."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -263,6 +264,51 @@ class TestTimers:
         assert scene.connection.run_timers(2_250_000_000) is None
         assert scene.taken() == [sent(KEEPALIVE)]
         assert scene.connection.next_deadline() == 2_250_000_000 + 2_625_000_000
+
+    @pytest.mark.parametrize(
+        ("keepalive_time_s", "hold_time_s", "seconds"),
+        [
+            pytest.param(None, 9, 3, id="a third of the hold time"),
+            pytest.param(2, 9, 2, id="less"),
+            pytest.param(10, 9, 3, id="no more than a third"),
+            pytest.param(10**30, 9, 3, id="however much it says"),
+            pytest.param(1, 9, 1.25, id="jitter included, no more than one a second"),
+            pytest.param(2, 3, 1.25, id="a third is a second"),
+        ],
+    )
+    def test_the_interval_is_the_configured_one_up_to_a_third_of_the_hold_time(
+        self, keepalive_time_s: int | None, hold_time_s: int, seconds: float
+    ) -> None:
+        scene = Scene(keepalive_time_s=keepalive_time_s).establish(hold_time_s=hold_time_s)
+        first = max(SECOND_NS, int(seconds * SECOND_NS * 3 // 4))
+        assert scene.connection.next_deadline() == first
+        assert scene.connection.run_timers(first) is None
+        assert scene.taken() == [sent(KEEPALIVE)]
+        assert scene.connection.next_deadline() == 2 * first
+
+    def test_a_hold_time_of_zero_has_no_keepalives_whatever_is_configured(self) -> None:
+        scene = Scene(keepalive_time_s=1).establish(hold_time_s=0)
+        assert scene.connection.next_deadline() is None
+
+    def test_another_interval_counts_at_once_where_it_is_shorter(self) -> None:
+        scene = Scene().establish(hold_time_s=90)
+        connection, config = scene.connection, scene.connection._config
+        assert connection.next_deadline() == 22_500_000_000
+        connection.update_config(replace(config, name="renamed"), 5 * SECOND_NS)
+        assert connection.next_deadline() == 22_500_000_000
+        connection.update_config(replace(config, keepalive_time_s=4), 5 * SECOND_NS)
+        assert connection.next_deadline() == 8 * SECOND_NS
+        assert scene.taken() == []
+        connection.update_config(config, 6 * SECOND_NS)
+        assert connection.next_deadline() == 8 * SECOND_NS
+        connection.run_timers(8 * SECOND_NS)
+        assert connection.next_deadline() == 30_500_000_000
+
+    def test_before_the_opens_have_agreed_another_interval_is_only_remembered(self) -> None:
+        scene = Scene()
+        config = scene.connection._config
+        scene.connection.update_config(replace(config, keepalive_time_s=4), 0)
+        assert scene.establish(hold_time_s=90).connection.next_deadline() == 3 * SECOND_NS
 
     def test_a_sent_update_puts_the_keepalive_off(self) -> None:
         scene = Scene().establish(hold_time_s=9)

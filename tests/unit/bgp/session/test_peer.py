@@ -482,7 +482,7 @@ class TestConnectRetryCounter:
 
 def test_a_parameter_changed_in_place_leaves_the_session_alone() -> None:
     peer = established(started())
-    peer.update_config(config(name="spine"))
+    peer.update_config(config(name="spine"), 0)
     assert (peer.config.name, peer.established) == ("spine", 1)
     (change,) = [
         action.fact

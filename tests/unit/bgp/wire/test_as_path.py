@@ -5,12 +5,14 @@ import pytest
 from felixbgp.bgp.wire.as_path import (
     AsPathError,
     Path,
+    can_be_passed_on,
     decode_as4_path,
     decode_as_path,
     encode_as4_path,
     encode_as_path,
     merge_as4_path,
     path_length,
+    prepended,
     without_confederations,
 )
 from felixbgp.bgp.wire.messages import Segment, SegmentType
@@ -171,3 +173,42 @@ def test_an_as4_path_of_large_sets_does_not_make_a_path_too_long_to_be_passed_on
     large = as_set(*range(70000, 70255))
     assert merge_as4_path(as_path, (large,) * 3) == as_path
     assert merge_as4_path(as_path[:2], (large,)) == (as_path[0], sequence(*[23456] * 254), large)
+
+
+@pytest.mark.parametrize(
+    ("asns", "before", "after"),
+    [
+        pytest.param((7,), (), (sequence(7),), id="empty"),
+        pytest.param((7,), (sequence(1, 2),), (sequence(7, 1, 2),), id="into the first sequence"),
+        pytest.param((7, 8), (sequence(1),), (sequence(7, 8, 1),), id="several, in their order"),
+        pytest.param((7,), (as_set(1, 2),), (sequence(7), as_set(1, 2)), id="before a set"),
+        pytest.param(
+            (7,), (sequence(*range(255)),), (sequence(7), sequence(*range(255))), id="before a full sequence"
+        ),
+        pytest.param(
+            (7, 8),
+            (sequence(*range(254)),),
+            (sequence(7, 8), sequence(*range(254))),
+            id="before one without room for all",
+        ),
+        pytest.param(
+            (7,),
+            (Segment(CONFED_SEQUENCE, (1,)), sequence(2)),
+            (sequence(7, 2),),
+            id="confederations end at our border",
+        ),
+    ],
+)
+def test_numbers_in_front(asns: tuple[int, ...], before: Path, after: Path) -> None:
+    assert prepended(asns, before) == after
+
+
+def test_a_path_can_be_passed_on_as_far_as_a_received_one_may_go() -> None:
+    longest = tuple(sequence(*[1] * 250) for _ in range(4))
+    octets = encode_as_path(longest, four_octets=True)
+    assert decode_as_path(octets, four_octets=True) == longest
+    assert can_be_passed_on(longest)
+    longer = (*longest, sequence(1, 1))
+    with pytest.raises(AsPathError):
+        decode_as_path(encode_as_path(longer, four_octets=True), four_octets=True)
+    assert not can_be_passed_on(longer)

@@ -82,6 +82,20 @@ def test_files_are_read_at_each_connection(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        EtcdSettings(ca_pem="no certificate"),
+        EtcdSettings(ca_pem="é"),
+        EtcdSettings(cert_pem="no certificate", key_pem="no key"),
+    ],
+    ids=["authority", "no ASCII", "certificate"],
+)
+def test_certificates_given_as_they_are_may_be_wrong_too(settings: EtcdSettings) -> None:
+    with pytest.raises(Unavailable, match=r"TLS files \(inline\): "):
+        tls_context(Endpoint("a", tls=True), settings)
+
+
+@pytest.mark.parametrize(
     ("error", "text"),
     [
         (OSError(111, "Connection refused"), "Connection refused"),

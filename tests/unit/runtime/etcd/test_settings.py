@@ -54,6 +54,7 @@ def test_list_of_endpoints() -> None:
         ({"endpoints": ("ftp://a",)}, "endpoint"),
         ({"cert_file": Path("cert.pem")}, "cert_file"),
         ({"key_file": Path("key.pem")}, "key_file"),
+        ({"key_pem": "PEM"}, "key_pem"),
         ({"password": "secret"}, "password"),
         ({"request_timeout_seconds": 0}, "request_timeout_seconds"),
         ({"page_keys": 0}, "page_keys"),

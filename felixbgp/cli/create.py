@@ -1,0 +1,53 @@
+"""`felixbgp create`: write resources that do not exist yet."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from felixbgp.cli.files import Given, read_given
+from felixbgp.cli.kinds import described
+from felixbgp.cli.options import etcd_options
+from felixbgp.cli.outcome import Words
+from felixbgp.cli.stating import FileWrite, file_options, in_namespace, write_files
+from felixbgp.cli.store import Stored
+from felixbgp.cli.writing import RefusedError, Skipped, new_document
+from felixbgp.resources.editing import Json
+
+
+@click.command()
+@file_options
+@click.option("--skip-exists", is_flag=True, help="Leave alone, and count as done, what exists already.")
+@etcd_options
+def create(files: tuple[str, ...], skip_exists: bool, **given: Any) -> None:
+    """Create resources from FILE; one that exists already is an error.
+
+    Everything is checked before anything is written.
+
+    \b
+    Examples:
+      felixbgp create -f rack1-tor.yaml
+      cat peers/*.yaml | felixbgp create -f - --dry-run
+    """  # noqa: D301 - \b tells click not to wrap
+    found = in_namespace(read_given(files, recursive=given["recursive"]), given["namespace"])
+    write_files(Words("create", "created"), [Creation(one, skip_exists) for one in found], given)
+
+
+@dataclass(frozen=True, slots=True)
+class Creation(FileWrite):
+    """One object to create."""
+
+    given: Given
+    skip_exists: bool = False
+
+    def made(self, stored: Stored | None) -> Json:
+        """The new object; refused where there is one."""
+        if stored is not None:
+            if self.skip_exists:
+                raise Skipped
+            raise RefusedError(f"resource already exists: {described(self.key)}")
+        if self.given.resource.metadata.resource_version is not None:
+            raise RefusedError(
+                f"{described(self.key)}: resourceVersion must not be set when an object is created"
+            )
+        return new_document(self.given.resource)

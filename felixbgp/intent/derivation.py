@@ -1,0 +1,284 @@
+"""From changes of the cluster's state to changes of what one node must do.
+
+    changes ─┬─ local Node, default or own BGPConfiguration ─▶ everything
+             ├─ another Node ─▶ its claims, by the BGPPeers that look at nodes, and its place in the mesh
+             ├─ a BGPPeer, a BGPFilter or secret of it, endpoints ─▶ the claims of that BGPPeer
+             └─ pools, own blocks ─▶ the policies of every session
+
+What comes out depends on the state alone: after any changes it equals what a new Derivation makes of the same
+state (tests/property/test_derivation.py).
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple, Self, TypeVar
+
+from felixbgp.bgp.config import BGP_PORT, PeerConfig, PeerId, SpeakerConfig
+from felixbgp.cluster.changes import Changes
+from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS, secret_of
+from felixbgp.cluster.secrets import SECRETS
+from felixbgp.cluster.state import ClusterState
+from felixbgp.intent.aggregates import kernel_exclusions, own_aggregates, service_ranges, tunnels
+from felixbgp.intent.claims import Claims
+from felixbgp.intent.findings import Findings
+from felixbgp.intent.log_level import log_level
+from felixbgp.intent.members import configuration, member_of
+from felixbgp.intent.mesh import Mesh
+from felixbgp.intent.peers import PeerClaims
+from felixbgp.intent.policies import Policies
+from felixbgp.intent.reports import report_absent, report_annotations, report_configurations
+from felixbgp.intent.site import Site
+from felixbgp.intent.static_routes import Reachable, static_routes
+from felixbgp.intent.types import Intent, Problem
+from felixbgp.intent.workloads import peering_addresses
+from felixbgp.net import IPV4, Address
+from felixbgp.resources.bgp_configuration import DEFAULT_NAME, NODE_NAME_PREFIX, BindMode
+
+Kept = TypeVar("Kept")
+
+MULTIPATH_MAX = 16
+"""Equally good routes become one route with several next hops; 16 is the limit that BIRD has in Calico."""
+
+
+class Derived(NamedTuple):
+    """The intent of now, and the peers in which it differs from the one before; None is one that is gone."""
+
+    intent: Intent
+    peers: Mapping[PeerId, PeerConfig | None]
+
+    @classmethod
+    def between(cls, former: Intent, intent: Intent) -> Self:
+        """By comparing all that two intents have."""
+        now = {peer: intent.peers.get(peer) for peer in former.peers | intent.peers}
+        return cls(intent, _differing(former.peers, now))
+
+
+class Derivation:
+    """Follows one state for node `node`. Never raises: what cannot be done is in the intent's `problems`.
+
+    `router_id` is the BGP identifier to use instead of the node's IPv4 address (four octets). Invalid values
+    are not among the problems: the state names those itself, by key.
+    """
+
+    def __init__(self, node: str, *, router_id: Address | None = None) -> None:
+        self._node = node
+        self._router_id = router_id
+        self._intent = Intent()
+        self._deriving: _Deriving | None = None
+
+    def update(self, state: ClusterState, changes: Changes | None = None) -> Derived:
+        """Derive again what the changes make different; None stands for everything."""
+        if changes is None or self._deriving is None or self._concern_everything(changes):
+            return self._restart(state)
+        self._deriving.take(changes)
+        self._intent = self._deriving.intent(self._intent)
+        return Derived(self._intent, self._deriving.changed)
+
+    def _concern_everything(self, changes: Changes) -> bool:
+        own = NODE_NAME_PREFIX + self._node
+        return changes.includes("Node", self._node) or changes.includes("BGPConfiguration", DEFAULT_NAME, own)
+
+    def _restart(self, state: ClusterState) -> Derived:
+        former, self._deriving = self._intent, None
+        findings = Findings()
+        report_configurations(state, self._node, findings)
+        report_annotations(state, self._node, findings)
+        site = Site.of(state, self._node)
+        identifier = self._router_id or (None if site is None else site.local.address(IPV4))
+        if site is None:
+            report_absent(state, self._node, findings)
+        elif identifier is None:
+            reason = "is absent, and no router ID is set: an IPv6-only node needs one"
+            findings.add(f"Node {self._node}", "spec.bgp.ipv4Address", reason)
+        if site is None or identifier is None:
+            names = (DEFAULT_NAME, NODE_NAME_PREFIX + self._node)
+            level = log_level(*(configuration(state, name) for name in names))
+            self._intent = Intent(problems=findings.problems(), log_level=level)
+        else:
+            self._deriving = _Deriving(state, site, identifier)
+            self._intent = self._deriving.intent(Intent())
+        return Derived.between(former, self._intent)
+
+
+class _Deriving:
+    """What is kept of a site between two derivations."""
+
+    def __init__(self, state: ClusterState, site: Site, identifier: Address) -> None:
+        self._state = state
+        self._site = site
+        self._identifier = identifier
+        self._policies = Policies(site)
+        self._claims = Claims()
+        self._peer_claims: dict[str, PeerClaims] = {}
+        """Those of the BGPPeers that concern the local node."""
+        self._reports: tuple[Problem, ...] = ()
+        self.changed: dict[PeerId, PeerConfig | None] = {}
+        """The peers in which the last intent differed from the one before."""
+        self._follow(state.bgp_peers)
+        self._make_mesh()
+        self._report()
+
+    def take(self, changes: Changes) -> None:
+        """Bring the claims in line with what changed, which is not the local Node or its configuration."""
+        self._follow(changes.of("BGPPeer"))
+        self._follow(self._filters_changed(changes.of("BGPFilter")))
+        self._follow(self._secrets_changed(changes))
+        self._follow(self._members_changed(changes))
+        if changes.of("WorkloadEndpoint") or _touches(changes, WORKLOAD_ENDPOINTS):
+            self._site.read_endpoints(self._state)
+            self._follow(self._those(lambda peer: peer.peers_with_workloads))
+        if changes.of("IPPool") or changes.blocks_of(self._site.local.name):
+            self._ranges_changed()
+        if changes.of("BGPConfiguration"):
+            self._report()
+
+    def intent(self, former: Intent) -> Intent:
+        """The intent of now; all that is as it was is the same object in both."""
+        settled = self._claims.settle()
+        held = {peer: claim for peer, claim in settled.items() if claim and claim.config}
+        configs = {peer: held[peer].config if peer in held else None for peer in settled}
+        origins = {peer: held[peer].origin if peer in held else None for peer in settled}
+        self.changed = _differing(former.peers, configs)
+        site, findings = self._site, Findings()
+        return Intent(
+            speaker=SpeakerConfig(
+                bgp_identifier=self._identifier,
+                local_as=site.local.as_number,
+                cluster_id=site.local.cluster_id,
+                multipath_external=MULTIPATH_MAX,
+                multipath_internal=MULTIPATH_MAX,
+            ),
+            listen=self._listen(),
+            listen_port=site.local.port or BGP_PORT,
+            peers=_amended(former.peers, self.changed),
+            origins=_amended(former.origins, _differing(former.origins, origins)),
+            aggregates=own_aggregates(site),
+            service_ranges=service_ranges(site),
+            kernel_exclusions=kernel_exclusions(site),
+            tunnels=tunnels(site),
+            static_routes=static_routes(self._reachable(), findings),
+            log_level=log_level(site.defaults, site.own),
+            problems=self._problems(findings),
+        )
+
+    # ---- what changed
+
+    def _follow(self, names: Iterable[str]) -> None:
+        """Make the claims of these BGPPeers anew, or let go of them."""
+        for name in names:
+            self._claims.drop(name)
+            self._peer_claims.pop(name, None)
+            bgp_peer = self._state.bgp_peers.get(name)
+            if bgp_peer is None:
+                continue
+            peer_claims = PeerClaims(self._site, self._policies, bgp_peer)
+            if peer_claims.concerns_us:
+                self._peer_claims[name] = peer_claims
+                peer_claims.put_all(self._claims)
+
+    def _filters_changed(self, filters: Collection[str]) -> list[str]:
+        """Other rules for the sessions there are; gives the BGPPeers that have to gain or lose theirs."""
+        self._policies.forget(filters)
+        stale = []
+        for name in self._those(lambda peer: not peer.uses.isdisjoint(filters)):
+            if self._peer_claims[name].is_outdated:
+                stale.append(name)
+            else:
+                self._peer_claims[name].put_policies(self._claims)
+        return stale
+
+    def _members_changed(self, changes: Changes) -> list[str]:
+        """Claims of and about other nodes; gives the BGPPeers that look at an address of theirs."""
+        configured = (name.removeprefix(NODE_NAME_PREFIX) for name in changes.of("BGPConfiguration"))
+        stale: list[str] = []
+        for name in dict.fromkeys((*changes.of("Node"), *configured)):
+            former, member = self._site.members.get(name), member_of(self._state, name)
+            touched = self._site.members.put(name, member)
+            for peer_claims in self._peer_claims.values() if touched else ():
+                peer_claims.put_member(self._claims, name, member)
+            for address in touched:
+                self._mesh.claim(self._claims, address, former)
+            stale += [name for name, peer in self._peer_claims.items() if peer.address in touched]
+        return stale
+
+    def _secrets_changed(self, changes: Changes) -> list[str]:
+        """The mesh's password; gives the BGPPeers whose own is another."""
+        everything = _touches(changes, SECRETS)
+        mesh = secret_of(self._site.defaults.node_mesh_password)
+        if mesh is not None and (everything or mesh in changes.secrets):
+            self._make_mesh()
+        return self._those(
+            lambda peer: peer.secret is not None and (everything or peer.secret in changes.secrets)
+        )
+
+    def _ranges_changed(self) -> None:
+        """Other pools or blocks: the same sessions, each with policies of now."""
+        self._site.read_ranges(self._state)
+        self._policies.forget_all()
+        for peer_claims in self._peer_claims.values():
+            peer_claims.put_policies(self._claims)
+        self._make_mesh()
+
+    def _make_mesh(self) -> None:
+        self._mesh = Mesh(self._site, self._policies)
+        for address in self._site.members.addresses():
+            self._mesh.claim(self._claims, address)
+
+    def _report(self) -> None:
+        findings = Findings()
+        report_configurations(self._state, self._site.local.name, findings)
+        report_annotations(self._state, self._site.local.name, findings)
+        self._reports = findings.problems()
+
+    def _those(self, wanted: Callable[[PeerClaims], bool]) -> list[str]:
+        """Names of the BGPPeers that concern the local node and are as wanted."""
+        return [name for name, peer_claims in self._peer_claims.items() if wanted(peer_claims)]
+
+    # ---- what comes of it
+
+    def _listen(self) -> tuple[Address, ...]:
+        """The node's own addresses, or the unspecified address of each family it has."""
+        own = [self._site.local.addresses[family].address for family in sorted(self._site.local.addresses)]
+        if self._site.defaults.bind_mode is not BindMode.NODE_IP:
+            return tuple(Address(bytes(len(address))) for address in own)
+        if self._those(lambda peer: peer.peers_with_workloads):
+            own += peering_addresses(self._site)
+        return tuple(own)
+
+    def _reachable(self) -> Iterator[Reachable]:
+        for name, peer_claims in self._peer_claims.items():
+            gateway = peer_claims.spec.reachable_by
+            if gateway is not None:
+                peers = frozenset(claim.peer.address for claim in self._claims.of(name))
+                yield Reachable(name, gateway, peers)
+
+    def _problems(self, findings: Findings) -> tuple[Problem, ...]:
+        findings.include(self._reports)
+        findings.include(self._mesh.problems())
+        findings.include(self._claims.conflicts())
+        for peer_claims in self._peer_claims.values():
+            findings.include(peer_claims.problems(self._claims))
+        return findings.problems()
+
+
+def _touches(changes: Changes, prefix: str) -> bool:
+    """Whether an optional prefix of the store began or ceased to be readable."""
+    return any(prefix.startswith(changed) for changed in changes.prefixes)
+
+
+def _differing(
+    former: Mapping[PeerId, Kept], settled: Mapping[PeerId, Kept | None]
+) -> dict[PeerId, Kept | None]:
+    return {peer: value for peer, value in settled.items() if value != former.get(peer)}
+
+
+def _amended(former: dict[PeerId, Kept], changes: Mapping[PeerId, Kept | None]) -> dict[PeerId, Kept]:
+    """`former`, sorted by peer, with the changes made; itself where there are none."""
+    if not changes:
+        return former
+    amended = dict(former)
+    for peer, value in changes.items():
+        if value is None:
+            del amended[peer]
+        else:
+            amended[peer] = value
+    return amended if amended.keys() <= former.keys() else {peer: amended[peer] for peer in sorted(amended)}

@@ -1,0 +1,157 @@
+"""What an agent follows in a real etcd: fixed prefixes, and others that come, go, and may be forbidden."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+
+from felixbgp._pb.etcd import auth_pb2, rpc_pb2
+from felixbgp.agent.effects import Follow
+from felixbgp.agent.inputs import Input
+from felixbgp.cluster.inputs import (
+    DatastoreLost,
+    DatastoreRestored,
+    KeyDeleted,
+    PrefixRefused,
+    RevisionReached,
+    SnapshotReceived,
+    StoreInput,
+)
+from felixbgp.cluster.secrets import SECRETS
+from felixbgp.lab.etcd import EtcdServer
+from felixbgp.runtime.etcd import EtcdClient, EtcdSettings, open_client
+from felixbgp.runtime.store import NodeStore, open_node_store
+from tests.integration.etcd.conftest import is_put, is_stored
+from tests.integration.etcd.test_security import READ_WRITE, administer, agent_and_root
+
+pytestmark = pytest.mark.trio
+
+REQUIRED = ("/calico/a/", "/calico/b/")
+
+
+class Heard:
+    """All that was delivered, and a way to wait for more."""
+
+    def __init__(self) -> None:
+        self.events: list[StoreInput] = []
+        self._more = trio.Event()
+
+    def deliver(self, events: Iterable[Input]) -> None:
+        self.events += (event for event in events if isinstance(event, StoreInput))
+        self._more.set()
+        self._more = trio.Event()
+
+    async def until(self, wanted: Callable[[StoreInput], bool]) -> StoreInput:
+        """The first that is wanted, heard already or yet to come."""
+        seen = 0
+        with trio.fail_after(30):
+            while True:
+                for event in self.events[seen:]:
+                    if wanted(event):
+                        return event
+                seen = len(self.events)
+                await self._more.wait()
+
+    def snapshots(self, prefix: str) -> int:
+        return sum(isinstance(event, SnapshotReceived) and event.prefix == prefix for event in self.events)
+
+    def of(self, kind: type[StoreInput]) -> list[StoreInput]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@asynccontextmanager
+async def node_store(settings: EtcdSettings) -> AsyncIterator[tuple[NodeStore, Heard]]:
+    heard = Heard()
+    async with open_node_store(settings, "node-1", heard.deliver, trio.lowlevel.checkpoint) as store:
+        yield store, heard
+
+
+def is_snapshot(prefix: str) -> Callable[[StoreInput], bool]:
+    return lambda event: isinstance(event, SnapshotReceived) and event.prefix == prefix
+
+
+def is_refused(event: StoreInput) -> bool:
+    return isinstance(event, PrefixRefused)
+
+
+async def test_a_prefix_comes_and_goes_and_the_others_do_not_notice(settings: EtcdSettings) -> None:
+    async with open_client(settings) as client, node_store(settings) as (store, heard):
+        await client.put("/calico/a/1", "x")
+        await client.put(f"{SECRETS}tor/password", "one")
+        store.follow(Follow(REQUIRED))
+        for prefix in REQUIRED:
+            await heard.until(is_snapshot(prefix))
+        store.follow(Follow(REQUIRED, (SECRETS,)))
+        await heard.until(is_stored(f"{SECRETS}tor/password", b"one"))
+        await client.put(f"{SECRETS}tor/password", "two")
+        await heard.until(is_put(f"{SECRETS}tor/password", b"two"))
+        store.follow(Follow(REQUIRED))
+        await client.put(f"{SECRETS}tor/password", "three")
+        await client.put("/calico/b/1", "y")
+        await heard.until(is_put("/calico/b/1", b"y"))
+        store.follow(Follow(REQUIRED, (SECRETS,)))
+        await heard.until(is_stored(f"{SECRETS}tor/password", b"three"))
+        assert [heard.snapshots(prefix) for prefix in (*REQUIRED, SECRETS)] == [1, 1, 2]
+        assert not any(is_put(f"{SECRETS}tor/password", b"three")(event) for event in heard.events)
+
+
+async def test_only_the_required_prefixes_tell_how_far_the_store_is(settings: EtcdSettings) -> None:
+    async with open_client(settings) as client, node_store(settings) as (store, heard):
+        store.follow(Follow(REQUIRED, (SECRETS,)))
+        for prefix in (*REQUIRED, SECRETS):
+            await heard.until(is_snapshot(prefix))
+        written = (await client.put(f"{SECRETS}tor/password", "one")).revision
+        await heard.until(is_put(f"{SECRETS}tor/password", b"one"))
+        await client.delete(f"{SECRETS}tor/password")
+        await heard.until(lambda event: isinstance(event, KeyDeleted))
+        assert all(isinstance(e, RevisionReached) and e.revision < written for e in heard.of(RevisionReached))
+
+
+async def test_an_outage_is_told_once_and_what_changed_meanwhile_is_followed(
+    server: EtcdServer, settings: EtcdSettings
+) -> None:
+    async with node_store(settings) as (store, heard):
+        store.follow(Follow(REQUIRED, (SECRETS, "/calico/c/")))
+        await heard.until(is_snapshot(SECRETS))
+        await trio.to_thread.run_sync(server.stop)
+        await heard.until(lambda event: isinstance(event, DatastoreLost))
+        await trio.to_thread.run_sync(server.start)
+        async with open_client(settings) as client:
+            await client.put(f"{SECRETS}tor/password", "one")
+            await heard.until(is_stored(f"{SECRETS}tor/password", b"one"))
+            await heard.until(lambda event: isinstance(event, DatastoreRestored))
+        assert len(heard.of(DatastoreLost)) == 1
+        assert heard.of(PrefixRefused) == []
+
+
+async def grant_secrets(root: EtcdClient) -> None:
+    permission = auth_pb2.Permission(
+        permType=READ_WRITE, key=SECRETS.encode(), range_end=b"/felixbgp/v1/secrets0"
+    )
+    request = rpc_pb2.AuthRoleGrantPermissionRequest(name="agent", perm=permission)
+    await administer(root, "RoleGrantPermission", request)
+
+
+async def test_forbidden_secrets_disturb_nothing_and_come_when_they_are_allowed(
+    settings: EtcdSettings,
+) -> None:
+    async with agent_and_root(settings) as (_, root):
+        await root.put(f"{SECRETS}tor/password", "one")
+        user = EtcdSettings(endpoints=settings.endpoints, username="agent", password="secret")
+        async with node_store(user) as (store, heard):
+            store.follow(Follow(REQUIRED, (SECRETS,)))
+            refused = await heard.until(is_refused)
+            assert isinstance(refused, PrefixRefused)
+            assert refused.prefix == SECRETS
+            assert "permission denied" in refused.reason
+            await root.put("/calico/a/1", "x")
+            await heard.until(is_stored("/calico/a/1", b"x"))
+            assert heard.of(DatastoreLost) == []
+            await grant_secrets(root)
+            await heard.until(is_stored(f"{SECRETS}tor/password", b"one"))
+            await root.put(f"{SECRETS}tor/password", "two")
+            await heard.until(is_put(f"{SECRETS}tor/password", b"two"))
+            assert len(heard.of(PrefixRefused)) == 1
+            assert [heard.snapshots(prefix) for prefix in REQUIRED] == [1, 1]

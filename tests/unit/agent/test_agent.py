@@ -1,0 +1,48 @@
+"""The agent as a plain router, whose intent is given to it. With a store it is tested in tests/unit/sim."""
+
+from dataclasses import replace
+
+from felixbgp.agent.agent import Agent
+from felixbgp.agent.config import AgentConfig
+from felixbgp.agent.effects import Listen
+from felixbgp.agent.inputs import IntentGiven
+from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.effects import TransportOptions
+from felixbgp.intent.types import Intent
+from felixbgp.net import IPV4, Address
+
+OWN = Address.parse("192.0.2.1")
+
+
+def peer(host: int, password: bytes | None = None) -> PeerConfig:
+    address = Address.parse(f"192.0.2.{host}")
+    return PeerConfig(
+        peer=PeerId(address),
+        name=f"peer-{host}",
+        families=(IPV4,),
+        local_as=64500,
+        remote_as=64500 + host,
+        transport=TransportOptions(password=password),
+    )
+
+
+def router(*peers: PeerConfig) -> Intent:
+    return Intent(
+        speaker=SpeakerConfig(bgp_identifier=OWN, local_as=64500),
+        listen=(OWN,),
+        peers={config.peer: config for config in peers},
+    )
+
+
+def test_a_given_intent_replaces_the_one_before() -> None:
+    agent = Agent(AgentConfig(node="router"), lambda: 0.0)
+
+    agent.feed(IntentGiven(router(peer(2, b"secret"), peer(3))), 0)
+    listening = [effect for effect in agent.drain(0, 100) if isinstance(effect, Listen)]
+    assert [[str(prefix) for prefix, _ in effect.keys] for effect in listening] == [["192.0.2.2/32"]]
+    assert [shown.name for shown in agent.status(0).peers] == ["peer-2", "peer-3"]
+
+    agent.feed(IntentGiven(router(peer(3), replace(peer(4), passive=True))), 1)
+    listening = [effect for effect in agent.drain(1, 100) if isinstance(effect, Listen)]
+    assert [effect.keys for effect in listening] == [()]
+    assert [shown.name for shown in agent.status(1).peers] == ["peer-3", "peer-4"]

@@ -1,0 +1,51 @@
+"""What the shell makes of effects that are its own to carry out."""
+
+import logging
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+import trio
+
+from felixbgp.agent.agent import Agent
+from felixbgp.agent.config import AgentConfig
+from felixbgp.agent.effects import Follow, SetLogLevel
+from felixbgp.runtime.driver import Driver
+from felixbgp.runtime.etcd import EtcdSettings
+from felixbgp.runtime.netlink.kernel import Kernel
+from felixbgp.runtime.run import _Shell
+from felixbgp.runtime.settings import AgentSettings
+from felixbgp.runtime.telemetry import LOGGER
+
+pytestmark = pytest.mark.trio
+
+
+@pytest.fixture(autouse=True)
+def own_level() -> Iterator[None]:
+    """The logger's own, given back."""
+    before = LOGGER.level
+    LOGGER.setLevel(logging.INFO)
+    yield
+    LOGGER.setLevel(before)
+
+
+def shell(nursery: trio.Nursery, log_level: str | None) -> _Shell:
+    settings = AgentSettings(node="node-1", etcd=EtcdSettings(), log_level=log_level)
+    driver = Driver(Agent(AgentConfig(node="node-1"), lambda: 0.0))
+    # Nothing here writes a route, so no kernel is needed.
+    return _Shell(settings, nursery, driver, cast("Kernel", None), None)
+
+
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [(None, logging.DEBUG), ("info", logging.INFO)],
+    ids=["left to the cluster", "a setting wins"],
+)
+async def test_the_log_level_of_the_cluster(nursery: trio.Nursery, given: str | None, level: int) -> None:
+    shell(nursery, given).perform(SetLogLevel("debug"))
+    assert LOGGER.level == level
+
+
+async def test_a_plain_router_follows_no_store(nursery: trio.Nursery) -> None:
+    shell(nursery, None).perform(Follow(("/calico/",)))
+    assert nursery.child_tasks == frozenset()
