@@ -23,26 +23,32 @@ from felixbgp.agent.inputs import (
     Input,
     ListenFailed,
     Listening,
+    NodeStatusResourceInput,
     StatusWriteFailed,
     StatusWritten,
 )
 from felixbgp.agent.listening import Listener
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
+from felixbgp.agent.reporting import Reporting
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.inputs import Endpoint, TransportInput
 from felixbgp.bgp.snapshot import SpeakerStatistics
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.cluster.demands import Demands
 from felixbgp.cluster.inputs import DatastoreLost, DatastoreRestored, StoreInput
+from felixbgp.cluster.node_statuses import NODE_STATUSES, NodeStatuses, is_of_node_statuses
 from felixbgp.cluster.state import ClusterState, watched_prefixes
 from felixbgp.fib.fib import Fib, FibStatistics
 from felixbgp.fib.types import KernelInput, Route
 from felixbgp.intent.derivation import Derivation, Derived
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
-from felixbgp.net import Address, Prefix
-from felixbgp.status import node_status
+from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
+from felixbgp.resources.calico_node_status import StatusClass
+from felixbgp.status import node_status, report, report_routes
 from felixbgp.status.node_status import DatastoreCondition, DatastoreState, NodeStatus, RouteCounts
+from felixbgp.status.report import Report
+from felixbgp.status.report_routes import RouteFacts, RouteTables, Surroundings
 
 SWEEP_DEADLINE_NS = 120_000_000_000
 """A peer that is still not back after this is taken for gone, as RFC 4724 §4.2's restart time would."""
@@ -81,12 +87,21 @@ class Agent:
         self._forwarding = Forwarding()
         self._listener = Listener()
         self._publication = Publication()
+        self._node_statuses = NodeStatuses(config.node)
+        self._reporting = Reporting()
+        self._started_at: int | None = None
+        self._reconfigured_at = 0
         self._datastore = DatastoreState(DatastoreCondition.SYNCING, 0)
         self._sweep_at: int | None = None
         self._facts: list[Fact] = []
 
     def feed(self, event: Input, now: int) -> None:
         """Take one input; cheap, the work is done by `drain`."""
+        if self._started_at is None:
+            self._started_at = now
+        if isinstance(event, StoreInput) and is_of_node_statuses(event):
+            self._feed_node_statuses(event, now)
+            return
         self._publication.touch()
         if isinstance(event, TransportInput):
             self._speaker.feed(event, now)
@@ -98,6 +113,8 @@ class Agent:
             self._listener.feed(event, now)
         elif isinstance(event, StatusWritten | StatusWriteFailed):
             self._publication.feed(event, now)
+        elif isinstance(event, NodeStatusResourceInput):
+            self._reporting.feed(event, now)
         else:
             self._given = True
             self._follow(Derived.between(self._intent or Intent(), event.intent), now)
@@ -117,7 +134,8 @@ class Agent:
             self._speaker.release(family, (nlri,))
         effects += self._speaker.announcements(now, budget, self._fib.held())
         effects += self._fib.deletions(now, budget)
-        if not self._given and self._state.in_sync():
+        if self._may_publish():
+            effects += self._reporting.take(now, lambda classes: self._report(classes, now))
             effects += self._publication.take(now, lambda: self.status(now))
         effects += map(Observe, self._take_facts())
         return effects
@@ -129,7 +147,11 @@ class Agent:
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
             self._listener.next_deadline(),
-            self._publication.next_deadline() if self._state.in_sync() and not self._given else None,
+            *(
+                (self._publication.next_deadline(), self._reporting.next_deadline())
+                if self._may_publish()
+                else ()
+            ),
             self._sweep_at,
         )
         return min((at for at in deadlines if at is not None), default=None)
@@ -142,8 +164,9 @@ class Agent:
             intent=self._intent,
             peers=self._speaker.peers(),
             routes=self._route_counts(),
-            invalid=self._state.invalid,
-            ignored=self._state.ignored,
+            invalid={**self._state.invalid, **self._node_statuses.invalid},
+            ignored={**self._state.ignored, **self._node_statuses.ignored},
+            report_problems=self._reporting.problems(),
             route_problems=self._fib.problems(),
             listen_problems=self._listener.problems(),
             datastore=self._datastore,
@@ -165,6 +188,7 @@ class Agent:
         elif isinstance(event, DatastoreRestored):
             self._datastore = DatastoreState(self._condition(), now)
             self._publication.restored(now)
+            self._reporting.restored(now)
         was_in_sync = self._state.in_sync()
         changed = self._state.feed(event)
         if not self._state.in_sync():
@@ -172,6 +196,16 @@ class Agent:
         self._derivation_due = self._derivation_due or changed or not was_in_sync
         if not was_in_sync:
             self._datastore = DatastoreState(DatastoreCondition.IN_SYNC, now)
+
+    def _feed_node_statuses(self, event: StoreInput, now: int) -> None:
+        """Others' reports, and the echo of our own, change nothing that our own status shows."""
+        if self._node_statuses.feed(event):
+            self._publication.touch()
+        for name, wanted in self._node_statuses.take_changes():
+            self._reporting.want(name, wanted, now)
+
+    def _may_publish(self) -> bool:
+        return not self._given and self._state.in_sync()
 
     def _demand(self) -> Iterator[Effect]:
         """What the state wants to be told from now on; a plain router follows no store."""
@@ -182,7 +216,7 @@ class Agent:
         self._derivation_due = self._derivation_due or self._state.in_sync()
         before, self._demands = self._demands, demands
         if before is None or before.prefixes != demands.prefixes:
-            yield Follow(watched_prefixes(self._config.node), demands.prefixes)
+            yield Follow(watched_prefixes(self._config.node), (*demands.prefixes, NODE_STATUSES))
         if demands.secrets != (before or Demands()).secrets:
             yield ReadSecretFiles(demands.secrets)
 
@@ -206,6 +240,7 @@ class Agent:
         before, self._intent = self._intent, wanted
         if wanted == before:
             return
+        self._reconfigured_at = now
         known = before.problems if before else ()
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
         if before is None and self._fib.statistics().installed:
@@ -259,12 +294,32 @@ class Agent:
         counted = self._fib.statistics()
         return RouteCounts(wanted=counted.wanted, installed=counted.installed, failed=counted.problems)
 
+    def _report(self, classes: frozenset[StatusClass], now: int) -> Report:
+        """What a CalicoNodeStatus that asks for these classes is told."""
+        intent = self._intent or Intent()
+        agent = (intent, f"felixbgp {__version__}", self._started_at or 0, self._reconfigured_at)
+        return Report(
+            agent=report.agent_of(*agent) if StatusClass.AGENT in classes else None,
+            bgp=report.bgp_of(intent, self._speaker.peers(), now) if StatusClass.BGP in classes else None,
+            routes=self._reported_routes(intent) if StatusClass.ROUTES in classes else None,
+        )
+
+    def _reported_routes(self, intent: Intent) -> RouteTables:
+        around = Surroundings(self._config.route_metric, self._fib.wanted, intent.origins)
+        return report_routes.routes_of(self._route_facts(IPV4), self._route_facts(IPV6), around)
+
+    def _route_facts(self, family: Family) -> RouteFacts:
+        limit = report_routes.SCANNED_MAX
+        return RouteFacts(family, self._speaker.routes(family, limit), self._fib.foreign(family, limit))
+
     def _take_facts(self) -> list[Fact]:
         facts = [
             *self._facts,
             *self._state.take_facts(),
             *self._speaker.take_facts(),
             *self._fib.take_facts(),
+            *self._node_statuses.take_facts(),
+            *self._reporting.take_facts(),
         ]
         self._facts.clear()
         return facts

@@ -10,7 +10,9 @@ from felixbgp.cluster.secrets import SecretId
 from felixbgp.fib.types import FibFact, KernelEffect
 from felixbgp.intent.types import Problem
 from felixbgp.net import Prefix
+from felixbgp.resources.editing import Json
 from felixbgp.status.node_status import NodeStatus
+from felixbgp.status.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,35 @@ class PutStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PutNodeStatusResource:
+    """Put a report into a CalicoNodeStatus, if that was last written at `revision`.
+
+    `document` is what is stored beside the report, and stays. Answered by `NodeStatusResourceWritten`,
+    `NodeStatusResourceConflicted` or `NodeStatusResourceFailed`.
+    """
+
+    name: str
+    revision: int
+    report: Report
+    document: Json
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatusNotWritten:
+    """A fact: a CalicoNodeStatus could not be filled, in the store's words."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class IntentProblem:
     """A fact: something the operator should mend, found while deriving the intent."""
 
     problem: Problem
 
 
-Fact = BgpFact | ClusterFact | FibFact | IntentProblem
+Fact = BgpFact | ClusterFact | FibFact | IntentProblem | NodeStatusNotWritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +106,13 @@ class Observe:
 
 
 Effect = (
-    TransportEffect | KernelEffect | Listen | Follow | ReadSecretFiles | SetLogLevel | PutStatus | Observe
+    TransportEffect
+    | KernelEffect
+    | Listen
+    | Follow
+    | ReadSecretFiles
+    | SetLogLevel
+    | PutStatus
+    | PutNodeStatusResource
+    | Observe
 )

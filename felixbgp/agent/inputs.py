@@ -36,6 +36,32 @@ class StatusWriteFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeStatusResourceWritten:
+    """The answer to `PutNodeStatusResource`: the object has the report, written at `revision`."""
+
+    name: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatusResourceConflicted:
+    """Another answer to `PutNodeStatusResource`: somebody wrote or deleted the object; we hear of it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatusResourceFailed:
+    """Another answer to `PutNodeStatusResource`; whether it was written is not known in every case."""
+
+    name: str
+    reason: str
+
+
+NodeStatusResourceInput = NodeStatusResourceWritten | NodeStatusResourceConflicted | NodeStatusResourceFailed
+
+
+@dataclass(frozen=True, slots=True)
 class IntentGiven:
     """What to do is said outright and no store is followed: a plain router."""
 
@@ -50,5 +76,6 @@ Input = (
     | ListenFailed
     | StatusWritten
     | StatusWriteFailed
+    | NodeStatusResourceInput
     | IntentGiven
 )

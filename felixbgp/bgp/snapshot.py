@@ -1,9 +1,11 @@
 """What the speaker shows of itself: immutable pictures for status, plans and tests."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from felixbgp.bgp.config import PeerId
-from felixbgp.net import Address, Family
+from felixbgp.bgp.policy.types import RouteSource
+from felixbgp.net import Address, Family, Nlri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,17 @@ class PeerSnapshot:
     """How many, by RFC 7606's word for what was done about them, sorted; one UPDATE can have several."""
     updates_received: int = 0
     updates_sent: int = 0
+
+
+class RouteSnapshot(NamedTuple):
+    """One eligible path to a prefix. `peer` is None for a route of our own, `next_hop` where it has none."""
+
+    nlri: Nlri
+    source: RouteSource
+    peer: PeerId | None
+    next_hop: Address | None
+    best: bool
+    """Whether the decision process selected it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

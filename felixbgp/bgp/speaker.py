@@ -28,6 +28,7 @@ Standing rules
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from enum import IntEnum
+from itertools import islice
 from struct import pack
 from typing import Final, assert_never
 
@@ -53,6 +54,7 @@ from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.adj_rib_out import Outlet
 from felixbgp.bgp.rib.loc_rib import LocRib, Multipath
 from felixbgp.bgp.rib.local_routes import LocalRoutes
+from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.routes import LocalRoute, RouteChange, Selected
 from felixbgp.bgp.session.actions import (
     DownKind,
@@ -64,7 +66,7 @@ from felixbgp.bgp.session.actions import (
     UpdateArrived,
 )
 from felixbgp.bgp.session.peer import Peer
-from felixbgp.bgp.snapshot import PeerSnapshot, SpeakerStatistics
+from felixbgp.bgp.snapshot import PeerSnapshot, RouteSnapshot, SpeakerStatistics
 from felixbgp.bgp.wire.codec import encode_notification, encode_route_refresh
 from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode, WireError
 from felixbgp.bgp.wire.messages import NotificationMessage, RouteRefreshMessage, UpdateMessage
@@ -602,6 +604,11 @@ class Speaker:
         """The peers as they are now, IPv4 before IPv6, by address."""
         return [peering.snapshot(self._advertised_count(peering)) for peering in self._peerings.values()]
 
+    def routes(self, family: Family, limit: int) -> list[RouteSnapshot]:
+        """The eligible paths of a family, `limit` of them at most, in the order in which prefixes came."""
+        found = islice(self._loc_ribs[family].paths(), limit)
+        return [_route_snapshot(nlri, path, best=best) for nlri, path, best in found]
+
     def statistics(self) -> SpeakerStatistics:
         """Sizes and queues."""
         exchanges = [one.exchange for one in self._peerings.values() if one.exchange is not None]
@@ -639,6 +646,12 @@ def _take_in(exchange: Exchange, update: UpdateMessage) -> int:
         exchange.ribs[update.end_of_rib].end_of_rib = True
         exchange.ribs[update.end_of_rib].end_refresh()
     return cost
+
+
+def _route_snapshot(nlri: Nlri, path: Path, *, best: bool) -> RouteSnapshot:
+    peer = None if path.peer is None else path.peer.peer
+    next_hop = Address(path.attributes.next_hop) if path.attributes.next_hop else None
+    return RouteSnapshot(nlri, path.source, peer, next_hop, best)
 
 
 def _key(peering: Peering, timer: _Timer) -> int:

@@ -11,6 +11,7 @@ It never reads a clock and never raises about what the kernel says.
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar, assert_never
 
 from felixbgp.fib.hops import is_connected
@@ -134,6 +135,14 @@ class Fib:
             for family, table in self._tables.items()
             for nlri, best in table.foreign.take_changes()
         ]
+
+    def foreign(self, family: Family, limit: int) -> list[KernelRoute]:
+        """The routes of everybody else, `limit` of them at most, in the order in which prefixes came."""
+        return list(islice(self._tables[family].foreign, limit))
+
+    def wanted(self, prefix: Prefix) -> Route | None:
+        """The route of ours that a prefix shall have in the kernel; None for none."""
+        return self._tables[prefix.family].wanted.get(prefix.nlri)
 
     def take_facts(self) -> list[FibFact]:
         """What is worth telling an operator since the last call."""

@@ -36,6 +36,9 @@ class ForeignRoutes:
     def __len__(self) -> int:
         return len(self._routes)
 
+    def __iter__(self) -> Iterator[KernelRoute]:
+        return (route for routes in self._routes.values() for route in routes)
+
     def replace_all(self, routes: dict[Nlri, tuple[KernelRoute, ...]]) -> list[Nlri]:
         """Take a complete view; gives the prefixes where anything differs."""
         changed = [nlri for nlri in self._routes if nlri not in routes]

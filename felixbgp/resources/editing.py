@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from felixbgp.resources.base import Value
 from felixbgp.resources.bgp_configuration import NamedCommunity, PrefixAdvertisement, ServiceBlock
+from felixbgp.resources.calico_node_status import CalicoNodeStatusStatus
 from felixbgp.resources.decode import MODELS, AnyResource, encode, read_known, validate
 from felixbgp.resources.errors import FieldError, Location, limited, path, quote
 from felixbgp.resources.node import Node, NodeAddress, NodeInterface, OrchRef
@@ -120,6 +121,38 @@ def completed(document: Mapping[str, object], resource: AnyResource) -> Json:
     `resource` is what `validate_edited` read in it.
     """
     return overlaid(document, json.loads(encode(resource)))
+
+
+def without_report(document: Mapping[str, object]) -> Json:
+    """A stored CalicoNodeStatus without what we know of its status; `reported` puts another one there."""
+    rest = {name: value for name, value in document.items() if name != "status"}
+    status = document.get("status")
+    if not isinstance(status, dict):
+        return rest
+    unknown = _unknown_part(CalicoNodeStatusStatus, status)
+    return {**rest, "status": unknown} if unknown else rest
+
+
+def reported(rest: Mapping[str, object], status: Mapping[str, object]) -> Json:
+    """A CalicoNodeStatus `without_report` with this report; neither has a null in it that means anything."""
+    return {**rest, "status": patched(_object_at(rest, "status"), status)}
+
+
+def _unknown_part(model: type[Value], value: Mapping[str, object]) -> Json:
+    """What of an object we do not know; a list that we know is left out, for its entries are told anew."""
+    known = known_fields(model)
+    found: Json = {}
+    for name, inner in value.items():
+        if name not in known:
+            found[name] = inner
+        elif (nested := known[name]) is not None and isinstance(inner, dict):
+            found |= {name: part} if (part := _unknown_part(nested.model, inner)) else {}
+    return found
+
+
+def _object_at(document: Mapping[str, object], name: str) -> Json:
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def written(document: Mapping[str, object]) -> bytes:

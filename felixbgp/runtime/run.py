@@ -17,6 +17,7 @@ from felixbgp.agent.effects import (
     Follow,
     Listen,
     Observe,
+    PutNodeStatusResource,
     PutStatus,
     ReadSecretFiles,
     SetLogLevel,
@@ -95,7 +96,7 @@ class _Shell:
             telemetry.observe(effect.fact)
         elif isinstance(effect, Listen):
             self._tcp.listen(effect)
-        elif isinstance(effect, PutStatus | Follow):
+        elif isinstance(effect, PutStatus | PutNodeStatusResource | Follow):
             self._tell_store(effect)
         elif isinstance(effect, ReadSecretFiles):
             self.secrets.want(effect.secrets)
@@ -105,12 +106,14 @@ class _Shell:
         else:
             self._tcp.perform(effect)
 
-    def _tell_store(self, effect: PutStatus | Follow) -> None:
+    def _tell_store(self, effect: PutStatus | PutNodeStatusResource | Follow) -> None:
         """Start an effect on the store; a plain router has none."""
         if self._store is None:
             return
         if isinstance(effect, Follow):
             self._store.follow(effect)
+        elif isinstance(effect, PutNodeStatusResource):
+            self._nursery.start_soon(self._store.report, effect)
         else:
             self._nursery.start_soon(self._store.publish, effect.status)
 

@@ -1,4 +1,4 @@
-"""The agent's end of etcd: follow the cluster, keep the node's `alive` key, write its status."""
+"""The agent's end of etcd: follow the cluster, keep `alive`, write status and reports."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -8,8 +8,15 @@ from time import time_ns
 import trio
 
 from felixbgp import __version__
-from felixbgp.agent.effects import Follow
-from felixbgp.agent.inputs import Input, StatusWriteFailed, StatusWritten
+from felixbgp.agent.effects import Follow, PutNodeStatusResource
+from felixbgp.agent.inputs import (
+    Input,
+    NodeStatusResourceConflicted,
+    NodeStatusResourceFailed,
+    NodeStatusResourceWritten,
+    StatusWriteFailed,
+    StatusWritten,
+)
 from felixbgp.cluster.inputs import (
     DatastoreLost,
     DatastoreRestored,
@@ -17,9 +24,10 @@ from felixbgp.cluster.inputs import (
     RevisionReached,
     StoreInput,
 )
+from felixbgp.resources import ResourceKey
 from felixbgp.runtime.clock import now_ns
 from felixbgp.runtime.etcd import EtcdClient, EtcdError, EtcdSettings, LeasedKey, open_client, watch_prefixes
-from felixbgp.status import document, keys
+from felixbgp.status import document, keys, report_document
 from felixbgp.status.node_status import NodeStatus
 
 ALIVE_TTL_SECONDS = 15
@@ -97,6 +105,22 @@ class NodeStore:
             answer = StatusWriteFailed(str(error))
         else:
             answer = StatusWritten()
+        self._deliver([answer])
+
+    async def report(self, effect: PutNodeStatusResource) -> None:
+        """Write a report into its CalicoNodeStatus, if that is as the agent knows it; deliver the answer."""
+        from felixbgp.runtime.etcd.transactions import Mod, Put  # noqa: PLC0415 - imports grpc: 0.1 s
+
+        key = str(ResourceKey("CalicoNodeStatus", effect.name))
+        value = report_document.encode(effect.document, effect.report, self._wall_offset_ns, time_ns())
+        answer: Input
+        try:
+            result = await self._client.txn(compare=[Mod(key) == effect.revision], success=[Put(key, value)])
+        except EtcdError as error:
+            answer = NodeStatusResourceFailed(effect.name, str(error))
+        else:
+            written = NodeStatusResourceWritten(effect.name, result.revision)
+            answer = written if result.succeeded else NodeStatusResourceConflicted(effect.name)
         self._deliver([answer])
 
 

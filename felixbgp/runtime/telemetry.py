@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from felixbgp.agent.effects import Fact, IntentProblem
+from felixbgp.agent.effects import Fact, IntentProblem, NodeStatusNotWritten
 from felixbgp.bgp import facts as bgp
 from felixbgp.cluster.facts import InvalidValue, ReadRefused, StoreLost
 from felixbgp.fib.types import RouteProblem
@@ -23,6 +23,7 @@ LOUD = (
     StoreLost,
     ReadRefused,
     IntentProblem,
+    NodeStatusNotWritten,
     RouteProblem,
     bgp.NotificationReceived,
     bgp.NotificationSent,

@@ -12,21 +12,32 @@ from felixbgp.agent.effects import (
     Follow,
     Listen,
     Observe,
+    PutNodeStatusResource,
     PutStatus,
     ReadSecretFiles,
     SetLogLevel,
 )
-from felixbgp.agent.inputs import Input, Listening, StatusWritten
+from felixbgp.agent.inputs import (
+    Input,
+    Listening,
+    NodeStatusResourceConflicted,
+    NodeStatusResourceFailed,
+    NodeStatusResourceInput,
+    NodeStatusResourceWritten,
+    StatusWritten,
+)
 from felixbgp.cluster.inputs import SecretFilesRead
 from felixbgp.cluster.secrets import SecretFile, SecretId
 from felixbgp.fib.types import DeleteRoutes, KernelRoute, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL
 from felixbgp.net import Address
+from felixbgp.resources import ResourceKey
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.kernel import Kernel
 from felixbgp.sim.network import Host, Network
 from felixbgp.sim.randomness import Randomness
 from felixbgp.sim.store import Store
+from felixbgp.status import report_document
 from felixbgp.status.node_status import NodeStatus
 
 BUDGET: Final = 1000
@@ -123,6 +134,16 @@ class Node:
         if deadline is not None:
             self._wake(max(deadline, now))
 
+    def _report(self, effect: PutNodeStatusResource) -> NodeStatusResourceInput:
+        """Write a report as the real shell does; the clock began in 1970."""
+        if not self._store.is_available:
+            return NodeStatusResourceFailed(effect.name, "no answer")
+        value = report_document.encode(effect.document, effect.report, 0, self._clock.now)
+        key = str(ResourceKey("CalicoNodeStatus", effect.name))
+        if not self._store.put_if_unchanged(key, value, effect.revision):
+            return NodeStatusResourceConflicted(effect.name)
+        return NodeStatusResourceWritten(effect.name, self._store.revision)
+
     def _answer_later(self, answer: Input, life: int) -> None:
         self._clock.call_after(KERNEL_LATENCY_NS, lambda: self._feed(answer, life))
 
@@ -147,6 +168,8 @@ class Node:
         elif isinstance(effect, PutStatus):
             self.status = replace(effect.status)
             self._feed(StatusWritten(), life)
+        elif isinstance(effect, PutNodeStatusResource):
+            self._answer_later(self._report(effect), life)
         elif isinstance(effect, Observe):
             self.facts.append(effect.fact)
         else:

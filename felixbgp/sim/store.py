@@ -38,6 +38,19 @@ class Store:
         self._values[key] = stored
         self._announce(key, KeyPut(stored))
 
+    def put_if_unchanged(self, key: str, value: bytes, revision: int) -> bool:
+        """Write a key that was last written at `revision`; False, and nothing, if that has changed."""
+        stored = self._values.get(key)
+        if stored is None or stored.revision != revision:
+            return False
+        self.put(key, value)
+        return True
+
+    @property
+    def is_available(self) -> bool:
+        """Whether a node's request is answered."""
+        return self._available
+
     def delete(self, key: str) -> None:
         """Remove a key; as in etcd, one that is not there changes nothing."""
         if self._values.pop(key, None) is None:

@@ -122,12 +122,14 @@ def build(
     listen_problems: Mapping[str, str],
     datastore: DatastoreState,
     now: int,
+    report_problems: Sequence[Problem] = (),
 ) -> NodeStatus:
     """Put the node's status together. Equal arguments, in whatever order their maps are, give equal results.
 
     `intent` is None before the first one was derived; `invalid` maps keys in the store to what is wrong with
     their values, `ignored` to what of them is overlooked, `listen_problems` addresses to why they are not
-    listened on. A `since` later than `now` would read as the future and is cut to it.
+    listened on; `report_problems` are those of the CalicoNodeStatuses of this node. A `since` later than
+    `now` would read as the future and is cut to it.
     """
     intent = intent or Intent()
     statuses = sorted(
@@ -140,6 +142,7 @@ def build(
         *_invalid_problems(invalid),
         *intent.problems,
         *_listen_problems(listen_problems),
+        *report_problems,
         *_route_problems(route_problems),
         # A newer Calico may write the same unknown field into thousands of values: the others come first.
         *_invalid_problems(ignored),

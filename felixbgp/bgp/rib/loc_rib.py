@@ -6,6 +6,7 @@ routes of our own  ───┘                                                 
                                                           RouteChange, and prefixes to export again
 """
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
@@ -126,6 +127,13 @@ class LocRib:
     def candidates(self, nlri: Nlri) -> tuple[Path, ...]:
         """The eligible paths of a prefix, in no particular order."""
         return self._candidates.get(nlri, ())
+
+    def paths(self) -> Iterator[tuple[Nlri, Path, bool]]:
+        """Every eligible path, and whether it is the selected one, in the order in which prefixes came."""
+        for nlri, paths in self._candidates.items():
+            selected = self.path(nlri)
+            for path in paths:
+                yield nlri, path, path is selected
 
     def prefixes(self) -> dict[Nlri, None]:
         """Every prefix with a selected route, as an ordered set of its own."""

@@ -1,15 +1,24 @@
 """What an agent follows in a real etcd: fixed prefixes, and others that come, go, and may be forbidden."""
 
+import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import pytest
 import trio
 import trio.testing
 
 from felixbgp._pb.etcd import auth_pb2, rpc_pb2
-from felixbgp.agent.effects import Follow
-from felixbgp.agent.inputs import Input
+from felixbgp.agent.effects import Follow, PutNodeStatusResource
+from felixbgp.agent.inputs import (
+    Input,
+    NodeStatusResourceConflicted,
+    NodeStatusResourceFailed,
+    NodeStatusResourceInput,
+    NodeStatusResourceWritten,
+)
 from felixbgp.cluster.inputs import (
     DatastoreLost,
     DatastoreRestored,
@@ -19,12 +28,15 @@ from felixbgp.cluster.inputs import (
     SnapshotReceived,
     StoreInput,
 )
+from felixbgp.cluster.node_statuses import NODE_STATUSES
 from felixbgp.cluster.secrets import SECRETS
 from felixbgp.lab.etcd import EtcdServer
 from felixbgp.runtime.etcd import EtcdClient, EtcdSettings, open_client
 from felixbgp.runtime.store import NodeStore, open_node_store
+from felixbgp.status.report import PeerTable, Report
 from tests.integration.etcd.conftest import is_put, is_stored
 from tests.integration.etcd.test_security import READ_WRITE, administer, agent_and_root
+from tests.support.documents import document
 
 pytestmark = pytest.mark.trio
 
@@ -36,10 +48,13 @@ class Heard:
 
     def __init__(self) -> None:
         self.events: list[StoreInput] = []
+        self.answers: list[NodeStatusResourceInput] = []
         self._more = trio.Event()
 
     def deliver(self, events: Iterable[Input]) -> None:
-        self.events += (event for event in events if isinstance(event, StoreInput))
+        heard = list(events)
+        self.events += (event for event in heard if isinstance(event, StoreInput))
+        self.answers += (event for event in heard if isinstance(event, NodeStatusResourceInput))
         self._more.set()
         self._more = trio.Event()
 
@@ -155,3 +170,40 @@ async def test_forbidden_secrets_disturb_nothing_and_come_when_they_are_allowed(
             await heard.until(is_put(f"{SECRETS}tor/password", b"two"))
             assert len(heard.of(PrefixRefused)) == 1
             assert [heard.snapshots(prefix) for prefix in REQUIRED] == [1, 1]
+
+
+STATUS_KEY = f"{NODE_STATUSES}my-status"
+STORED = document(
+    "CalicoNodeStatus", {"node": "node-1", "classes": ["BGP"], "updatePeriodSeconds": 10}, "my-status"
+)
+REPORT = Report(bgp=(PeerTable(1, 0, ()), PeerTable(0, 2, ())))
+
+
+async def test_a_report_is_written_only_into_the_object_that_it_was_made_for(settings: EtcdSettings) -> None:
+    async with open_client(settings) as client, node_store(settings) as (store, heard):
+        first = (await client.put(STATUS_KEY, json.dumps(STORED))).revision
+        await store.report(PutNodeStatusResource("my-status", first, REPORT, STORED))
+        [written] = heard.answers
+        assert isinstance(written, NodeStatusResourceWritten)
+        found = await client.get(STATUS_KEY)
+        assert found is not None
+        assert found.mod_revision == written.revision > first
+        status = json.loads(found.value)["status"]
+        assert json.loads(found.value) == STORED | {"status": status}
+        assert status["bgp"]["numberNotEstablishedV6"] == 2
+        assert abs(datetime.fromisoformat(status["lastUpdated"]).timestamp() - time.time()) < 60
+        # The revision of before, and then an object that is gone: nothing is written.
+        await store.report(PutNodeStatusResource("my-status", first, REPORT, STORED))
+        await client.delete(STATUS_KEY)
+        await store.report(PutNodeStatusResource("my-status", written.revision, REPORT, STORED))
+        assert heard.answers[1:] == [NodeStatusResourceConflicted("my-status")] * 2
+        assert await client.get(STATUS_KEY) is None
+
+
+async def test_a_report_that_etcd_refuses_is_answered_with_its_words(settings: EtcdSettings) -> None:
+    async with open_client(settings) as client, node_store(settings) as (store, heard):
+        revision = (await client.put(STATUS_KEY, "{}")).revision
+        await store.report(PutNodeStatusResource("my-status", revision, REPORT, {"a": "x" * 1_700_000}))
+        [failed] = heard.answers
+        assert isinstance(failed, NodeStatusResourceFailed)
+        assert "too large" in failed.reason

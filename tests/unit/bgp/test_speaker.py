@@ -18,6 +18,7 @@ from felixbgp.bgp.inputs import BytesReceived, BytesWritten, Endpoint, TcpAccept
 from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, RouteSource, Rule
 from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX
 from felixbgp.bgp.routes import LocalRoute
+from felixbgp.bgp.snapshot import RouteSnapshot
 from felixbgp.bgp.speaker import REFUSED_ADDRESSES_MAX
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.codec import encode_route_refresh
@@ -1008,3 +1009,19 @@ def test_strangers_are_remembered_in_bounds() -> None:
         )
         one.speaker.control(network.now)
     assert len(one.speaker._refused) == REFUSED_ADDRESSES_MAX
+
+
+def test_the_routes_are_shown_with_their_next_hops_up_to_a_limit() -> None:
+    network, one, other = two()
+    one.originate(BLOCK)
+    other.originate(OTHER_BLOCK)
+    network.run_for(1)
+    shown = one.speaker.routes(IPV4, 10)
+    assert shown == [
+        RouteSnapshot(BLOCK_NLRI, RouteSource.AGGREGATE, None, None, best=True),
+        RouteSnapshot(
+            Prefix.parse(OTHER_BLOCK).nlri, RouteSource.BGP, PeerId(other.address), other.address, best=True
+        ),
+    ]
+    assert one.speaker.routes(IPV4, 1) == shown[:1]
+    assert one.speaker.routes(IPV6, 10) == []

@@ -476,3 +476,13 @@ def test_answers_that_nobody_waits_for_change_nothing() -> None:
     assert writes(fib) == []
     assert fib.problems() == {}
     assert fib.statistics().installed == 0
+
+
+def test_what_others_have_and_what_we_want_can_be_seen() -> None:
+    theirs = [KernelRoute(prefix, link("eth0"), KERNEL, 0) for prefix in (P1, P2)]
+    fib = ready(*theirs)
+    assert fib.foreign(IPV4, 10) == theirs
+    assert fib.foreign(IPV4, 1) == theirs[:1]
+    assert fib.foreign(IPV6, 10) == []
+    fib.want(P3, R1)
+    assert (fib.wanted(P3), fib.wanted(P1), fib.wanted(V6)) == (R1, None, None)

@@ -13,7 +13,9 @@ from felixbgp.resources.editing import (
     labelled,
     overlaid,
     patched,
+    reported,
     validate_edited,
+    without_report,
     written,
 )
 from tests.support.documents import document
@@ -328,3 +330,32 @@ def test_the_value_is_one_line_without_the_resource_version() -> None:
         ).encode()
     )
     assert parse_json(value) == document("Node", {"ä": 1e5})
+
+
+REPORTED: dict[str, Any] = document("CalicoNodeStatus", {"node": "n", "newer": 1}, newer=2) | {"newer": 3}
+
+
+@pytest.mark.parametrize(
+    ("status", "left"),
+    [
+        ({}, None),
+        (None, None),
+        ("no object", None),
+        ({"lastUpdated": "x", "bgp": {"peersV4": [{"newer": 1}]}}, None),
+        ({"newer": {"lastUpdated": 1}}, {"newer": {"lastUpdated": 1}}),
+        ({"agent": {"birdV4": {"newer": 1, "state": "Ready"}}}, {"agent": {"birdV4": {"newer": 1}}}),
+        ({"agent": "no object", "bgp": {"newer": [1]}}, {"bgp": {"newer": [1]}}),
+    ],
+)
+def test_without_its_report_an_object_has_what_we_do_not_know(status: object, left: object) -> None:
+    rest = REPORTED if left is None else REPORTED | {"status": left}
+    assert without_report(REPORTED | {"status": status}) == rest
+    assert without_report(rest) == rest
+
+
+def test_a_report_goes_where_one_was_and_beside_what_we_do_not_know() -> None:
+    rest = REPORTED | {"status": {"newer": 1, "bgp": {"newer": 2}}}
+    status = {"lastUpdated": "x", "bgp": {"peersV4": [{"peerIP": "10.0.0.1"}]}}
+    both = {"newer": 1, "lastUpdated": "x", "bgp": {"newer": 2, "peersV4": [{"peerIP": "10.0.0.1"}]}}
+    assert reported(rest, status) == REPORTED | {"status": both}
+    assert reported(REPORTED, status) == REPORTED | {"status": status}

@@ -168,3 +168,12 @@ def test_the_same_configuration_decides_nothing_again(rib: LocRib) -> None:
     decide(rib)
     rib.configure(Multipath())
     assert rib.dirty_count == 0
+
+
+def test_every_eligible_path_is_told_and_which_is_selected(rib: LocRib) -> None:
+    best, worse, waiting = path(local_pref=200), path(path_peer("10.0.0.2")), path()
+    rib.replace(ONE, None, worse)
+    rib.replace(ONE, None, best)
+    decide(rib)
+    rib.replace(TWO, None, waiting)
+    assert list(rib.paths()) == [(ONE, worse, False), (ONE, best, True), (TWO, waiting, False)]
