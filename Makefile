@@ -50,7 +50,7 @@ debian: ## Debian packages of the tests, when root and apt-get are there
 bench: $(VENV)/.installed ## measurements, as ratios to a peer in the same run
 	$(BIN)/python -m bench
 
-fuzz: $(VENV)/.installed-fuzz ## look for octets that break the wire layer or a session; SECONDS=10 per target
+fuzz: $(VENV)/.installed-fuzz ## look for octets that break a decoder, a session or a selector; SECONDS=10 per target
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 proto: ## regenerate felixbgp/_pb from protos/

@@ -28,7 +28,7 @@ from felixbgp.resources.base import Resource
 from felixbgp.resources.decode import parse_json
 from felixbgp.resources.editing import Json, completed, overlaid, validate_edited, written
 from felixbgp.resources.keys import prefix_of
-from felixbgp.resources.write_rules import write_errors
+from felixbgp.resources.write_rules import broken_write_rules
 
 ATTEMPTS_MAX = 5
 """Somebody else may write between our read and our write, but hardly this often."""
@@ -98,8 +98,9 @@ class Plan:
                 faults += error.faults
             except (RefusedError, Skipped):
                 continue
+        beside = {**others, **made}
         for key, resource in made.items():
-            errors = write_errors(resource, _resource_of(stored.get(str(key))), {**others, **made})
+            errors = broken_write_rules(resource, _resource_of(stored.get(str(key))), beside.values())
             faults += [f"{described(key)}: {error}" for error in errors]
         if faults:
             raise click.ClickException(printable_lines(faults))

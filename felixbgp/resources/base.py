@@ -1,7 +1,7 @@
 """What every resource has in common: how fields are spelled, metadata, and rules between fields."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from felixbgp.resources.errors import Fault, FaultsError
+from felixbgp.resources.errors import NOTHING, Fault, FaultsError
 from felixbgp.resources.keys import NAMESPACED, ResourceKey
 
 API_VERSION = "projectcalico.org/v3"
@@ -108,26 +108,17 @@ def _check_name(text: str) -> str:
     return text
 
 
-def _is_qualified(text: str) -> bool:
+def is_label_name(text: str) -> bool:
+    """Whether `text` is the key of a label: at most 63 characters, after an optional `domain/`."""
     domain, slash, name = text.rpartition("/")
     if slash and not is_name(domain):
         return False
     return len(name) <= 63 and _QUALIFIED.fullmatch(name) is not None
 
 
-def _check_labels(labels: dict[str, str]) -> dict[str, str]:
-    for key, value in labels.items():
-        if not _is_qualified(key):
-            raise ValueError(f"has the key {key[:80]!r}, which is not a label name")
-        if value and (len(value) > 63 or _QUALIFIED.fullmatch(value) is None):
-            raise ValueError(f"has the value {value[:80]!r}, which is not a label value")
-    return labels
-
-
-def _check_annotations(annotations: dict[str, str]) -> dict[str, str]:
-    if sum(len(key) + len(value) for key, value in annotations.items()) > MAX_ANNOTATION_BYTES:
-        raise ValueError(f"has more than {MAX_ANNOTATION_BYTES} characters")
-    return annotations
+def is_label_value(text: str) -> bool:
+    """Whether `text` is the value of a label, which may be empty."""
+    return not text or (len(text) <= 63 and _QUALIFIED.fullmatch(text) is not None)
 
 
 Name = Annotated[StrictStr, AfterValidator(_check_name)]
@@ -147,11 +138,27 @@ class Metadata(Value):
     creation_timestamp: StrictStr | None = None
     deletion_timestamp: StrictStr | None = None
     deletion_grace_period_seconds: StrictInt | None = None
-    labels: Annotated[dict[StrictStr, StrictStr], AfterValidator(_check_labels)] = {}
-    annotations: Annotated[dict[StrictStr, StrictStr], AfterValidator(_check_annotations)] = {}
+    labels: dict[StrictStr, StrictStr] = {}
+    annotations: dict[StrictStr, StrictStr] = {}
     owner_references: JsonValue = None
     finalizers: JsonValue = None
     managed_fields: JsonValue = None
+
+    def faults(self) -> Iterator[Fault]:
+        """Kubernetes' rules for labels and annotations, which Calico's validator has too."""
+        for key, value in self.labels.items():
+            if not is_label_name(key):
+                yield Fault(("labels",), key, "is not a label name ([domain/]name, the name at most 63)")
+            if not is_label_value(value):
+                yield Fault(("labels", key), value, "is not a label value (at most 63 of a-z A-Z 0-9 - _ .)")
+        for key in self.annotations:
+            if not is_label_name(key.lower()):
+                yield Fault(("annotations",), key, "is not an annotation name ([domain/]name)")
+        size = sum(len(part.encode()) for item in self.annotations.items() for part in item)
+        if size > MAX_ANNOTATION_BYTES:
+            yield Fault(
+                ("annotations",), NOTHING, f"has {size} bytes, which is more than {MAX_ANNOTATION_BYTES}"
+            )
 
 
 class Resource(Value):

@@ -118,8 +118,9 @@ class BgpConfigurationSpec(Value):
         if self.log_severity_screen is not None and self.log_severity_screen.lower() not in _SEVERITIES:
             reason = "is not Trace, Debug, Info, Warning, Error or Fatal"
             yield Fault(("logSeverityScreen",), self.log_severity_screen, reason)
-        if "*" in self.ignored_interfaces:
-            yield Fault(("ignoredInterfaces",), "*", "would ignore every interface")
+        for place, pattern in enumerate(self.ignored_interfaces):
+            if pattern == "*":
+                yield Fault(("ignoredInterfaces", place), pattern, "would ignore every interface")
         yield from self._faults_of_communities()
 
     def _faults_of_communities(self) -> Iterator[Fault]:
@@ -128,9 +129,9 @@ class BgpConfigurationSpec(Value):
             yield Fault(("communities",), list(self.communities), reason, ("prefixAdvertisements",))
         names = {community.name for community in self.communities}
         for index, advertisement in enumerate(self.prefix_advertisements):
-            for text in advertisement.communities:
+            for place, text in enumerate(advertisement.communities):
                 if text not in names and not is_community(text):
-                    where = ("prefixAdvertisements", index, "communities")
+                    where = ("prefixAdvertisements", index, "communities", place)
                     yield Fault(where, text, "is no community and no name in communities", ("communities",))
 
 
@@ -148,7 +149,7 @@ class BgpConfiguration(Resource):
         if self.name == DEFAULT_NAME:
             return
         for field in ONLY_ON_DEFAULT:
-            if field in self.spec.model_fields_set:
+            value = getattr(self.spec, field)
+            if value not in (None, ()):
                 alias = BgpConfigurationSpec.model_fields[field].alias or field
-                value = getattr(self.spec, field)
                 yield Fault(("spec", alias), value, "can only be set on the BGPConfiguration named default")

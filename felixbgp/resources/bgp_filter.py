@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from felixbgp.net import IPV4, IPV6, Family
+from felixbgp.net import IPV4, IPV6, Family, Prefix
 from felixbgp.resources.base import Resource, Value
 from felixbgp.resources.errors import NOTHING, Fault
 from felixbgp.resources.values import (
@@ -17,6 +17,7 @@ from felixbgp.resources.values import (
     Cidr,
     Community,
     InterfacePattern,
+    Ipv4Length,
     Ipv6Length,
     RoutePriority,
     entries,
@@ -57,6 +58,13 @@ class PrefixLength(Value):
 
     min: Ipv6Length | None = None
     max: Ipv6Length | None = None
+
+
+class PrefixLengthV4(PrefixLength):
+    """Of IPv4."""
+
+    min: Ipv4Length | None = None
+    max: Ipv4Length | None = None
 
 
 class CommunityMatch(Value):
@@ -129,35 +137,38 @@ class FilterRule(Value):
             yield Fault(("operations",), list(self.operations), reason, ("action",))
 
 
+class FilterRuleV4(FilterRule):
+    """A rule for IPv4."""
+
+    prefix_length: PrefixLengthV4 | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        """The CIDR is of the family, too."""
+        yield from super().faults()
+        yield from _faults_of_family(self.cidr, IPV4, "IPv4")
+
+
+class FilterRuleV6(FilterRule):
+    """A rule for IPv6."""
+
+    def faults(self) -> Iterator[Fault]:
+        """The CIDR is of the family, too."""
+        yield from super().faults()
+        yield from _faults_of_family(self.cidr, IPV6, "IPv6")
+
+
+def _faults_of_family(cidr: Prefix | None, family: Family, name: str) -> Iterator[Fault]:
+    if cidr is not None and cidr.family != family:
+        yield Fault(("cidr",), str(cidr), f"is not {name}")
+
+
 class BgpFilterSpec(Value):
     """BGPFilter.spec."""
 
-    export_v4: tuple[FilterRule, ...] = ()
-    import_v4: tuple[FilterRule, ...] = ()
-    export_v6: tuple[FilterRule, ...] = ()
-    import_v6: tuple[FilterRule, ...] = ()
-
-    def faults(self) -> Iterator[Fault]:
-        """Each list is for one family."""
-        yield from _faults_of_family("exportV4", self.export_v4, IPV4)
-        yield from _faults_of_family("importV4", self.import_v4, IPV4)
-        yield from _faults_of_family("exportV6", self.export_v6, IPV6)
-        yield from _faults_of_family("importV6", self.import_v6, IPV6)
-
-
-def _faults_of_family(name: str, rules: tuple[FilterRule, ...], family: Family) -> Iterator[Fault]:
-    for index, rule in enumerate(rules):
-        if rule.cidr is not None and rule.cidr.family != family:
-            yield Fault((name, index, "cidr"), str(rule.cidr), f"is not {_FAMILY_NAMES[family]}")
-        if rule.prefix_length is None:
-            continue
-        for end, length in (("min", rule.prefix_length.min), ("max", rule.prefix_length.max)):
-            if length is not None and length > family.bits:
-                where = (name, index, "prefixLength", end)
-                yield Fault(where, length, f"is not between 0 and {family.bits}")
-
-
-_FAMILY_NAMES = {IPV4: "IPv4", IPV6: "IPv6"}
+    export_v4: tuple[FilterRuleV4, ...] = ()
+    import_v4: tuple[FilterRuleV4, ...] = ()
+    export_v6: tuple[FilterRuleV6, ...] = ()
+    import_v6: tuple[FilterRuleV6, ...] = ()
 
 
 class BgpFilter(Resource):

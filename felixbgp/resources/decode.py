@@ -28,10 +28,10 @@ from felixbgp.resources.errors import (
     path,
     quote,
 )
-from felixbgp.resources.ip_pool import IpPool
+from felixbgp.resources.ip_pool import IpPool, IpPoolSpec
 from felixbgp.resources.keys import AffinityKey, ResourceKey, parse_key
 from felixbgp.resources.node import Node
-from felixbgp.resources.schema import unknown_fields, value_at, without
+from felixbgp.resources.schema import known_fields, unknown_fields, value_at, without
 from felixbgp.resources.validation import validated
 from felixbgp.resources.workload_endpoint import WorkloadEndpoint
 
@@ -142,7 +142,7 @@ def _with_pool_defaults(pool: IpPool, spec: Mapping[str, object]) -> dict[str, o
     if filled.pop("nat-outgoing", False):
         filled["natOutgoing"] = True
     filled.pop("ipip", None)
-    return filled
+    return {name: filled[name] for name in known_fields(IpPoolSpec) if name in filled}
 
 
 def _decode_resource(key: ResourceKey, value: bytes) -> Decoded | list[FieldError]:

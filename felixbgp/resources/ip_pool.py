@@ -96,9 +96,9 @@ class IpPoolSpec(Value):
         low, high = (20, 32) if self.cidr.family == IPV4 else (116, 128)
         if self.block_size is not None and not low <= self.block_size <= high:
             yield Fault(("blockSize",), self.block_size, f"is not between {low} and {high}", ("cidr",))
-        elif self.effective_block_size < self.cidr.length:
+        elif self.effective_block_size < self.cidr.length and not self.disabled:
             reason = f"is smaller than one block (/{self.effective_block_size})"
-            yield Fault(("cidr",), str(self.cidr), reason, ("blockSize",))
+            yield Fault(("cidr",), str(self.cidr), reason, ("blockSize", "disabled"))
 
     def _faults_of_mode(self) -> Iterator[Fault]:
         mode = self.effective_ipip_mode

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from felixbgp.resources.base import WITHOUT_RULES, Resource, Value
 from felixbgp.resources.errors import (
+    MAX_ERRORS,
     Fault,
     FieldError,
     Location,
@@ -32,10 +33,9 @@ def validated(model: type[AnyModel], document: object) -> AnyModel | list[FieldE
         return model.model_validate(document)
     except ValidationError as error:
         found = field_errors(error)
-        if isinstance(document, dict):
-            found += [
-                each for each in _broken_rules(model, document, wrong_fields(error)) if each not in found
-            ]
+        if isinstance(document, dict) and len(found) <= MAX_ERRORS:
+            broken = _broken_rules(model, document, wrong_fields(error))
+            found += [each for each in broken if each not in found]
         return limited(found)
 
 

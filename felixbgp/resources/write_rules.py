@@ -1,59 +1,111 @@
-"""The rules between objects that hold when one is written (libcalico-go/lib/clientv3/{ippool,bgppeer}.go).
+"""The rules between objects, which hold when one is written: what calicoctl asks the store about first.
 
-They are no rules of a value: what is stored already is read whatever they say.
+Calico's libcalico-go/lib/clientv3/{ippool,bgppeer}.go, and the validator's rules for pools of load balancers.
+A stored object that breaks one of these still counts: it is whoever writes it next who is told.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 
+from felixbgp.net import Prefix
+from felixbgp.resources.bgp_filter import BgpFilter
 from felixbgp.resources.bgp_peer import BgpPeer
+from felixbgp.resources.block_affinity import BlockAffinity
 from felixbgp.resources.decode import AnyResource
 from felixbgp.resources.errors import FieldError, quote
-from felixbgp.resources.ip_pool import IpPool
-from felixbgp.resources.keys import ResourceKey
+from felixbgp.resources.ip_pool import AllowedUse, EncapsulationMode, IpPool
+from felixbgp.resources.selectors import EVERYTHING
 
 
-def write_errors(
-    resource: AnyResource, stored: AnyResource | None, others: Mapping[ResourceKey, AnyResource]
+def broken_write_rules(
+    resource: AnyResource, stored: AnyResource | None, others: Iterable[AnyResource | BlockAffinity]
 ) -> list[FieldError]:
-    """Why a valid object must not be written; empty when it may be.
+    """What stands against writing `resource` in the place of `stored`; None: it is new.
 
-    `stored` is the same object as it is, None when it is new or cannot be read. `others` are the IPPools and
-    BGPFilters that there are, or will be by the same command; the object itself may be among them.
+    `others` are the valid objects there will be beside it: of a pool the pools and the claims on blocks, of a
+    peer the filters; what else is in it does not matter, nor does the order.
     """
     match resource:
         case IpPool():
-            return [*_changes_of_pool(resource, stored), *_overlaps(resource, others)]
+            return list(
+                _rules_of_pool(resource, stored if isinstance(stored, IpPool) else None, list(others))
+            )
         case BgpPeer():
-            return list(_missing_filters(resource, others))
+            return list(_rules_of_peer(resource, others))
         case _:
             return []
 
 
-def _changes_of_pool(pool: IpPool, stored: AnyResource | None) -> Iterator[FieldError]:
-    """Blocks and addresses hang on a pool's range and on the size of its blocks."""
-    if not isinstance(stored, IpPool):
-        return
-    before, after = stored.spec, pool.spec
-    if before.cidr != after.cidr:
-        reason = f"cannot be changed; it is {quote(str(before.cidr))}"
-        yield FieldError("spec.cidr", quote(str(after.cidr)), reason)
-    if before.effective_block_size != after.effective_block_size:
-        reason = f"cannot be changed; it is {before.effective_block_size}"
-        yield FieldError("spec.blockSize", str(after.effective_block_size), reason)
-
-
-def _overlaps(pool: IpPool, others: Mapping[ResourceKey, AnyResource]) -> Iterator[FieldError]:
-    cidr = pool.spec.cidr
-    for key in sorted(others, key=str):
-        other = others[key]
-        if not isinstance(other, IpPool) or key == pool.key:
-            continue
-        if other.spec.cidr.covers(cidr) or cidr.covers(other.spec.cidr):
-            reason = f"overlaps with {other.spec.cidr} of IPPool {other.name}"
-            yield FieldError("spec.cidr", quote(str(cidr)), reason)
-
-
-def _missing_filters(peer: BgpPeer, others: Mapping[ResourceKey, AnyResource]) -> Iterator[FieldError]:
-    missing = [name for name in peer.spec.filters if ResourceKey("BGPFilter", name) not in others]
+def _rules_of_peer(peer: BgpPeer, others: Iterable[AnyResource | BlockAffinity]) -> Iterator[FieldError]:
+    known = {other.name for other in others if isinstance(other, BgpFilter)}
+    missing = [name for name in peer.spec.filters if name not in known]
     if missing:
-        yield FieldError("spec.filters", "", f"BGPFilter(s) not found: {', '.join(missing)}")
+        yield FieldError("spec.filters", "", f"BGPFilter(s) not found: {', '.join(dict.fromkeys(missing))}")
+
+
+def _rules_of_pool(
+    pool: IpPool, stored: IpPool | None, others: Sequence[AnyResource | BlockAffinity]
+) -> Iterator[FieldError]:
+    if stored is None:
+        yield from _overlaps(pool, others)
+        yield from _blocks_of_other_size(pool, others)
+    else:
+        yield from _changes(pool, stored)
+    if AllowedUse.LOAD_BALANCER in pool.spec.allowed_uses:
+        yield from _rules_of_load_balancers(pool)
+
+
+def _overlaps(pool: IpPool, others: Sequence[AnyResource | BlockAffinity]) -> Iterator[FieldError]:
+    pools = [other for other in others if isinstance(other, IpPool) and other.name != pool.name]
+    for other in sorted(pools, key=lambda each: each.name):
+        if _overlap(pool.spec.cidr, other.spec.cidr):
+            reason = f"overlaps with IPPool({other.name}), {other.spec.cidr}"
+            yield FieldError("spec.cidr", quote(str(pool.spec.cidr)), reason)
+
+
+def _blocks_of_other_size(
+    pool: IpPool, others: Sequence[AnyResource | BlockAffinity]
+) -> Iterator[FieldError]:
+    size = pool.spec.effective_block_size
+    blocks = [
+        other
+        for other in others
+        if isinstance(other, BlockAffinity)
+        and other.cidr.length != size
+        and _overlap(pool.spec.cidr, other.cidr)
+    ]
+    if blocks:
+        first = min(blocks, key=lambda each: (each.cidr, each.host))
+        reason = f"is not the size of the block {first.cidr}, which {quote(first.host)} has in this range"
+        yield FieldError("spec.blockSize", quote(size), reason)
+
+
+def _changes(pool: IpPool, stored: IpPool) -> Iterator[FieldError]:
+    if pool.spec.cidr != stored.spec.cidr:
+        reason = f"cannot be changed; it is {stored.spec.cidr}"
+        yield FieldError("spec.cidr", quote(str(pool.spec.cidr)), reason)
+    before, after = stored.spec.effective_block_size, pool.spec.effective_block_size
+    if before != after:
+        yield FieldError("spec.blockSize", quote(after), f"cannot be changed; it is {before}")
+    was, uses = set(stored.spec.allowed_uses), set(pool.spec.allowed_uses)
+    if AllowedUse.LOAD_BALANCER in was and uses - {AllowedUse.LOAD_BALANCER}:
+        yield FieldError("spec.allowedUses", "a list", "cannot be changed from LoadBalancer to another use")
+
+
+def _rules_of_load_balancers(pool: IpPool) -> Iterator[FieldError]:
+    """A pool whose addresses are not workloads': there is nothing to encapsulate, and no node to select."""
+    spec = pool.spec
+    if len(set(spec.allowed_uses)) > 1:
+        yield FieldError("spec.allowedUses", "a list", "cannot have LoadBalancer together with another use")
+    for field, mode in (("ipipMode", spec.effective_ipip_mode), ("vxlanMode", spec.vxlan_mode)):
+        if mode is not EncapsulationMode.NEVER:
+            yield FieldError(f"spec.{field}", quote(mode), "cannot be set for a pool of load balancers")
+    if spec.disable_bgp_export:
+        yield FieldError("spec.disableBGPExport", "true", "cannot be set for a pool of load balancers")
+    if spec.node_selector != EVERYTHING:
+        yield FieldError(
+            "spec.nodeSelector", quote(str(spec.node_selector)), "is not all(), as load balancers need"
+        )
+
+
+def _overlap(one: Prefix, other: Prefix) -> bool:
+    return one.covers(other) or other.covers(one)

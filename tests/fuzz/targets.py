@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.fuzz import session, wire
+from tests.fuzz import selector, session, wire
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 """Octets that together reach all the code any were found to reach; a folder for each target."""
@@ -17,6 +17,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "notification": wire.notification,
     "route_refresh": wire.route_refresh,
     "session": session.script,
+    "selector": selector.selector,
 }
 
 OCTETS_MAX: Final = {
@@ -27,5 +28,6 @@ OCTETS_MAX: Final = {
     "notification": 300,
     "route_refresh": 40,
     "session": 600,
+    "selector": 300,
 }
 """Long enough for what any branch asks for, and short, because short ones run faster."""

@@ -1,9 +1,10 @@
 """Resources as documents, written short."""
 
 import json
+from typing import cast
 
 from felixbgp.resources import BlockAffinity
-from felixbgp.resources.decode import MODELS, AnyResource, Decoded, decode
+from felixbgp.resources.decode import MODELS, AnyResource, Decoded, decode, encode, validate
 from felixbgp.resources.keys import ResourceKey
 
 
@@ -32,3 +33,18 @@ def read(key: str, value: bytes) -> AnyResource | BlockAffinity:
     assert isinstance(decoded, Decoded), decoded
     assert decoded.ignored == ()
     return decoded.value
+
+
+def refused(kind: str, spec: object, name: str = "x", **metadata: object) -> list[str]:
+    """What is wrong with a file, in sentences."""
+    found = validate(document(kind, spec, name, **metadata))
+    assert isinstance(found, list), found
+    return [str(error) for error in found]
+
+
+def accepted(kind: str, spec: object, name: str = "x", **metadata: object) -> AnyResource:
+    """What a valid file stands for; the store gives the same for what is written of it."""
+    found = validate(document(kind, spec, name, **metadata))
+    assert not isinstance(found, list), found
+    assert encode(cast("AnyResource", read(str(found.key), encode(found)))) == encode(found)
+    return found

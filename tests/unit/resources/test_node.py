@@ -5,9 +5,11 @@ import pytest
 from felixbgp.net import Address
 from felixbgp.resources import Node, encode, validate
 from felixbgp.resources.values import InterfaceAddress
-from tests.support.documents import document, read, stored
+from tests.support.documents import document, read, refused, stored
 
 P = "projectcalico.org/"
+NOT_4 = "is not an IPv4 address"
+EMPTY = "is empty; leave it out, or give the node an address"
 A = f"metadata.annotations.{P}"
 ALL = {
     f"{P}ASNumber": "1.10",
@@ -124,3 +126,40 @@ def test_looking_changes_neither_the_value_nor_what_is_written() -> None:
     assert looked.effective_bgp is looked.effective_bgp
     assert looked == other
     assert encode(looked) == written
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"bgp": {}}, f"bgp: {EMPTY}"),
+        ({"bgp": {"ipv4Address": "", "asNumber": None}}, f"bgp: {EMPTY}"),
+        ({"bgp": {"asNumber": 0}}, "bgp.asNumber: 0 is not between 1 and 4294967295"),
+        (
+            {"bgp": {"ipv4Address": "2001:db8::1/64"}},
+            'bgp.ipv4Address: "2001:db8::1/64" is not an IPv4 address, with or without a prefix length',
+        ),
+        (
+            {"bgp": {"ipv4Address": "10.0.0.1/33"}},
+            'bgp.ipv4Address: "10.0.0.1/33" is not an IPv4 address, with or without a prefix length',
+        ),
+        (
+            {"bgp": {"ipv6Address": "10.0.0.1"}},
+            'bgp.ipv6Address: "10.0.0.1" is not an IPv6 address, with or without a prefix length',
+        ),
+        ({"bgp": {"ipv4IPIPTunnelAddr": "10.0.0.1/32"}}, f'bgp.ipv4IPIPTunnelAddr: "10.0.0.1/32" {NOT_4}'),
+        ({"bgp": {"routeReflectorClusterID": "1"}}, f'bgp.routeReflectorClusterID: "1" {NOT_4}'),
+        ({"bgp": {"routeReflectorClusterID": "fd00::1"}}, f'bgp.routeReflectorClusterID: "fd00::1" {NOT_4}'),
+        ({"ipv4VXLANTunnelAddr": "fd00::1"}, 'ipv4VXLANTunnelAddr: "fd00::1" is not an IPv4 address'),
+        ({"ipv6VXLANTunnelAddr": "10.0.0.1"}, 'ipv6VXLANTunnelAddr: "10.0.0.1" is not an IPv6 address'),
+        ({"vxlanTunnelMACAddr": "66:00"}, 'vxlanTunnelMACAddr: "66:00" is not a MAC address'),
+        ({"orchRefs": [{"nodeName": "a"}]}, "orchRefs[0].orchestrator: is missing"),
+        ({"wireguard": {"interfaceIPv4Address": "x"}}, f'wireguard.interfaceIPv4Address: "x" {NOT_4}'),
+        ({"addresses": [{"type": "InternalIP"}]}, "addresses[0].address: is missing"),
+        (
+            {"addresses": [{"address": "10.0.0.1", "type": "Internal"}]},
+            "addresses[0].type: \"Internal\" is not 'CalicoNodeIP', 'InternalIP' or 'ExternalIP'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_node(spec: object, sentence: str) -> None:
+    assert refused("Node", spec) == [f"spec.{sentence}"]

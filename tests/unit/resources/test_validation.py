@@ -83,6 +83,7 @@ def errors(kind: str, spec: object, name: str = "x", **metadata: object) -> list
                 "exportV4": [{"action": "Accept", "cidr": "fd00::/64", "matchOperator": "In"}],
             },
             [
+                'spec.exportV4[0].cidr: "fd00::/64" is not IPv4',
                 "spec.importV4[0].cidr: is missing: matchOperator needs one",
                 "spec.importV4[1].action: \"No\" is not 'Accept' or 'Reject'",
             ],

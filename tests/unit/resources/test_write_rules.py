@@ -1,63 +1,105 @@
-"""What must not be written although it is valid by itself."""
+"""The rules between objects, asked when one is written."""
 
 import pytest
 
-from felixbgp.resources import AnyResource, validate
-from felixbgp.resources.write_rules import write_errors
+from felixbgp.net import Prefix
+from felixbgp.resources import AffinityState, AnyResource, BlockAffinity
+from felixbgp.resources.write_rules import broken_write_rules
+from tests.support.documents import accepted
 
 
-def made(kind: str, name: str, **spec: object) -> AnyResource:
-    document = {"apiVersion": "projectcalico.org/v3", "kind": kind, "metadata": {"name": name}, "spec": spec}
-    resource = validate(document)
-    assert not isinstance(resource, list), resource
-    return resource
+def pool(cidr: str, name: str = "x", **spec: object) -> AnyResource:
+    return accepted("IPPool", {"cidr": cidr} | spec, name)
 
 
-def errors(resource: AnyResource, *others: AnyResource, stored: AnyResource | None = None) -> list[str]:
-    return [str(error) for error in write_errors(resource, stored, {other.key: other for other in others})]
+def block(cidr: str, host: str = "n") -> BlockAffinity:
+    return BlockAffinity(host, Prefix.parse(cidr), AffinityState.CONFIRMED)
 
 
-POOL = made("IPPool", "x", cidr="10.65.0.0/16", blockSize=26)
+def told(
+    resource: AnyResource, stored: AnyResource | None = None, *others: AnyResource | BlockAffinity
+) -> list[str]:
+    return [str(error) for error in broken_write_rules(resource, stored, others)]
 
 
-@pytest.mark.parametrize(
-    ("cidr", "overlaps"),
-    [
-        ("10.65.0.0/16", True),
-        ("10.65.128.0/17", True),
-        ("10.0.0.0/8", True),
-        ("10.64.0.0/16", False),
-        ("fd00::/48", False),
-    ],
-)
-def test_pools_do_not_overlap(cidr: str, overlaps: bool) -> None:
-    pool = made("IPPool", "y", cidr=cidr)
-    told = [f'spec.cidr: "{cidr}" overlaps with 10.65.0.0/16 of IPPool x'] if overlaps else []
-    assert errors(pool, POOL, pool) == told
+@pytest.mark.parametrize("other", ["10.0.0.0/16", "10.0.0.0/8", "10.0.1.0/24"])
+def test_a_new_pool_overlaps_no_other(other: str) -> None:
+    sentence = f'spec.cidr: "10.0.0.0/16" overlaps with IPPool(y), {other}'
+    assert told(pool("10.0.0.0/16"), None, pool(other, "y")) == [sentence]
 
 
-def test_a_pool_does_not_overlap_with_itself() -> None:
-    assert errors(POOL, POOL, stored=POOL) == []
+def test_every_overlap_is_told_in_order() -> None:
+    others = [pool("10.0.2.0/24", "z"), pool("10.1.0.0/16", "b"), pool("10.0.1.0/24", "a")]
+    assert told(pool("10.0.0.0/16"), None, *others) == [
+        'spec.cidr: "10.0.0.0/16" overlaps with IPPool(a), 10.0.1.0/24',
+        'spec.cidr: "10.0.0.0/16" overlaps with IPPool(z), 10.0.2.0/24',
+    ]
 
 
-@pytest.mark.parametrize(
-    ("spec", "told"),
-    [
-        ({"cidr": "10.66.0.0/16"}, 'spec.cidr: "10.66.0.0/16" cannot be changed; it is "10.65.0.0/16"'),
-        ({"blockSize": 27}, "spec.blockSize: 27 cannot be changed; it is 26"),
-        ({"natOutgoing": True}, ""),
-    ],
-)
-def test_a_pools_range_and_block_size_stay(spec: dict[str, object], told: str) -> None:
-    changed = made("IPPool", "x", **{"cidr": "10.65.0.0/16", **spec})
-    assert errors(changed, stored=POOL) == ([told] if told else [])
+def test_pools_side_by_side_of_another_family_and_the_pool_itself_are_no_overlap() -> None:
+    others = [pool("10.1.0.0/16", "y"), pool("fd00::/64", "z"), pool("10.0.0.0/16")]
+    assert told(pool("10.0.0.0/16"), None, *others) == []
 
 
-def test_every_filter_must_exist() -> None:
-    peer = made("BGPPeer", "p", peerIP="192.0.2.1", asNumber=1, filters=["a", "b", "c"])
-    assert errors(peer, made("BGPFilter", "b")) == ["spec.filters: BGPFilter(s) not found: a, c"]
-    assert errors(peer, *(made("BGPFilter", name) for name in "abc")) == []
+def test_a_pool_that_is_changed_is_not_asked_about_overlaps() -> None:
+    """What overlaps was there before, and disabling one of the two is how to mend it."""
+    before, after = pool("10.0.0.0/16"), pool("10.0.0.0/16", disabled=True)
+    assert told(after, before, pool("10.0.0.0/8", "y")) == []
+
+
+def test_a_new_pool_has_the_size_of_the_blocks_that_are_there() -> None:
+    blocks = [
+        block("10.0.9.0/28", "b"),
+        block("10.0.8.0/28", "a"),
+        block("10.0.1.0/26"),
+        block("11.0.0.0/28"),
+    ]
+    assert told(pool("10.0.0.0/16"), None, *blocks) == [
+        'spec.blockSize: 26 is not the size of the block 10.0.8.0/28, which "a" has in this range'
+    ]
+    assert told(pool("10.0.0.0/16"), None, block("10.0.1.0/26")) == []
+
+
+def test_what_of_a_pool_cannot_be_changed() -> None:
+    before = pool("10.0.0.0/16", allowedUses=["LoadBalancer"])
+    assert told(pool("10.1.0.0/16", blockSize=28), before) == [
+        'spec.cidr: "10.1.0.0/16" cannot be changed; it is 10.0.0.0/16',
+        "spec.blockSize: 28 cannot be changed; it is 26",
+        "spec.allowedUses: a list cannot be changed from LoadBalancer to another use",
+    ]
+
+
+def test_what_only_looks_like_a_change() -> None:
+    assert told(pool("fd00:0::/64", blockSize=122), pool("fd00::/64")) == []
+    assert told(pool("10.0.0.0/16", ipipMode="Always", allowedUses=["Tunnel"]), pool("10.0.0.0/16")) == []
+
+
+def test_pools_of_load_balancers() -> None:
+    wrong = pool(
+        "10.0.0.0/16",
+        allowedUses=["LoadBalancer", "Tunnel"],
+        ipipMode="Always",
+        disableBGPExport=True,
+        nodeSelector="has(x)",
+    )
+    assert told(wrong) == [
+        "spec.allowedUses: a list cannot have LoadBalancer together with another use",
+        'spec.ipipMode: "Always" cannot be set for a pool of load balancers',
+        "spec.disableBGPExport: true cannot be set for a pool of load balancers",
+        'spec.nodeSelector: "has(x)" is not all(), as load balancers need',
+    ]
+    vxlan = pool("10.0.0.0/16", allowedUses=["LoadBalancer"], vxlanMode="Always")
+    assert told(vxlan) == ['spec.vxlanMode: "Always" cannot be set for a pool of load balancers']
+    assert told(pool("10.0.0.0/16", allowedUses=["LoadBalancer"])) == []
+
+
+def test_the_filters_of_a_peer_exist() -> None:
+    peer = accepted("BGPPeer", {"filters": ["b", "a", "c", "b"]})
+    known = accepted("BGPFilter", {}, "a")
+    assert told(peer, None, known) == ["spec.filters: BGPFilter(s) not found: b, c"]
+    assert told(peer, peer, known, accepted("BGPFilter", {}, "b"), accepted("BGPFilter", {}, "c")) == []
+    assert told(accepted("BGPPeer", {})) == []
 
 
 def test_other_kinds_have_no_such_rules() -> None:
-    assert errors(made("Node", "n"), POOL) == []
+    assert told(accepted("Node", {}), None, accepted("Node", {})) == []

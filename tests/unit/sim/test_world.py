@@ -12,7 +12,7 @@ from felixbgp.cluster.facts import InvalidValue
 from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKind
 from felixbgp.net import Prefix
 from felixbgp.sim.world import SECOND, NotReached, World
-from tests.support.cluster import add_node, converged, mesh, put_resource
+from tests.support.cluster import RESOURCES, add_node, converged, mesh, put_resource
 
 MESH_OF_20 = """
 from felixbgp.sim.world import SECOND
@@ -58,6 +58,23 @@ def test_a_quiet_cluster_does_nothing_but_keepalives() -> None:
     assert [node.kernel.writes for node in world.nodes.values()] == writes
     assert [len(node.facts) for node in world.nodes.values()] == facts
     assert world.established() == 2
+
+
+def test_a_node_that_a_newer_calico_wrote_stays_in_the_mesh_and_what_is_not_known_is_named() -> None:
+    world = mesh(2, seed=1)
+    world.run_until(lambda: converged(world, 2), limit_ns=60 * SECOND)
+    bgp = {"ipv4Address": "172.30.0.2/24", "ipv6Address": "fd30::2/64", "newer": {}}
+    sessions = [fact for fact in world.nodes["node-1"].facts if isinstance(fact, SessionStateChanged)]
+    put_resource(world, "Node", "nodes", "node-2", {"bgp": bgp})
+    world.run_for(10 * SECOND)
+    for node in world.nodes.values():
+        assert node.status is not None
+        assert [(problem.subject, problem.field, problem.reason) for problem in node.status.problems] == [
+            (f"{RESOURCES}/nodes/node-2", "spec.bgp.newer", "is not known to this version and is ignored")
+        ]
+    assert world.established() == 2
+    found = [fact for fact in world.nodes["node-1"].facts if isinstance(fact, SessionStateChanged)]
+    assert found == sessions
 
 
 def test_a_workload_outside_every_block_of_its_node_is_announced() -> None:
