@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from felixbgp.cli.files import Given, read_given
+from felixbgp.cli.drafting import RefusedError, conflict, new_document, updated_document
+from felixbgp.cli.file_options import file_options
+from felixbgp.cli.files import Given
 from felixbgp.cli.options import etcd_options
 from felixbgp.cli.outcome import Words
-from felixbgp.cli.stating import FileWrite, file_options, in_namespace, write_files
+from felixbgp.cli.stating import FileWrite, read_files, write_files
 from felixbgp.cli.store import Stored
-from felixbgp.cli.writing import RefusedError, conflict, new_document, updated_document
 from felixbgp.resources.editing import Json
 
 
@@ -20,8 +21,8 @@ from felixbgp.resources.editing import Json
 def apply(files: tuple[str, ...], **given: Any) -> None:
     """Create resources, or update those that exist, from FILE.
 
-    Everything is checked before anything is written. Of an object that exists, spec, labels and annotations
-    become those of FILE; all else stays.
+    Everything is checked before anything is written. Of an object that exists the spec becomes that of FILE,
+    labels and annotations are added (`felixbgp label … KEY-` removes one); all else stays.
 
     \b
     Examples:
@@ -29,7 +30,7 @@ def apply(files: tuple[str, ...], **given: Any) -> None:
       cat peers/*.yaml | felixbgp apply -f -
       felixbgp apply -f manifests/ --recursive --dry-run
     """  # noqa: D301 - \b tells click not to wrap
-    found = in_namespace(read_given(files, recursive=given["recursive"]), given["namespace"])
+    found = read_files(files, given)
     write_files(Words("apply", "applied"), [Application(one) for one in found], given)
 
 
@@ -42,9 +43,12 @@ class Application(FileWrite):
     def made(self, stored: Stored | None) -> Json:
         """The object as the file has it."""
         version = self.given.resource.metadata.resource_version
-        if version is not None and (stored is None or str(stored.revision) != version):
+        if stored is None:
+            # There is nothing to be in conflict with; calicoctl creates it as well.
+            return new_document(self.given.resource)
+        if version not in (None, str(stored.revision)):
             raise RefusedError(conflict(self.key))
-        return new_document(self.given.resource) if stored is None else self.updated(stored)
+        return self.updated(stored)
 
     def updated(self, stored: Stored) -> Json:
         """The stored object as the file has it."""

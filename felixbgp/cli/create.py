@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
-from felixbgp.cli.files import Given, read_given
+from felixbgp.cli.drafting import RefusedError, Skipped, new_document
+from felixbgp.cli.file_options import file_options
+from felixbgp.cli.files import Given
 from felixbgp.cli.kinds import described
 from felixbgp.cli.options import etcd_options
 from felixbgp.cli.outcome import Words
-from felixbgp.cli.stating import FileWrite, file_options, in_namespace, write_files
+from felixbgp.cli.stating import FileWrite, read_files, write_files
 from felixbgp.cli.store import Stored
-from felixbgp.cli.writing import RefusedError, Skipped, new_document
 from felixbgp.resources.editing import Json
 
 
@@ -29,8 +30,12 @@ def create(files: tuple[str, ...], skip_exists: bool, **given: Any) -> None:
       felixbgp create -f rack1-tor.yaml
       cat peers/*.yaml | felixbgp create -f - --dry-run
     """  # noqa: D301 - \b tells click not to wrap
-    found = in_namespace(read_given(files, recursive=given["recursive"]), given["namespace"])
-    write_files(Words("create", "created"), [Creation(one, skip_exists) for one in found], given)
+    found = read_files(files, given)
+    write_files(
+        Words("create", "created", "of them existed already"),
+        [Creation(one, skip_exists) for one in found],
+        given,
+    )
 
 
 @dataclass(frozen=True, slots=True)

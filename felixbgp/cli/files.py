@@ -3,25 +3,27 @@
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import click
 
 from felixbgp.cli.kinds import described
 from felixbgp.cli.table import printable
-from felixbgp.resources import AnyResource, FieldError, ResourceKey
+from felixbgp.resources import AnyResource, FieldError
 from felixbgp.resources.decode import MODELS, read_known
 from felixbgp.resources.documents import (
-    MAX_TEXT_CHARACTERS,
     Document,
     PlainDocument,
     load_plain_documents,
     validated_document,
 )
+from felixbgp.resources.keys import NAMESPACED
 from felixbgp.resources.schema import unknown_fields
+from felixbgp.resources.yaml_text import MAX_TEXT_CHARACTERS
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 STANDARD_INPUT = "-"
+_STANDARD_INPUT_NAME = "standard input"
 
 
 class Given(NamedTuple):
@@ -49,15 +51,25 @@ def read_resources(names: Sequence[str], *, recursive: bool = False) -> list[Any
     return [one.resource for one in given]
 
 
-def read_given(names: Sequence[str], *, recursive: bool = False, skip_empty: bool = False) -> list[Given]:
+def read_given(
+    names: Sequence[str],
+    *,
+    recursive: bool = False,
+    skip_empty: bool = False,
+    namespace: str | None = None,
+) -> list[Given]:
     """The same, with the fields that we do not know left to whoever looks at what is stored.
 
-    With `skip_empty` it is no fault that there is nothing in the files.
+    Without `skip_empty` a file or a folder that has nothing is a fault. `namespace` is that of the objects
+    that name none and are of a kind that has them; one of another kind, or in another namespace, is a fault.
     """
     found: list[Given] = []
     faults: list[str] = []
     for name, text in texts(names, recursive=recursive):
-        for plain in load_plain_documents(text):
+        plains = load_plain_documents(text)
+        if not plains and not skip_empty:
+            faults.append(f"No resources specified in {_called(name)}")
+        for plain in plains:
             document = validated_document(plain)
             if document.resource is not None and isinstance(plain.value, dict):
                 found.append(Given(f"{name}: {document}", document.resource, plain.value))
@@ -65,11 +77,12 @@ def read_given(names: Sequence[str], *, recursive: bool = False, skip_empty: boo
                 found.append(known)
             else:
                 faults += faults_of(name, document)
+    faults += [fault for one in found for fault in _faults_of_namespace(one, namespace)]
+    if not found and not faults and not skip_empty:
+        faults.append(f"No resources specified in directory {', '.join(names)}")
     if faults:
-        raise click.ClickException("\n".join(faults))
-    if not found and not skip_empty:
-        raise click.ClickException(f"no resource in {', '.join(names)}")
-    return found
+        raise click.ClickException("\n".join(map(printable, faults)))
+    return [_in_namespace(one, namespace) for one in found]
 
 
 def faults_of(name: str, document: Document) -> Iterator[str]:
@@ -85,21 +98,46 @@ def unknown_faults(given: Given) -> Iterator[str]:
         yield printable(f"{given.place}: {described(given.resource.key)}: {error}")
 
 
-def key_of_given(given: Given) -> ResourceKey:
-    """Where the object is stored."""
-    return given.resource.key
-
-
 def texts(names: Sequence[str], *, recursive: bool = False) -> Iterator[tuple[str, str]]:
     """Each file's name and text, in order; `-` is standard input, a folder all its YAML and JSON files."""
     if names.count(STANDARD_INPUT) > 1:
         raise click.UsageError("standard input can be read once")
     for name in names:
         if name == STANDARD_INPUT:
-            yield "standard input", sys.stdin.read(MAX_TEXT_CHARACTERS + 1)
+            yield _STANDARD_INPUT_NAME, _text(_STANDARD_INPUT_NAME, sys.stdin.buffer)
             continue
         for path in _files(Path(name), recursive=recursive):
-            yield str(path), _text(path)
+            try:
+                with path.open("rb") as file:
+                    text = _text(str(path), file)
+            except OSError as error:
+                raise click.ClickException(f"{path}: {error.strerror}") from error
+            yield str(path), text
+
+
+def _called(name: str) -> str:
+    return name if name == _STANDARD_INPUT_NAME else f"file {name}"
+
+
+def _faults_of_namespace(given: Given, namespace: str | None) -> Iterator[str]:
+    """What is wrong with the namespace of an object, in calicoctl's words."""
+    resource = given.resource
+    own, subject = resource.metadata.namespace, f"{given.place}: {described(resource.key)}"
+    if resource.kind not in NAMESPACED:
+        if own is not None:
+            reason = "namespace should not be specified for a non-namespaced resource."
+            yield f"{subject}: metadata.namespace: {reason} {resource.kind} is not a namespaced resource"
+        elif namespace is not None:
+            yield f"{subject}: {resource.kind} is not namespaced"
+    elif own is not None and namespace not in (None, own):
+        yield f"{subject}: resource namespace does not match client namespace. {own} != {namespace}"
+
+
+def _in_namespace(given: Given, namespace: str | None) -> Given:
+    if namespace is None:
+        return given
+    metadata = given.resource.metadata.model_copy(update={"namespace": namespace})
+    return given._replace(resource=given.resource.model_copy(update={"metadata": metadata}))
 
 
 def _known_part(name: str, plain: PlainDocument) -> Given | None:
@@ -118,18 +156,23 @@ def _known_part(name: str, plain: PlainDocument) -> Given | None:
 
 
 def _files(path: Path, *, recursive: bool) -> list[Path]:
+    """The file, or of a folder its YAML and JSON files by name."""
     if not path.is_dir():
         return [path]
     entries = path.rglob("*") if recursive else path.iterdir()
-    return sorted(entry for entry in entries if entry.suffix in _SUFFIXES and entry.is_file())
-
-
-def _text(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            # One more than is accepted, so that a longer file is refused and not silently cut.
-            return file.read(MAX_TEXT_CHARACTERS + 1)
+        found = [entry for entry in entries if entry.suffix.lower() in _SUFFIXES and entry.is_file()]
     except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror}") from error
+        raise click.ClickException(f"{error.filename or path}: {error.strerror}") from error
+    return sorted(found)
+
+
+def _text(name: str, file: BinaryIO) -> str:
+    # One more than is accepted, so that a longer file is refused and not silently cut.
+    octets = file.read(MAX_TEXT_CHARACTERS + 1)
+    if len(octets) > MAX_TEXT_CHARACTERS:
+        raise click.ClickException(f"{name} is longer than {MAX_TEXT_CHARACTERS} bytes")
+    try:
+        return octets.decode()
     except UnicodeDecodeError as error:
-        raise click.ClickException(f"{path}: byte {error.start + 1} is not UTF-8") from error
+        raise click.ClickException(f"{name}: byte {error.start + 1} is not UTF-8") from error

@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from felixbgp.cli.kinds import described
-from felixbgp.cli.naming import edit
+from felixbgp.cli.drafting import RefusedError
+from felixbgp.cli.naming import Edit, edit, failure_of, key_of_object, tell_dry
 from felixbgp.cli.table import printable
-from felixbgp.cli.writing import RefusedError
 from felixbgp.resources.editing import Json, annotated, labelled
 
 
@@ -22,7 +21,13 @@ class Texts:
 
     def changed(self, stored: Json, changes: Mapping[str, str | None]) -> Json:
         """The object with some set, and those that are None taken away."""
-        return (labelled if self.field == "labels" else annotated)(stored, changes)
+        after = (labelled if self.field == "labels" else annotated)(stored, changes)
+        metadata = after.get("metadata")
+        if isinstance(metadata, dict) and metadata.get(self.field) == {}:
+            # Go leaves an empty one out: with the last one gone the object is as it was before the first.
+            kept = {name: value for name, value in metadata.items() if name != self.field}
+            return {**after, "metadata": kept}
+        return after
 
 
 LABELS = Texts("label", "labels")
@@ -67,13 +72,11 @@ def change_texts(
             _refuse(texts, f"{kind} {name}", key, value, before, overwrite=overwrite)
         return texts.changed(stored, changes)
 
-    key, report = edit(kind, name, change, given)
-    failure = report.broken_off or next((error for _, error in report.errors), "")
-    if failure:
-        raise click.ClickException(f"{printable(failure)}; {texts.noun} not changed")
+    report = edit(Edit(key_of_object(kind, name, given), change), given)
+    if failure := failure_of(report):
+        raise click.ClickException(failure)
     if given["dry_run"]:
-        click.echo("".join(report.dry), nl=False)
-        click.echo(f"{described(key)} would be changed", err=True)
+        tell_dry(report)
         return
     for one, value in changes.items():
         click.echo(printable(_done(texts, one, value, before, f"{kind} {name}")))
@@ -93,8 +96,8 @@ def _refuse(
             raise RefusedError(f"cannot remove {texts.noun} of {subject}, key {key} does not exist")
     elif key in before and before[key] != value and not overwrite:
         known = f"key {key} is already present with the value {before[key]!r}"
-        hint = "please use '--overwrite' to set a new value"
-        raise RefusedError(f"failed to set the {texts.noun} of {subject}, {known}; {hint}")
+        hint = "please use '--overwrite' to set a new value."
+        raise RefusedError(f"failed to update {texts.noun} of {subject}, {known}. {hint}")
 
 
 def _done(texts: Texts, key: str, value: str | None, before: Mapping[str, str], subject: str) -> str:

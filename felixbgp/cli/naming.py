@@ -7,10 +7,13 @@ from typing import Any, TypeVar
 import click
 
 from felixbgp.cli.completion import complete_kind, complete_name
-from felixbgp.cli.kinds import key_of, kind_of
+from felixbgp.cli.drafting import RefusedError, conflict, require_document
+from felixbgp.cli.kinds import described, key_of, kind_of
 from felixbgp.cli.options import etcd_settings
+from felixbgp.cli.report import Report
 from felixbgp.cli.store import Stored, run_with_store
-from felixbgp.cli.writing import Plan, Report, require_document
+from felixbgp.cli.table import printable
+from felixbgp.cli.writing import Plan
 from felixbgp.resources import ResourceKey
 from felixbgp.resources.editing import Json
 
@@ -38,16 +41,41 @@ class Edit:
     key: ResourceKey
     change: Callable[[Json], Json]
     """Makes the new document of the stored one; may raise `RefusedError`."""
+    version: str | None = None
+    """The resourceVersion that it must have."""
+
+    @property
+    def subject(self) -> str:
+        """The object as it was named."""
+        return described(self.key)
 
     def make(self, stored: Stored | None) -> Json:
-        """The changed document."""
-        return self.change(require_document(stored, self.key))
+        """The changed document. Raises `RefusedError`."""
+        document = require_document(stored, self.key)
+        if stored is not None and self.version not in (None, str(stored.revision)):
+            raise RefusedError(conflict(self.key))
+        return self.change(document)
 
 
-def edit(
-    kind: str, name: str, change: Callable[[Json], Json], given: Mapping[str, Any]
-) -> tuple[ResourceKey, Report]:
-    """Change an object; gives its key and how that went."""
-    key = key_of(kind_of(kind), name, given["namespace"])
-    plan = Plan([Edit(key, change)], dry_run=bool(given["dry_run"]))
-    return key, run_with_store(etcd_settings(given), plan.run)
+def edit(write: Edit, given: Mapping[str, Any]) -> Report:
+    """Change an object; tells how that went."""
+    plan = Plan([write], dry_run=bool(given["dry_run"]))
+    return run_with_store(etcd_settings(given), plan.run)
+
+
+def key_of_object(kind: str, name: str, given: Mapping[str, Any]) -> ResourceKey:
+    """The key of the object that KIND, NAME and --namespace name."""
+    return key_of(kind_of(kind), name, given["namespace"])
+
+
+def failure_of(report: Report) -> str:
+    """Why the object was not changed, on one line; nothing when it was."""
+    failure = report.broken_off or next((error for _, error in report.errors), "")
+    unknown = "; it is not known whether the object was changed" if report.unknown else ""
+    return printable(failure + unknown)
+
+
+def tell_dry(report: Report) -> None:
+    """What --dry-run found."""
+    click.echo("".join(report.dry), nl=False)
+    click.echo("nothing was written", err=True)

@@ -1,17 +1,18 @@
 """`felixbgp patch`: change some fields of a resource."""
 
+import json
+import shlex
 from functools import partial
 from typing import Any
 
 import click
-import yaml
 
-from felixbgp.cli.kinds import described
-from felixbgp.cli.naming import edit, object_arguments
+from felixbgp.cli.drafting import missing
+from felixbgp.cli.naming import Edit, edit, failure_of, key_of_object, object_arguments, tell_dry
 from felixbgp.cli.options import etcd_options
 from felixbgp.cli.table import printable
-from felixbgp.cli.writing import missing
-from felixbgp.resources.documents import load_plain_documents
+from felixbgp.resources import ResourceKey
+from felixbgp.resources.base import API_VERSION
 from felixbgp.resources.editing import Json, patched
 
 _TYPES = ("strategic", "merge", "json")
@@ -45,26 +46,24 @@ def patch(kind: str, name: str, text: str, kind_of_patch: str, **given: Any) -> 
     """  # noqa: D301 - \b tells click not to wrap
     if kind_of_patch == "json":
         raise click.UsageError("a patch of type json (RFC 6902) is not supported; write it as a merge patch")
-    change = partial(_changed, parsed_patch(text))
-    key, report = edit(kind, name, change, given)
-    for _, error in report.errors:
-        hint = (
-            f"; `felixbgp create` makes one: {_beginning(key.kind, key.name)}"
-            if error == missing(key)
-            else ""
-        )
-        raise click.ClickException(f"Failed to patch '{key.kind}' resource: [{printable(error)}]{hint}")
-    if report.broken_off:
-        raise click.ClickException(f"Failed to patch '{key.kind}' resource: [{printable(report.broken_off)}]")
+    wanted, version = _apart(parsed_patch(text))
+    key = key_of_object(kind, name, given)
+    report = edit(Edit(key, partial(_changed, wanted), version), given)
+    if failure := failure_of(report):
+        absent = failure == missing(key)
+        hint = f"; `felixbgp create` makes one: {printable(_creation(key, wanted))}" if absent else ""
+        raise click.ClickException(f"Failed to patch '{key.kind}' resource: [{failure}]{hint}")
     if given["dry_run"]:
-        click.echo("".join(report.dry), nl=False)
-        click.echo(f"{described(key)} would be patched", err=True)
+        tell_dry(report)
         return
     click.echo(f"Successfully patched 1 '{key.kind}' resource")
 
 
 def parsed_patch(text: str) -> Json:
     """The patch as an object. Raises `click.UsageError`."""
+    # Loaded late: help does without.
+    from felixbgp.resources.documents import load_plain_documents  # noqa: PLC0415
+
     documents = load_plain_documents(text)
     if len(documents) != 1:
         raise click.UsageError("the patch must be one object")
@@ -80,13 +79,17 @@ def _changed(wanted: Json, stored: Json) -> Json:
     return patched(stored, wanted)
 
 
-def _beginning(kind: str, name: str) -> str:
-    """The least that `create` takes of such an object, to begin with."""
-    least = {
-        "apiVersion": "projectcalico.org/v3",
-        "kind": kind,
-        "metadata": {"name": name},
-        "spec": {},
-    }
-    text = yaml.safe_dump(least, default_flow_style=True, width=1000, sort_keys=False).strip()
-    return f"echo '{text}' | felixbgp create -f -"
+def _apart(wanted: Json) -> tuple[Json, str | None]:
+    """The patch, and the resourceVersion that it says the object must have."""
+    metadata = wanted.get("metadata")
+    if not isinstance(metadata, dict) or metadata.get("resourceVersion") is None:
+        return wanted, None
+    rest = {name: value for name, value in metadata.items() if name != "resourceVersion"}
+    return {**wanted, "metadata": rest}, str(metadata["resourceVersion"])
+
+
+def _creation(key: ResourceKey, wanted: Json) -> str:
+    """The command that creates an object with what the patch wanted it to have."""
+    named = {"name": key.name} if key.namespace is None else {"name": key.name, "namespace": key.namespace}
+    least: Json = {"apiVersion": API_VERSION, "kind": key.kind, "metadata": named, "spec": {}}
+    return f"echo {shlex.quote(json.dumps(patched(least, wanted)))} | felixbgp create -f -"

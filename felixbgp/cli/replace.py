@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from felixbgp.cli.apply import Application
-from felixbgp.cli.files import read_given
+from felixbgp.cli.drafting import RefusedError, missing
+from felixbgp.cli.file_options import file_options
 from felixbgp.cli.options import etcd_options
 from felixbgp.cli.outcome import Words
-from felixbgp.cli.stating import file_options, in_namespace, write_files
+from felixbgp.cli.stating import read_files, write_files
 from felixbgp.cli.store import Stored
-from felixbgp.cli.writing import RefusedError, missing
 from felixbgp.resources.editing import Json
 
 
@@ -28,7 +28,7 @@ def replace(files: tuple[str, ...], **given: Any) -> None:
       felixbgp replace -f rack1-tor.yaml
       felixbgp replace -f - --dry-run < rack1-tor.yaml
     """  # noqa: D301 - \b tells click not to wrap
-    found = in_namespace(read_given(files, recursive=given["recursive"]), given["namespace"])
+    found = read_files(files, given)
     write_files(Words("replace", "replaced"), [Replacement(one) for one in found], given)
 
 

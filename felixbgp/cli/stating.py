@@ -1,41 +1,22 @@
 """What the verbs share that write objects as files state them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
-from felixbgp.cli.files import Given
-from felixbgp.cli.kinds import described, namespace_of
+from felixbgp.cli.drafting import InvalidError, document_of
+from felixbgp.cli.file_options import NOTHING
+from felixbgp.cli.files import Given, read_given
+from felixbgp.cli.kinds import described
 from felixbgp.cli.options import etcd_settings
-from felixbgp.cli.outcome import Words, tell
+from felixbgp.cli.outcome import Words, tell, told_when_broken_off
 from felixbgp.cli.store import Stored, run_with_store
-from felixbgp.cli.writing import InvalidError, Plan, document_of
+from felixbgp.cli.writing import Plan
 from felixbgp.resources import ResourceKey
+from felixbgp.resources.base import is_namespace
 from felixbgp.resources.editing import Json, validate_edited
-
-AnyCallable = TypeVar("AnyCallable", bound=Callable[..., Any])
-
-
-def file_options(command: AnyCallable) -> AnyCallable:
-    """The flags that say which files, and what to do with them."""
-    for option in (
-        click.option("--dry-run", is_flag=True, help="Print what would be written, and write nothing."),
-        click.option("-n", "--namespace", metavar="NAME", help="Namespace of objects that name none."),
-        click.option("-R", "--recursive", is_flag=True, help="Look into the folders of a folder too."),
-        click.option(
-            "-f",
-            "--filename",
-            "files",
-            multiple=True,
-            required=True,
-            metavar="FILE",
-            help="YAML or JSON file, folder of such files, or - for standard input. May be repeated.",
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 class FileWrite(ABC):
@@ -49,6 +30,11 @@ class FileWrite(ABC):
     def key(self) -> ResourceKey:
         """Where it is stored."""
         return self.given.resource.key
+
+    @property
+    def subject(self) -> str:
+        """File, document, line, and the object itself."""
+        return f"{self.given.place}: {described(self.key)}"
 
     def make(self, stored: Stored | None) -> Json:
         """The document to store, of what is stored now. Raises `RefusedError` and `Skipped`."""
@@ -69,28 +55,30 @@ class FileWrite(ABC):
         wrong = {error.field for error in checked} if isinstance(checked, list) else set()
         faults = [error for error in self.given.unknown if error.field in wrong]
         if faults:
-            raise InvalidError([f"{self.given.place}: {described(self.key)}: {error}" for error in faults])
+            raise InvalidError([f"{self.subject}: {error}" for error in faults])
 
 
 def write_files(words: Words, writes: Sequence[FileWrite], given: Mapping[str, Any]) -> None:
     """Write all, and tell what came of it."""
-    dry_run = bool(given["dry_run"])
-    plan = Plan(writes, dry_run=dry_run)
-    report = run_with_store(etcd_settings(given), plan.run)
-    tell(words, [write.key for write in writes], report, dry_run=dry_run)
+    if not writes:
+        click.echo(NOTHING)
+        return
+    plan = Plan(writes, dry_run=bool(given["dry_run"]))
+    keys = [write.key for write in writes]
+    settings = etcd_settings(given)
+    with told_when_broken_off(words, keys, plan.report, verbose=bool(given["verbose"])):
+        run_with_store(settings, plan.run)
+    tell(words, keys, plan.report, dry_run=bool(given["dry_run"]), verbose=bool(given["verbose"]))
 
 
-def in_namespace(given: Sequence[Given], name: str | None) -> list[Given]:
-    """The same objects, in the namespace of the flag where they are of a kind that has one and name none."""
-    if name is None:
-        return list(given)
-    moved = []
-    for one in given:
-        resource = one.resource
-        namespace_of(resource.kind, name)
-        own = resource.metadata.namespace
-        if own not in (None, name):
-            raise click.UsageError(f"resource namespace does not match client namespace. {own} != {name}")
-        metadata = resource.metadata.model_copy(update={"namespace": name})
-        moved.append(one._replace(resource=resource.model_copy(update={"metadata": metadata})))
-    return moved
+def read_files(files: Sequence[str], given: Mapping[str, Any]) -> list[Given]:
+    """The objects in the files, as the flags of `file_options` say. Raises `click.ClickException`."""
+    namespace = given["namespace"]
+    if namespace is not None and not is_namespace(namespace):
+        raise click.UsageError(f"{namespace!r} is not a namespace (lower case letters, digits and '-')")
+    return read_given(
+        files,
+        recursive=bool(given["recursive"]),
+        skip_empty=bool(given["skip_empty"]),
+        namespace=namespace,
+    )

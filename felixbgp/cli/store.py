@@ -1,6 +1,6 @@
 """The store as the verbs use it: a few requests, and errors for people."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import click
@@ -11,21 +11,42 @@ from felixbgp.runtime.etcd.errors import (
     DeadlineExceeded,
     EtcdError,
     PermissionDenied,
+    ProtocolError,
+    ResourceExhausted,
     Unauthenticated,
     Unavailable,
 )
 from felixbgp.runtime.etcd.settings import EtcdSettings
-from felixbgp.runtime.etcd.values import KeyValue
+from felixbgp.runtime.etcd.values import KeyValue, range_end_of
 
 Result = TypeVar("Result")
 
 
 class StoreError(click.ClickException):
-    """Why a command could not do its work; printed as it is."""
+    """Why a command could not do its work; printed as it is.
+
+    Of no kind below, it is a refusal of this request alone.
+    """
+
+
+class NoAnswerError(StoreError):
+    """The request was sent and not answered: a write may have happened or not."""
+
+
+class NoStoreError(StoreError):
+    """The store takes no request of ours: it cannot be reached, does not know us, or is full."""
 
 
 class Stored(NamedTuple):
     """A key, its value, and the revision that wrote it."""
+
+    key: str
+    value: bytes
+    revision: int
+
+
+class Put(NamedTuple):
+    """A value for a key that was last written at `revision`; 0: that does not exist."""
 
     key: str
     value: bytes
@@ -56,27 +77,44 @@ class Store:
         listing = await self._answer(self._client.get_prefix(prefix))
         return listing.revision, [_stored(found) for found in listing.values]
 
-    async def put_if_unchanged(self, key: str, value: bytes, revision: int) -> bool:
-        """Write a key that was last written at `revision` (0: that does not exist); False if that changed."""
-        from felixbgp.runtime.etcd.transactions import Mod, Put  # noqa: PLC0415 - imports grpc: 0.1 s
+    async def put_unchanged(self, puts: Sequence[Put], existing: Collection[str] = ()) -> bool:
+        """Write all, or none: False when one of the keys changed, or one of `existing` is not there.
 
-        request = self._client.txn(compare=[Mod(key) == revision], success=[Put(key, value)])
-        return (await self._answer(request)).succeeded
+        At most 128 keys (etcd's --max-txn-ops), and as many `existing`.
+        """
+        from felixbgp.runtime.etcd import transactions  # noqa: PLC0415 - imports grpc: 0.1 s
 
-    async def delete(self, key: str, revision: int | None = None) -> bool:
-        """Delete a key; False when there was none, or none that was last written at `revision`."""
-        if revision is None:
-            return (await self._answer(self._client.delete(key))).deleted > 0
-        from felixbgp.runtime.etcd.transactions import Delete, Mod  # noqa: PLC0415 - imports grpc: 0.1 s
+        compare = [transactions.Mod(put.key) == put.revision for put in puts]
+        compare += [transactions.Version(key) > 0 for key in existing]
+        success = [transactions.Put(put.key, put.value) for put in puts]
+        return (await self._answer(self._client.txn(compare=compare, success=success))).succeeded
 
-        request = self._client.txn(compare=[Mod(key) == revision], success=[Delete(key)])
-        return (await self._answer(request)).succeeded
+    async def delete(
+        self,
+        keys: Collection[str],
+        *,
+        revisions: Mapping[str, int] | None = None,
+        unchanged_since: int = 0,
+        below: Collection[str] = (),
+    ) -> bool:
+        """Delete keys, or none: False when one of them was not last written at its revision in `revisions`.
+
+        Nor when of the keys that begin with one of `below` any was written after `unchanged_since`.
+        """
+        from felixbgp.runtime.etcd import transactions  # noqa: PLC0415 - imports grpc: 0.1 s
+
+        compare = [transactions.Mod(key) == revision for key, revision in (revisions or {}).items()]
+        for prefix in below:
+            end = range_end_of(prefix.encode())
+            compare.append(transactions.Mod(prefix, end) < unchanged_since + 1)
+        success = [transactions.Delete(key) for key in keys]
+        return (await self._answer(self._client.txn(compare=compare, success=success))).succeeded
 
     async def _answer(self, request: Awaitable[Result]) -> Result:
         try:
             return await request
         except EtcdError as error:
-            raise StoreError(explained(error, self._client.settings)) from error
+            raise _kind_of(error)(explained(error, self._client.settings)) from error
 
 
 def run_with_store(settings: EtcdSettings, work: Callable[[Store], Awaitable[Result]]) -> Result:
@@ -87,6 +125,16 @@ def run_with_store(settings: EtcdSettings, work: Callable[[Store], Awaitable[Res
 async def _run(settings: EtcdSettings, work: Callable[[Store], Awaitable[Result]]) -> Result:
     async with open_client(settings) as client:
         return await work(Store(client))
+
+
+def _kind_of(error: EtcdError) -> type[StoreError]:
+    match error:
+        case Unavailable(unsent=True) | Unauthenticated() | ResourceExhausted():
+            return NoStoreError
+        case Unavailable() | DeadlineExceeded() | ProtocolError():
+            return NoAnswerError
+        case _:
+            return StoreError
 
 
 def explained(error: EtcdError, settings: EtcdSettings) -> str:

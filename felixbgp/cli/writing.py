@@ -1,143 +1,164 @@
 """What the verbs that write have in common: read what is stored, check everything, then write in order.
 
-    given ─▶ read what is stored ─▶ the objects to be written ─▶ rules between objects ─▶ all right?
-                                                                                         │ in order
-                                     report ◀─ as many as could be written ◀─ conditional writes
+    given ─▶ read what is stored ─▶ drafts ─▶ rules between objects ─▶ all right?
+                                                                           │
+                    report ◀─ as many as could be written ◀─ conditional transactions
 
 No write overwrites somebody else's: each is bound to the revision that was read. If that has changed, the
-object is read and made again.
+object is read and drafted again.
 """
 
 import json
-import sys
-import uuid
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import click
-import yaml
 
+from felixbgp.cli.drafting import (
+    Draft,
+    InvalidError,
+    RefusedError,
+    Skipped,
+    Write,
+    conflict,
+    draft,
+    resource_of,
+)
 from felixbgp.cli.kinds import described
-from felixbgp.cli.store import Store, Stored, StoreError
+from felixbgp.cli.printing import as_yaml
+from felixbgp.cli.progress import progress
+from felixbgp.cli.report import Report
+from felixbgp.cli.store import NoAnswerError, NoStoreError, Store, Stored, StoreError
 from felixbgp.cli.table import printable
-from felixbgp.resources import AnyResource, FieldError, ResourceKey, decode, encode
-from felixbgp.resources.base import Resource
-from felixbgp.resources.decode import parse_json
-from felixbgp.resources.editing import Json, completed, overlaid, validate_edited, written
-from felixbgp.resources.keys import prefix_of
+from felixbgp.resources import AnyResource, BgpPeer, BlockAffinity, Decoded, IpPool, ResourceKey, decode
+from felixbgp.resources.keys import HOSTS, prefix_of
 from felixbgp.resources.write_rules import broken_write_rules
 
 ATTEMPTS_MAX = 5
 """Somebody else may write between our read and our write, but hardly this often."""
 LIST_FROM = 8
 """From so many objects of one kind on they are read in one request instead of one each."""
-PROGRESS_FROM = 100
-"""Fewer objects are written before anybody could read a progress bar."""
-
-
-class RefusedError(Exception):
-    """Why one object is not written; the others are."""
-
-
-class InvalidError(RefusedError):
-    """What is wrong with an object: nothing at all is written."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(faults))
-
-
-class Skipped(Exception):  # noqa: N818 - no error: the flags of the verb ask for it
-    """The object is left as it is, and counts as done."""
-
-
-class Write(Protocol):
-    """What a verb does to one object."""
-
-    @property
-    def key(self) -> ResourceKey:
-        """Where it is stored."""
-
-    def make(self, stored: Stored | None) -> Json:
-        """The document to store, of what is stored now. Raises `RefusedError` and `Skipped`."""
-
-
-@dataclass(slots=True)
-class Report:
-    """How a command went, object by object."""
-
-    done: list[ResourceKey] = field(default_factory=list)
-    errors: list[tuple[ResourceKey, str]] = field(default_factory=list)
-    dry: list[str] = field(default_factory=list)
-    """With --dry-run: the objects as they would be stored, as YAML."""
-    broken_off: str = ""
-    """Why no more objects were tried, when the store is to blame."""
+OPERATIONS_MAX = 128
+"""In one transaction, conditions and writes each: etcd's --max-txn-ops unless it is told otherwise."""
+BATCH_BYTES_MAX = 1_000_000
+"""In one transaction of several objects; etcd takes 1.5 MiB (--max-request-bytes) in all."""
 
 
 class Plan:
-    """A run over several objects."""
+    """A run over several objects. Its report is true at any time, whatever ends the run."""
 
     def __init__(self, writes: Sequence[Write], *, dry_run: bool = False) -> None:
+        self.report = Report()
         self._writes = writes
         self._dry_run = dry_run
-        self._report = Report()
 
     async def run(self, store: Store) -> Report:
-        """Check everything, then write; nothing is written when a check fails."""
+        """Check everything, then write; nothing is written when a check fails (`click.ClickException`)."""
         stored = await read_all(store, [write.key for write in self._writes])
-        others = await _others(store, [write.key for write in self._writes])
-        made: dict[ResourceKey, AnyResource] = {}
+        drafts = self._drafted(stored)
+        refuse(broken_rules(drafts, await read_others(store, drafts)))
+        if self._dry_run:
+            self._show(drafts)
+            return self.report
+        try:
+            await self._write_all(store, drafts)
+        except StoreError as error:
+            self.report.broken_off = error.message
+        return self.report
+
+    def _drafted(self, stored: Mapping[str, Stored]) -> list[Draft]:
+        """What is to be written; the report has what is not. Raises `click.ClickException`."""
+        drafts: list[Draft] = []
         faults: list[str] = []
         for write in self._writes:
             try:
-                made[write.key] = _checked(write.make(stored.get(str(write.key))), stored.get(str(write.key)))
+                drafts.append(draft(write, stored.get(str(write.key))))
             except InvalidError as error:
                 faults += error.faults
-            except (RefusedError, Skipped):
-                continue
-        beside = {**others, **made}
-        for key, resource in made.items():
-            errors = broken_write_rules(resource, _resource_of(stored.get(str(key))), beside.values())
-            faults += [f"{described(key)}: {error}" for error in errors]
-        if faults:
-            raise click.ClickException(printable_lines(faults))
-        with _progress(len(self._writes)) as advance:
-            for write in self._writes:
-                try:
-                    await self._write(store, write, stored.get(str(write.key)))
-                except StoreError as error:
-                    self._report.broken_off = error.message
-                    break
-                advance(1)
-        return self._report
-
-    async def _write(self, store: Store, write: Write, stored: Stored | None) -> None:
-        for attempt in range(ATTEMPTS_MAX):
-            if attempt:
-                stored = await store.get(str(write.key))
-            try:
-                value = _value(write.make(stored), stored)
-            except Skipped:
-                self._report.done.append(write.key)
-                return
             except RefusedError as error:
-                self._report.errors.append((write.key, str(error)))
+                self.report.errors.append((write.key, str(error)))
+            except Skipped:
+                self.report.skipped.append(write.key)
+        refuse(faults)
+        return drafts
+
+    def _show(self, drafts: Iterable[Draft]) -> None:
+        """The drafts into the report; an object that comes twice is drafted over what it became before."""
+        shown: dict[ResourceKey, Stored] = {}
+        for each in drafts:
+            try:
+                after = draft(each.write, shown[each.key]) if each.key in shown else each
+            except RefusedError as error:
+                self.report.errors.append((each.key, str(error)))
+            except Skipped:
+                self.report.skipped.append(each.key)
+            else:
+                shown[each.key] = Stored(after.put.key, after.value, after.put.revision)
+                self.report.dry.append(_shown(after))
+                self.report.done.append(each.key)
+
+    async def _write_all(self, store: Store, drafts: Sequence[Draft]) -> None:
+        once, again = _once_and_again(drafts)
+        with progress(len(drafts), "writing") as advance:
+            for batch in _batches(sorted(once, key=_rank)):
+                await self._write_batch(store, batch)
+                advance(len(batch))
+            for each in again:
+                # What the object is by now tells what becomes of it.
+                await self._write_again(store, each)
+                advance(1)
+
+    async def _write_batch(self, store: Store, batch: Sequence[Draft]) -> None:
+        """Write all at once; each by itself where that does not work. Raises `StoreError`."""
+        self.report.done += [each.key for each in batch if each.is_stored]
+        changed = [each for each in batch if not each.is_stored]
+        try:
+            if not changed or await self._put(store, changed):
                 return
-            if self._dry_run:
-                self._report.dry.append(_shown(write.key, value, stored))
-            if self._dry_run or (stored is not None and stored.value == value):
-                self._report.done.append(write.key)
+        except NoStoreError:
+            raise
+        except StoreError as error:
+            if len(changed) == 1 and not isinstance(error, NoAnswerError):
+                self.report.errors.append((changed[0].key, error.message))
                 return
-            if await store.put_if_unchanged(str(write.key), value, 0 if stored is None else stored.revision):
-                self._report.done.append(write.key)
+        for each in changed:
+            await self._write_again(store, each)
+
+    async def _write_again(self, store: Store, each: Draft) -> None:
+        """Read, draft and write one object until nobody comes in between. Raises `StoreError`."""
+        ours = {each.value}
+        unanswered: NoAnswerError | None = None
+        for _ in range(ATTEMPTS_MAX):
+            stored = await store.get(str(each.key))
+            try:
+                if stored is None or stored.value not in ours:
+                    each = await _drafted_again(store, each.write, stored)
+                    ours.add(each.value)
+                if stored is not None and stored.value in ours:
+                    self.report.settle([each.key], self.report.done)
+                    return
+                if await self._put(store, [each]):
+                    return
+            except Skipped:
+                self.report.settle([each.key], self.report.skipped)
                 return
-        reason = (
-            f"update conflict: {described(write.key)}: somebody else wrote it {ATTEMPTS_MAX} times meanwhile"
+            except NoStoreError:
+                raise
+            except NoAnswerError as error:
+                unanswered = error
+            except (RefusedError, StoreError) as error:
+                self.report.fail(each.key, str(error))
+                return
+        if unanswered is not None:
+            raise unanswered
+        self.report.fail(
+            each.key, f"{conflict(each.key)}: somebody else wrote it {ATTEMPTS_MAX} times meanwhile"
         )
-        self._report.errors.append((write.key, reason))
+
+    async def _put(self, store: Store, drafts: Sequence[Draft]) -> bool:
+        """Whether all were written. Raises `StoreError`."""
+        write = store.put_unchanged([each.put for each in drafts], sorted(_needed(drafts)))
+        return await self.report.send([each.key for each in drafts], write)
 
 
 async def read_all(store: Store, keys: Sequence[ResourceKey]) -> dict[str, Stored]:
@@ -157,139 +178,115 @@ async def read_all(store: Store, keys: Sequence[ResourceKey]) -> dict[str, Store
     return found
 
 
-async def _others(store: Store, keys: Iterable[ResourceKey]) -> dict[ResourceKey, AnyResource]:
-    """The stored objects that rules between objects may look at; what is invalid counts as absent."""
-    kinds = {key.kind for key in keys}
-    wanted = [kind for kind, of in (("IPPool", "IPPool"), ("BGPFilter", "BGPPeer")) if of in kinds]
-    found: dict[ResourceKey, AnyResource] = {}
-    for kind in wanted:
-        for stored in await store.list(prefix_of(kind)):
-            resource = _resource_of(stored)
-            if resource is not None:
-                found[resource.key] = resource
-    return found
+class Others(NamedTuple):
+    """What is stored that the rules between objects look at; what is invalid counts as absent."""
+
+    filters: dict[ResourceKey, AnyResource]
+    pools: dict[ResourceKey, AnyResource]
+    blocks: Sequence[BlockAffinity]
+
+    def beside(self, each: Draft) -> Iterable[AnyResource | BlockAffinity]:
+        """What a draft is held against; not all of it: every one of ten thousand objects asks."""
+        match each.resource:
+            case BgpPeer():
+                keys = (ResourceKey("BGPFilter", name) for name in each.resource.spec.filters)
+                return [self.filters[key] for key in keys if key in self.filters]
+            case IpPool():
+                return [*self.pools.values(), *self.blocks]
+            case _:
+                return ()
 
 
-def new_document(resource: AnyResource) -> Json:
-    """What is stored of an object that did not exist: its own names, labels, annotations and spec."""
-    document: Json = json.loads(encode(resource))
-    metadata = dict(document["metadata"]) if isinstance(document["metadata"], dict) else {}
-    kept = {name: value for name, value in metadata.items() if name in _OF_THE_WRITER}
-    document["metadata"] = {
-        **{name: kept[name] for name in ("name", "namespace") if name in kept},
-        **_identity(),
-        **{name: kept[name] for name in ("labels", "annotations") if name in kept},
-    }
-    document.pop("status", None)
-    return document
+async def read_others(store: Store, drafts: Sequence[Draft]) -> Others:
+    """What the rules between objects look at for these drafts. Raises `StoreError`."""
+    others = Others({}, {}, [])
+    if any(_filters_of(each) for each in drafts):
+        others.filters.update(await _resources(store, "BGPFilter"))
+    if any(isinstance(each.resource, IpPool) for each in drafts):
+        others.pools.update(await _resources(store, "IPPool"))
+        claims = [decode(stored.key, stored.value) for stored in await store.list(HOSTS)]
+        blocks = [claim.value for claim in claims if isinstance(claim, Decoded)]
+        return others._replace(blocks=[block for block in blocks if isinstance(block, BlockAffinity)])
+    return others
 
 
-_OF_THE_WRITER = ("name", "namespace", "labels", "annotations")
+async def _resources(store: Store, kind: str) -> dict[ResourceKey, AnyResource]:
+    found = [resource_of(stored) for stored in await store.list(prefix_of(kind))]
+    return {resource.key: resource for resource in found if resource is not None}
 
 
-def updated_document(resource: AnyResource, stored: Stored) -> Json:
-    """The stored object with another's spec, labels and annotations; a new one where it is beyond mending."""
-    before = document_of(stored)
-    if isinstance(before, list):
-        return new_document(resource)
-    after = overlaid(before, json.loads(encode(resource)))
-    if isinstance(validate_edited(after, before), list):
-        # What is stored beside the spec is broken: the file alone is right, and mends it.
-        return new_document(resource)
-    metadata = after["metadata"]
-    if isinstance(metadata, dict) and "uid" not in metadata:
-        after["metadata"] = {**metadata, **_identity()}
-    return after
+def broken_rules(drafts: Sequence[Draft], others: Others) -> list[str]:
+    """What is wrong with the drafts beside each other and all others."""
+    drafted = {each.key: each.resource for each in drafts}
+    filters = {key: resource for key, resource in drafted.items() if key.kind == "BGPFilter"}
+    pools = {key: resource for key, resource in drafted.items() if key.kind == "IPPool"}
+    others = Others({**others.filters, **filters}, {**others.pools, **pools}, others.blocks)
+    return [
+        f"{each.write.subject}: {error}"
+        for each in drafts
+        if isinstance(each.resource, BgpPeer | IpPool)  # No other kind has such rules; ten thousand may come.
+        for error in broken_write_rules(each.resource, resource_of(each.stored), others.beside(each))
+    ]
 
 
-def _identity() -> Json:
-    """What tells a new object from a former one of its name."""
-    created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"uid": str(uuid.uuid4()), "creationTimestamp": created}
+async def _drafted_again(store: Store, write: Write, stored: Stored | None) -> Draft:
+    """The object as it would be stored now. Raises `RefusedError`, `Skipped` and `StoreError`."""
+    again = draft(write, stored)
+    faults = broken_rules([again], await read_others(store, [again]))
+    if faults:
+        raise InvalidError(faults)
+    return again
 
 
-def document_of(stored: Stored) -> Json | list[FieldError]:
-    """The stored object, or why it is none."""
-    return parse_json(stored.value)
+def _once_and_again(drafts: Iterable[Draft]) -> tuple[list[Draft], list[Draft]]:
+    """The drafts of objects for the first time, and those of objects that were drafted before."""
+    once: dict[ResourceKey, Draft] = {}
+    again = [each for each in drafts if once.setdefault(each.key, each) is not each]
+    return list(once.values()), again
 
 
-def require_document(stored: Stored | None, key: ResourceKey) -> Json:
-    """The stored object. Raises `RefusedError` when there is none, or none that can be read."""
-    if stored is None:
-        raise RefusedError(missing(key))
-    found = document_of(stored)
-    if isinstance(found, list):
-        raise RefusedError(f"{described(key)} cannot be read: {found[0]}; `felixbgp apply` writes it anew")
-    return found
+def _rank(each: Draft) -> int:
+    """BGPFilters come first: a BGPPeer without its filters would be down meanwhile."""
+    return 0 if each.key.kind == "BGPFilter" else 1
 
 
-def missing(key: ResourceKey) -> str:
-    """Calicoctl's words for an object that is not there."""
-    return f"resource does not exist: {described(key)} with error: <nil>"
+def _filters_of(each: Draft) -> set[str]:
+    """The keys of the filters that a BGPPeer names."""
+    names = each.resource.spec.filters if isinstance(each.resource, BgpPeer) else ()
+    return {str(ResourceKey("BGPFilter", name)) for name in names}
 
 
-def conflict(key: ResourceKey) -> str:
-    """Calicoctl's words for an object that somebody else has written."""
-    return f"update conflict: {described(key)}"
+def _needed(drafts: Sequence[Draft]) -> set[str]:
+    """The keys that must be there, so that nobody takes away meanwhile what the rules rely on."""
+    needed = {key for each in drafts for key in _filters_of(each)} - {each.put.key for each in drafts}
+    return set(sorted(needed)[: OPERATIONS_MAX - len(drafts)])
 
 
-def _checked(document: Json, stored: Stored | None) -> AnyResource:
-    before = {} if stored is None else document_of(stored)
-    checked = validate_edited(document, {} if isinstance(before, list) else before)
-    if isinstance(checked, list):
-        name = _named(document)
-        raise InvalidError([f"{name}: {error}" for error in checked])
-    return checked
+def _batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
+    """As many at once as fit into a transaction, in order."""
+    batch: list[Draft] = []
+    size = 0
+    needed: set[str] = set()
+    for each in drafts:
+        more = needed | _filters_of(each)
+        if batch and (len(batch) + len(more) >= OPERATIONS_MAX or size + len(each.value) > BATCH_BYTES_MAX):
+            yield batch
+            batch, size, more = [], 0, _filters_of(each)
+        batch.append(each)
+        size += len(each.value)
+        needed = more
+    if batch:
+        yield batch
 
 
-def _named(document: Json) -> str:
-    metadata = document.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return f"{document.get('kind')}({name})"
+def _shown(each: Draft) -> str:
+    if each.is_stored:
+        return f"# {described(each.key)}: unchanged\n"
+    done = "created" if each.stored is None else "changed"
+    return f"# {described(each.key)}: would be {done}\n{as_yaml(json.loads(each.value))}"
 
 
-def _value(document: Json, stored: Stored | None) -> bytes:
-    """The octets to store. Raises `RefusedError` when the object would not be valid."""
-    checked = _checked(document, stored)
-    return written(completed(document, checked))
-
-
-def _resource_of(stored: Stored | None) -> AnyResource | None:
-    if stored is None:
-        return None
-    decoded = decode(stored.key, stored.value)
-    return None if isinstance(decoded, list) or not isinstance(decoded.value, Resource) else decoded.value
-
-
-def _shown(key: ResourceKey, value: bytes, stored: Stored | None) -> str:
-    if stored is not None and stored.value == value:
-        return f"# {described(key)}: unchanged\n"
-    done = "created" if stored is None else "changed"
-    text = yaml.safe_dump(json.loads(value), sort_keys=False, allow_unicode=True)
-    return f"# {described(key)}: would be {done}\n{text}"
-
-
-def _progress(count: int) -> "nullcontext[Callable[[int], None]] | _Bar":
-    """A bar on a terminal; nothing anywhere else."""
-    if count < PROGRESS_FROM or not sys.stderr.isatty():
-        return nullcontext(lambda _: None)
-    return _Bar(count)
-
-
-class _Bar:
-    """click's progress bar as something to call."""
-
-    def __init__(self, count: int) -> None:
-        self._bar = click.progressbar(length=count, file=sys.stderr, label="writing", show_pos=True)
-
-    def __enter__(self) -> Callable[[int], None]:
-        self._bar.__enter__()
-        return self._bar.update
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.render_finish()
-
-
-def printable_lines(lines: Iterable[str]) -> str:
-    """Each on a line of its own, whatever is in it."""
-    return "\n".join(map(printable, lines))
+def refuse(faults: Iterable[str]) -> None:
+    """End the command when there are faults, with a line for each."""
+    if lines := [printable(fault) for fault in faults]:
+        raise click.ClickException("\n".join(lines))

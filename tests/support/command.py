@@ -27,7 +27,8 @@ class Ran(NamedTuple):
 def run_command(*arguments: str, given: str = "") -> Ran:
     """`felixbgp ARGUMENTS`, with `given` as standard input."""
     out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", io.StringIO(given)):
+    standard_input = io.TextIOWrapper(io.BytesIO(given.encode()))
+    with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", standard_input):
         try:
             cli.main(list(arguments), prog_name="felixbgp")
         except SystemExit as leaving:

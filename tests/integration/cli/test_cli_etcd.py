@@ -194,13 +194,12 @@ def test_what_does_not_exist_cannot_be_deleted_or_shown_but_skipped() -> None:
     assert (missing.exit_code, missing.output) == (
         1,
         (
-            "error: Failed to delete any 'Node' resources: "
-            "[resource does not exist: Node(a) with error: <nil>, "
-            "resource does not exist: Node(b) with error: <nil>]\n"
+            "error: Failed to delete 'Node' resource: resource does not exist: Node(a) with error: <nil>\n"
+            "error: Failed to delete 'Node' resource: resource does not exist: Node(b) with error: <nil>\n"
         ),
     )
     skipped = run("delete", "node", "a", "--skip-not-exists")
-    assert skipped.output == "Successfully deleted 1 'Node' resource(s)\n"
+    assert skipped.output == "Successfully deleted 1 'Node' resource(s) (1 of them did not exist)\n"
     assert run("get", "node", "a").output == ("error: resource does not exist: Node(a) with error: <nil>\n")
 
 

@@ -1,12 +1,10 @@
 """The verbs that write, against a real etcd that others write to as well."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from felixbgp.lab.etcd import EtcdServer
 from felixbgp.lab.store import Store
 from tests.integration.cli.test_cli_etcd import run
 
@@ -62,20 +60,11 @@ FILLED = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdServer]:
-    with EtcdServer.on_free_ports(tmp_path_factory.mktemp("etcd")) as started:
-        yield started
-
-
 @pytest.fixture
-def store(server: EtcdServer, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Another client than ours, in front of what Calico left."""
-    monkeypatch.setenv("ETCD_ENDPOINTS", server.endpoint)
-    found = Store([server.endpoint])
-    found.delete(list(found.get_prefix("/")))
-    found.put_all({RESOURCES + key: json.dumps(value) for key, value in FILLED.items()})
-    return found
+def store(empty_store: Store) -> Store:
+    """What Calico left."""
+    empty_store.put_all({RESOURCES + key: json.dumps(value) for key, value in FILLED.items()})
+    return empty_store
 
 
 def document(store: Store, key: str) -> dict[str, dict[str, object]]:

@@ -7,10 +7,10 @@ import pytest
 
 from felixbgp.cli.apply import Application
 from felixbgp.cli.create import Creation
+from felixbgp.cli.drafting import InvalidError, RefusedError, Skipped, new_document, updated_document
 from felixbgp.cli.files import Given
 from felixbgp.cli.replace import Replacement
 from felixbgp.cli.store import Stored
-from felixbgp.cli.writing import InvalidError, RefusedError, Skipped, new_document, updated_document
 from felixbgp.resources import AnyResource, FieldError, validate
 from felixbgp.resources.editing import written as to_bytes
 
@@ -56,10 +56,11 @@ def test_a_new_resource_is_stored_as_calicoctl_stores_it() -> None:
     )
 
 
-def test_a_new_resource_has_nothing_of_the_cluster_that_its_file_came_from() -> None:
+def test_a_new_resource_has_nothing_of_the_cluster_that_its_file_came_from_but_its_status() -> None:
     metadata = {"name": "x", "uid": "other", "creationTimestamp": "2020-01-01T00:00:00Z", "finalizers": ["f"]}
-    found = written(resource("Node", metadata=metadata, status={"wireguardPublicKey": "k"}))
-    assert found.keys() == {"kind", "apiVersion", "metadata", "spec"}
+    found = written(resource("Node", metadata=metadata, status={"podCIDRs": ["10.0.0.0/24"]}))
+    assert found.keys() == {"kind", "apiVersion", "metadata", "spec", "status"}
+    assert found["status"] == {"podCIDRs": ["10.0.0.0/24"]}
     assert found["metadata"].keys() == {"name", "uid", "creationTimestamp"}
     assert found["metadata"]["uid"] != "other"
 
@@ -79,7 +80,7 @@ def test_a_resource_that_exists_keeps_who_and_when_it_is() -> None:
     assert found["spec"] == {"peerIP": "192.0.2.1", "asNumber": 64567}
 
 
-def test_what_others_wrote_beside_the_spec_is_kept_labels_are_the_files() -> None:
+def test_what_others_wrote_beside_the_spec_is_kept_and_labels_are_added_to_it() -> None:
     old = stored(
         {
             "kind": "Node",
@@ -88,7 +89,7 @@ def test_what_others_wrote_beside_the_spec_is_kept_labels_are_the_files() -> Non
                 "name": "x",
                 "finalizers": ["a"],
                 "ownerReferences": [{"name": "o"}],
-                "labels": {"old": "1"},
+                "labels": {"old": "1", "rack": "0"},
                 "annotations": {"old": "1"},
             },
             "status": {"wireguardPublicKey": "k"},
@@ -97,8 +98,8 @@ def test_what_others_wrote_beside_the_spec_is_kept_labels_are_the_files() -> Non
     found = written(resource("Node", metadata={"name": "x", "labels": {"rack": "1"}}), old)
     assert found["metadata"]["finalizers"] == ["a"]
     assert found["metadata"]["ownerReferences"] == [{"name": "o"}]
-    assert found["metadata"]["labels"] == {"rack": "1"}
-    assert "annotations" not in found["metadata"]
+    assert found["metadata"]["labels"] == {"old": "1", "rack": "1"}
+    assert found["metadata"]["annotations"] == {"old": "1"}
     assert found["status"] == {"wireguardPublicKey": "k"}
 
 

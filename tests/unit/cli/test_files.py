@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from felixbgp.cli.files import read_resources
+from felixbgp.cli.files import read_given, read_resources
 from felixbgp.resources import BgpConfiguration
 
 PEER = """\
@@ -79,8 +79,68 @@ def test_a_file_without_end_is_refused() -> None:
 
 def test_nothing_to_do_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("---\n# nothing\n")
-    with pytest.raises(click.ClickException, match=r"no resource in .*empty\.yaml"):
+    (tmp_path / "full.yaml").write_text(peer("a"))
+    (tmp_path / "folder").mkdir()
+    empty = rf"^No resources specified in file {tmp_path}/empty\.yaml$"
+    with pytest.raises(click.ClickException, match=empty):
         names(tmp_path / "empty.yaml")
+    with pytest.raises(click.ClickException, match=empty):
+        names(tmp_path / "full.yaml", tmp_path / "empty.yaml")
+    with pytest.raises(
+        click.ClickException, match=rf"^No resources specified in directory {tmp_path}/folder$"
+    ):
+        names(tmp_path / "folder")
+    everything = [str(tmp_path / name) for name in ("empty.yaml", "full.yaml", "folder")]
+    assert [given.resource.name for given in read_given(everything, skip_empty=True)] == ["a"]
+    assert read_given(everything[:1], skip_empty=True) == []
+
+
+def test_a_folder_is_read_to_its_depth_when_that_is_asked_for_and_links_to_folders_are_not_followed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    (tmp_path / "b.yml").write_text(peer("b"))
+    (tmp_path / "deep" / "deeper" / "c.YAML").write_text(peer("c"))
+    (tmp_path / "a.yaml").symlink_to(tmp_path / "b.yml")
+    (tmp_path / "deep" / "loop").symlink_to(tmp_path)
+    assert names(tmp_path) == ["b", "b"]
+    found = read_resources([str(tmp_path)], recursive=True)
+    assert [resource.name for resource in found] == ["b", "b", "c"]
+
+
+WORKLOAD = """\
+apiVersion: projectcalico.org/v3
+kind: WorkloadEndpoint
+metadata: {name: node--1-k8s-web-eth0, namespace: NAMESPACE}
+spec: {node: node-1, orchestrator: k8s, pod: web, endpoint: eth0}
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "flag", "namespace"),
+    [("", None, "default"), ("", "shop", "shop"), ("shop", None, "shop"), ("shop", "shop", "shop")],
+)
+def test_the_namespace_of_the_flag_is_for_objects_that_name_none(
+    tmp_path: Path, own: str, flag: str | None, namespace: str
+) -> None:
+    (tmp_path / "a.yaml").write_text(WORKLOAD.replace("NAMESPACE", own or "null"))
+    (given,) = read_given([str(tmp_path / "a.yaml")], namespace=flag)
+    assert given.resource.namespace == namespace
+
+
+def test_namespaces_that_make_no_sense_are_all_told(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    in_one = peer("a").replace("name: a", "name: a\n  namespace: shop")
+    file.write_text(f"{in_one}---\n{peer('b')}---\n{WORKLOAD.replace('NAMESPACE', 'mall')}")
+    with pytest.raises(click.ClickException) as raised:
+        read_given([str(file)], namespace="shop")
+    assert raised.value.message == (
+        f"{file}: document 1 (line 1): BGPPeer(a): metadata.namespace: namespace should not be specified "
+        "for a non-namespaced resource. BGPPeer is not a namespaced resource\n"
+        f"{file}: document 2 (line 10): BGPPeer(b): BGPPeer is not namespaced\n"
+        f"{file}: document 3 (line 18): WorkloadEndpoint(mall/node--1-k8s-web-eth0): "
+        "resource namespace does not match client namespace. mall != shop"
+    )
 
 
 def test_standard_input_is_read_once() -> None:
