@@ -168,7 +168,7 @@ def test_folders_of_folders_are_looked_into_on_demand(server: EtcdServer, tmp_pa
     (below / "a.yaml").write_text("{apiVersion: projectcalico.org/v3, kind: Node, metadata: {name: a}}")
     put(server, stored("nodes", "a", {}))
     folder = str(tmp_path / "manifests")
-    assert run("get", "-f", folder).stderr == f"error: no resource in {folder}\n"
+    assert run("get", "-f", folder).stderr == f"error: No resources specified in directory {folder}\n"
     skipped = run("get", "-f", folder, "--skip-empty")
     assert (skipped.exit_code, skipped.output) == (0, "")
     assert run("get", "-f", folder, "-R").stdout == "NAME   \na      \n\n"
