@@ -177,7 +177,6 @@ class Tcp:
             while True:
                 try:
                     sock, name = await listener.sock.accept()
-                    sockets.finish_accepted(sock)
                     local, remote = sockets.endpoint_of(sock.getsockname()), sockets.endpoint_of(name)
                 except OSError:
                     await trio.sleep(ACCEPT_PAUSE_S)

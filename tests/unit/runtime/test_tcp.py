@@ -123,6 +123,16 @@ async def test_our_own_close_is_not_answered() -> None:
 
 
 @pytest.mark.trio
+async def test_how_long_octets_may_lie_here_is_for_the_speaker_to_say() -> None:
+    """RFC 9687 §3 gives a peer that reads nothing eight minutes at least; the system would be quicker."""
+    async with transport() as a, transport() as b:
+        number = await pair(LOOPBACK, a, b)
+        for tcp, connection in ((a[0], 1), (b[0], number)):
+            sock = tcp._connections[connection].stream.socket
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
+
+
+@pytest.mark.trio
 async def test_a_refused_connection_says_so() -> None:
     async with transport() as (tcp, inbox):
         tcp.perform(Connect(1, free_endpoint(LOOPBACK), TransportOptions(), 5 * SECOND))
