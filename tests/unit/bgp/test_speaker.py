@@ -18,7 +18,7 @@ from felixbgp.bgp.inputs import BytesReceived, BytesWritten, Endpoint, TcpAccept
 from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, RouteSource, Rule
 from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX
 from felixbgp.bgp.routes import LocalRoute
-from felixbgp.bgp.speaker import REFUSED_ADDRESSES_MAX
+from felixbgp.bgp.speaker import REFUSALS_PER_SECOND, REFUSED_ADDRESSES_MAX
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.codec import encode_route_refresh
 from felixbgp.bgp.wire.framer import frame
@@ -428,12 +428,15 @@ def test_a_stranger_is_turned_away() -> None:
     one.facts.clear()
     for number in range(-200, -100):
         one.speaker.feed(TcpAccepted(number, Endpoint(one.address, 179), stranger), network.now)
+        network.now += SECOND // 100
     effects = one.drain()
     notifications = [effect for effect in effects if isinstance(effect, SendBytes)]
     assert notifications[0].chunks[0][18:21] == b"\3\6\5"
-    assert len(notifications) == 16
+    assert len(notifications) == REFUSALS_PER_SECOND
     assert sum(isinstance(effect, CloseConnection) for effect in effects) == 100
     assert one.facts == [ConnectionRefused("192.0.2.66", "no such peer")]
+    one.speaker.feed(TcpAccepted(-300, Endpoint(one.address, 179), stranger), network.now)
+    assert len(one.drain()) == 2
 
 
 def test_peers_at_one_address_are_told_apart_by_port() -> None:
@@ -570,13 +573,15 @@ def test_octets_in_flight_are_bounded() -> None:
     assert len(other.rib_in(one)) == 90_000
 
 
-def test_a_peer_that_never_reads_is_given_up() -> None:
+@pytest.mark.parametrize("prefixes", [(BLOCK,), ()], ids=["UPDATEs", "KEEPALIVEs only"])
+def test_a_peer_that_never_reads_is_given_up(prefixes: tuple[str, ...]) -> None:
     """RFC 9687: it keeps its session alive by KEEPALIVEs, and keeps routes that are no longer true."""
     network, one, other = two()
+    network.run_for(500)
     network.silence(other)
-    one.originate(BLOCK)
+    one.originate(*prefixes)
     network.settle()
-    for _ in range(20):
+    for _ in range(22):
         network.run_for(25)
         for number in one.pipes:
             one.speaker.feed(BytesReceived(number, frame(MessageType.KEEPALIVE, b"")), network.now)
@@ -990,4 +995,5 @@ def test_strangers_are_remembered_in_bounds() -> None:
             TcpAccepted(-1000 - number, Endpoint(one.address, 179), Endpoint(stranger, 40000)), network.now
         )
         one.speaker.control(network.now)
+        network.now += SECOND
     assert len(one.speaker._refused) == REFUSED_ADDRESSES_MAX
