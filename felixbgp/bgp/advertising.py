@@ -64,6 +64,9 @@ class Advertising:
 
     def withdraw(self, budget: int) -> None:
         """Work out up to `budget` changes per group, and put the withdrawals among them into the outboxes."""
+        if self._numbers.are_many:
+            used = (group.path_identifiers() for group in self._groups.values())
+            self._numbers.sweep(frozenset().union(*used))
         for group in self._groups.values():
             group.settle(budget)
             group.send_withdrawals(budget)

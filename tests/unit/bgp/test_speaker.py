@@ -17,6 +17,7 @@ from felixbgp.bgp.facts import (
 from felixbgp.bgp.inputs import BytesReceived, BytesWritten, Endpoint, TcpAccepted
 from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, RouteSource, Rule
 from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX
+from felixbgp.bgp.rib.update_groups import NUMBERS_SWEEP_FIRST
 from felixbgp.bgp.routes import LocalRoute
 from felixbgp.bgp.speaker import REFUSALS_PER_SECOND, REFUSED_ADDRESSES_MAX
 from felixbgp.bgp.wire.capabilities import Role
@@ -732,6 +733,25 @@ def test_a_peer_that_wants_all_paths_gets_them_and_keeps_what_is_left() -> None:
     network.cut(core, two)
     network.settle()
     assert far.rib_in(core) == {}
+
+
+def test_a_peer_that_takes_ever_new_identifiers_does_not_use_ours_up() -> None:
+    network = Network()
+    source, core, far = (network.node(f"10.0.0.{number}", asn=65000 + number) for number in (1, 2, 3))
+    both: dict[str, object] = {"add_path_receive": True, "add_path_send": True}
+    ends = [(source, core), (core, far)]
+    join(ends, {pair: both for one, two in ends for pair in ((one, two), (two, one))})
+    network.run_for(1)
+    attributes = PathAttributes(next_hop=source.address, as_path=sequence(65001))
+    core.budget = 4 * NUMBERS_SWEEP_FIRST
+    for start in range(0, 4 * NUMBERS_SWEEP_FIRST, 512):
+        keys = [number.to_bytes(4, "big") + BLOCK_NLRI for number in range(start, start + 512)]
+        for messages in (encode_announcements(IPV4, attributes, keys), encode_withdrawals(IPV4, keys[1:])):
+            core.speaker.feed(BytesReceived(connection(core, source), b"".join(messages)), network.now)
+            network.settle()
+    kept = range(0, 4 * NUMBERS_SWEEP_FIRST, 512)
+    assert len(far.rib_in(core)) == len(core.rib_in(source)) == len(kept)
+    assert len(core.speaker._advertising._numbers._identifiers) <= NUMBERS_SWEEP_FIRST + 512
 
 
 def test_a_worse_path_too_is_told_changed_and_filtered() -> None:
