@@ -432,11 +432,14 @@ class Speaker:
                 self._gone.pop()
         while self._waiting and left > 0:
             left -= self._work_turn(next(iter(self._waiting.values())), left, now)
+        if self._deferral is not None:
+            self._deferral.update(self._peerings.values(), now)
+            if not self._deferral.families:
+                self._deferral = None
         changes: list[RouteChange] = []
-        if self._is_deferring(now):
-            return changes
         for family, loc_rib in self._loc_ribs.items():
-            self._advertising.mark(family, loc_rib.decide(budget, changes))
+            if family not in self._deferred:
+                self._advertising.mark(family, loc_rib.decide(budget, changes))
         return changes
 
     def is_behind(self, connection: int) -> bool:
@@ -546,8 +549,7 @@ class Speaker:
 
     def withdrawals(self, now: int, budget: int) -> list[SendBytes]:
         """Work out what peers should know now; tell of up to `budget` prefixes per group that are gone."""
-        if self._deferral is None:
-            self._advertising.withdraw(budget)
+        self._advertising.withdraw(budget, self._deferred)
         return self._take_outbound(now)
 
     def announcements(self, now: int, budget: int, held: Mapping[Family, Container[Nlri]]) -> list[SendBytes]:
@@ -556,14 +558,13 @@ class Speaker:
         A prefix in `held` whose next hop would be ourselves waits for `release`: no peer shall send traffic
         here before the kernel knows where it goes.
         """
-        if self._deferral is None:
-            self._advertising.announce(budget, held, now)
+        self._advertising.announce(budget, held, now, self._deferred)
         return self._take_outbound(now)
 
-    def _is_deferring(self, now: int) -> bool:
-        if self._deferral is not None and self._deferral.is_over(self._peerings.values(), now):
-            self._deferral = None
-        return self._deferral is not None
+    @property
+    def _deferred(self) -> tuple[Family, ...]:
+        """Families of which nothing is selected yet, and nothing told."""
+        return () if self._deferral is None else self._deferral.families
 
     def _take_outbound(self, now: int) -> list[SendBytes]:
         sent: list[SendBytes] = []
@@ -587,12 +588,14 @@ class Speaker:
         """The earliest timer; 0 when something waits that could be done now; None when only inputs help."""
         if self._events or self._effects or self._waiting or self._gone:
             return 0
-        if self._deferral is not None:
-            over_at = self._deferral.next_deadline(self._peerings.values())
-            return min(over_at, self._deadlines.earliest() or over_at)
-        if any(loc_rib.dirty_count for loc_rib in self._loc_ribs.values()):
+        deferred = self._deferred
+        if any(one.dirty_count for family, one in self._loc_ribs.items() if family not in deferred):
             return 0
-        deadlines = (self._deadlines.earliest(), self._advertising.next_deadline())
+        deadlines = (
+            self._deadlines.earliest(),
+            self._advertising.next_deadline(deferred),
+            None if self._deferral is None else self._deferral.next_deadline(self._peerings.values()),
+        )
         return min((at for at in deadlines if at is not None), default=None)
 
     def take_facts(self) -> list[BgpFact]:
