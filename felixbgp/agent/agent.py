@@ -156,6 +156,10 @@ class Agent:
         )
         return min((at for at in deadlines if at is not None), default=None)
 
+    def is_behind(self, connection: int) -> bool:
+        """Whether so much of a peer waits here that its connection had better not be read for a while."""
+        return self._speaker.is_behind(connection)
+
     def status(self, now: int) -> NodeStatus:
         """What `felixbgp node status` shows, as of now."""
         return node_status.build(

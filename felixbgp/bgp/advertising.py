@@ -62,16 +62,28 @@ class Advertising:
             if view.family == family:
                 group.release(released)
 
-    def withdraw(self, budget: int) -> None:
-        """Work out up to `budget` changes per group, and put the withdrawals among them into the outboxes."""
-        for group in self._groups.values():
+    def withdraw(self, budget: int, deferred: Container[Family] = ()) -> None:
+        """Work out up to `budget` changes per group, and put the withdrawals among them into the outboxes.
+
+        Of `deferred` families nothing is told yet; the other methods have them likewise.
+        """
+        if self._numbers.are_many:
+            used = (group.path_identifiers() for group in self._groups.values())
+            self._numbers.sweep(frozenset().union(*used))
+        for group in self._telling(deferred):
             group.settle(budget)
             group.send_withdrawals(budget)
 
-    def announce(self, budget: int, held: Mapping[Family, Container[Nlri]], now: int) -> None:
+    def announce(
+        self,
+        budget: int,
+        held: Mapping[Family, Container[Nlri]],
+        now: int,
+        deferred: Container[Family] = (),
+    ) -> None:
         """Put up to `budget` announcements per group into the outboxes."""
-        for view, group in self._groups.items():
-            group.send_announcements(budget, held.get(view.family, ()), now)
+        for group in self._telling(deferred):
+            group.send_announcements(budget, held.get(group.view.family, ()), now)
 
     def advertised_count(self, view: ExportView, peer: PeerId) -> int:
         """How many prefixes a peer was told in this view."""
@@ -81,12 +93,15 @@ class Advertising:
         """Prefixes to tell, summed over the peers."""
         return sum(group.pending_count() for group in self._groups.values())
 
-    def next_deadline(self) -> int | None:
+    def next_deadline(self, deferred: Container[Family] = ()) -> int | None:
         """0 when something could be sent now, else the next time at which that changes by itself."""
-        if any(group.has_work() for group in self._groups.values()):
+        telling = self._telling(deferred)
+        if any(group.has_work() for group in telling):
             return 0
-        deadlines = [group.next_deadline() for group in self._groups.values()]
-        return min((at for at in deadlines if at is not None), default=None)
+        return min((at for group in telling if (at := group.next_deadline()) is not None), default=None)
+
+    def _telling(self, deferred: Container[Family]) -> list[UpdateGroup]:
+        return [group for view, group in self._groups.items() if view.family not in deferred]
 
     def _group(self, view: ExportView) -> UpdateGroup:
         group = self._groups.get(view)

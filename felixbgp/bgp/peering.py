@@ -3,13 +3,14 @@
 configured ─────────────────────────────────────────────▶ removed
     Peer (the FSM) lives as long as its configuration
          Established ──────────────▶ down
-             Exchange: Adj-RIBs-In, export views, queue of UPDATEs
+             Exchange: Adj-RIBs-In, export views, queue of what came in
 """
 
-from collections import deque
 from typing import Final
 
+from felixbgp.bgp.allowance import Allowance
 from felixbgp.bgp.config import LimitAction, PeerConfig, SpeakerConfig
+from felixbgp.bgp.inbound import Inbound
 from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
 from felixbgp.bgp.prefix_limit import LimitWatch
 from felixbgp.bgp.retention import Retention
@@ -20,6 +21,7 @@ from felixbgp.bgp.rib.export import AsPathEdits, ExportView
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.session.actions import DownKind
+from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot
 from felixbgp.bgp.wire.capabilities import Role
@@ -30,6 +32,9 @@ from felixbgp.net import Address, Family
 SEND_HOLD_TIME_MIN_NS: Final = 480_000_000_000
 """RFC 9687 §3: eight minutes, or twice the hold time if that is longer."""
 
+MALFORMED_FACTS_PER_MINUTE: Final = 64
+"""Of one peer: a broken one sends thousands of malformed UPDATEs, all alike, and would fill the disk."""
+
 ANYTHING: Final = Policy()
 NOTHING: Final = Policy((Rule("an external peer needs a policy (RFC 8212)", Match(), Action.REJECT),))
 
@@ -38,16 +43,15 @@ class Exchange:
     """An Established session's routes, both ways."""
 
     __slots__ = (
-        "limits", "local", "negotiated", "outlet", "progress_at", "renewed_by", "ribs",
-        "updates", "views",
+        "inbound", "limits", "local", "negotiated", "outlet", "progress_at", "renewed_by",
+        "ribs", "views",
     )  # fmt: skip
 
     def __init__(self, outlet: Outlet, local: Address, negotiated: Negotiated) -> None:
         self.outlet = outlet
         self.local = local
         self.negotiated = negotiated
-        self.updates: deque[bytes] = deque()
-        """Bodies of UPDATEs, not yet decoded."""
+        self.inbound = Inbound()
         self.ribs: dict[Family, AdjRibIn] = {}
         self.limits: dict[Family, LimitWatch] = {}
         self.views: dict[Family, ExportView] = {}
@@ -66,8 +70,8 @@ class Peering:
     """Configuration, session and, while Established, the exchange of routes."""
 
     __slots__ = (
-        "config", "established_count", "exchange", "malformed", "number", "retention", "session",
-        "updates_received",
+        "complaints", "config", "established_count", "exchange", "malformed", "number", "retention",
+        "session", "updates_received",
     )  # fmt: skip
 
     def __init__(self, number: int, config: PeerConfig, session: Peer, established_count: int = 0) -> None:
@@ -79,6 +83,8 @@ class Peering:
         self.retention = Retention()
         self.malformed: dict[str, int] = {}
         """Malformed UPDATEs by verdict, of all sessions: one that ends a session is of interest after it."""
+        self.complaints = Allowance(MALFORMED_FACTS_PER_MINUTE, 60 * SECOND_NS)
+        """Of malformed UPDATEs: how many are told."""
         self.established_count = established_count
         self.updates_received = 0
 
@@ -112,7 +118,7 @@ class Peering:
             rib = kept.get(family)
             if rib is not None and rib.identified is identified and restart is not None:
                 rib.reconfigure(peer, acceptance, policy)
-                exchange.renewed_by = now + restart.renewal_time_s * 1_000_000_000
+                exchange.renewed_by = now + restart.renewal_time_s * SECOND_NS
             else:
                 given_up += [] if rib is None else [rib]
                 rib = AdjRibIn(
@@ -202,7 +208,7 @@ class Peering:
             since=session.since,
             last_error=session.last_error,
             remote_identifier=None if negotiated is None else negotiated.peer_identifier,
-            hold_time_s=None if negotiated is None else negotiated.hold_time_ns // 1_000_000_000,
+            hold_time_s=None if negotiated is None else negotiated.hold_time_ns // SECOND_NS,
             established_count=self.established_count,
             end_of_rib_received=exchange is not None and bool(ribs) and all(rib.end_of_rib for rib in ribs),
             prefixes_received=sum(map(len, ribs)),

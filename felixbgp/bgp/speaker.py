@@ -24,6 +24,8 @@ Standing rules
   2. Inputs before timers, so that a KEEPALIVE that is already here beats the hold timer.
   3. Everything shown or emitted is ordered by peer or by arrival, never by a set.
   4. `release` must be called whenever a prefix leaves `held`, also when it is no longer wanted there.
+  5. Whoever feeds octets stops reading a connection while `is_behind` says so: nothing else bounds what a
+     peer sends faster than it is worked off.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping
@@ -33,12 +35,14 @@ from struct import pack
 from typing import Final, assert_never
 
 from felixbgp.bgp.advertising import Advertising
+from felixbgp.bgp.allowance import Allowance
 from felixbgp.bgp.changes import Affects, peer_change, speaker_change
 from felixbgp.bgp.config import LimitAction, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.deadlines import Deadlines
 from felixbgp.bgp.deferral import SELECTION_DEFERRAL_NS, Deferral
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
 from felixbgp.bgp.facts import BgpFact, ConnectionRefused, PrefixLimitReached, UpdateMalformed
+from felixbgp.bgp.inbound import Entry
 from felixbgp.bgp.inputs import (
     BytesReceived,
     BytesWritten,
@@ -65,6 +69,7 @@ from felixbgp.bgp.session.actions import (
     SessionEstablished,
     UpdateArrived,
 )
+from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot, RouteSnapshot, SpeakerStatistics
 from felixbgp.bgp.wire.codec import encode_notification, encode_route_refresh
@@ -73,16 +78,16 @@ from felixbgp.bgp.wire.messages import NotificationMessage, RouteRefreshMessage,
 from felixbgp.bgp.wire.update import decode_update
 from felixbgp.net import IPV4, IPV6, Address, Family, Nlri
 
-UPDATES_PER_TURN: Final = 64
-"""UPDATEs decoded of one peer before the next one has its turn: one that sends a full table delays nobody."""
-REFUSALS_PER_CONTROL: Final = 16
-"""Strangers answered with a NOTIFICATION at a time; a flood of them is closed without a word."""
+MESSAGES_PER_TURN: Final = 64
+"""Messages of one peer worked off before the next one has its turn: a full table of one delays nobody."""
+SCANNED_PER_COST: Final = 8
+"""Routes that are looked at in the time that it takes to take one in."""
+REFUSALS_PER_SECOND: Final = 16
+"""Strangers answered with a NOTIFICATION; a flood of them is closed without a word, and at once."""
 REFUSAL_FACT_INTERVAL_NS: Final = 60_000_000_000
 """A stranger that keeps dialling is told of once a minute."""
 REFUSED_ADDRESSES_MAX: Final = 256
 """Strangers remembered for that; more than a cluster's worth of them is an attack, not news."""
-MALFORMED_FACTS_MAX: Final = 64
-"""Malformed UPDATEs told of between two `take_facts`: a broken peer sends thousands of them, all alike."""
 
 
 class _Timer(IntEnum):
@@ -122,11 +127,11 @@ class Speaker:
         "_links",
         "_loc_ribs",
         "_local",
-        "_malformed_count",
         "_numbered",
         "_outbound",
         "_peering_count",
         "_peerings",
+        "_refusals",
         "_refused",
         "_waiting",
     )
@@ -137,7 +142,6 @@ class Speaker:
         self._events: list[tuple[TransportInput, int]] = []
         self._effects: list[TransportEffect] = []
         self._facts: list[BgpFact] = []
-        self._malformed_count = 0
         self._peerings: dict[PeerId, Peering] = {}
         self._by_address: dict[Address, list[Peering]] = {}
         self._numbered: dict[int, Peering] = {}
@@ -145,6 +149,7 @@ class Speaker:
         self._connection_count = 0
         self._links: dict[int, _Link] = {}
         self._refused: dict[Address, int] = {}
+        self._refusals = Allowance(REFUSALS_PER_SECOND, SECOND_NS)
         self._deadlines = Deadlines()
         self._loc_ribs = {family: LocRib(family) for family in (IPV4, IPV6)}
         self._local = {family: LocalRoutes(loc_rib) for family, loc_rib in self._loc_ribs.items()}
@@ -213,39 +218,27 @@ class Speaker:
     def control(self, now: int) -> list[TransportEffect]:
         """Run the sessions: inputs in their order, then the timers that are due."""
         events, self._events = self._events, []
-        refusals = 0
         for event, at in events:
-            refusals += self._dispatch(event, at, refusals)
+            self._dispatch(event, at)
         for key in self._deadlines.take_due(now):
             self._run_timer(key, now)
         effects, self._effects = self._effects, []
         return effects
 
-    def _dispatch(self, event: TransportInput, now: int, refusals: int) -> int:
-        """Handle one input; returns 1 for a connection that was refused, else 0."""
+    def _dispatch(self, event: TransportInput, now: int) -> None:
         if isinstance(event, TcpAccepted):
-            peering = self._peering_for(event)
-            if peering is None:
-                self._refuse(event, now, refusals)
-                return 1
-            self._links[event.connection] = _Link(
-                peering, Outlet(event.connection, self._outbound), event.local.address
-            )
-            options = peering.config.transport
-            if options.ttl is not None or options.min_ttl is not None:
-                self._effects.append(SetOptions(event.connection, options))
-            self._act(peering, peering.session.accepted(event, now), now)
-            return 0
+            self._accept(event, now)
+            return
         link = self._links.get(event.connection)
         if link is None:
-            return 0  # The connection, or its peer, was given up before the shell heard of it.
+            return  # The connection, or its peer, was given up before the shell heard of it.
         session = link.peering.session
         match event:
             case BytesReceived():
                 actions = session.received(event.connection, event.data, now)
             case BytesWritten():
                 self._credit(link, event.count, now)
-                return 0
+                return
             case TcpConnected():
                 link.local = event.local.address
                 actions = session.connected(event, now)
@@ -258,13 +251,25 @@ class Speaker:
             case _:
                 assert_never(event)
         self._act(link.peering, actions, now)
-        return 0
+
+    def _accept(self, event: TcpAccepted, now: int) -> None:
+        peering = self._peering_for(event)
+        if peering is None:
+            self._refuse(event, now)
+            return
+        outlet = Outlet(event.connection, self._outbound)
+        self._links[event.connection] = _Link(peering, outlet, event.local.address)
+        options = peering.config.transport
+        if options.ttl is not None or options.min_ttl is not None:
+            self._effects.append(SetOptions(event.connection, options))
+        self._act(peering, peering.session.accepted(event, now), now)
 
     def _act(self, peering: Peering, actions: list[SessionAction], now: int) -> None:
         """Do what a session asks for, in its order."""
         for action in actions:
             match action:
                 case UpdateArrived():
+                    peering.updates_received += 1
                     self._queue(peering, action.body)
                 case Connect():
                     outlet = Outlet(action.connection, self._outbound)
@@ -273,7 +278,9 @@ class Speaker:
                 case SendBytes():
                     link = self._links.get(action.connection)
                     if link is not None:
-                        link.outlet.in_flight += sum(map(len, action.chunks))
+                        octets = sum(map(len, action.chunks))
+                        link.outlet.in_flight += octets
+                        self._watch_sending(link, octets, now)
                     self._effects.append(action)
                 case CloseConnection():
                     self._links.pop(action.connection, None)
@@ -283,7 +290,7 @@ class Speaker:
                 case SessionDown():
                     self._lose(peering, action.kind, now)
                 case RefreshRequested():
-                    self._refresh(peering, action, now)
+                    self._queue(peering, action)
                 case Observed():
                     self._facts.append(action.fact)
                 case _:
@@ -299,9 +306,9 @@ class Speaker:
         idle = [peering for peering in candidates if peering.exchange is None]
         return next(iter(idle or candidates), None)
 
-    def _refuse(self, event: TcpAccepted, now: int, refusals: int) -> None:
+    def _refuse(self, event: TcpAccepted, now: int) -> None:
         """Turn a stranger away (RFC 4486 §4, connection rejected)."""
-        if refusals < REFUSALS_PER_CONTROL:
+        if self._refusals.take(now):
             cease = NotificationMessage(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
             self._effects.append(SendBytes(event.connection, (encode_notification(cease),)))
             address = event.remote.address
@@ -330,6 +337,15 @@ class Speaker:
             else:
                 # RFC 9687 §3: a peer that takes nothing from us for so long must not keep its routes.
                 self._act(peering, peering.session.fail(ErrorCode.SEND_HOLD_TIMER_EXPIRED, 0, b"", now), now)
+
+    def _watch_sending(self, link: _Link, octets: int, now: int) -> None:
+        """RFC 9687 §3: the peer of a session was given octets, which it had better take in time."""
+        exchange = link.peering.exchange
+        if exchange is not None and exchange.outlet is link.outlet:
+            if link.outlet.in_flight == octets:
+                exchange.progress_at = now
+            at = exchange.progress_at + exchange.send_hold_time_ns
+            self._deadlines.set(_key(link.peering, _Timer.SEND_HOLD), at)
 
     def _credit(self, link: _Link, count: int, now: int) -> None:
         link.outlet.in_flight = max(0, link.outlet.in_flight - count)
@@ -418,85 +434,96 @@ class Speaker:
         self._deadlines.set(_key(peering, _Timer.SEND_HOLD), None)
         self._deadlines.set(_key(peering, _Timer.STALE), peering.stale_deadline)
 
-    def _refresh(self, peering: Peering, action: RefreshRequested, now: int) -> None:
-        exchange = peering.exchange
-        if exchange is None or action.family not in exchange.views:
-            return
-        if action.subtype:
-            # In order of arrival with the UPDATEs, or what was announced between the marks would be stale.
-            self._decode_all(peering, exchange, now)
-            rib = exchange.ribs[action.family]
-            if exchange.negotiated.graceful_restart is not None and not rib.end_of_rib:
-                return  # RFC 7313 §4: before End-of-RIB these marks mean nothing.
-            if action.subtype == 1:
-                rib.begin_refresh()
-            else:
-                rib.end_refresh()
-            return
-        marks: tuple[tuple[bytes, ...], tuple[bytes, ...]] = ((), ())
-        if exchange.negotiated.enhanced_route_refresh:
-            marks = (
-                (encode_route_refresh(RouteRefreshMessage(action.family, 1)),),
-                (encode_route_refresh(RouteRefreshMessage(action.family, 2)),),
-            )
-        self._advertising.refresh(exchange.views[action.family], peering.config.peer, marks, now)
-
     # ---- routes in
 
     def decide(self, now: int, budget: int) -> list[RouteChange]:
-        """Decode UPDATEs for about `budget` prefixes, then decide for up to as many."""
+        """Work off what peers sent, for about `budget` prefixes, then decide for up to as many."""
         left = budget
         while self._gone and left > 0:
             left -= self._gone[-1].remove_some(left)
             if not self._gone[-1]:
                 self._gone.pop()
         while self._waiting and left > 0:
-            left -= self._decode_turn(next(iter(self._waiting.values())), left, now)
+            left -= self._work_turn(next(iter(self._waiting.values())), left, now)
+        if self._deferral is not None:
+            self._deferral.update(self._peerings.values(), now)
+            if not self._deferral.families:
+                self._deferral = None
         changes: list[RouteChange] = []
-        if self._is_deferring(now):
-            return changes
         for family, loc_rib in self._loc_ribs.items():
-            self._advertising.mark(family, loc_rib.decide(budget, changes))
+            if family not in self._deferred:
+                self._advertising.mark(family, loc_rib.decide(budget, changes))
         return changes
 
-    def _queue(self, peering: Peering, body: bytes) -> None:
+    def is_behind(self, connection: int) -> bool:
+        """Whether so much of a peer waits here that its connection had better not be read for a while."""
+        link = self._links.get(connection)
+        exchange = None if link is None else link.peering.exchange
+        return exchange is not None and exchange.outlet.connection == connection and exchange.inbound.is_full
+
+    def _queue(self, peering: Peering, entry: Entry) -> None:
         if peering.exchange is not None:
-            peering.updates_received += 1
-            peering.exchange.updates.append(body)
+            peering.exchange.inbound.put(entry)
             self._waiting[peering.number] = peering
 
-    def _decode_turn(self, peering: Peering, budget: int, now: int) -> int:
-        """Decode some of one peer's UPDATEs, then let the others go first; returns what it cost."""
+    def _work_turn(self, peering: Peering, budget: int, now: int) -> int:
+        """Work off some of what one peer sent, then let the others go first; returns what it cost."""
         del self._waiting[peering.number]
         exchange = peering.exchange
+        if exchange is not None and exchange.inbound.is_full:
+            # Its connection is not read meanwhile, so that a KEEPALIVE may lie there: it is not silent.
+            peering.session.heard(now)
+            self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
         cost = 0
-        for _ in range(UPDATES_PER_TURN):
-            if exchange is None or not exchange.updates or cost >= budget:
+        for _ in range(MESSAGES_PER_TURN):
+            if exchange is None or not exchange.inbound or cost >= budget:
                 break
-            cost += self._decode(peering, exchange, now)
+            entry = exchange.inbound.take()
+            if isinstance(entry, bytes):
+                cost += self._decode(peering, exchange, entry, now)
+            else:
+                cost += self._refresh(peering, exchange, entry, now)
             exchange = peering.exchange  # None if the UPDATE ended the session.
-        if exchange is not None and exchange.updates:
+        if exchange is not None and exchange.inbound:
             self._waiting[peering.number] = peering
         return max(cost, 1)
 
-    def _decode_all(self, peering: Peering, exchange: Exchange, now: int) -> None:
-        while exchange.updates and peering.exchange is exchange:
-            self._decode(peering, exchange, now)
-
-    def _decode(self, peering: Peering, exchange: Exchange, now: int) -> int:
+    def _decode(self, peering: Peering, exchange: Exchange, body: bytes, now: int) -> int:
         """Take in one UPDATE; returns its number of prefixes, at least 1."""
-        body = exchange.updates.popleft()
         try:
             update = decode_update(body, exchange.negotiated, peering.config.external)
         except WireError as error:
-            self._note_malformed(peering, [f"session reset: {error}"])
+            self._note_malformed(peering, [f"session reset: {error}"], now)
             self._act(peering, peering.session.fail(error.code, error.subcode, error.data, now), now)
             return 1
         if update.errors:
-            self._note_malformed(peering, update.errors)
+            self._note_malformed(peering, update.errors, now)
         cost = _take_in(exchange, update)
         if exchange.limits and update.announced:
             self._check_limits(peering, exchange, now)
+        return cost
+
+    def _refresh(self, peering: Peering, exchange: Exchange, wanted: RefreshRequested, now: int) -> int:
+        """Send everything again, or begin or end the peer's doing so; returns what it cost."""
+        rib = exchange.ribs.get(wanted.family)
+        if rib is None:
+            return 1
+        if not wanted.subtype:
+            marks: tuple[tuple[bytes, ...], tuple[bytes, ...]] = ((), ())
+            if exchange.negotiated.enhanced_route_refresh:
+                marks = (
+                    (encode_route_refresh(RouteRefreshMessage(wanted.family, 1)),),
+                    (encode_route_refresh(RouteRefreshMessage(wanted.family, 2)),),
+                )
+            self._advertising.refresh(exchange.views[wanted.family], peering.config.peer, marks, now)
+            return 1 + len(self._loc_ribs[wanted.family]) // SCANNED_PER_COST
+        if exchange.negotiated.graceful_restart is not None and not rib.end_of_rib:
+            return 1  # RFC 7313 §4: before End-of-RIB these marks mean nothing.
+        cost = 1 + len(rib) // SCANNED_PER_COST
+        if wanted.subtype == 1:
+            rib.begin_refresh()
+        else:
+            rib.end_refresh()
         return cost
 
     def _check_limits(self, peering: Peering, exchange: Exchange, now: int) -> None:
@@ -515,29 +542,27 @@ class Speaker:
                 # RFC 4486 §4: the data names the family and its limit.
                 data = pack(">HBI", family.afi, family.safi, limit.maximum)
                 seconds = limit.restart_after_s
-                hold_ns = None if seconds is None else seconds * 1_000_000_000
+                hold_ns = None if seconds is None else seconds * SECOND_NS
                 subcode = CeaseSubcode.MAXIMUM_PREFIXES_REACHED
                 self._act(
                     peering, peering.session.fail(ErrorCode.CEASE, subcode, data, now, hold_ns=hold_ns), now
                 )
                 return
 
-    def _note_malformed(self, peering: Peering, errors: Iterable[str]) -> None:
+    def _note_malformed(self, peering: Peering, errors: Iterable[str], now: int) -> None:
         """Count and tell what was wrong with one UPDATE; each error begins with its verdict."""
         parted = [error.partition(": ") for error in errors]
         for verdict in dict.fromkeys(verdict for verdict, _, _ in parted):
             peering.malformed[verdict] = peering.malformed.get(verdict, 0) + 1
         for verdict, _, reason in parted:
-            self._malformed_count += 1
-            if self._malformed_count <= MALFORMED_FACTS_MAX:
+            if peering.complaints.take(now):
                 self._facts.append(UpdateMalformed(peering.config.peer, verdict, reason))
 
     # ---- routes out
 
     def withdrawals(self, now: int, budget: int) -> list[SendBytes]:
         """Work out what peers should know now; tell of up to `budget` prefixes per group that are gone."""
-        if self._deferral is None:
-            self._advertising.withdraw(budget)
+        self._advertising.withdraw(budget, self._deferred)
         return self._take_outbound(now)
 
     def announcements(self, now: int, budget: int, held: Mapping[Family, Container[Nlri]]) -> list[SendBytes]:
@@ -546,14 +571,13 @@ class Speaker:
         A prefix in `held` whose next hop would be ourselves waits for `release`: no peer shall send traffic
         here before the kernel knows where it goes.
         """
-        if self._deferral is None:
-            self._advertising.announce(budget, held, now)
+        self._advertising.announce(budget, held, now, self._deferred)
         return self._take_outbound(now)
 
-    def _is_deferring(self, now: int) -> bool:
-        if self._deferral is not None and self._deferral.is_over(self._peerings.values(), now):
-            self._deferral = None
-        return self._deferral is not None
+    @property
+    def _deferred(self) -> tuple[Family, ...]:
+        """Families of which nothing is selected yet, and nothing told."""
+        return () if self._deferral is None else self._deferral.families
 
     def _take_outbound(self, now: int) -> list[SendBytes]:
         sent: list[SendBytes] = []
@@ -564,13 +588,8 @@ class Speaker:
             chunks = tuple(outlet.outbox)
             outlet.outbox.clear()
             sent.append(SendBytes(outlet.connection, chunks))
+            self._watch_sending(link, sum(map(len, chunks)), now)
             peering = link.peering
-            exchange = peering.exchange
-            if exchange is not None:
-                if outlet.in_flight == sum(map(len, chunks)):
-                    exchange.progress_at = now
-                at = exchange.progress_at + exchange.send_hold_time_ns
-                self._deadlines.set(_key(peering, _Timer.SEND_HOLD), at)
             peering.session.sent(now)
             self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
         self._outbound.clear()
@@ -582,18 +601,19 @@ class Speaker:
         """The earliest timer; 0 when something waits that could be done now; None when only inputs help."""
         if self._events or self._effects or self._waiting or self._gone:
             return 0
-        if self._deferral is not None:
-            over_at = self._deferral.next_deadline(self._peerings.values())
-            return min(over_at, self._deadlines.earliest() or over_at)
-        if any(loc_rib.dirty_count for loc_rib in self._loc_ribs.values()):
+        deferred = self._deferred
+        if any(one.dirty_count for family, one in self._loc_ribs.items() if family not in deferred):
             return 0
-        deadlines = (self._deadlines.earliest(), self._advertising.next_deadline())
+        deadlines = (
+            self._deadlines.earliest(),
+            self._advertising.next_deadline(deferred),
+            None if self._deferral is None else self._deferral.next_deadline(self._peerings.values()),
+        )
         return min((at for at in deadlines if at is not None), default=None)
 
     def take_facts(self) -> list[BgpFact]:
         """What was observed since the last call."""
         facts, self._facts = self._facts, []
-        self._malformed_count = 0
         return facts
 
     def selected(self, family: Family, nlri: Nlri) -> Selected | None:
@@ -618,7 +638,7 @@ class Speaker:
             prefixes=sum(map(len, self._loc_ribs.values())),
             paths=sum(loc_rib.path_count for loc_rib in self._loc_ribs.values()),
             attributes=sum(rib.attributes_count for one in exchanges for rib in one.ribs.values()),
-            updates_waiting=sum(len(one.updates) for one in exchanges),
+            updates_waiting=sum(len(one.inbound) for one in exchanges),
             prefixes_to_decide=sum(loc_rib.dirty_count for loc_rib in self._loc_ribs.values())
             + sum(map(len, self._gone)),
             prefixes_to_send=self._advertising.pending_count(),

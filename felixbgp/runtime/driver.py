@@ -43,9 +43,13 @@ class Driver:
             self._backlog += 1
         self._wake.set()
 
-    async def wait_room(self) -> None:
-        """Return at once, or when the Agent has caught up; for producers that can be held back."""
-        while self._backlog >= BACKLOG_MAX:
+    async def wait_room(self, connection: int | None = None) -> None:
+        """Return at once, or when the Agent has caught up; for producers that can be held back.
+
+        The reader of a `connection` is held back for its own peer's sake too, who may send faster than its
+        messages are worked off.
+        """
+        while self._backlog >= BACKLOG_MAX or (connection is not None and self._agent.is_behind(connection)):
             await self._drained.wait()
 
     async def run(self, perform: Callable[[Effect], None]) -> None:

@@ -20,8 +20,6 @@ IPV6_MINHOPCOUNT = 73
 INTERNETWORK_CONTROL = 0xC0
 """DSCP CS6, as RFC 4271's implementations mark their packets."""
 ACCEPT_QUEUE = 128
-TCP_USER_TIMEOUT_MS = 30_000
-"""Unacknowledged data this old ends a connection, even where the hold time is longer."""
 
 
 def family_of(address: Address) -> socket.AddressFamily:
@@ -75,11 +73,6 @@ async def connect(remote: Endpoint, options: TransportOptions) -> trio.socket.So
     return dialling
 
 
-def finish_accepted(sock: trio.socket.SocketType) -> None:
-    """Give an accepted connection what `connect` gives its own, whoever the peer is."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
-
-
 def set_ttls(sock: socket.socket | trio.socket.SocketType, options: TransportOptions) -> None:
     """Set the outgoing TTL, and the lowest one that is let in (RFC 5082).
 
@@ -121,7 +114,6 @@ def _mark(sock: socket.socket) -> None:
 
 
 def _apply(sock: socket.socket, remote: Endpoint, options: TransportOptions) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
     if options.password is not None:
         sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, md5_key(remote.address, options.password))
     set_ttls(sock, options)

@@ -41,6 +41,8 @@ class _Connection:
     chunks: list[bytes] = field(default_factory=list)
     wake: trio.Event = field(default_factory=trio.Event)
     closing: bool = False
+    used: bool = False
+    """Whether anything was ever to be sent."""
 
 
 class _Listener:
@@ -82,7 +84,7 @@ class Tcp:
         self,
         nursery: trio.Nursery,
         deliver: Callable[[Iterable[Input]], None],
-        wait_room: Callable[[], Awaitable[None]],
+        wait_room: Callable[[int], Awaitable[None]],
     ) -> None:
         self._nursery = nursery
         self._deliver = deliver
@@ -99,6 +101,7 @@ class Tcp:
             self._nursery.start_soon(self._connect, effect, scope)
         elif isinstance(effect, SendBytes):
             if (connection := self._connections.get(effect.connection)) is not None:
+                connection.used = True
                 connection.chunks.extend(effect.chunks)
                 connection.wake.set()
         elif isinstance(effect, SetOptions):
@@ -150,7 +153,9 @@ class Tcp:
         if (connection := self._connections.pop(effect.connection, None)) is not None:
             connection.closing = True
             connection.wake.set()
-            connection.scope.deadline = trio.current_time() + CLOSE_GRACE_S
+            # A flood of strangers is not answered, and shall not hold on to descriptors.
+            grace_s = CLOSE_GRACE_S if connection.used else 0.0
+            connection.scope.deadline = trio.current_time() + grace_s
 
     async def _connect(self, effect: Connect, scope: trio.CancelScope) -> None:
         """Dial, tell the result, and go on as the connection's reader."""
@@ -177,7 +182,6 @@ class Tcp:
             while True:
                 try:
                     sock, name = await listener.sock.accept()
-                    sockets.finish_accepted(sock)
                     local, remote = sockets.endpoint_of(sock.getsockname()), sockets.endpoint_of(name)
                 except OSError:
                     await trio.sleep(ACCEPT_PAUSE_S)
@@ -209,7 +213,7 @@ class Tcp:
             while data := await connection.stream.receive_some(RECEIVE_OCTETS):
                 if not connection.closing:
                     self._deliver([BytesReceived(number, bytes(data))])
-                    await self._wait_room()
+                    await self._wait_room(number)
         except trio.BrokenResourceError as error:
             cause = error.__cause__
             return sockets.reason_of(cause) if isinstance(cause, OSError) else str(error)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from felixbgp.bgp.wire.capabilities import Role
-from felixbgp.bgp.wire.communities import GRACEFUL_SHUTDOWN, LLGR_STALE
+from felixbgp.bgp.wire.communities import BLACKHOLE, GRACEFUL_SHUTDOWN, LLGR_STALE, NO_EXPORT
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Address, Family
 
@@ -76,11 +76,13 @@ class Acceptance:
     def amended(self, attributes: PathAttributes, *, outlived: bool = False) -> PathAttributes:
         """The attributes to go on with; usually the same. `outlived` ones are marked (RFC 9494 §4.3)."""
         if outlived:
-            marked = tuple(sorted({*attributes.communities, LLGR_STALE}))
-            attributes = replace(attributes, communities=marked)
+            attributes = _with_community(attributes, LLGR_STALE)
         if self._external and GRACEFUL_SHUTDOWN in attributes.communities:
             # RFC 8326 §4.2: everybody in our AS shall prefer any other way.
             attributes = replace(attributes, local_pref=0)
+        if self._external and BLACKHOLE in attributes.communities:
+            # RFC 7999 §3.2: such a prefix had better not leave our AS.
+            attributes = _with_community(attributes, NO_EXPORT)
         if self._peer_role in UP_OR_ACROSS and attributes.only_to_customer is None:
             # RFC 9234 §5: a neighbour that does not know the attribute is helped out.
             attributes = replace(attributes, only_to_customer=self._remote_as)
@@ -93,6 +95,10 @@ class Acceptance:
         return self._peer_role in DOWN or (
             self._peer_role is Role.PEER and only_to_customer != self._remote_as
         )
+
+
+def _with_community(attributes: PathAttributes, community: int) -> PathAttributes:
+    return replace(attributes, communities=tuple(sorted({*attributes.communities, community})))
 
 
 def usable_next_hop(next_hop: bytes, family: Family, *, extended: bool = False) -> bool:

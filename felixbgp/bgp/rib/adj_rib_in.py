@@ -129,6 +129,7 @@ class AdjRibIn:
         for nlri in nlris:
             if nlri in self._routes:
                 self._remove(nlri)
+                self._stale.pop(nlri, None)
 
     def attributes(self, nlri: Nlri) -> PathAttributes | None:
         """What the peer last announced for a prefix."""
@@ -196,7 +197,8 @@ class AdjRibIn:
 
     def begin_refresh(self) -> None:
         """BoRR: what is not announced again before EoRR is gone (RFC 7313 §4)."""
-        self._stale = dict.fromkeys(self._routes)
+        if len(self._stale) != len(self._routes):
+            self._stale = dict.fromkeys(self._routes)
 
     def end_refresh(self) -> None:
         """EoRR: remove what was not announced again."""

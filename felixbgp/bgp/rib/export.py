@@ -11,6 +11,7 @@
     ORIGINATOR_ID        dropped                       set when reflecting
     CLUSTER_LIST         dropped                       ours in front when reflecting
     ONLY_TO_CUSTOMER     set towards customers, peers  as it is
+    extended communities those that are transitive     as they are
     others               as they are
 
 A route learned over iBGP goes to an iBGP peer only by reflection: the sender or the receiver is a client.
@@ -27,10 +28,17 @@ from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.acceptance import DOWN, UP_OR_ACROSS
 from felixbgp.bgp.rib.path import DEFAULT_LOCAL_PREF, Path
 from felixbgp.bgp.wire.as_path import prepended
+from felixbgp.bgp.wire.attributes import AttributeType
 from felixbgp.bgp.wire.capabilities import Role
-from felixbgp.bgp.wire.communities import LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
+from felixbgp.bgp.wire.communities import (
+    LLGR_STALE,
+    NO_ADVERTISE,
+    NO_EXPORT,
+    NO_EXPORT_SUBCONFED,
+    crosses_borders,
+)
 from felixbgp.bgp.wire.framer import MESSAGE_OCTETS_MAX
-from felixbgp.bgp.wire.messages import PathAttributes, Segment
+from felixbgp.bgp.wire.messages import PathAttributes, Segment, UnknownAttribute
 from felixbgp.bgp.wire.update import nlri_room
 from felixbgp.net import Address, Family
 
@@ -120,6 +128,8 @@ def export(view: ExportView, path: Path, attributes: PathAttributes | None = Non
             originator_id=None,
             cluster_list=(),
             only_to_customer=_only_to_customer(view, attributes),
+            extended_communities=tuple(filter(crosses_borders, attributes.extended_communities)),
+            unknown=_unknown(attributes),
         )
     else:
         exported = replace(attributes, next_hop=next_hop, local_pref=_local_pref(attributes))
@@ -155,6 +165,19 @@ def _only_to_customer(view: ExportView, attributes: PathAttributes) -> int | Non
     known = attributes.only_to_customer
     marked = view.peer_role in (*DOWN, Role.PEER)
     return view.local_as if known is None and marked else known
+
+
+def _unknown(attributes: PathAttributes) -> tuple[UnknownAttribute, ...]:
+    """Without the IPv6 extended communities that stay within our AS (RFC 5701 §2, RFC 4360 §6)."""
+    kept = []
+    for one in attributes.unknown:
+        if one.type == AttributeType.IPV6_EXTENDED_COMMUNITIES:
+            cut = [one.value[start : start + 20] for start in range(0, len(one.value), 20)]
+            value = b"".join([community for community in cut if crosses_borders(community)])
+            kept += [one._replace(value=value)] if value else []
+        else:
+            kept.append(one)
+    return tuple(kept)
 
 
 def _as_path(view: ExportView, as_path: tuple[Segment, ...]) -> tuple[Segment, ...]:

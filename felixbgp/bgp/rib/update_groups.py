@@ -34,6 +34,8 @@ EXPORTS_MAX: Final = 65536
 """Remembered results per path. When full all are forgotten, as finding the dead ones would cost as much."""
 POLICIES_MAX: Final = 4096
 """Interfaces for which the policy is kept in narrowed form, which workloads come and go with; likewise."""
+NUMBERS_SWEEP_FIRST: Final = 4096
+"""Path identifiers before unused ones are looked for; from then on, twice the number in use."""
 COMPLETION_WAIT_NS: Final = 5_000_000_000
 """How long End-of-RIB waits for the kernel: batches of routes take milliseconds, a refused one forever."""
 JOIN_PENDING_MAX: Final = 1024
@@ -44,20 +46,39 @@ OUTDATED: Final = Export(None, PathAttributes(), via_us=False)
 
 
 class PathNumbers:
-    """The path identifiers that we send: one per source of paths, so a path keeps its own (RFC 7911 §5)."""
+    """The path identifiers that we send: one per source of paths, so a path keeps its own (RFC 7911 §5).
 
-    __slots__ = ("_identifiers",)
+    A peer may use any identifiers, ever new ones, so those whose paths are gone have to be given up.
+    """
+
+    __slots__ = ("_free", "_identifiers", "_sweep_at")
 
     def __init__(self) -> None:
         self._identifiers: dict[tuple[PeerId | None, bytes], bytes] = {}
+        self._free: list[bytes] = []
+        """Those given up; with those in use they are the numbers from 1 on."""
+        self._sweep_at = NUMBERS_SWEEP_FIRST
 
     def identifier(self, path: Path) -> bytes:
         """Four octets; no two paths of one prefix have the same."""
         source = (None if path.peer is None else path.peer.peer, path.path_id)
         known = self._identifiers.get(source)
         if known is None:
-            known = self._identifiers[source] = (len(self._identifiers) + 1).to_bytes(4, "big")
+            new = self._free.pop() if self._free else (len(self._identifiers) + 1).to_bytes(4, "big")
+            known = self._identifiers[source] = new
         return known
+
+    @property
+    def are_many(self) -> bool:
+        """Whether it is time for `sweep`."""
+        return len(self._identifiers) >= self._sweep_at
+
+    def sweep(self, used: Container[bytes]) -> None:
+        """Give up those that nobody uses."""
+        kept = {source: number for source, number in self._identifiers.items() if number in used}
+        self._free += [number for source, number in self._identifiers.items() if source not in kept]
+        self._identifiers = kept
+        self._sweep_at = max(NUMBERS_SWEEP_FIRST, 2 * len(kept))
 
 
 class UpdateGroup:
@@ -158,6 +179,11 @@ class UpdateGroup:
         if not table.pending_count:
             return len(self._wanted) - self._source_counts.get(peer, 0)
         return sum(export.source != peer for export in self.told(table).values())
+
+    def path_identifiers(self) -> set[bytes]:
+        """Those in use."""
+        octets = self.view.identifier_octets
+        return {key[:octets] for keys in self._keys.values() for key in keys}
 
     # ---- changes
 

@@ -220,6 +220,10 @@ class Connection:
             self._restart_keepalive(now)
             self._keepalive_at = min(due, self._keepalive_at)
 
+    def heard(self, now: int) -> None:
+        """An UPDATE was only looked into now: while it waited, nothing more was read."""
+        self._restart_hold(now)
+
     def sent(self, now: int) -> None:
         """We sent an UPDATE, which serves as KEEPALIVE (RFC 4271 §4.4)."""
         self._restart_keepalive(now)

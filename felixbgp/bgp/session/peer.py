@@ -52,6 +52,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
+from felixbgp.bgp.allowance import Allowance
 from felixbgp.bgp.config import PeerConfig, SpeakerConfig
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes
 from felixbgp.bgp.facts import ConnectionRefused, SessionStateChanged
@@ -107,8 +108,7 @@ class Peer:
     """
 
     __slots__ = (
-        "_accepted_count",
-        "_accepted_since",
+        "_accepted",
         "_actions",
         "_backoff_idle",
         "_backoff_retry",
@@ -160,8 +160,7 @@ class Peer:
         self._returning = False
         self._resume_at: int | None = None
         self._holding = False
-        self._accepted_since = 0
-        self._accepted_count = 0
+        self._accepted = Allowance(ACCEPTED_MAX, ACCEPTED_WINDOW_NS)
         self._dialling: int | None = None
         self._dial_expires_at: int | None = None
         self._dial_at: int | None = None
@@ -211,7 +210,7 @@ class Peer:
     def accepted(self, event: TcpAccepted, now: int) -> list[SessionAction]:
         """Event 17: the peer connected to us."""
         connection = self._connection(event.connection)
-        if self._is_flooded(now):
+        if not self._accepted.take(now):
             self._refuse(event.connection)
         elif not self._running:
             connection.notify(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
@@ -268,6 +267,11 @@ class Peer:
             if hold_ns != 0:
                 self._hold_down(ended.reason, hold_ns, now)
         return self._take()
+
+    def heard(self, now: int) -> None:
+        """Event 27 for what had waited here: the hold timer starts anew."""
+        if self.established is not None:
+            self._connections[self.established].heard(now)
 
     def sent(self, now: int) -> None:
         """An UPDATE was sent, so no KEEPALIVE is due for a while (RFC 4271 §4.4)."""
@@ -335,20 +339,14 @@ class Peer:
         )
         return Connection(number, self.config, offer, self._jitter, self._actions.append)
 
-    def _is_flooded(self, now: int) -> bool:
-        """Count an accepted connection; True for one too many."""
-        if now - self._accepted_since >= ACCEPTED_WINDOW_NS:
-            self._accepted_since, self._accepted_count = now, 0
-        self._accepted_count += 1
-        return self._accepted_count > ACCEPTED_MAX
-
     def _refuse(self, connection: int) -> None:
-        """Turn a connection away, and tell of it once in a while only."""
-        cease = NotificationMessage(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
-        self._actions += (SendBytes(connection, (encode_notification(cease),)), CloseConnection(connection))
-        if self._accepted_count == ACCEPTED_MAX + 1:
+        """Turn a connection away, with a word and a fact for the first of many only."""
+        if self._accepted.has_just_run_out:
+            cease = NotificationMessage(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
+            self._actions.append(SendBytes(connection, (encode_notification(cease),)))
             fact = ConnectionRefused(str(self.config.peer.address), "too many connections")
             self._actions.append(Observed(fact))
+        self._actions.append(CloseConnection(connection))
 
     def _admits_newcomers(self) -> bool:
         """Rule 2's exceptions."""

@@ -14,3 +14,10 @@ NO_EXPORT: Final = 0xFFFFFF01
 NO_ADVERTISE: Final = 0xFFFFFF02
 NO_EXPORT_SUBCONFED: Final = 0xFFFFFF03
 """RFC 1997; without confederations the last means the same as NO_EXPORT."""
+
+_NON_TRANSITIVE: Final = 0x40
+
+
+def crosses_borders(extended: bytes) -> bool:
+    """Whether an extended community, of 8 or 20 octets, may leave its AS: RFC 4360 §2, the T bit."""
+    return not extended[0] & _NON_TRANSITIVE

@@ -11,7 +11,8 @@ from felixbgp.bgp.rib import update_groups
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.bgp.wire.codec import encode_keepalive
 from felixbgp.bgp.wire.communities import LLGR_STALE
-from tests.support.speakers import SECOND, Network, Node, half, join
+from felixbgp.net import IPV4, IPV6
+from tests.support.speakers import SECOND, Network, Node, half, join, peer_config
 
 ONE_BLOCK, TWO_BLOCK = "10.1.0.0/26", "10.2.0.0/26"
 RESTART = GracefulRestart(restart_time_s=120, forwarding_preserved=True)
@@ -238,6 +239,33 @@ def test_nobody_is_waited_for_who_is_not_there() -> None:
     assert other.routes() == {}
     network.run_for(2)
     assert other.routes() == {TWO_BLOCK: "own"}
+
+
+def test_a_peer_of_one_family_that_is_not_there_does_not_hold_up_the_other_family() -> None:
+    """RFC 4724 §4.1: selection is deferred per address family."""
+    network, one, other = two()
+    away = network.node("fd00::9", asn=64512)
+    del network.nodes[away.address]
+    restart(network, other)
+    other.configure(*other.peers.values(), peer_config(other, away, graceful_restart=RESTART))
+    other.originate(TWO_BLOCK, "fd02::/122")
+    network.run_for(5)
+    assert set(other.routes()) == set(one.routes()) == {ONE_BLOCK, TWO_BLOCK}
+    assert other.speaker.next_deadline() != 0
+    network.run_for(6)
+    assert set(other.routes()) == {ONE_BLOCK, TWO_BLOCK, "fd02::/122"}
+
+
+def test_what_was_not_agreed_on_is_not_waited_for() -> None:
+    """The peer speaks one of two families, and will send no End-of-RIB of the other."""
+    network, one, other = two()
+    restart(network, other)
+    both = {peer: replace(config, families=(IPV4, IPV6)) for peer, config in other.peers.items()}
+    other.configure(*both.values())
+    other.originate("fd02::/122")
+    network.run_for(5)
+    assert other.peer(one).state == "Established"
+    assert "fd02::/122" in other.routes()
 
 
 def test_two_that_restart_together_do_not_wait_for_each_other() -> None:

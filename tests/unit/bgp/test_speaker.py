@@ -17,9 +17,10 @@ from felixbgp.bgp.facts import (
 from felixbgp.bgp.inputs import BytesReceived, BytesWritten, Endpoint, TcpAccepted
 from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, RouteSource, Rule
 from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX
+from felixbgp.bgp.rib.update_groups import NUMBERS_SWEEP_FIRST
 from felixbgp.bgp.routes import LocalRoute
 from felixbgp.bgp.snapshot import RouteSnapshot
-from felixbgp.bgp.speaker import REFUSED_ADDRESSES_MAX
+from felixbgp.bgp.speaker import REFUSALS_PER_SECOND, REFUSED_ADDRESSES_MAX
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.codec import encode_route_refresh
 from felixbgp.bgp.wire.framer import frame
@@ -429,12 +430,15 @@ def test_a_stranger_is_turned_away() -> None:
     one.facts.clear()
     for number in range(-200, -100):
         one.speaker.feed(TcpAccepted(number, Endpoint(one.address, 179), stranger), network.now)
+        network.now += SECOND // 100
     effects = one.drain()
     notifications = [effect for effect in effects if isinstance(effect, SendBytes)]
     assert notifications[0].chunks[0][18:21] == b"\3\6\5"
-    assert len(notifications) == 16
+    assert len(notifications) == REFUSALS_PER_SECOND
     assert sum(isinstance(effect, CloseConnection) for effect in effects) == 100
     assert one.facts == [ConnectionRefused("192.0.2.66", "no such peer")]
+    one.speaker.feed(TcpAccepted(-300, Endpoint(one.address, 179), stranger), network.now)
+    assert len(one.drain()) == 2
 
 
 def test_a_change_of_some_peers_leaves_the_others_as_they_are() -> None:
@@ -588,13 +592,15 @@ def test_octets_in_flight_are_bounded() -> None:
     assert len(other.rib_in(one)) == 90_000
 
 
-def test_a_peer_that_never_reads_is_given_up() -> None:
+@pytest.mark.parametrize("prefixes", [(BLOCK,), ()], ids=["UPDATEs", "KEEPALIVEs only"])
+def test_a_peer_that_never_reads_is_given_up(prefixes: tuple[str, ...]) -> None:
     """RFC 9687: it keeps its session alive by KEEPALIVEs, and keeps routes that are no longer true."""
     network, one, other = two()
+    network.run_for(500)
     network.silence(other)
-    one.originate(BLOCK)
+    one.originate(*prefixes)
     network.settle()
-    for _ in range(20):
+    for _ in range(22):
         network.run_for(25)
         for number in one.pipes:
             one.speaker.feed(BytesReceived(number, frame(MessageType.KEEPALIVE, b"")), network.now)
@@ -745,6 +751,25 @@ def test_a_peer_that_wants_all_paths_gets_them_and_keeps_what_is_left() -> None:
     network.cut(core, two)
     network.settle()
     assert far.rib_in(core) == {}
+
+
+def test_a_peer_that_takes_ever_new_identifiers_does_not_use_ours_up() -> None:
+    network = Network()
+    source, core, far = (network.node(f"10.0.0.{number}", asn=65000 + number) for number in (1, 2, 3))
+    both: dict[str, object] = {"add_path_receive": True, "add_path_send": True}
+    ends = [(source, core), (core, far)]
+    join(ends, {pair: both for one, two in ends for pair in ((one, two), (two, one))})
+    network.run_for(1)
+    attributes = PathAttributes(next_hop=source.address, as_path=sequence(65001))
+    core.budget = 4 * NUMBERS_SWEEP_FIRST
+    for start in range(0, 4 * NUMBERS_SWEEP_FIRST, 512):
+        keys = [number.to_bytes(4, "big") + BLOCK_NLRI for number in range(start, start + 512)]
+        for messages in (encode_announcements(IPV4, attributes, keys), encode_withdrawals(IPV4, keys[1:])):
+            core.speaker.feed(BytesReceived(connection(core, source), b"".join(messages)), network.now)
+            network.settle()
+    kept = range(0, 4 * NUMBERS_SWEEP_FIRST, 512)
+    assert len(far.rib_in(core)) == len(core.rib_in(source)) == len(kept)
+    assert len(core.speaker._advertising._numbers._identifiers) <= NUMBERS_SWEEP_FIRST + 512
 
 
 def test_a_worse_path_too_is_told_changed_and_filtered() -> None:
@@ -1008,6 +1033,7 @@ def test_strangers_are_remembered_in_bounds() -> None:
             TcpAccepted(-1000 - number, Endpoint(one.address, 179), Endpoint(stranger, 40000)), network.now
         )
         one.speaker.control(network.now)
+        network.now += SECOND
     assert len(one.speaker._refused) == REFUSED_ADDRESSES_MAX
 
 

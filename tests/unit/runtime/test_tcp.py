@@ -52,7 +52,7 @@ class Inbox:
         return self._receive.statistics().current_buffer_used == 0
 
 
-async def room() -> None:
+async def room(_: int) -> None:
     await trio.lowlevel.checkpoint()
 
 
@@ -120,6 +120,35 @@ async def test_our_own_close_is_not_answered() -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert a[1].is_empty()
         assert b[1].is_empty()
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(("last_words", "lingers"), [((b"notification",), True), ((), False)])
+async def test_who_is_closed_without_a_word_is_gone_at_once(
+    last_words: tuple[bytes, ...], lingers: bool
+) -> None:
+    """A peer that does not close its end keeps a connection for the sake of last words only."""
+    async with transport() as b:
+        endpoint = free_endpoint(LOOPBACK)
+        b[0].listen(Listen((endpoint,)))
+        await b[1].next(Listening)
+        with socket.create_connection((str(LOOPBACK), endpoint.port)):
+            number = (await b[1].next(TcpAccepted)).connection
+            if last_words:
+                b[0].perform(SendBytes(number, last_words))
+            b[0].perform(CloseConnection(number))
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(b[0]._nursery.child_tasks) == 1 + lingers  # The listener, and who lingers.
+
+
+@pytest.mark.trio
+async def test_how_long_octets_may_lie_here_is_for_the_speaker_to_say() -> None:
+    """RFC 9687 §3 gives a peer that reads nothing eight minutes at least; the system would be quicker."""
+    async with transport() as a, transport() as b:
+        number = await pair(LOOPBACK, a, b)
+        for tcp, connection in ((a[0], 1), (b[0], number)):
+            sock = tcp._connections[connection].stream.socket
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
 
 
 @pytest.mark.trio

@@ -6,7 +6,7 @@ import pytest
 
 from felixbgp.bgp.rib.acceptance import Acceptance, usable_next_hop
 from felixbgp.bgp.wire.capabilities import Role
-from felixbgp.bgp.wire.communities import GRACEFUL_SHUTDOWN
+from felixbgp.bgp.wire.communities import BLACKHOLE, GRACEFUL_SHUTDOWN, NO_EXPORT
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import IPV4, IPV6, Address
 from tests.support.paths import as_set, sequence
@@ -98,6 +98,15 @@ def test_a_peer_that_is_about_to_go_is_the_last_resort() -> None:
     assert acceptance(external=False).amended(leaving) is leaving
     staying = replace(leaving, communities=(1,))
     assert acceptance(external=True).amended(staying) is staying
+
+
+def test_a_black_hole_of_another_as_goes_no_further_than_ours() -> None:
+    """RFC 7999 §3.2; the route itself is used as any other (§3.3)."""
+    received = PathAttributes(next_hop=b"\12\0\0\2", communities=(1, BLACKHOLE))
+    found = acceptance(external=True)
+    assert found.amended(received) == replace(received, communities=(1, BLACKHOLE, NO_EXPORT))
+    assert found.refusal(received) == ""
+    assert acceptance(external=False).amended(received) is received
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from felixbgp.bgp.rib.export import (
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.communities import LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
-from felixbgp.bgp.wire.messages import PathAttributes, Segment
+from felixbgp.bgp.wire.messages import PathAttributes, Segment, UnknownAttribute
 from felixbgp.net import IPV4, IPV6, Address
 from tests.support.paths import OUR_AS, as_set, own_path, path, path_peer, sequence
 
@@ -282,3 +282,25 @@ def test_ipv4_routes_have_ipv6_next_hops_for_those_who_take_them() -> None:
     assert exported(extended, learned).next_hop == IPV6_GATEWAY
     # Who takes none is told of ourselves.
     assert exported(TO_INTERNAL, learned).next_hop == US
+
+
+COLOURS = (b"\x00\x02\xfd\xe8\x00\x00\x00\x01", b"\x40\x04\xfd\xe8\x00\x00\x00\x02")
+"""A route target, and a link bandwidth, which is not transitive (RFC 4360 §2)."""
+COLOURS_V6 = tuple(bytes((kind, 2)) + bytes(18) for kind in (0x00, 0x40))
+OTHER = UnknownAttribute(0xE0, 99, b"\x40" + bytes(19))
+
+
+def coloured(*v6: bytes) -> Path:
+    colours = (UnknownAttribute(0xC0, 25, b"".join(v6)),) if v6 else ()
+    return path(EXTERNAL, extended_communities=COLOURS, unknown=(*colours, OTHER))
+
+
+def test_extended_communities_that_are_not_transitive_stay_in_their_as() -> None:
+    """RFC 4360 §6, and RFC 5701 §2 for those of IPv6."""
+    one = coloured(*COLOURS_V6)
+    inside, outside = exported(TO_INTERNAL, one), exported(TO_EXTERNAL, one)
+    assert (inside.extended_communities, inside.unknown) == (COLOURS, one.attributes.unknown)
+    assert outside.extended_communities == COLOURS[:1]
+    assert outside.unknown == (UnknownAttribute(0xC0, 25, COLOURS_V6[0]), OTHER)
+    assert exported(TO_EXTERNAL, coloured(COLOURS_V6[1])).unknown == (OTHER,)
+    assert exported(TO_EXTERNAL, coloured()).unknown == (OTHER,)

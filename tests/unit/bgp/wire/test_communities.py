@@ -19,3 +19,10 @@ from felixbgp.bgp.wire import communities
 )
 def test_a_community_is_what_operators_write(value: int, text: str) -> None:
     assert f"{value >> 16}:{value & 0xFFFF}" == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "crosses"), [(0x00, True), (0x40, False), (0x80, True), (0xC0, False), (0x43, False)]
+)
+def test_the_second_bit_of_an_extended_community_keeps_it_in_its_as(kind: int, crosses: bool) -> None:
+    assert communities.crosses_borders(bytes((kind, 2)) + bytes(6)) is crosses

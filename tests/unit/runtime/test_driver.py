@@ -1,0 +1,99 @@
+"""The loop around an Agent, with a real peer on loopback."""
+
+import socket
+
+import pytest
+import trio
+
+from felixbgp.agent.agent import Agent
+from felixbgp.agent.config import AgentConfig
+from felixbgp.agent.effects import Effect, Listen
+from felixbgp.agent.inputs import IntentGiven
+from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.effects import TransportEffect
+from felixbgp.bgp.inbound import INBOUND_OCTETS_MAX
+from felixbgp.bgp.wire.codec import encode_keepalive
+from felixbgp.bgp.wire.messages import PathAttributes
+from felixbgp.bgp.wire.open import encode_open, make_open
+from felixbgp.bgp.wire.update import encode_announcements
+from felixbgp.intent.types import Intent
+from felixbgp.net import IPV4, Address
+from felixbgp.runtime.driver import Driver
+from felixbgp.runtime.tcp import RECEIVE_OCTETS, Tcp
+from tests.support.paths import sequence
+
+HERE, THERE = Address.parse("127.0.0.1"), Address.parse("127.0.0.2")
+NEXT_HOP = Address.parse("192.0.2.9")
+PREFIX = b"\x20\x0a\x01\x00\x01"
+UPDATES = 30_000
+CHUNKS_MAX = 2
+"""What a reader has delivered beyond the limit: one that was under way when it was reached, and one more."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((str(HERE), 0))
+        return int(probe.getsockname()[1])
+
+
+def an_intent(port: int) -> Intent:
+    peer = PeerConfig(
+        peer=PeerId(THERE), name="flooder", families=(IPV4,), local_as=65001, remote_as=65002, passive=True
+    )
+    speaker = SpeakerConfig(bgp_identifier=Address.parse("192.0.2.1"), local_as=65001)
+    return Intent(speaker=speaker, listen=(HERE,), listen_port=port, peers={peer.peer: peer})
+
+
+def updates() -> list[bytes]:
+    """Of one prefix, each with another MULTI_EXIT_DISC."""
+    return [
+        message
+        for med in range(1, UPDATES + 1)
+        for message in encode_announcements(
+            IPV4, PathAttributes(next_hop=NEXT_HOP, as_path=sequence(65002), med=med), (PREFIX,)
+        )
+    ]
+
+
+@pytest.mark.trio
+async def test_a_peer_that_sends_too_fast_is_not_read_meanwhile_and_nothing_of_it_is_lost() -> None:
+    messages = updates()
+    most_waiting = 0
+    agent = Agent(AgentConfig(node="node"), lambda: 0.5)
+    driver = Driver(agent)
+    port = free_port()
+
+    def is_taken_in() -> bool:
+        selected = agent._speaker.selected(IPV4, PREFIX)
+        return selected is not None and selected.attributes.med == UPDATES
+
+    async with trio.open_nursery() as nursery:
+        tcp = Tcp(nursery, driver.deliver, driver.wait_room)
+
+        def perform(effect: Effect) -> None:
+            if isinstance(effect, Listen):
+                tcp.listen(effect)
+                nursery.start_soon(flood)
+            elif isinstance(effect, TransportEffect):
+                tcp.perform(effect)
+
+        async def flood() -> None:
+            sock = trio.socket.socket()
+            async with trio.SocketStream(sock) as stream:
+                await sock.bind((str(THERE), 0))
+                await sock.connect((str(HERE), port))
+                ours = make_open(local_as=65002, hold_time_s=90, bgp_identifier=THERE, families=(IPV4,))
+                await stream.send_all(encode_open(ours) + encode_keepalive() + b"".join(messages))
+                await trio.sleep_forever()
+
+        driver.deliver([IntentGiven(an_intent(port))])
+        nursery.start_soon(driver.run, perform)
+        with trio.fail_after(50):
+            while not is_taken_in():
+                await trio.lowlevel.checkpoint()
+                most_waiting = max(most_waiting, agent.statistics().speaker.updates_waiting)
+        nursery.cancel_scope.cancel()
+
+    shortest = min(map(len, messages))
+    limit = INBOUND_OCTETS_MAX + CHUNKS_MAX * RECEIVE_OCTETS
+    assert 1000 < most_waiting < limit // shortest < UPDATES
