@@ -39,18 +39,6 @@ class Given(NamedTuple):
     unknown: tuple[FieldError, ...] = ()
 
 
-def read_resources(names: Sequence[str], *, recursive: bool = False) -> list[AnyResource]:
-    """All resources in the files, in order; `-` is standard input, a folder all its YAML and JSON files.
-
-    Anything wrong anywhere, a field that is not known too, ends the command with a line for each fault.
-    """
-    given = read_given(names, recursive=recursive)
-    faults = [fault for one in given for fault in unknown_faults(one)]
-    if faults:
-        raise click.ClickException("\n".join(faults))
-    return [one.resource for one in given]
-
-
 def read_given(
     names: Sequence[str],
     *,
@@ -58,10 +46,12 @@ def read_given(
     skip_empty: bool = False,
     namespace: str | None = None,
 ) -> list[Given]:
-    """The same, with the fields that we do not know left to whoever looks at what is stored.
+    """All objects in the files, in order; `-` is standard input, a folder all its YAML and JSON files.
 
-    Without `skip_empty` a file or a folder that has nothing is a fault. `namespace` is that of the objects
-    that name none and are of a kind that has them; one of another kind, or in another namespace, is a fault.
+    Anything wrong anywhere ends the command with a line for each fault; fields that we do not know are left
+    to whoever looks at what is stored. Without `skip_empty` a file or a folder that has nothing is a fault.
+    `namespace` is that of the objects that name none and are of a kind that has them; one of another kind, or
+    in another namespace, is a fault.
     """
     found: list[Given] = []
     faults: list[str] = []
@@ -90,12 +80,6 @@ def faults_of(name: str, document: Document) -> Iterator[str]:
     subject = f" {document.subject}:" if document.subject else ""
     for error in document.errors:
         yield printable(f"{name}: {document}:{subject} {error}")
-
-
-def unknown_faults(given: Given) -> Iterator[str]:
-    """A line for each field that is not known."""
-    for error in given.unknown:
-        yield printable(f"{given.place}: {described(given.resource.key)}: {error}")
 
 
 def texts(names: Sequence[str], *, recursive: bool = False) -> Iterator[tuple[str, str]]:

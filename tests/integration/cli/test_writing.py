@@ -262,3 +262,9 @@ def test_ten_thousand_objects_in_one_file(store: Store, tmp_path: Path) -> None:
     revision = store.revision()
     succeeds("apply", "-f", str(file))
     assert store.revision() == revision, "what is as it was is not written again"
+    changed = file.read_text().replace("64567", "64568")
+    told = succeeds("replace", "-f", "-", given=changed)
+    assert told == "Successfully replaced 10000 'BGPPeer' resource(s)\n"
+    assert b"64568" in (store.get(f"{RESOURCES}bgppeers/p-9999") or b"")
+    assert succeeds("delete", "-f", str(file)) == "Successfully deleted 10000 'BGPPeer' resource(s)\n"
+    assert not store.get_prefix(f"{RESOURCES}bgppeers/p-")
