@@ -80,6 +80,8 @@ MESSAGES_PER_TURN: Final = 64
 """Messages of one peer worked off before the next one has its turn: a full table of one delays nobody."""
 SCANNED_PER_COST: Final = 8
 """Routes that are looked at in the time that it takes to take one in."""
+EXHAUSTED_HOLD_NS: Final = 60 * SECOND_NS
+"""How long a peer stays down that took too much memory, before it may try again."""
 REFUSALS_PER_SECOND: Final = 16
 """Strangers answered with a NOTIFICATION; a flood of them is closed without a word, and at once."""
 REFUSAL_FACT_INTERVAL_NS: Final = 60_000_000_000
@@ -486,8 +488,11 @@ class Speaker:
         if update.errors:
             self._note_malformed(peering, update.errors, now)
         cost = _take_in(exchange, update)
-        if exchange.limits and update.announced:
-            self._check_limits(peering, exchange, now)
+        if update.announced:
+            if any(rib.is_exhausting for rib in exchange.ribs.values()):
+                self._give_up_exhausting(peering, now)
+            elif exchange.limits:
+                self._check_limits(peering, exchange, now)
         return cost
 
     def _refresh(self, peering: Peering, exchange: Exchange, wanted: RefreshRequested, now: int) -> int:
@@ -535,6 +540,16 @@ class Speaker:
                     peering, peering.session.fail(ErrorCode.CEASE, subcode, data, now, hold_ns=hold_ns), now
                 )
                 return
+
+    def _give_up_exhausting(self, peering: Peering, now: int) -> None:
+        """RFC 4486 §4, out of resources: one peer shall not take the memory of all; nothing of it is kept."""
+        subcode = CeaseSubcode.OUT_OF_RESOURCES
+        self._act(
+            peering,
+            peering.session.fail(ErrorCode.CEASE, subcode, b"", now, hold_ns=EXHAUSTED_HOLD_NS),
+            now,
+        )
+        self._gone += peering.retention.give_up()
 
     def _note_malformed(self, peering: Peering, errors: Iterable[str], now: int) -> None:
         """Count and tell what was wrong with one UPDATE; each error begins with its verdict."""

@@ -32,6 +32,8 @@ BATCH: Final = 1024
 """Prefixes encoded between two looks at the credit: at one attribute set each, about 100 KiB of messages."""
 EXPORTS_MAX: Final = 65536
 """Remembered results per path. When full all are forgotten, as finding the dead ones would cost as much."""
+EXPORTS_OCTETS_MAX: Final = 64 << 20
+"""The same for the memory they keep: 1 KiB for each, as much as the paths of the Internet take."""
 POLICIES_MAX: Final = 4096
 """Interfaces for which the policy is kept in narrowed form, which workloads come and go with; likewise."""
 NUMBERS_SWEEP_FIRST: Final = 4096
@@ -91,6 +93,7 @@ class UpdateGroup:
         "_keys",
         "_loc_rib",
         "_numbers",
+        "_octets",
         "_policies",
         "_source_counts",
         "_tables",
@@ -113,6 +116,8 @@ class UpdateGroup:
         self._interned: dict[tuple[PeerId | None, PathAttributes], Export] = {}
         self._policies: dict[tuple[RouteSource, str], PolicyView] = {}
         self._views: dict[Path, PrefixView | AttributeView] = {}
+        self._octets = 0
+        """About how much memory these results keep."""
 
     # ---- members
 
@@ -254,21 +259,27 @@ class UpdateGroup:
         return narrowed
 
     def _view_of(self, path: Path, policy: PolicyView) -> PrefixView | AttributeView:
-        if len(self._views) >= EXPORTS_MAX:
-            self._views.clear()
+        self._make_room(len(self._views), path)
         view = self._views[path] = policy.of(path.attributes)
         return view
 
     def _export_path(self, path: Path, decided: Decided, key: Path | Decided) -> Export | None:
-        if len(self._exports) >= EXPORTS_MAX:
-            self._exports.clear()
-            self._interned.clear()
+        self._make_room(len(self._exports), path)
         result = export(self.view, path, decided.attributes)
         if result is not None:
             # Paths that differ in what is not exported become one, and share their messages.
             result = self._interned.setdefault((result.source, result.attributes), result)
         self._exports[key] = result
         return result
+
+    def _make_room(self, count: int, path: Path) -> None:
+        """Forget what was worked out once it is too much; one more result of a path will be kept."""
+        if count >= EXPORTS_MAX or self._octets >= EXPORTS_OCTETS_MAX:
+            self._exports.clear()
+            self._interned.clear()
+            self._views.clear()
+            self._octets = 0
+        self._octets += path.octets
 
     # ---- sending
 
