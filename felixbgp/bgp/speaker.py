@@ -265,11 +265,9 @@ class Speaker:
                     self._links[action.connection] = _Link(peering, outlet, None)
                     self._effects.append(action)
                 case SendBytes():
-                    link = self._links.get(action.connection)
-                    if link is not None:
-                        octets = sum(map(len, action.chunks))
-                        link.outlet.in_flight += octets
-                        self._watch_sending(link, octets, now)
+                    link, octets = self._links[action.connection], sum(map(len, action.chunks))
+                    link.outlet.in_flight += octets
+                    self._watch_sending(link, octets, now)
                     self._effects.append(action)
                 case CloseConnection():
                     self._links.pop(action.connection, None)
@@ -311,9 +309,7 @@ class Speaker:
 
     def _run_timer(self, key: int, now: int) -> None:
         number, timer = divmod(key, len(_Timer))
-        peering = self._numbered.get(number)
-        if peering is None:
-            return
+        peering = self._numbered[number]
         if timer == _Timer.SESSION:
             self._act(peering, peering.session.run_timers(now), now)
         elif timer == _Timer.STALE:
@@ -373,8 +369,6 @@ class Speaker:
         self._gone += peering.retention.give_up()
         for timer in _Timer:
             self._deadlines.set(_key(peering, timer), None)
-        for connection in [number for number, link in self._links.items() if link.peering is peering]:
-            del self._links[connection]
 
     def _adapt(self, peering: Peering, config: PeerConfig, affects: Affects, now: int) -> None:
         """Change in place what can be changed in place."""
@@ -388,9 +382,9 @@ class Speaker:
             return
         if Affects.IMPORT in affects:
             # What is still queued came under the old judgement or the new one; the new one is as right.
-            peering.import_again(self._config)
+            peering.import_again(exchange, self._config)
         else:
-            peering.rename_rules()
+            peering.rename_rules(exchange)
         if Affects.EXPORT in affects:
             for family, old in list(exchange.views.items()):
                 new = exchange.views[family] = peering.export_view(family, self._config, exchange)
@@ -412,14 +406,14 @@ class Speaker:
 
     def _lose(self, peering: Peering, kind: DownKind, now: int) -> None:
         """RFC 4271 §8.2.2: the session is over, and the routes learned over it go, now or later."""
-        exchange, gone = peering.lose(kind, now)
+        exchange = peering.exchange
         if exchange is None:
-            return
+            return  # Never so: a session is up before it is down.
+        self._gone += peering.lose(exchange, kind, now)
         for view in exchange.views.values():
             self._advertising.leave(view, peering.config.peer)
         exchange.outlet.outbox.clear()
         self._waiting.pop(peering.number, None)
-        self._gone += gone
         self._deadlines.set(_key(peering, _Timer.SEND_HOLD), None)
         self._deadlines.set(_key(peering, _Timer.STALE), peering.stale_deadline)
 
@@ -451,7 +445,7 @@ class Speaker:
         return exchange is not None and exchange.outlet.connection == connection and exchange.inbound.is_full
 
     def _queue(self, peering: Peering, entry: Entry) -> None:
-        if peering.exchange is not None:
+        if peering.exchange is not None:  # Always so: only an Established session has any.
             peering.exchange.inbound.put(entry)
             self._waiting[peering.number] = peering
 
@@ -650,16 +644,12 @@ def _take_in(exchange: Exchange, update: UpdateMessage) -> int:
     """Put an UPDATE into the Adj-RIBs-In, withdrawals first (RFC 4271 §4.3); returns its size."""
     cost = 1
     for family, nlris in update.withdrawn:
-        rib = exchange.ribs.get(family)
-        if rib is not None:
-            rib.withdraw(nlris)
-            cost += len(nlris)
+        exchange.ribs[family].withdraw(nlris)
+        cost += len(nlris)
     for family, attributes, nlris in update.announced:
-        rib = exchange.ribs.get(family)
-        if rib is not None:
-            rib.announce(attributes, nlris)
-            cost += len(nlris)
-    if update.end_of_rib is not None and update.end_of_rib in exchange.ribs:
+        exchange.ribs[family].announce(attributes, nlris)
+        cost += len(nlris)
+    if update.end_of_rib is not None:
         exchange.ribs[update.end_of_rib].end_of_rib = True
         exchange.ribs[update.end_of_rib].end_refresh()
     return cost

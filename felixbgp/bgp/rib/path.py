@@ -135,9 +135,6 @@ def neighbour_as(as_path: Sequence[Segment], peer: PathPeer) -> int:
 
     An AS_PATH that is empty or begins with an AS_SET belongs to the AS of the peer itself.
     """
-    for segment in as_path:
-        if segment.type == SegmentType.AS_SEQUENCE and segment.asns:
-            return segment.asns[0]
-        if segment.type == SegmentType.AS_SET:
-            break
+    if as_path and as_path[0].type == SegmentType.AS_SEQUENCE:
+        return as_path[0].asns[0]
     return peer.remote_as

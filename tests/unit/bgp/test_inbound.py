@@ -147,16 +147,6 @@ def test_marks_take_effect_in_their_place_among_updates() -> None:
     assert set(one.rib_in(left)) == {"10.1.0.0/32", "10.1.0.2/32"}
 
 
-def test_a_refresh_of_a_family_that_we_have_no_table_for_costs_nothing_and_does_nothing() -> None:
-    network, one, left, _ = three()
-    exchange = one.speaker._peerings[one.peer(left).peer].exchange
-    assert exchange is not None
-    del exchange.ribs[IPV4]
-    say(one, left, encode_route_refresh(RouteRefreshMessage(IPV4)))
-    network.settle()
-    assert one.peer(left).state == "Established"
-
-
 @pytest.mark.parametrize("kept", [None, GracefulRestart()], ids=["plain", "graceful restart"])
 def test_a_peer_whose_attributes_take_too_much_memory_is_put_down_for_a_minute(
     kept: GracefulRestart | None, monkeypatch: pytest.MonkeyPatch
