@@ -618,7 +618,8 @@ class Speaker:
 
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
-        return [peering.snapshot(self._advertised_count(peering)) for peering in self._peerings.values()]
+        advertised = self._advertising.advertised_counts()
+        return [peering.snapshot(advertised[peer]) for peer, peering in self._peerings.items()]
 
     def statistics(self) -> SpeakerStatistics:
         """Sizes and queues."""
@@ -634,10 +635,6 @@ class Speaker:
             + sum(map(len, self._gone)),
             prefixes_to_send=self._advertising.pending_count(),
         )
-
-    def _advertised_count(self, peering: Peering) -> int:
-        views = [] if peering.exchange is None else list(peering.exchange.views.values())
-        return sum(self._advertising.advertised_count(view, peering.config.peer) for view in views)
 
 
 def _take_in(exchange: Exchange, update: UpdateMessage) -> int:

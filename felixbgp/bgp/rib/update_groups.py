@@ -14,7 +14,8 @@ instead of by NLRI; the octets of such a key are those that go onto the wire.
 A table that cannot go on as one is split, and tables that have come to say the same are joined again.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Final
 
 from felixbgp.bgp.config import PeerId
@@ -178,12 +179,15 @@ class UpdateGroup:
         if closing:
             table.completion = Completion(closing, now + COMPLETION_WAIT_NS)
 
-    def advertised_count(self, peer: PeerId) -> int:
-        """How many prefixes a peer was told."""
-        table = self._table_of(peer)
-        if not table.pending_count:
-            return len(self._wanted) - self._source_counts.get(peer, 0)
-        return sum(export.source != peer for export in self.told(table).values())
+    def advertised_counts(self) -> Iterator[tuple[PeerId, int]]:
+        """For every member how many prefixes it was told; worked out once for those of one table."""
+        for table in self._tables:
+            total, by_source = len(self._wanted), self._source_counts
+            if table.pending_count:
+                told = self.told(table)
+                total, by_source = len(told), Counter([export.source for export in told.values()])
+            for peer in table.members:
+                yield peer, total - by_source.get(peer, 0)
 
     def path_identifiers(self) -> set[bytes]:
         """Those in use."""
