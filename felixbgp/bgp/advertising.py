@@ -1,5 +1,6 @@
 """The way out: which update group a peer is in, and the bytes that are due."""
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 
 from felixbgp.bgp.config import PeerId
@@ -85,9 +86,13 @@ class Advertising:
         for group in self._telling(deferred):
             group.send_announcements(budget, held.get(group.view.family, ()), now)
 
-    def advertised_count(self, view: ExportView, peer: PeerId) -> int:
-        """How many prefixes a peer was told in this view."""
-        return self._groups[view].advertised_count(peer)
+    def advertised_counts(self) -> Counter[PeerId]:
+        """How many prefixes every peer was told, in all its views."""
+        counts: Counter[PeerId] = Counter()
+        for group in self._groups.values():
+            for peer, count in group.advertised_counts():
+                counts[peer] += count
+        return counts
 
     def pending_count(self) -> int:
         """Prefixes to tell, summed over the peers."""

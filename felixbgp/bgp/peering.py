@@ -130,24 +130,21 @@ class Peering:
             exchange.views[family] = self.export_view(family, speaker, exchange)
         return given_up
 
-    def lose(self, kind: DownKind, now: int) -> tuple[Exchange | None, list[AdjRibIn]]:
-        """The session is over: what it was, and the tables of it that are not kept."""
-        exchange, self.exchange = self.exchange, None
-        if exchange is None:
-            return None, []
+    def lose(self, exchange: Exchange, kind: DownKind, now: int) -> list[AdjRibIn]:
+        """The session is over: the tables of it that are not kept."""
+        self.exchange = None
         if kind is DownKind.HARD or self.config.graceful_restart is None:
-            return exchange, [*exchange.ribs.values()]
-        return exchange, self.retention.keep(exchange.ribs, exchange.negotiated, now)
+            return [*exchange.ribs.values()]
+        return self.retention.keep(exchange.ribs, exchange.negotiated, now)
 
     def expire(self, now: int) -> list[AdjRibIn]:
-        """The time for stale routes is over: the tables that go as a whole."""
+        """`stale_deadline` is there, and the time for stale routes over: the tables that go as a whole."""
         exchange = self.exchange
         if exchange is None:
             return self.retention.expire(now)
-        if exchange.renewed_by is not None and exchange.renewed_by <= now:
-            exchange.renewed_by = None
-            for rib in exchange.ribs.values():
-                rib.end_refresh()
+        exchange.renewed_by = None
+        for rib in exchange.ribs.values():
+            rib.end_refresh()
         return []
 
     @property
@@ -155,21 +152,17 @@ class Peering:
         """When `expire` has something to do."""
         return self.retention.next_deadline() if self.exchange is None else self.exchange.renewed_by
 
-    def import_again(self, speaker: SpeakerConfig) -> None:
+    def import_again(self, exchange: Exchange, speaker: SpeakerConfig) -> None:
         """Judge everything received again, under the configuration of now."""
-        exchange = self.exchange
-        if exchange is None:
-            return
         peer = self._path_peer(exchange.negotiated)
         for family, rib in exchange.ribs.items():
             acceptance = self._acceptance(family, speaker, exchange)
             rib.reconfigure(peer, acceptance, self._policy(self.config.import_policy))
 
-    def rename_rules(self) -> None:
+    def rename_rules(self, exchange: Exchange) -> None:
         """An equal import policy may have other names, for those who ask what became of a route."""
-        if self.exchange is not None:
-            for rib in self.exchange.ribs.values():
-                rib.rename_rules(self._policy(self.config.import_policy))
+        for rib in exchange.ribs.values():
+            rib.rename_rules(self._policy(self.config.import_policy))
 
     def export_view(self, family: Family, speaker: SpeakerConfig, exchange: Exchange) -> ExportView:
         """What decides on what the peer is told."""

@@ -82,6 +82,8 @@ MESSAGES_PER_TURN: Final = 64
 """Messages of one peer worked off before the next one has its turn: a full table of one delays nobody."""
 SCANNED_PER_COST: Final = 8
 """Routes that are looked at in the time that it takes to take one in."""
+EXHAUSTED_HOLD_NS: Final = 60 * SECOND_NS
+"""How long a peer stays down that took too much memory, before it may try again."""
 REFUSALS_PER_SECOND: Final = 16
 """Strangers answered with a NOTIFICATION; a flood of them is closed without a word, and at once."""
 REFUSAL_FACT_INTERVAL_NS: Final = 60_000_000_000
@@ -276,11 +278,9 @@ class Speaker:
                     self._links[action.connection] = _Link(peering, outlet, None)
                     self._effects.append(action)
                 case SendBytes():
-                    link = self._links.get(action.connection)
-                    if link is not None:
-                        octets = sum(map(len, action.chunks))
-                        link.outlet.in_flight += octets
-                        self._watch_sending(link, octets, now)
+                    link, octets = self._links[action.connection], sum(map(len, action.chunks))
+                    link.outlet.in_flight += octets
+                    self._watch_sending(link, octets, now)
                     self._effects.append(action)
                 case CloseConnection():
                     self._links.pop(action.connection, None)
@@ -322,9 +322,7 @@ class Speaker:
 
     def _run_timer(self, key: int, now: int) -> None:
         number, timer = divmod(key, len(_Timer))
-        peering = self._numbered.get(number)
-        if peering is None:
-            return
+        peering = self._numbered[number]
         if timer == _Timer.SESSION:
             self._act(peering, peering.session.run_timers(now), now)
         elif timer == _Timer.STALE:
@@ -384,8 +382,6 @@ class Speaker:
         self._gone += peering.retention.give_up()
         for timer in _Timer:
             self._deadlines.set(_key(peering, timer), None)
-        for connection in [number for number, link in self._links.items() if link.peering is peering]:
-            del self._links[connection]
 
     def _adapt(self, peering: Peering, config: PeerConfig, affects: Affects, now: int) -> None:
         """Change in place what can be changed in place."""
@@ -399,9 +395,9 @@ class Speaker:
             return
         if Affects.IMPORT in affects:
             # What is still queued came under the old judgement or the new one; the new one is as right.
-            peering.import_again(self._config)
+            peering.import_again(exchange, self._config)
         else:
-            peering.rename_rules()
+            peering.rename_rules(exchange)
         if Affects.EXPORT in affects:
             for family, old in list(exchange.views.items()):
                 new = exchange.views[family] = peering.export_view(family, self._config, exchange)
@@ -423,14 +419,14 @@ class Speaker:
 
     def _lose(self, peering: Peering, kind: DownKind, now: int) -> None:
         """RFC 4271 §8.2.2: the session is over, and the routes learned over it go, now or later."""
-        exchange, gone = peering.lose(kind, now)
+        exchange = peering.exchange
         if exchange is None:
-            return
+            return  # Never so: a session is up before it is down.
+        self._gone += peering.lose(exchange, kind, now)
         for view in exchange.views.values():
             self._advertising.leave(view, peering.config.peer)
         exchange.outlet.outbox.clear()
         self._waiting.pop(peering.number, None)
-        self._gone += gone
         self._deadlines.set(_key(peering, _Timer.SEND_HOLD), None)
         self._deadlines.set(_key(peering, _Timer.STALE), peering.stale_deadline)
 
@@ -462,7 +458,7 @@ class Speaker:
         return exchange is not None and exchange.outlet.connection == connection and exchange.inbound.is_full
 
     def _queue(self, peering: Peering, entry: Entry) -> None:
-        if peering.exchange is not None:
+        if peering.exchange is not None:  # Always so: only an Established session has any.
             peering.exchange.inbound.put(entry)
             self._waiting[peering.number] = peering
 
@@ -499,8 +495,11 @@ class Speaker:
         if update.errors:
             self._note_malformed(peering, update.errors, now)
         cost = _take_in(exchange, update)
-        if exchange.limits and update.announced:
-            self._check_limits(peering, exchange, now)
+        if update.announced:
+            if any(rib.is_exhausting for rib in exchange.ribs.values()):
+                self._give_up_exhausting(peering, now)
+            elif exchange.limits:
+                self._check_limits(peering, exchange, now)
         return cost
 
     def _refresh(self, peering: Peering, exchange: Exchange, wanted: RefreshRequested, now: int) -> int:
@@ -548,6 +547,16 @@ class Speaker:
                     peering, peering.session.fail(ErrorCode.CEASE, subcode, data, now, hold_ns=hold_ns), now
                 )
                 return
+
+    def _give_up_exhausting(self, peering: Peering, now: int) -> None:
+        """RFC 4486 §4, out of resources: one peer shall not take the memory of all; nothing of it is kept."""
+        subcode = CeaseSubcode.OUT_OF_RESOURCES
+        self._act(
+            peering,
+            peering.session.fail(ErrorCode.CEASE, subcode, b"", now, hold_ns=EXHAUSTED_HOLD_NS),
+            now,
+        )
+        self._gone += peering.retention.give_up()
 
     def _note_malformed(self, peering: Peering, errors: Iterable[str], now: int) -> None:
         """Count and tell what was wrong with one UPDATE; each error begins with its verdict."""
@@ -622,7 +631,8 @@ class Speaker:
 
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
-        return [peering.snapshot(self._advertised_count(peering)) for peering in self._peerings.values()]
+        advertised = self._advertising.advertised_counts()
+        return [peering.snapshot(advertised[peer]) for peer, peering in self._peerings.items()]
 
     def routes(self, family: Family, limit: int) -> list[RouteSnapshot]:
         """The eligible paths of a family, `limit` of them at most, in the order in which prefixes came."""
@@ -644,25 +654,17 @@ class Speaker:
             prefixes_to_send=self._advertising.pending_count(),
         )
 
-    def _advertised_count(self, peering: Peering) -> int:
-        views = [] if peering.exchange is None else list(peering.exchange.views.values())
-        return sum(self._advertising.advertised_count(view, peering.config.peer) for view in views)
-
 
 def _take_in(exchange: Exchange, update: UpdateMessage) -> int:
     """Put an UPDATE into the Adj-RIBs-In, withdrawals first (RFC 4271 §4.3); returns its size."""
     cost = 1
     for family, nlris in update.withdrawn:
-        rib = exchange.ribs.get(family)
-        if rib is not None:
-            rib.withdraw(nlris)
-            cost += len(nlris)
+        exchange.ribs[family].withdraw(nlris)
+        cost += len(nlris)
     for family, attributes, nlris in update.announced:
-        rib = exchange.ribs.get(family)
-        if rib is not None:
-            rib.announce(attributes, nlris)
-            cost += len(nlris)
-    if update.end_of_rib is not None and update.end_of_rib in exchange.ribs:
+        exchange.ribs[family].announce(attributes, nlris)
+        cost += len(nlris)
+    if update.end_of_rib is not None:
         exchange.ribs[update.end_of_rib].end_of_rib = True
         exchange.ribs[update.end_of_rib].end_refresh()
     return cost

@@ -25,6 +25,10 @@ ROUTES_MAX: Final = 4_000_000
 """Of one peer and family, where nobody set a limit: three times the Internet's table in 2026."""
 SWEEP_FIRST: Final = 1024
 """Distinct attribute sets before unused ones are looked for; from then on, twice the number in use."""
+SWEEP_OCTETS_FIRST: Final = 32 << 20
+"""The same for the memory they take, about: for sets that are as large as a peer can make them."""
+ATTRIBUTES_OCTETS_MAX: Final = 1 << 30
+"""What the sets in use of one peer and family may take, about: twice those of the Internet's table."""
 
 
 class AdjRibIn:
@@ -38,6 +42,7 @@ class AdjRibIn:
         "_identifier_octets",
         "_ineligible_count",
         "_loc_rib",
+        "_octets",
         "_paths",
         "_peer",
         "_plain",
@@ -45,11 +50,13 @@ class AdjRibIn:
         "_routes",
         "_stale",
         "_sweep_at",
+        "_sweep_octets_at",
         "_variants",
         "_view",
         "_views",
         "end_of_rib",
         "excess_count",
+        "is_exhausting",
     )
 
     def __init__(
@@ -81,7 +88,12 @@ class AdjRibIn:
         """What the Loc-RIB has where the policy changed attributes."""
         self._ineligible_count = 0
         self._paths: dict[tuple[PathAttributes, bytes], Path] = {}
+        self._octets = 0
+        """About how much memory the distinct sets take, used or not."""
         self._sweep_at = SWEEP_FIRST
+        self._sweep_octets_at = SWEEP_OCTETS_FIRST
+        self.is_exhausting = False
+        """Whether the peer's attributes take more memory than one peer may have."""
         self._stale: dict[Nlri, None] = {}
         self.end_of_rib = False
         """Whether the peer said that its initial table is complete (RFC 4724 §2)."""
@@ -276,9 +288,10 @@ class AdjRibIn:
         key = (attributes, path_id)
         path = self._paths.get(key)
         if path is None:
-            if len(self._paths) >= self._sweep_at:
+            if len(self._paths) >= self._sweep_at or self._octets >= self._sweep_octets_at:
                 self._sweep()
             path = self._paths[key] = self._new_path(attributes, path_id)
+            self._octets += path.octets
         return path
 
     def _new_path(self, attributes: PathAttributes, path_id: bytes, *, outlived: bool = False) -> Path:
@@ -298,3 +311,6 @@ class AdjRibIn:
         self._views.clear()
         self._variants.clear()
         self._sweep_at = max(SWEEP_FIRST, 2 * len(self._paths))
+        self._octets = sum(path.octets for path in self._paths.values())
+        self._sweep_octets_at = max(SWEEP_OCTETS_FIRST, 2 * self._octets)
+        self.is_exhausting = self._octets > ATTRIBUTES_OCTETS_MAX

@@ -125,10 +125,8 @@ def _is_internal(path: Path) -> bool:
 
 
 def _peer_address(path: Path) -> tuple[int, bytes, int]:
-    if path.peer is None:
-        return (0, b"", 0)
-    peer = path.peer.peer
-    return (len(peer.address), bytes(peer.address), peer.port)
+    peer = None if path.peer is None else path.peer.peer
+    return (0, b"", 0) if peer is None else (len(peer.address), bytes(peer.address), peer.port)
 
 
 _TIE_STEPS: Final = (

@@ -18,6 +18,8 @@ from felixbgp.net import Address, Family, Nlri
 CHOICES_MAX: Final = 8192
 """Prefixes are decided in the order they arrived, so those with the same candidates come together; more sets
 of candidates than one batch holds would only keep dead paths in memory."""
+CHOICES_OCTETS_MAX: Final = 64 << 20
+"""The same for the memory they keep: 8 KiB for each, which are several paths."""
 
 Value = TypeVar("Value")
 
@@ -64,7 +66,16 @@ def _next_hops(best: Best, multipath: Multipath) -> tuple[Address, ...]:
 class LocRib:
     """Candidates, selected routes, and the prefixes whose decision is due."""
 
-    __slots__ = ("_candidates", "_choices", "_dirty", "_multipath", "_path_count", "_selected", "family")
+    __slots__ = (
+        "_candidates",
+        "_choices",
+        "_choices_octets",
+        "_dirty",
+        "_multipath",
+        "_path_count",
+        "_selected",
+        "family",
+    )
 
     def __init__(self, family: Family) -> None:
         self.family = family
@@ -73,6 +84,8 @@ class LocRib:
         self._selected: dict[Nlri, Choice] = {}
         self._dirty: dict[Nlri, None] = {}
         self._choices: dict[tuple[Path, ...], Choice] = {}
+        self._choices_octets = 0
+        """About how much memory the candidates of all choices take."""
         self._path_count = 0
 
     def __len__(self) -> int:
@@ -92,7 +105,7 @@ class LocRib:
         """Say how many paths may be used together; another number has everything decided again."""
         if multipath != self._multipath:
             self._multipath = multipath
-            self._choices.clear()
+            self._forget_choices()
             self._dirty.update(dict.fromkeys(self._candidates))
 
     def replace(self, nlri: Nlri, old: Path | None, new: Path | None) -> None:
@@ -171,10 +184,15 @@ class LocRib:
             return None
         choice = self._choices.get(paths)
         if choice is None:
-            if len(self._choices) >= CHOICES_MAX:
-                self._choices.clear()
+            if len(self._choices) >= CHOICES_MAX or self._choices_octets >= CHOICES_OCTETS_MAX:
+                self._forget_choices()
+            self._choices_octets += sum(path.octets for path in paths)
             choice = self._choices[paths] = Choice(best_path(paths), self._multipath)
         return choice
+
+    def _forget_choices(self) -> None:
+        self._choices.clear()
+        self._choices_octets = 0
 
 
 def take_first(waiting: dict[Nlri, Value], count: int) -> list[tuple[Nlri, Value]]:

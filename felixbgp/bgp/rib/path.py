@@ -9,6 +9,7 @@ from typing import Final
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
+from felixbgp.bgp.rib.memory import octets_of
 from felixbgp.bgp.routes import LocalRoute
 from felixbgp.bgp.wire.communities import LLGR_STALE
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
@@ -51,6 +52,7 @@ class Path:
         "local_pref",
         "long_lived_stale",
         "neighbour_as",
+        "octets",
         "outlived",
         "path_id",
         "peer",
@@ -80,6 +82,8 @@ class Path:
         self.interface = interface
         self.ineligible = ineligible
         """Why the decision process must not see the path; "" when it may."""
+        self.octets = octets_of(attributes)
+        """About how much memory it takes."""
         self.alone: tuple[Path, ...] = (self,)
         """The candidates of a prefix that has no other path: shared, as most prefixes have one path."""
         self.long_lived_stale = LLGR_STALE in attributes.communities
@@ -131,9 +135,6 @@ def neighbour_as(as_path: Sequence[Segment], peer: PathPeer) -> int:
 
     An AS_PATH that is empty or begins with an AS_SET belongs to the AS of the peer itself.
     """
-    for segment in as_path:
-        if segment.type == SegmentType.AS_SEQUENCE and segment.asns:
-            return segment.asns[0]
-        if segment.type == SegmentType.AS_SET:
-            break
+    if as_path and as_path[0].type == SegmentType.AS_SEQUENCE:
+        return as_path[0].asns[0]
     return peer.remote_as

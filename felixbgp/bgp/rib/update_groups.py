@@ -14,7 +14,8 @@ instead of by NLRI; the octets of such a key are those that go onto the wire.
 A table that cannot go on as one is split, and tables that have come to say the same are joined again.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Final
 
 from felixbgp.bgp.config import PeerId
@@ -32,6 +33,8 @@ BATCH: Final = 1024
 """Prefixes encoded between two looks at the credit: at one attribute set each, about 100 KiB of messages."""
 EXPORTS_MAX: Final = 65536
 """Remembered results per path. When full all are forgotten, as finding the dead ones would cost as much."""
+EXPORTS_OCTETS_MAX: Final = 64 << 20
+"""The same for the memory they keep: 1 KiB for each, as much as the paths of the Internet take."""
 POLICIES_MAX: Final = 4096
 """Interfaces for which the policy is kept in narrowed form, which workloads come and go with; likewise."""
 NUMBERS_SWEEP_FIRST: Final = 4096
@@ -91,6 +94,7 @@ class UpdateGroup:
         "_keys",
         "_loc_rib",
         "_numbers",
+        "_octets",
         "_policies",
         "_source_counts",
         "_tables",
@@ -113,6 +117,8 @@ class UpdateGroup:
         self._interned: dict[tuple[PeerId | None, PathAttributes], Export] = {}
         self._policies: dict[tuple[RouteSource, str], PolicyView] = {}
         self._views: dict[Path, PrefixView | AttributeView] = {}
+        self._octets = 0
+        """About how much memory these results keep."""
 
     # ---- members
 
@@ -173,12 +179,15 @@ class UpdateGroup:
         if closing:
             table.completion = Completion(closing, now + COMPLETION_WAIT_NS)
 
-    def advertised_count(self, peer: PeerId) -> int:
-        """How many prefixes a peer was told."""
-        table = self._table_of(peer)
-        if not table.pending_count:
-            return len(self._wanted) - self._source_counts.get(peer, 0)
-        return sum(export.source != peer for export in self.told(table).values())
+    def advertised_counts(self) -> Iterator[tuple[PeerId, int]]:
+        """For every member how many prefixes it was told; worked out once for those of one table."""
+        for table in self._tables:
+            total, by_source = len(self._wanted), self._source_counts
+            if table.pending_count:
+                told = self.told(table)
+                total, by_source = len(told), Counter([export.source for export in told.values()])
+            for peer in table.members:
+                yield peer, total - by_source.get(peer, 0)
 
     def path_identifiers(self) -> set[bytes]:
         """Those in use."""
@@ -254,21 +263,27 @@ class UpdateGroup:
         return narrowed
 
     def _view_of(self, path: Path, policy: PolicyView) -> PrefixView | AttributeView:
-        if len(self._views) >= EXPORTS_MAX:
-            self._views.clear()
+        self._make_room(len(self._views), path)
         view = self._views[path] = policy.of(path.attributes)
         return view
 
     def _export_path(self, path: Path, decided: Decided, key: Path | Decided) -> Export | None:
-        if len(self._exports) >= EXPORTS_MAX:
-            self._exports.clear()
-            self._interned.clear()
+        self._make_room(len(self._exports), path)
         result = export(self.view, path, decided.attributes)
         if result is not None:
             # Paths that differ in what is not exported become one, and share their messages.
             result = self._interned.setdefault((result.source, result.attributes), result)
         self._exports[key] = result
         return result
+
+    def _make_room(self, count: int, path: Path) -> None:
+        """Forget what was worked out once it is too much; one more result of a path will be kept."""
+        if count >= EXPORTS_MAX or self._octets >= EXPORTS_OCTETS_MAX:
+            self._exports.clear()
+            self._interned.clear()
+            self._views.clear()
+            self._octets = 0
+        self._octets += path.octets
 
     # ---- sending
 

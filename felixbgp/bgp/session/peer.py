@@ -29,6 +29,8 @@ Standing rules
      side at the OPEN on the connection that will stay, or when a KEEPALIVE proves that the dominant side
      kept this one. So two of us never close one connection each. (With a peer that looks at OpenConfirm
      alone, as §6.8 demands at least, this can happen; jitter then parts the next two dials.)
+     There are peers that read only the connection they dialled. If the one kept by rule 4 ends without an
+     OPEN, the dominant side keeps whichever has one the next time, until a session is Established.
   5. Every end of a session gives exactly one `SessionDown`, after its NOTIFICATION and `CloseConnection`.
   6. A stopped peer is Idle and refuses connections with Cease/5. It has no timer, but for the one that starts
      it again where `fail` asked for that.
@@ -118,12 +120,14 @@ class Peer:
         "_dialling",
         "_holding",
         "_jitter",
+        "_kept",
         "_new_connection",
         "_restarting",
         "_resume_at",
         "_returning",
         "_running",
         "_speaker",
+        "_yields",
         "config",
         "connect_retry_count",
         "established",
@@ -161,6 +165,8 @@ class Peer:
         self._resume_at: int | None = None
         self._holding = False
         self._accepted = Allowance(ACCEPTED_MAX, ACCEPTED_WINDOW_NS)
+        self._kept: int | None = None
+        self._yields = False
         self._dialling: int | None = None
         self._dial_expires_at: int | None = None
         self._dial_at: int | None = None
@@ -385,11 +391,15 @@ class Peer:
             return
         dominant = self._dominates(connection)
         others = [one for one in self._connections.values() if one is not connection]
-        if others and dominant and not connection.outgoing:
-            for one in others:
+        silent = [one for one in others if one.state is SessionState.OPEN_SENT]
+        if others and dominant and not connection.outgoing and not (self._yields and silent == others):
+            for one in silent:
                 one.expect_open(now + COLLISION_OPEN_NS)
+                self._kept = one.number
             self._give_up(connection, now)
             return
+        if connection.number == self._kept:
+            self._kept = None
         self._cancel_dial()  # Rule 3.
         connection.confirm(now)
         self._show_state("OPEN received", now)
@@ -405,7 +415,7 @@ class Peer:
         if self.established is not None:
             old = self._connections[self.established]
             self._end(old, old.replaced(), now)
-        self._restarting = False
+        self._restarting = self._yields = False
         self._returning = True
         self.established = connection.number
         self.negotiated = connection.negotiated
@@ -427,6 +437,8 @@ class Peer:
         """A connection is over: tell it, and see to the next attempt."""
         self.connect_retry_count += 1
         del self._connections[connection.number]
+        if connection.number == self._kept:
+            self._kept, self._yields = None, True
         if connection.number == self.established:
             self.established = self.negotiated = None
             self._actions.append(SessionDown(ended.reason, ended.kind))

@@ -4,10 +4,13 @@ from itertools import repeat
 
 import pytest
 
-from felixbgp.bgp.facts import UpdateMalformed
+from felixbgp.bgp.config import GracefulRestart
+from felixbgp.bgp.facts import NotificationReceived, UpdateMalformed
 from felixbgp.bgp.inbound import ENTRY_OCTETS, INBOUND_OCTETS_MAX, Entry, Inbound
 from felixbgp.bgp.inputs import BytesReceived
 from felixbgp.bgp.peering import MALFORMED_FACTS_PER_MINUTE
+from felixbgp.bgp.rib import adj_rib_in
+from felixbgp.bgp.rib.memory import SET_OCTETS
 from felixbgp.bgp.session.actions import RefreshRequested
 from felixbgp.bgp.speaker import MESSAGES_PER_TURN, SCANNED_PER_COST
 from felixbgp.bgp.wire.codec import encode_keepalive, encode_route_refresh
@@ -144,14 +147,29 @@ def test_marks_take_effect_in_their_place_among_updates() -> None:
     assert set(one.rib_in(left)) == {"10.1.0.0/32", "10.1.0.2/32"}
 
 
-def test_a_refresh_of_a_family_that_we_have_no_table_for_costs_nothing_and_does_nothing() -> None:
-    network, one, left, _ = three()
-    exchange = one.speaker._peerings[one.peer(left).peer].exchange
-    assert exchange is not None
-    del exchange.ribs[IPV4]
-    say(one, left, encode_route_refresh(RouteRefreshMessage(IPV4)))
+@pytest.mark.parametrize("kept", [None, GracefulRestart()], ids=["plain", "graceful restart"])
+def test_a_peer_whose_attributes_take_too_much_memory_is_put_down_for_a_minute(
+    kept: GracefulRestart | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 4486 §4, Cease/8. With graceful restart nothing of it is kept either: that is what is too much."""
+    monkeypatch.setattr(adj_rib_in, "SWEEP_OCTETS_FIRST", 10 * SET_OCTETS)
+    monkeypatch.setattr(adj_rib_in, "ATTRIBUTES_OCTETS_MAX", 50 * SET_OCTETS)
+    network, one, left, right = three(graceful_restart=kept)
+    left.change(one, graceful_restart=kept)
+    right.originate("203.0.113.0/24")
+    network.run_for(5)
+    say(one, left, *(announcement(left, nlri, med) for med, nlri in enumerate(PREFIXES[:100])))
     network.settle()
+    told = [fact for fact in left.facts if isinstance(fact, NotificationReceived)]
+    assert [(fact.code, fact.subcode) for fact in told] == [(6, 8)]
+    assert one.peer(left).last_error == "sent NOTIFICATION Cease: Out of Resources; down for 60 s"
+    assert one.peer(left).prefixes_received == 0
+    assert list(one.routes()) == ["203.0.113.0/24"]
+    network.run_for(50)
+    assert one.peer(left).state == "Idle"
+    network.run_for(20)
     assert one.peer(left).state == "Established"
+    assert one.peer(right).established_count == 1
 
 
 def test_malformed_updates_are_told_of_in_bounds_and_all_counted() -> None:

@@ -19,6 +19,7 @@ from felixbgp.bgp.policy.types import (
     SetLocalPref,
 )
 from felixbgp.bgp.rib import update_groups
+from felixbgp.bgp.rib.memory import SET_OCTETS
 from felixbgp.bgp.routes import LocalRoute
 from felixbgp.bgp.wire.communities import NO_ADVERTISE, NO_EXPORT
 from felixbgp.bgp.wire.messages import MessageType, PathAttributes
@@ -218,8 +219,13 @@ def test_every_path_of_a_prefix_is_judged_by_its_own_attributes() -> None:
     assert sorted(known.communities for known in far.rib_in(core).values()) == [(), (COLOUR,)]
 
 
-def test_memories_of_what_became_of_a_path_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(update_groups, "EXPORTS_MAX", 2)
+@pytest.mark.parametrize(
+    "bound", [("EXPORTS_MAX", 2), ("EXPORTS_OCTETS_MAX", 2 * SET_OCTETS)], ids=["number", "memory"]
+)
+def test_memories_of_what_became_of_a_path_are_bounded(
+    bound: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(update_groups, *bound)
     monkeypatch.setattr(update_groups, "POLICIES_MAX", 2)
     network, (one, other) = row(64512, 64512)
     one.change(other, export_policy=Policy((on(None, AddCommunity(COLOUR)),)))

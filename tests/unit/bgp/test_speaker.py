@@ -26,7 +26,7 @@ from felixbgp.bgp.wire.codec import encode_route_refresh
 from felixbgp.bgp.wire.framer import frame
 from felixbgp.bgp.wire.messages import MessageType, PathAttributes, RouteRefreshMessage
 from felixbgp.bgp.wire.update import encode_announcements, encode_end_of_rib, encode_withdrawals
-from felixbgp.net import IPV4, IPV6, Address, Prefix
+from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 from tests.support.paths import sequence
 from tests.support.speakers import SECOND, Network, Node, join, peer_config
 
@@ -473,6 +473,82 @@ def test_peers_at_one_address_are_told_apart_by_port() -> None:
     ]
 
 
+def test_a_peer_that_dials_from_its_port_is_known_by_it_and_may_go_while_the_other_stays() -> None:
+    network, one, other = two()
+    second = peer_config(one, other, peer=PeerId(other.address, 1179), name="second", passive=True)
+    first = one.peers[PeerId(other.address)]
+    one.configure(first, second)
+    one.speaker.feed(TcpAccepted(-99, Endpoint(one.address, 179), Endpoint(other.address, 1179)), network.now)
+    one.drain()
+    assert [(peer.name, peer.state) for peer in one.speaker.peers()][1] == ("second", "OpenSent")
+    one.configure(first)
+    network.settle()
+    assert [(peer.name, peer.state) for peer in one.speaker.peers()] == [("10.0.0.2", "Established")]
+    assert one.speaker._by_address.keys() == {other.address}
+
+
+def test_the_routes_of_a_lost_peer_go_in_portions() -> None:
+    network, one, other = two()
+    prefixes = many(250)
+    other.originate(*prefixes)
+    network.settle()
+    one.budget = 100
+    network.cut(one, other)
+    left = []
+    for _ in range(3):
+        network.turn(one)
+        left.append(len(one.loc_rib))
+    assert left == [150, 50, 0]
+
+
+def test_what_is_of_a_family_without_a_table_is_passed_over() -> None:
+    """Two speakers may agree on a family that neither keeps routes of."""
+    multicast = Family(1, 2)
+    network = Network()
+    one, other = network.node("10.0.0.1", asn=64512), network.node("10.0.0.2", asn=64512)
+    both: dict[str, object] = {"families": (IPV4, multicast)}
+    join([(one, other)], {(one, other): both, (other, one): both})
+    one.originate(BLOCK)
+    network.run_for(1)
+    assert other.routes() == {BLOCK: "10.0.0.1"}
+    other.speaker.feed(
+        BytesReceived(connection(other, one), encode_route_refresh(RouteRefreshMessage(multicast))),
+        network.now,
+    )
+    network.settle()
+    assert other.peer(one).established_count == 1
+
+
+def test_a_release_concerns_its_family_alone() -> None:
+    network = Network()
+    one, other = network.node("10.0.0.1", asn=64512), network.node("10.0.0.2", asn=64512)
+    both: dict[str, object] = {"families": (IPV4, IPV6), "extended_next_hop": True}
+    join([(one, other)], {(one, other): both, (other, one): both})
+    network.run_for(1)
+    one.held = {IPV4: {BLOCK_NLRI}}
+    one.originate(BLOCK)
+    network.settle()
+    one.held = {}
+    one.speaker.release(IPV6, [BLOCK_NLRI])
+    network.settle()
+    assert other.routes() == {}
+    one.speaker.release(IPV4, [BLOCK_NLRI])
+    network.settle()
+    assert other.routes() == {BLOCK: "10.0.0.1"}
+
+
+def test_a_change_that_its_peer_cannot_see_sends_nothing() -> None:
+    """Our AS in place of another is for external peers."""
+    network, one, other = two()
+    one.originate(BLOCK)
+    network.settle()
+    one.sent.clear()
+    one.change(other, override_as=True)
+    network.settle()
+    assert one.sent == []
+    assert sessions(one) == 1
+
+
 def test_a_hopeless_update_ends_the_session() -> None:
     network, one, other = two()
     other.originate(BLOCK)
@@ -610,8 +686,9 @@ def test_a_peer_that_never_reads_is_given_up(prefixes: tuple[str, ...]) -> None:
     )
 
 
-def test_a_peer_that_reads_slowly_is_kept() -> None:
-    network, one, other = two()
+@pytest.mark.parametrize("hold_time_s", [90, 0], ids=["KEEPALIVEs between", "nothing between"])
+def test_a_peer_that_reads_slowly_is_kept(hold_time_s: int) -> None:
+    network, one, other = two(hold_time_s=hold_time_s)
     network.silence(other)
     one.originate(BLOCK)
     network.settle()

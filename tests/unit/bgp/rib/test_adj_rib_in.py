@@ -1,12 +1,14 @@
 """Adj-RIB-In: everything received is kept, only what is acceptable goes on to the Loc-RIB."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from felixbgp.bgp.policy.types import Action, AddCommunity, Match, Policy, PrefixMatch, Rule
+from felixbgp.bgp.rib import adj_rib_in
 from felixbgp.bgp.rib.acceptance import Acceptance
-from felixbgp.bgp.rib.adj_rib_in import SWEEP_FIRST, AdjRibIn
+from felixbgp.bgp.rib.adj_rib_in import SWEEP_FIRST, SWEEP_OCTETS_FIRST, AdjRibIn
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.wire.communities import LLGR_STALE, NO_LLGR
@@ -142,6 +144,33 @@ def test_attribute_sets_out_of_use_are_forgotten(rib: AdjRibIn) -> None:
     for med in range(3 * SWEEP_FIRST):
         rib.announce(PathAttributes(next_hop=b"\12\0\0\2", med=med), (ONE,))
     assert rib.attributes_count <= SWEEP_FIRST
+
+
+def large_sets(count: int) -> Iterator[PathAttributes]:
+    """Each as large as an extended message can make them, and all different."""
+    for number in range(count):
+        communities = tuple(range(16_000 * number, 16_000 * (number + 1)))
+        yield PathAttributes(next_hop=b"\12\0\0\2", communities=communities)
+
+
+def test_large_attribute_sets_out_of_use_are_forgotten_much_sooner(rib: AdjRibIn) -> None:
+    sets = SWEEP_OCTETS_FIRST // (36 * 16_000)
+    for attributes in large_sets(3 * sets):
+        rib.announce(attributes, (ONE,))
+        assert rib.attributes_count <= sets + 1
+    assert not rib.is_exhausting
+
+
+def test_sets_in_use_that_take_too_much_memory_are_noticed(
+    rib: AdjRibIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adj_rib_in, "ATTRIBUTES_OCTETS_MAX", 2 * SWEEP_OCTETS_FIRST - (1 << 20))
+    noticed = []
+    for number, attributes in enumerate(large_sets(2 * SWEEP_OCTETS_FIRST // (36 * 16_000) + 3)):
+        rib.announce(attributes, (bytes((32, 10, 1, 0, number)),))
+        noticed.append(rib.is_exhausting)
+    assert noticed[-1]
+    assert noticed.index(True) > SWEEP_OCTETS_FIRST // (36 * 16_000)
 
 
 # ---- beyond the end of a session (RFC 4724, RFC 9494)

@@ -4,7 +4,7 @@ import pytest
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.rib.loc_rib import CHOICES_MAX, LocRib, Multipath, take_first
+from felixbgp.bgp.rib.loc_rib import CHOICES_MAX, CHOICES_OCTETS_MAX, LocRib, Multipath, take_first
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import IPV4, Address, Prefix
@@ -103,6 +103,16 @@ def test_memory_of_choices_is_bounded(rib: LocRib) -> None:
         rib.replace(ONE, old[0] if old else None, path(med=med))
         decide(rib)
     assert len(rib._choices) <= CHOICES_MAX
+
+
+def test_choices_between_large_paths_are_fewer(rib: LocRib) -> None:
+    communities = tuple(range(16_000))
+    fit = CHOICES_OCTETS_MAX // (36 * len(communities))
+    for med in range(2 * fit):
+        old = rib.candidates(ONE)
+        rib.replace(ONE, old[0] if old else None, path(med=med, communities=communities))
+        decide(rib)
+        assert len(rib._choices) <= fit + 1
 
 
 @pytest.mark.parametrize(("count", "taken"), [(0, 0), (-1, 0), (2, 2), (3, 3), (9, 3)])

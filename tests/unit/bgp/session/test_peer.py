@@ -314,10 +314,19 @@ class TestSession:
         peer.sent(SECOND_NS)
         assert peer.next_deadline() == SECOND_NS + 22_500 * MILLISECOND_NS
 
-    def test_sent_means_nothing_without_a_session(self) -> None:
+    def test_what_was_heard_late_puts_the_end_off(self) -> None:
+        peer = established(started())
+        peer.heard(80 * SECOND_NS)
+        peer.run_timers(169 * SECOND_NS)
+        assert peer.state == "Established"
+        peer.run_timers(170 * SECOND_NS)
+        assert peer.last_error == "hold timer expired"
+
+    def test_sent_and_heard_mean_nothing_without_a_session(self) -> None:
         peer = started()
         before = peer.next_deadline()
         peer.sent(SECOND_NS)
+        peer.heard(SECOND_NS)
         assert peer.next_deadline() == before
 
 
@@ -560,6 +569,58 @@ class TestTwoConnections:
         actions = transport(peer.run_timers(11 * SECOND_NS))
         assert actions == [SendBytes(1, (notification(4, 0),)), CloseConnection(1)]
         assert delay_until_dial(peer, 11 * SECOND_NS) < 1000
+
+    def test_a_peer_that_reads_only_what_it_dialled_has_its_session_the_second_time(self) -> None:
+        lower = Address.parse("192.0.2.0")
+        message = make_open(local_as=64513, hold_time_s=90, bgp_identifier=lower, families=(IPV4,))
+        peer = started()
+        now = 0
+        for ours, theirs in ((1, -1), (2, -2), (3, -3)):
+            peer.connected(TcpConnected(ours, HERE, THERE), now)
+            peer.accepted(TcpAccepted(theirs, HERE, THERE), now)
+            actions = transport(peer.received(theirs, encode_open(message) + KEEPALIVE, now))
+            kept = theirs if ours == 2 else ours
+            assert CloseConnection(ours + theirs - kept) in actions
+            assert peer.established == (theirs if ours == 2 else None)
+            if peer.established is not None:
+                # A session is the end of the exception: the next collision is decided by rule 4 again.
+                peer.closed(TcpClosed(theirs, ""), now)
+            else:
+                now += 10 * SECOND_NS
+                peer.run_timers(now)
+            now += delay_until_dial(peer, now) * MILLISECOND_NS
+
+    def test_a_connection_that_was_kept_and_spoken_on_was_no_bad_choice(self) -> None:
+        lower = Address.parse("192.0.2.0")
+        message = make_open(local_as=64513, hold_time_s=90, bgp_identifier=lower, families=(IPV4,))
+        peer = started()
+        for ours, theirs in ((1, -1), (2, -2)):
+            peer.connected(TcpConnected(ours, HERE, THERE), 0)
+            peer.accepted(TcpAccepted(theirs, HERE, THERE), 0)
+            actions = transport(peer.received(theirs, encode_open(message), 0))
+            assert actions == [SendBytes(theirs, (notification(6, 7),)), CloseConnection(theirs)]
+            peer.received(ours, encode_open(message), 0)
+            peer.closed(TcpClosed(ours, ""), 0)
+            delay_until_dial(peer, 0)
+
+    def test_an_exception_is_made_for_silence_alone(self) -> None:
+        """Once both connections have an OPEN, identifiers decide as ever."""
+        lower = Address.parse("192.0.2.0")
+        message = make_open(local_as=64513, hold_time_s=90, bgp_identifier=lower, families=(IPV4,))
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        peer.accepted(TcpAccepted(-1, HERE, THERE), 0)
+        peer.received(-1, encode_open(message), 0)
+        peer.run_timers(10 * SECOND_NS)
+        now = 10 * SECOND_NS + delay_until_dial(peer, 10 * SECOND_NS) * MILLISECOND_NS
+        peer.connected(TcpConnected(2, HERE, THERE), now)
+        peer.accepted(TcpAccepted(-2, HERE, THERE), now)
+        assert transport(peer.received(-2, encode_open(message), now)) == [SendBytes(-2, (KEEPALIVE,))]
+        actions = transport(peer.received(2, encode_open(message), now))
+        assert actions[1:] == [SendBytes(-2, (notification(6, 7),)), CloseConnection(-2)]
+        peer.accepted(TcpAccepted(-3, HERE, THERE), now)
+        actions = transport(peer.received(-3, encode_open(message), now))
+        assert actions == [SendBytes(-3, (notification(6, 7),)), CloseConnection(-3)]
 
     def test_the_end_of_one_calls_for_no_dial_while_ours_is_alive(self) -> None:
         peer = started()
