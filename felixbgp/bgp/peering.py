@@ -133,9 +133,12 @@ class Peering:
     def lose(self, exchange: Exchange, kind: DownKind, now: int) -> list[AdjRibIn]:
         """The session is over: the tables of it that are not kept."""
         self.exchange = None
-        if kind is DownKind.HARD or self.config.graceful_restart is None:
+        restart = self.config.graceful_restart
+        if kind is DownKind.HARD or restart is None:
             return [*exchange.ribs.values()]
-        return self.retention.keep(exchange.ribs, exchange.negotiated, now)
+        # RFC 9494 §4: without a time of our own we have not offered it, and nobody counts on it.
+        long_lived = restart.long_lived_stale_time_s > 0
+        return self.retention.keep(exchange.ribs, exchange.negotiated, now, long_lived=long_lived)
 
     def expire(self, now: int) -> list[AdjRibIn]:
         """`stale_deadline` is there, and the time for stale routes over: the tables that go as a whole."""

@@ -42,12 +42,18 @@ class Retention:
         """What is kept now."""
         return [kept.rib for kept in self._kept.values()]
 
-    def keep(self, ribs: dict[Family, AdjRibIn], negotiated: Negotiated, now: int) -> list[AdjRibIn]:
-        """A session was lost: keep the families that its peer said it would be back with."""
+    def keep(
+        self, ribs: dict[Family, AdjRibIn], negotiated: Negotiated, now: int, *, long_lived: bool
+    ) -> list[AdjRibIn]:
+        """A session was lost: keep the families that its peer said it would be back with.
+
+        `long_lived`: beyond the restart time too, for as long as the peer asked.
+        """
         restart = negotiated.graceful_restart
         families = {} if restart is None else dict(restart.families)
         restart_ns = 0 if restart is None else restart.restart_time_s * SECOND_NS
-        outliving = {family: seconds * SECOND_NS for family, _, seconds in negotiated.long_lived}
+        asked = negotiated.long_lived if long_lived else ()
+        outliving = {family: seconds * SECOND_NS for family, _, seconds in asked}
         given_up = []
         for family, rib in ribs.items():
             if family in families and rib:

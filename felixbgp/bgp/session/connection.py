@@ -166,9 +166,8 @@ class Connection:
             self._send_open(now)
 
     def expect_open(self, by: int) -> None:
-        """Wait for the peer's OPEN no longer than this."""
-        if self.state is SessionState.OPEN_SENT and self._hold_at is not None:
-            self._hold_at = min(self._hold_at, by)
+        """In OpenSent: wait for the peer's OPEN no longer than this."""
+        self._hold_at = by if self._hold_at is None else min(self._hold_at, by)
 
     def confirm(self, now: int) -> None:
         """Answer a valid OPEN with a KEEPALIVE and go to OpenConfirm (events 19 and 20)."""

@@ -183,6 +183,17 @@ def test_long_lived_routes_are_the_last_resort_until_their_time_is_over_too() ->
     assert TWO_BLOCK not in one.routes()
 
 
+def test_who_has_no_long_lived_routes_of_its_own_keeps_none_for_others() -> None:
+    """Zero means not at all, whatever the peer asks for: we have not offered it."""
+    asks = GracefulRestart(forwarding_preserved=True, long_lived_stale_time_s=3600)
+    network, one, other = two(RESTART, asks)
+    lose(network, one, other)
+    network.run_for(119)
+    assert TWO_BLOCK in one.routes()
+    network.run_for(2)
+    assert TWO_BLOCK not in one.routes()
+
+
 # ---- the restarting side
 
 

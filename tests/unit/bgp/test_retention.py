@@ -47,7 +47,7 @@ def test_each_family_is_kept_for_the_time_the_peer_asked_for_it() -> None:
     """RFC 9494 §3.1: the stale time is per family; one without any goes with the restart time."""
     ribs = {family: a_rib(family) for family in (IPV4, IPV6)}
     retention = Retention()
-    assert retention.keep(ribs, negotiated({IPV6: 600}), 0) == []
+    assert retention.keep(ribs, negotiated({IPV6: 600}), 0, long_lived=True) == []
     assert retention.next_deadline() == 120 * SECOND_NS
     assert retention.expire(120 * SECOND_NS) == [ribs[IPV4]]
     assert retention.ribs == [ribs[IPV6]]
@@ -59,7 +59,7 @@ def test_each_family_is_kept_for_the_time_the_peer_asked_for_it() -> None:
 def test_a_family_whose_time_is_not_over_stays() -> None:
     ribs = {family: a_rib(family) for family in (IPV4, IPV6)}
     retention = Retention()
-    retention.keep(ribs, negotiated({IPV4: 60, IPV6: 600}), 0)
+    retention.keep(ribs, negotiated({IPV4: 60, IPV6: 600}), 0, long_lived=True)
     assert retention.expire(120 * SECOND_NS) == []
     assert retention.expire(180 * SECOND_NS) == [ribs[IPV4]]
     assert retention.ribs == [ribs[IPV6]]
