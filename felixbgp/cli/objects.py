@@ -5,30 +5,11 @@ from typing import NamedTuple
 
 from felixbgp.cli.store import Stored
 from felixbgp.resources.base import API_VERSION
-from felixbgp.resources.decode import parse_json
+from felixbgp.resources.decode import FIELD_ORDER, METADATA_ORDER, parse_json
 from felixbgp.resources.errors import FieldError
 
 Object = dict[str, object]
 
-# The order in which Go prints an object and its ObjectMeta.
-_ORDER = ("kind", "apiVersion", "metadata", "spec", "status")
-_METADATA_ORDER = (
-    "name",
-    "generateName",
-    "namespace",
-    "selfLink",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "labels",
-    "annotations",
-    "ownerReferences",
-    "finalizers",
-    "managedFields",
-)
 _OF_THE_CLUSTER = (
     "namespace",
     "uid",
@@ -69,8 +50,8 @@ def as_object(stored: Stored) -> Object | list[FieldError]:
         return found
     metadata = found.get("metadata")
     if isinstance(metadata, dict):
-        found["metadata"] = _ordered({**metadata, "resourceVersion": str(stored.revision)}, _METADATA_ORDER)
-    return _ordered(found, _ORDER)
+        found["metadata"] = _ordered({**metadata, "resourceVersion": str(stored.revision)}, METADATA_ORDER)
+    return _ordered(found, FIELD_ORDER)
 
 
 def exported(found: Object) -> Object:
@@ -80,7 +61,7 @@ def exported(found: Object) -> Object:
         return found
     kept = {name: value for name, value in metadata.items() if name not in _OF_THE_CLUSTER}
     # Go cannot leave this field out: a time that is not set is null.
-    return {**found, "metadata": _ordered({**kept, "creationTimestamp": None}, _METADATA_ORDER)}
+    return {**found, "metadata": _ordered({**kept, "creationTimestamp": None}, METADATA_ORDER)}
 
 
 def _ordered(fields: Mapping[str, object], order: Iterable[str]) -> Object:

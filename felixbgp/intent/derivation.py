@@ -79,24 +79,28 @@ class Derivation:
 
     def _restart(self, state: ClusterState) -> Derived:
         former, self._deriving = self._intent, None
-        findings = Findings()
-        report_configurations(state, self._node, findings)
-        report_annotations(state, self._node, findings)
         site = Site.of(state, self._node)
         identifier = self._router_id or (None if site is None else site.local.address(IPV4))
-        if site is None:
-            report_absent(state, self._node, findings)
-        elif identifier is None:
-            reason = "is absent, and no router ID is set: an IPv6-only node needs one"
-            findings.add(f"Node {self._node}", "spec.bgp.ipv4Address", reason)
         if site is None or identifier is None:
-            names = (DEFAULT_NAME, NODE_NAME_PREFIX + self._node)
-            level = log_level(*(configuration(state, name) for name in names))
-            self._intent = Intent(problems=findings.problems(), log_level=level)
+            self._intent = self._without_speaker(state, site)
         else:
             self._deriving = _Deriving(state, site, identifier)
             self._intent = self._deriving.intent(Intent())
         return Derived.between(former, self._intent)
+
+    def _without_speaker(self, state: ClusterState, site: Site | None) -> Intent:
+        """What is left for a node that takes no part in BGP: to say why."""
+        findings = Findings()
+        report_configurations(state, self._node, findings)
+        report_annotations(state, self._node, findings)
+        if site is None:
+            report_absent(state, self._node, findings)
+        else:
+            reason = "is absent, and no router ID is set: an IPv6-only node needs one"
+            findings.add(f"Node {self._node}", "spec.bgp.ipv4Address", reason)
+        names = (DEFAULT_NAME, NODE_NAME_PREFIX + self._node)
+        level = log_level(*(configuration(state, name) for name in names))
+        return Intent(problems=findings.problems(), log_level=level)
 
 
 class _Deriving:

@@ -36,7 +36,7 @@ from felixbgp.net import Address
 from felixbgp.resources import BgpPeer
 from felixbgp.resources.bgp_peer import BgpPeerSpec, SourceAddress
 from felixbgp.resources.bgp_peer import NextHopMode as WantedNextHop
-from felixbgp.resources.values import seconds_of
+from felixbgp.resources.values import seconds_of, whole_seconds_of
 
 GLOBAL = "global"
 NODE = "node"
@@ -227,8 +227,9 @@ class PeerClaims:
 
 def _keepalive_time_s(spec: BgpPeerSpec) -> int | None:
     """`keepaliveTime` in whole seconds, rounded, at least one; 0 counts as not set, as in Calico."""
-    seconds = 0.0 if spec.keepalive_time is None else seconds_of(spec.keepalive_time)
-    return max(1, int(seconds + 0.5)) if seconds else None
+    if spec.keepalive_time is None or not seconds_of(spec.keepalive_time):
+        return None
+    return max(1, whole_seconds_of(spec.keepalive_time))
 
 
 def _next_hop(spec: BgpPeerSpec, *, same_as: bool) -> NextHopMode:

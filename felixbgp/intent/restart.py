@@ -2,7 +2,7 @@
 
 from felixbgp.bgp.config import GracefulRestart
 from felixbgp.bgp.wire.capabilities import RESTART_TIME_S_MAX
-from felixbgp.resources.values import seconds_of
+from felixbgp.resources.values import whole_seconds_of
 
 RESTART_TIME_S = 120
 """BIRD's default, which Calico leaves alone."""
@@ -13,5 +13,5 @@ def graceful_restart(max_restart_time: str | None) -> GracefulRestart:
 
     The kernel keeps our routes while the agent is away, so forwarding is always preserved.
     """
-    seconds = RESTART_TIME_S if max_restart_time is None else int(seconds_of(max_restart_time) + 0.5)
+    seconds = RESTART_TIME_S if max_restart_time is None else whole_seconds_of(max_restart_time)
     return GracefulRestart(restart_time_s=min(seconds, RESTART_TIME_S_MAX), forwarding_preserved=True)

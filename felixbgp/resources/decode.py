@@ -54,6 +54,27 @@ MODELS: dict[str, type[AnyResource]] = {
 }
 
 
+FIELD_ORDER = ("kind", "apiVersion", "metadata", "spec", "status")
+METADATA_ORDER = (
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+)
+"""The order in which Go writes an object and its ObjectMeta."""
+
+
 class Decoded(NamedTuple):
     """A value of the store, and the parts of it that were left out."""
 
@@ -101,32 +122,12 @@ def encode(resource: AnyResource) -> bytes:
     metadata.setdefault("creationTimestamp", None)
     if resource.namespace is not None:
         metadata["namespace"] = resource.namespace
-    document["metadata"] = {name: metadata[name] for name in sorted(metadata, key=_METADATA_ORDER.index)}
+    document["metadata"] = {name: metadata[name] for name in sorted(metadata, key=METADATA_ORDER.index)}
     if isinstance(resource, IpPool):
         document["spec"] = _with_pool_defaults(resource, document["spec"])
-    order = ("kind", "apiVersion", "metadata", "spec", "status")
-    ordered = {name: document[name] for name in order if name in document}
+    ordered = {name: document[name] for name in FIELD_ORDER if name in document}
     ordered.setdefault("spec", {})
     return json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-# The order of Go's ObjectMeta.
-_METADATA_ORDER = (
-    "name",
-    "generateName",
-    "namespace",
-    "selfLink",
-    "uid",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "labels",
-    "annotations",
-    "ownerReferences",
-    "finalizers",
-    "managedFields",
-)
 
 
 def _with_pool_defaults(pool: IpPool, spec: Mapping[str, object]) -> dict[str, object]:

@@ -193,6 +193,11 @@ def seconds_of(duration: str) -> float:
     return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(duration))
 
 
+def whole_seconds_of(duration: str) -> int:
+    """A valid duration in whole seconds, halves rounded up, as Calico writes them for BIRD."""
+    return int(seconds_of(duration) + 0.5)
+
+
 _COMMUNITY = re.compile(r"[0-9]{1,10}:[0-9]{1,10}(:[0-9]{1,10})?")
 
 
