@@ -17,6 +17,8 @@ from typing import TypeVar, assert_never
 from felixbgp.fib.hops import is_connected
 from felixbgp.fib.table import FamilyTable
 from felixbgp.fib.types import (
+    AddressChanged,
+    AddressSnapshot,
     DeleteRoutes,
     FibFact,
     KernelInput,
@@ -87,6 +89,8 @@ class Fib:
                 self._tables[event.prefix.family].failed(event, now)
             case LinkChanged():
                 self._link_changed(event)
+            case AddressSnapshot() | AddressChanged():
+                pass  # The kernel tells of the routes that come and go with an address.
             case KernelLost():
                 self._losses += 1
                 for table in self._tables.values():

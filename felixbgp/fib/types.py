@@ -90,6 +90,31 @@ class LinkChanged:
     name: str
     up: bool
     present: bool = True
+    carrier: bool = True
+    """Whether there is somebody at the other end (IFF_LOWER_UP); without it no packet leaves."""
+
+
+class InterfaceAddress(NamedTuple):
+    """An address of this node, on a link whose network is `Prefix.of(address, length)`."""
+
+    interface: str
+    address: Address
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddressSnapshot:
+    """All addresses of this node, of both families; replaces what was known."""
+
+    addresses: tuple[InterfaceAddress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressChanged:
+    """An address was added to an interface, or taken from it."""
+
+    address: InterfaceAddress
+    present: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +124,16 @@ class KernelLost:
     reason: str
 
 
-KernelInput = KernelSnapshot | KernelRouteChanged | RoutesApplied | RouteFailed | LinkChanged | KernelLost
+KernelInput = (
+    KernelSnapshot
+    | KernelRouteChanged
+    | RoutesApplied
+    | RouteFailed
+    | LinkChanged
+    | AddressSnapshot
+    | AddressChanged
+    | KernelLost
+)
 
 
 @dataclass(frozen=True, slots=True)
