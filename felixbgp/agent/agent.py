@@ -28,6 +28,7 @@ from felixbgp.agent.inputs import (
     StatusWritten,
 )
 from felixbgp.agent.listening import Listener
+from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
 from felixbgp.agent.reporting import Reporting
@@ -84,7 +85,7 @@ class Agent:
         self._speaker = Speaker(UNCONFIGURED, jitter)
         self._fib = Fib(config.route_protocol, config.route_metric)
         self._origination = Origination()
-        self._forwarding = Forwarding()
+        self._forwarding = Forwarding(config.route_metric)
         self._listener = Listener()
         self._publication = Publication()
         self._node_statuses = NodeStatuses(config.node)
@@ -107,6 +108,7 @@ class Agent:
             self._speaker.feed(event, now)
         elif isinstance(event, KernelInput):
             self._fib.feed(event, now)
+            self._forwarding.feed(event)
         elif isinstance(event, StoreInput):
             self._feed_store(event, now)
         elif isinstance(event, Listening | ListenFailed):
@@ -125,8 +127,7 @@ class Agent:
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
         self._originate()
-        for prefix, route in self._forwarding.select(self._speaker.decide(now, budget)):
-            self._fib.want(prefix, route)
+        self._select(now, budget)
         self._sweep(now)
         effects += self._speaker.withdrawals(now, budget)
         effects += self._fib.replacements(now, budget)
@@ -144,6 +145,7 @@ class Agent:
         """When to drain again though nothing was fed; a time in the past, or 0, means now."""
         deadlines = (
             0 if self._derivation_due or (not self._given and self._state.has_demands()) else None,
+            None if self._forwarding.is_settled else 0,
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
             self._listener.next_deadline(),
@@ -172,6 +174,10 @@ class Agent:
             ignored={**self._state.ignored, **self._node_statuses.ignored},
             report_problems=self._reporting.problems(),
             route_problems=self._fib.problems(),
+            next_hop_problems={
+                next_hop: (count, self._forwarding.reason(next_hop))
+                for next_hop, count in self._speaker.unresolved().items()
+            },
             listen_problems=self._listener.problems(),
             datastore=self._datastore,
             now=now,
@@ -276,9 +282,27 @@ class Agent:
         return tuple(keys.items())
 
     def _originate(self) -> None:
-        self._origination.kernel_changed(self._fib.take_foreign_changes())
+        changes = self._fib.take_foreign_changes()
+        self._origination.kernel_changed(changes)
+        self._forwarding.kernel_changed(changes)
         for prefix, route in self._origination.take_changes():
             self._speaker.originate(prefix.family, prefix.nlri, route)
+
+    def _select(self, now: int, budget: int) -> None:
+        """Take in what peers sent, select routes, and say which of them the kernel shall have.
+
+        A selected route may be the way to a next hop, so that others can be used, or no longer can.
+        """
+        self._speaker.take_in(now, budget)
+        self._forwarding.forget(self._speaker.take_unused_next_hops())
+        self._forwarding.track(self._speaker.next_hops.take_unjudged())
+        for first in (True, *(False,) * RECURSIONS_MAX):
+            self._want(self._forwarding.settle(now))
+            verdicts = self._forwarding.take_verdicts()
+            if not (verdicts or first):
+                return
+            self._speaker.judge(verdicts)
+            self._want(self._forwarding.select(self._speaker.decide(now, budget)))
 
     def _want(self, routes: Iterable[tuple[Prefix, Route | None]]) -> None:
         for prefix, route in routes:
@@ -322,6 +346,7 @@ class Agent:
             *self._state.take_facts(),
             *self._speaker.take_facts(),
             *self._fib.take_facts(),
+            *self._forwarding.take_facts(),
             *self._node_statuses.take_facts(),
             *self._reporting.take_facts(),
         ]

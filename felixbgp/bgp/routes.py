@@ -6,7 +6,7 @@ from typing import NamedTuple
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.wire.messages import PathAttributes
-from felixbgp.net import Address, Family, Nlri
+from felixbgp.net import Address, Family, Nlri, Prefix
 
 
 class LocalRoute(NamedTuple):
@@ -38,3 +38,16 @@ class RouteChange(NamedTuple):
     family: Family
     nlri: Nlri
     selected: Selected | None
+    unresolved: bool = False
+    """Whether there are paths, none of which may be used for want of a way to its next hop."""
+
+
+class Reachability(NamedTuple):
+    """What is known of a NEXT_HOP (RFC 4271 §9.1.2.1): whether there is a way to it.
+
+    `through` are the BGP routes that this way takes. A path to one of them by this next hop would be the way
+    to itself, and counts as not resolvable.
+    """
+
+    resolvable: bool
+    through: frozenset[Prefix] = frozenset()

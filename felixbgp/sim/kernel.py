@@ -9,15 +9,19 @@ from felixbgp.fib.types import (
     KernelRoute,
     KernelRouteChanged,
     KernelSnapshot,
+    NextHop,
     ReplaceRoutes,
     Route,
     RouteFailed,
+    RouteKind,
     RoutesApplied,
 )
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 
 EEXIST = 17
 ENETUNREACH = 101
+RTPROT_KERNEL = 2
+INTERFACE = "eth0"
 
 
 class Kernel:
@@ -53,12 +57,14 @@ class Kernel:
             self._routes.pop((route.prefix, route.metric), None)
         return KernelRouteChanged(route, present)
 
-    def connect(self, network: Prefix) -> None:
-        """Have a link in one more network; nobody is told."""
+    def connect(self, network: Prefix) -> KernelRouteChanged:
+        """Have a link in one more network; gives what the agent hears."""
         self._connected = (*self._connected, network)
+        return KernelRouteChanged(_connected_route(network), present=True)
 
     def _of(self, family: Family) -> tuple[KernelRoute, ...]:
-        return tuple(route for (prefix, _), route in self._routes.items() if prefix.family == family)
+        written = (route for (prefix, _), route in self._routes.items() if prefix.family == family)
+        return (*(_connected_route(one) for one in self._connected if one.family == family), *written)
 
     def _replace(self, effect: ReplaceRoutes) -> list[KernelInput]:
         applied: list[Prefix] = []
@@ -87,3 +93,9 @@ class Kernel:
 
     def _reachable(self, gateway: Address | None) -> bool:
         return gateway is None or any(network.contains(gateway) for network in self._connected)
+
+
+def _connected_route(network: Prefix) -> KernelRoute:
+    """What the kernel itself has for a network that an address is in."""
+    metric = 0 if network.family == IPV4 else 256
+    return KernelRoute(network, Route(RouteKind.UNICAST, (NextHop(None, INTERFACE),)), RTPROT_KERNEL, metric)

@@ -25,43 +25,51 @@ def selected(prefix: Prefix, source: RouteSource) -> RouteChange:
     return RouteChange(prefix.family, prefix.nlri, choice)
 
 
+def forwarding() -> Forwarding:
+    """One that was not told of any kernel: every next hop is taken to be on a link."""
+    made = Forwarding()
+    made.track([HOP, GATEWAY])
+    assert list(made.settle(0)) == []
+    return made
+
+
 def gone(prefix: Prefix) -> RouteChange:
     return RouteChange(prefix.family, prefix.nlri, None)
 
 
 def test_a_block_is_a_blackhole_and_a_peers_route_leads_to_its_next_hop() -> None:
-    forwarding = Forwarding()
+    made = forwarding()
     changes = [selected(BLOCK, RouteSource.AGGREGATE), selected(PEER, RouteSource.BGP)]
-    assert list(forwarding.select(changes)) == [(BLOCK, BLACKHOLE), (PEER, LEARNED)]
-    assert list(forwarding.select([gone(PEER)])) == [(PEER, None)]
+    assert list(made.select(changes)) == [(BLOCK, BLACKHOLE), (PEER, LEARNED)]
+    assert list(made.select([gone(PEER)])) == [(PEER, None)]
 
 
 def test_what_was_found_in_the_kernel_is_not_written_there() -> None:
-    assert list(Forwarding().select([selected(PEER, RouteSource.KERNEL)])) == [(PEER, None)]
+    assert list(forwarding().select([selected(PEER, RouteSource.KERNEL)])) == [(PEER, None)]
 
 
 def test_another_set_of_ranges_changes_what_it_covers() -> None:
-    forwarding = Forwarding()
-    list(forwarding.select([selected(PEER, RouteSource.BGP), selected(BLOCK, RouteSource.BGP)]))
-    assert list(forwarding.configure([PEER], [])) == [(PEER, None)]
-    assert list(forwarding.configure([PEER], [])) == []
+    made = forwarding()
+    list(made.select([selected(PEER, RouteSource.BGP), selected(BLOCK, RouteSource.BGP)]))
+    assert dict(made.configure([PEER], [])) == {PEER: None, BLOCK: LEARNED}
+    assert list(made.configure([PEER], [])) == []
     tunnelled = Route(RouteKind.UNICAST, (NextHop(HOP, "tunl0", onlink=True),))
-    assert list(forwarding.configure([], [Tunnel(BLOCK, "tunl0")])) == [(PEER, LEARNED), (BLOCK, tunnelled)]
+    assert dict(made.configure([], [Tunnel(BLOCK, "tunl0")])) == {PEER: LEARNED, BLOCK: tunnelled}
 
 
 def test_a_static_route_needs_nothing_selected_and_wins_over_all_else() -> None:
-    forwarding = Forwarding()
+    made = forwarding()
     static = [StaticRoute(PEER, GATEWAY)]
-    assert list(forwarding.configure([PEER], [Tunnel(PEER, "tunl0")], static)) == [(PEER, STATIC)]
-    assert list(forwarding.select([selected(PEER, RouteSource.STATIC)])) == [(PEER, STATIC)]
-    assert list(forwarding.select([selected(PEER, RouteSource.BGP)])) == [(PEER, STATIC)]
-    assert list(forwarding.select([gone(PEER)])) == [(PEER, STATIC)]
+    assert list(made.configure([PEER], [Tunnel(PEER, "tunl0")], static)) == [(PEER, STATIC)]
+    assert list(made.select([selected(PEER, RouteSource.STATIC)])) == [(PEER, STATIC)]
+    assert list(made.select([selected(PEER, RouteSource.BGP)])) == [(PEER, STATIC)]
+    assert list(made.select([gone(PEER)])) == [(PEER, STATIC)]
 
 
 def test_a_static_route_that_changes_or_goes_gives_way_to_what_is_selected() -> None:
-    forwarding = Forwarding()
-    list(forwarding.configure([], [], [StaticRoute(PEER, GATEWAY)]))
-    list(forwarding.select([selected(PEER, RouteSource.BGP)]))
-    assert list(forwarding.configure([], [], [StaticRoute(PEER, HOP)])) == [(PEER, LEARNED)]
-    assert list(forwarding.configure([], [], [StaticRoute(PEER, GATEWAY)])) == [(PEER, STATIC)]
-    assert list(forwarding.configure([], [], [])) == [(PEER, LEARNED)]
+    made = forwarding()
+    list(made.configure([], [], [StaticRoute(PEER, GATEWAY)]))
+    list(made.select([selected(PEER, RouteSource.BGP)]))
+    assert list(made.configure([], [], [StaticRoute(PEER, HOP)])) == [(PEER, LEARNED)]
+    assert list(made.configure([], [], [StaticRoute(PEER, GATEWAY)])) == [(PEER, STATIC)]
+    assert list(made.configure([], [], [])) == [(PEER, LEARNED)]
