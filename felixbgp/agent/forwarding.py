@@ -58,8 +58,8 @@ class Forwarding:
         self._metric = metric
         self._next_hops = NextHopTable()
         self._selected: dict[Prefix, Selected] = {}
-        self._unresolved: dict[Prefix, None] = {}
-        """Prefixes with paths of which none can be used."""
+        self._unresolved: dict[Prefix, tuple[Address, ...]] = {}
+        """Prefixes with paths of which none can be used, and the next hops of those."""
         self._via: dict[tuple[Address, ...], dict[Prefix, None]] = {}
         """The prefixes that were selected with these next hops."""
         self._lengths: dict[Family, list[int]] = {}
@@ -106,7 +106,7 @@ class Forwarding:
                 if selected.next_hops:
                     self._via.setdefault(selected.next_hops, {})[prefix] = None
             if unresolved:
-                self._unresolved[prefix] = None
+                self._unresolved[prefix] = unresolved
             self._note_length(prefix)
             self._next_hops.touch(prefix)
             changed[prefix] = None
@@ -218,11 +218,14 @@ class Forwarding:
         if prefix in self._static:
             return True
         selected = self._selected.get(prefix)
-        if selected is None:
-            return prefix in self._unresolved and not prefix.is_host and not self._is_excluded(prefix)
-        if selected.source not in (RouteSource.BGP, RouteSource.AGGREGATE) or self._is_excluded(prefix):
+        next_hops = self._unresolved.get(prefix, ())
+        if selected is not None:
+            if selected.source not in (RouteSource.BGP, RouteSource.AGGREGATE):
+                return False
+            next_hops = selected.next_hops
+        elif not next_hops:
             return False
-        return not (prefix.is_host and selected.next_hops == (address,))
+        return not (prefix.is_host and next_hops == (address,)) and not self._is_excluded(prefix)
 
     def resolution(self, prefix: Prefix, passed: tuple[Prefix, ...]) -> Resolution:
         """Where a route of ours leads."""

@@ -5,9 +5,12 @@
     routes of our own ────────┘        ▲    │
                                        └────┘ a BGP route on the way has a next hop of its own
 
-The longest match counts, as in the kernel; of two routes to one prefix the one with the lower metric. A route
-of ours counts from when there are paths to it, though none may be usable. So what is resolvable does not
-depend on what came first, and what is resolvable only until it is used does not come and go for ever.
+The longest match counts, as in the kernel, and of two routes to one prefix the one with the lower metric. But
+what is in the network of a link is on that link, whatever more specific route we have.
+
+A route of ours counts from when there are paths to it, though none may be usable: otherwise what is
+resolvable only until it is used would come and go for ever. What is resolvable then does not depend on what
+came first, unless two prefixes with several paths each are the way to each other: both ends of that are stable.
 """
 
 from bisect import bisect_left, insort
@@ -15,6 +18,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
 
 from felixbgp.bgp.routes import Reachability
+from felixbgp.fib.hops import is_connected
 from felixbgp.fib.types import (
     AddressChanged,
     AddressSnapshot,
@@ -29,6 +33,8 @@ from felixbgp.fib.types import (
 from felixbgp.net import Address, Family, Prefix
 from felixbgp.net.trie import PrefixTrie
 
+RTPROT_KERNEL: Final = 2
+"""Of routes that the kernel made itself, for the network of an address."""
 RECURSIONS_MAX: Final = 4
 """BGP routes on the way to a next hop: a workload, its node, and the way to that are two."""
 
@@ -154,7 +160,8 @@ class NextHopTable:
             return Resolution((NextHop(address),))
         if address in self._own:
             return _no("it is an address of this node")
-        kernel, ours = self._kernel.longest_match(address), own.longest_match(address)
+        kernel = self._kernel.longest_match(address)
+        ours = None if kernel is not None and _is_on_link(kernel[1]) else own.longest_match(address)
         if kernel is None and ours is None:
             return _no("no route leads to it")
         if ours is None or (kernel is not None and _precedes(kernel, ours)):
@@ -208,6 +215,11 @@ _UNKNOWN: Final = Resolution((), reason="it was not looked for yet")
 
 def _no(reason: str) -> Resolution:
     return Resolution((), reason=reason)
+
+
+def _is_on_link(found: KernelRoute) -> bool:
+    """Whether the prefix is that of a link: the kernel takes any gateway in it."""
+    return found.protocol == RTPROT_KERNEL and is_connected(found.route)
 
 
 def _precedes(kernel: tuple[Prefix, KernelRoute], ours: tuple[Prefix, int]) -> bool:

@@ -38,8 +38,8 @@ class RouteChange(NamedTuple):
     family: Family
     nlri: Nlri
     selected: Selected | None
-    unresolved: bool = False
-    """Whether there are paths, none of which may be used for want of a way to its next hop."""
+    unresolved: tuple[Address, ...] = ()
+    """The next hops of its paths where none may be used for want of a way to them."""
 
 
 class Reachability(NamedTuple):

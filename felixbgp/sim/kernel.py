@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from felixbgp.fib.hops import is_connected
 from felixbgp.fib.types import (
     DeleteRoutes,
     KernelEffect,
@@ -16,7 +17,7 @@ from felixbgp.fib.types import (
     RouteKind,
     RoutesApplied,
 )
-from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
+from felixbgp.net import IPV4, IPV6, Family, Prefix
 
 EEXIST = 17
 ENETUNREACH = 101
@@ -73,7 +74,7 @@ class Kernel:
             self.writes += 1
             if effect.exclusive and (prefix, self.metric) in self._routes:
                 failed.append(RouteFailed(prefix, EEXIST, "File exists", present=True))
-            elif all(self._reachable(hop.gateway) for hop in route.next_hops):
+            elif all(self._reachable(hop) for hop in route.next_hops):
                 self._routes[prefix, self.metric] = KernelRoute(prefix, route, self.protocol, self.metric)
                 applied.append(prefix)
             else:
@@ -91,8 +92,13 @@ class Kernel:
                 del self._routes[prefix, self.metric]
         return [RoutesApplied(prefixes, present=False)]
 
-    def _reachable(self, gateway: Address | None) -> bool:
-        return gateway is None or any(network.contains(gateway) for network in self._connected)
+    def _reachable(self, hop: NextHop) -> bool:
+        """Whether the kernel takes a next hop: its gateway has to be on a link."""
+        gateway = hop.gateway
+        if gateway is None or hop.onlink or any(network.contains(gateway) for network in self._connected):
+            return True
+        links = (one for one in self._routes.values() if is_connected(one.route))
+        return any(link.prefix.contains(gateway) for link in links)
 
 
 def _connected_route(network: Prefix) -> KernelRoute:

@@ -211,17 +211,15 @@ class LocRib:
         touched = [nlri for nlri, _ in take_first(self._dirty, budget)]
         for nlri in touched:
             old = selected.get(nlri)
-            was_unresolved = old is None and nlri in self._barred
+            before = self._barred.get(nlri, ())
             choice = self._choice(nlri)
             if choice is None:
-                unresolved = nlri in self._barred
-                if old is None:
-                    if unresolved is not was_unresolved:
-                        changes.append(RouteChange(self.family, nlri, None, unresolved=unresolved))
-                    continue
-                del selected[nlri]
-                changes.append(RouteChange(self.family, nlri, None, unresolved=unresolved))
-                moved.append(nlri)
+                unresolved = self._barred.get(nlri, ())
+                if old is not None or unresolved != before:
+                    changes.append(RouteChange(self.family, nlri, None, tuple(map(Address, unresolved))))
+                if old is not None:
+                    del selected[nlri]
+                    moved.append(nlri)
             elif choice is not old:
                 selected[nlri] = choice
                 if old is None or old.path is not choice.path:
