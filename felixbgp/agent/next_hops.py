@@ -10,7 +10,7 @@ what is in the network of a link is on that link, whatever more specific route w
 
 A route of ours counts from when there are paths to it, though none may be usable: otherwise what is
 resolvable only until it is used would come and go for ever. What is resolvable then does not depend on what
-came first, unless two prefixes with several paths each are the way to each other: both ends of that are stable.
+came first, unless two prefixes with several paths each are the way to each other: either end is stable.
 """
 
 from bisect import bisect_left, insort
