@@ -71,7 +71,7 @@ class World:
 
 
 def _foreign(prefix: str, hop: NextHop) -> KernelRoute:
-    return KernelRoute(Prefix.parse(prefix), Route(RouteKind.UNICAST, (hop,)), 4, 0)
+    return KernelRoute(Prefix.parse(prefix), Route(RouteKind.UNICAST, (hop,), 0), 4)
 
 
 @settings(max_examples=300, deadline=None)

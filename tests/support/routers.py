@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from felixbgp.agent.agent import Agent
-from felixbgp.agent.config import ROUTE_METRIC, ROUTE_PROTOCOL, AgentConfig
+from felixbgp.agent.config import ROUTE_PROTOCOL, AgentConfig
 from felixbgp.agent.effects import Fact, Listen, Observe
 from felixbgp.agent.inputs import Input, IntentGiven, Listening
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
@@ -30,7 +30,7 @@ class Router:
 
     def __init__(self, *peers: str, connected: Iterable[str] = ("10.0.0.0/24",), **intent: object) -> None:
         """All peers are iBGP ones, of both families; `intent` has further fields of it."""
-        self.kernel = Kernel(ROUTE_PROTOCOL, ROUTE_METRIC, map(Prefix.parse, connected))
+        self.kernel = Kernel(ROUTE_PROTOCOL, map(Prefix.parse, connected))
         self.agent = Agent(AgentConfig(node="router"), lambda: 0.0)
         self.facts: list[Fact] = []
         self._connections: dict[str, int] = {}

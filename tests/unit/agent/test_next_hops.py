@@ -51,7 +51,7 @@ class OwnRoutes:
 
 
 def foreign(text: str, *hops: NextHop, kind: RouteKind = RouteKind.UNICAST, metric: int = 0) -> KernelRoute:
-    return KernelRoute(Prefix.parse(text), Route(kind, hops), 4, metric)
+    return KernelRoute(Prefix.parse(text), Route(kind, hops, metric), 4)
 
 
 def link(interface: str) -> NextHop:

@@ -12,7 +12,7 @@ A, B = "10.0.0.2", "10.0.0.3"
 
 def foreign(prefix: str, gateway: str | None, interface: str, *, onlink: bool = False) -> KernelRoute:
     hop = NextHop(None if gateway is None else Address.parse(gateway), interface, onlink)
-    return KernelRoute(Prefix.parse(prefix), Route(RouteKind.UNICAST, (hop,)), 4, 0)
+    return KernelRoute(Prefix.parse(prefix), Route(RouteKind.UNICAST, (hop,), 0), 4)
 
 
 DEFAULT = foreign("0.0.0.0/0", "10.0.0.254", "eth0")
