@@ -82,11 +82,14 @@ class Match:
     """AS numbers that the AS_PATH must begin with; a set has no order, so none of its numbers counts."""
     local_pref: int | None = None
     """What LOCAL_PREF must be; a route without one never matches."""
+    local_pref_above: int | None = None
+    """What LOCAL_PREF must be greater than; likewise."""
 
     @property
     def looks_at_attributes(self) -> bool:
         """Whether the answer depends on the route's attributes."""
-        return self.community is not None or bool(self.as_path_start) or self.local_pref is not None
+        looks_at_local_pref = self.local_pref is not None or self.local_pref_above is not None
+        return self.community is not None or bool(self.as_path_start) or looks_at_local_pref
 
 
 @dataclass(frozen=True, slots=True)
