@@ -133,7 +133,7 @@ class Fib:
         return [(family, nlri) for family, table in self._tables.items() for nlri in table.take_released()]
 
     def take_foreign_changes(self) -> list[tuple[Prefix, KernelRoute | None]]:
-        """Prefixes whose best foreign unicast route (lowest metric) changed, with it; None when it left."""
+        """Prefixes whose best route of others (lowest metric) changed, with it; None when it left."""
         return [
             (Prefix(family, nlri), best)
             for family, table in self._tables.items()

@@ -18,6 +18,10 @@ def protocol_name(protocol: int) -> str:
     return PROTOCOL_NAMES.get(protocol, str(protocol))
 
 
+_NOT_LEARNED = frozenset((0, 1, 2))
+"""Nobody's, ICMP redirects, and what the kernel itself made when an address was set."""
+
+
 class ForeignRoutes:
     """The foreign routes of one family.
 
@@ -87,7 +91,7 @@ class ForeignRoutes:
         return next((route for route in self._routes.get(nlri, ()) if route.metric == metric), None)
 
     def take_changes(self) -> list[tuple[Nlri, KernelRoute | None]]:
-        """Where the best unicast route (lowest metric) is another than when last asked."""
+        """Where the best route to be learned (lowest metric) is another than when last asked."""
         changes: list[tuple[Nlri, KernelRoute | None]] = []
         for nlri in self._changed:
             best = self._best(nlri)
@@ -102,8 +106,8 @@ class ForeignRoutes:
         return changes
 
     def _best(self, nlri: Nlri) -> KernelRoute | None:
-        unicast = (route for route in self._routes.get(nlri, ()) if route.route.kind is RouteKind.UNICAST)
-        return min(unicast, key=lambda route: route.metric, default=None)
+        learned = filter(_is_learned, self._routes.get(nlri, ()))
+        return min(learned, key=lambda route: route.metric, default=None)
 
     def _set(self, nlri: Nlri, routes: tuple[KernelRoute, ...]) -> None:
         for route in self._routes.pop(nlri, ()):
@@ -113,6 +117,11 @@ class ForeignRoutes:
         if routes:
             self._routes[nlri] = routes
         self._changed[nlri] = None
+
+
+def _is_learned(route: KernelRoute) -> bool:
+    """Whether BIRD would learn the route: somebody wrote it, and it says what becomes of packets."""
+    return route.protocol not in _NOT_LEARNED and route.route.kind is not RouteKind.OTHER
 
 
 def _same(one: KernelRoute, other: KernelRoute) -> bool:
