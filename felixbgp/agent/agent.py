@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from felixbgp import __version__
 from felixbgp.agent.config import AgentConfig
+from felixbgp.agent.connected import ConnectedInput
 from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
@@ -33,6 +34,7 @@ from felixbgp.agent.publication import Publication
 from felixbgp.agent.reporting import Reporting
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.inputs import Endpoint, TransportInput
+from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.snapshot import SpeakerStatistics
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.cluster.demands import Demands
@@ -78,7 +80,9 @@ class Agent:
         self._given = False
         self._demands: Demands | None = None
         self._log_level = DEFAULT_LOG_LEVEL
-        self._derivation = Derivation(config.node, router_id=config.router_id)
+        self._derivation = Derivation(
+            config.node, router_id=config.router_id, route_metric=config.route_metric
+        )
         self._derivation_due = False
         self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter)
@@ -107,6 +111,8 @@ class Agent:
             self._speaker.feed(event, now)
         elif isinstance(event, KernelInput):
             self._fib.feed(event, now)
+            if isinstance(event, ConnectedInput):
+                self._origination.feed(event)
         elif isinstance(event, StoreInput):
             self._feed_store(event, now)
         elif isinstance(event, Listening | ListenFailed):
@@ -124,7 +130,7 @@ class Agent:
         self._derive(now)
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
-        self._originate()
+        self._originate(budget)
         for prefix, route in self._forwarding.select(self._speaker.decide(now, budget)):
             self._fib.want(prefix, route)
         self._sweep(now)
@@ -144,6 +150,7 @@ class Agent:
         """When to drain again though nothing was fed; a time in the past, or 0, means now."""
         deadlines = (
             0 if self._derivation_due or (not self._given and self._state.has_demands()) else None,
+            0 if self._origination.has_changes() else None,
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
             self._listener.next_deadline(),
@@ -253,8 +260,7 @@ class Agent:
             self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers, now)
         else:
             self._speaker.change_peers(derived.peers, now)
-        ranges = (*wanted.aggregates, *wanted.service_ranges)
-        self._origination.configure(ranges, wanted.workload_interfaces, wanted.static_routes)
+        self._origination.configure(wanted)
         kernel = self._forwarding.configure(wanted.kernel_exclusions, wanted.tunnels, wanted.static_routes)
         self._want(kernel)
         endpoints = tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen)
@@ -275,9 +281,9 @@ class Agent:
         }
         return tuple(keys.items())
 
-    def _originate(self) -> None:
+    def _originate(self, budget: int) -> None:
         self._origination.kernel_changed(self._fib.take_foreign_changes())
-        for prefix, route in self._origination.take_changes():
+        for prefix, route in self._origination.take_changes(budget):
             self._speaker.originate(prefix.family, prefix.nlri, route)
 
     def _want(self, routes: Iterable[tuple[Prefix, Route | None]]) -> None:
@@ -289,7 +295,8 @@ class Agent:
         if self._sweep_at is None:
             return
         if now >= self._sweep_at or all(peer.end_of_rib_received for peer in self._speaker.peers()):
-            if self._speaker.statistics().updates_waiting or self._speaker.statistics().prefixes_to_decide:
+            speaker = self._speaker.statistics()
+            if self._origination.has_changes() or speaker.updates_waiting or speaker.prefixes_to_decide:
                 return
             self._sweep_at = None
             self._fib.start()
@@ -314,7 +321,8 @@ class Agent:
 
     def _route_facts(self, family: Family) -> RouteFacts:
         limit = report_routes.SCANNED_MAX
-        return RouteFacts(family, self._speaker.routes(family, limit), self._fib.foreign(family, limit))
+        paths = self._speaker.routes(family, limit, without=RouteSource.KERNEL)
+        return RouteFacts(family, paths, self._fib.foreign(family, limit))
 
     def _take_facts(self) -> list[Fact]:
         facts = [
