@@ -1,11 +1,11 @@
 """What a node originates, and what it keeps out of the kernel."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from felixbgp.intent.site import Site
 from felixbgp.intent.types import WORKLOAD_INTERFACES, Tunnel
 from felixbgp.net import IPV4, Prefix
-from felixbgp.resources import AffinityState
+from felixbgp.resources import AffinityState, IpPool
 from felixbgp.resources.bgp_configuration import ProgramClusterRoutes, ServiceBlock, Switch
 from felixbgp.resources.ip_pool import EncapsulationMode, IpPoolSpec
 
@@ -78,8 +78,13 @@ def kernel_exclusions(site: Site) -> tuple[Prefix, ...]:
         *_ranges(defaults.service_external_ips),
         *_ranges(defaults.service_load_balancer_ips),
     )
-    pools = (pool.spec.cidr for pool in site.pools if not _programs(site, pool.spec))
+    pools = (pool.spec.cidr for pool in pools_of_felix(site))
     return tuple(sorted({*services, *pools}))
+
+
+def pools_of_felix(site: Site) -> Iterator[IpPool]:
+    """The pools whose routes Felix writes."""
+    return (pool for pool in site.pools if not _programs(site, pool.spec))
 
 
 def tunnels(site: Site) -> tuple[Tunnel, ...]:

@@ -22,6 +22,7 @@ from felixbgp.intent.advertisements import advertisements, community_of
 from felixbgp.intent.aggregates import (
     IPIP_INTERFACE,
     confirmed_blocks,
+    pools_of_felix,
     programs_ipip,
     reflected_ranges,
     service_ranges,
@@ -94,6 +95,10 @@ def calico_export_rules(site: Site, family: Family, *, internal: bool) -> Iterat
             yield Rule(name, _inside(pool.spec.cidr), Action.REJECT)
     for interface in _rejected_interfaces(site, internal=internal):
         yield Rule(f"interface {interface}", Match(interface=interface), Action.REJECT)
+    for pool in pools_of_felix(site) if internal else ():
+        if pool.spec.cidr.family == family:
+            name = f"pool {pool.name} over a next hop of Felix"
+            yield Rule(name, _of_felix(pool.spec.cidr), Action.REJECT)
     for cidr, communities in advertisements(site):
         if cidr.family == family and communities:
             name = f"prefix advertisement {cidr}"
@@ -127,6 +132,11 @@ def _aggregation_rules(site: Site, family: Family) -> Iterator[Rule]:
             better = Match(inside, local_pref_above=normal)
             yield Rule(f"better priority inside own block {block}", better, Action.ACCEPT)
             yield Rule(f"inside own block {block}", Match(inside), Action.REJECT)
+
+
+def _of_felix(pool: Prefix) -> Match:
+    """Its routes to other nodes, which tell of their blocks themselves; a workload's has no next hop."""
+    return Match(PrefixMatch.inside(pool), frozenset({RouteSource.KERNEL}), has_next_hop=True)
 
 
 def _inside(prefix: Prefix) -> Match:

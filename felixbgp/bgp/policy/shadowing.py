@@ -181,6 +181,7 @@ def _covers(outer: Match, inner: Match, family: Family, possible: frozenset[Rout
         and outer.community in (None, inner.community)
         and inner.as_path_start[: len(outer.as_path_start)] == outer.as_path_start
         and outer.local_pref in (None, inner.local_pref)
+        and outer.has_next_hop <= inner.has_next_hop
         and _covers_local_pref(outer.local_pref_above, inner)
         and _Prefixes.of(inner.prefix, family).within(_Prefixes.of(outer.prefix, family))
     )

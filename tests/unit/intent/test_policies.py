@@ -63,7 +63,7 @@ def judge(
     policy: Policy, text: str, source: RouteSource = BGP, interface: str = "", **attributes: object
 ) -> Verdict:
     prefix = Prefix.parse(text)
-    known = PathAttributes(next_hop=b"\1\2\3\4", **attributes)  # type: ignore[arg-type]
+    known = PathAttributes(**{"next_hop": b"\1\2\3\4", **attributes})  # type: ignore[arg-type]
     return evaluate(policy, prefix.family, prefix.nlri, source=source, interface=interface, attributes=known)
 
 
@@ -154,7 +154,33 @@ def test_routes_that_felix_wrote_over_ipip_stay_in(setting: str | None, internal
     state = cluster(("BGPConfiguration", "bgpconfigurations/default", spec))
     for peer, expected in ((MESH, internal), (INTERNAL, internal), (EXTERNAL, True)):
         _, export = policies(state, peer)
-        assert passes(export, "10.65.9.0/26", KERNEL, "tunl0") is expected
+        assert judge(export, "10.65.9.0/26", KERNEL, "tunl0", next_hop=b"").accepted is expected
+
+
+@pytest.mark.parametrize(
+    ("setting", "pool", "internal"),
+    [
+        ("Enabled", {}, True),
+        ("EnabledIPIPOnly", {}, False),
+        ("EnabledNoEncapOnly", {}, True),
+        ("Disabled", {}, False),
+        ("Enabled", {"ipipMode": "CrossSubnet"}, True),
+        ("EnabledIPIPOnly", {"ipipMode": "CrossSubnet"}, True),
+        ("EnabledNoEncapOnly", {"ipipMode": "CrossSubnet"}, False),
+        ("Enabled", {"vxlanMode": "CrossSubnet"}, False),
+    ],
+)
+def test_routes_that_felix_wrote_to_other_nodes_stay_in(setting: str, pool: object, internal: bool) -> None:
+    """Without a tunnel nothing tells them by their interface; a workload's route has no next hop."""
+    state = cluster(
+        ("BGPConfiguration", "bgpconfigurations/default", {"programClusterRoutes": setting}),
+        ("IPPool", "ippools/felix", {"cidr": "10.68.0.0/16", **pool}),  # type: ignore[dict-item]
+    )
+    for peer, expected in ((MESH, internal), (INTERNAL, internal), (EXTERNAL, True)):
+        _, export = policies(state, peer)
+        assert passes(export, "10.68.9.0/26", KERNEL, "eth0") is expected
+        assert passes(export, "10.68.9.0/26", BGP)
+        assert judge(export, "10.68.9.1/32", KERNEL, "cali1", next_hop=b"").accepted
 
 
 @pytest.mark.parametrize(("normal", "above"), [(None, 2147482623), (512, 2147483135)])
