@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from felixbgp import __version__
 from felixbgp.agent.config import AgentConfig
+from felixbgp.agent.connected import ConnectedInput
 from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
@@ -34,6 +35,7 @@ from felixbgp.agent.publication import Publication
 from felixbgp.agent.reporting import Reporting
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.inputs import Endpoint, TransportInput
+from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.snapshot import SpeakerStatistics
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.cluster.demands import Demands
@@ -79,13 +81,15 @@ class Agent:
         self._given = False
         self._demands: Demands | None = None
         self._log_level = DEFAULT_LOG_LEVEL
-        self._derivation = Derivation(config.node, router_id=config.router_id)
+        self._derivation = Derivation(
+            config.node, router_id=config.router_id, route_metric=config.route_metric
+        )
         self._derivation_due = False
         self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter)
         self._fib = Fib(config.route_protocol)
         self._origination = Origination()
-        self._forwarding = Forwarding(config.route_metric)
+        self._forwarding = Forwarding()
         self._listener = Listener()
         self._publication = Publication()
         self._node_statuses = NodeStatuses(config.node)
@@ -109,6 +113,8 @@ class Agent:
         elif isinstance(event, KernelInput):
             self._fib.feed(event, now)
             self._forwarding.feed(event)
+            if isinstance(event, ConnectedInput):
+                self._origination.feed(event)
         elif isinstance(event, StoreInput):
             self._feed_store(event, now)
         elif isinstance(event, Listening | ListenFailed):
@@ -126,7 +132,7 @@ class Agent:
         self._derive(now)
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
-        self._originate()
+        self._originate(budget)
         self._select(now, budget)
         self._sweep(now)
         effects += self._speaker.withdrawals(now, budget)
@@ -146,6 +152,7 @@ class Agent:
         deadlines = (
             0 if self._derivation_due or (not self._given and self._state.has_demands()) else None,
             None if self._forwarding.is_settled else 0,
+            0 if self._origination.has_changes() else None,
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
             self._listener.next_deadline(),
@@ -259,10 +266,8 @@ class Agent:
             self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers, now)
         else:
             self._speaker.change_peers(derived.peers, now)
-        ranges = (*wanted.aggregates, *wanted.service_ranges)
-        self._origination.configure(ranges, wanted.workload_interfaces, wanted.static_routes)
-        kernel = self._forwarding.configure(wanted.kernel_exclusions, wanted.tunnels, wanted.static_routes)
-        self._want(kernel)
+        self._origination.configure(wanted)
+        self._want(self._forwarding.configure(wanted))
         endpoints = tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen)
         self._listener.want(endpoints, self._keys(derived.peers))
         if before is None:
@@ -281,11 +286,10 @@ class Agent:
         }
         return tuple(keys.items())
 
-    def _originate(self) -> None:
-        changes = self._fib.take_foreign_changes()
-        self._origination.kernel_changed(changes)
-        self._forwarding.kernel_changed(changes)
-        for prefix, route in self._origination.take_changes():
+    def _originate(self, budget: int) -> None:
+        self._origination.kernel_changed(self._fib.take_foreign_changes())
+        self._forwarding.kernel_changed(self._fib.take_used_changes())
+        for prefix, route in self._origination.take_changes(budget):
             self._speaker.originate(prefix.family, prefix.nlri, route)
 
     def _select(self, now: int, budget: int) -> None:
@@ -313,7 +317,8 @@ class Agent:
         if self._sweep_at is None:
             return
         if now >= self._sweep_at or all(peer.end_of_rib_received for peer in self._speaker.peers()):
-            if self._speaker.statistics().updates_waiting or self._speaker.statistics().prefixes_to_decide:
+            speaker = self._speaker.statistics()
+            if self._origination.has_changes() or speaker.updates_waiting or speaker.prefixes_to_decide:
                 return
             self._sweep_at = None
             self._fib.start()
@@ -338,7 +343,8 @@ class Agent:
 
     def _route_facts(self, family: Family) -> RouteFacts:
         limit = report_routes.SCANNED_MAX
-        return RouteFacts(family, self._speaker.routes(family, limit), self._fib.foreign(family, limit))
+        paths = self._speaker.routes(family, limit, without=RouteSource.KERNEL)
+        return RouteFacts(family, paths, self._fib.foreign(family, limit))
 
     def _take_facts(self) -> list[Fact]:
         facts = [

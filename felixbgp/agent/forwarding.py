@@ -10,19 +10,18 @@ session needs it.
     (prefix, Route | None) ◀── └──────────────┘            └──▶ take_verdicts ──▶ the decision process
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from felixbgp.agent.config import ROUTE_METRIC
 from felixbgp.agent.next_hops import NextHopTable, Resolution
-from felixbgp.agent.origination import BLACKHOLE
 from felixbgp.bgp.allowance import Allowance
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import Reachability, RouteChange, Selected
 from felixbgp.fib.hops import ordered
 from felixbgp.fib.types import KernelInput, KernelRoute, NextHop, Route, RouteKind
-from felixbgp.intent.types import StaticRoute, Tunnel
+from felixbgp.intent.priorities import NORMAL_PRIORITIES, priority_of
+from felixbgp.intent.types import Intent, Tunnel
 from felixbgp.net import Address, Family, Prefix
 
 SETTLING_ROUNDS_MAX: Final = 16
@@ -54,8 +53,8 @@ NextHopFact = NextHopUnresolvable | NextHopResolved
 class Forwarding:
     """Keeps the selected routes, so that another set of ranges or another way needs no new decision."""
 
-    def __init__(self, metric: int = ROUTE_METRIC) -> None:
-        self._metric = metric
+    def __init__(self) -> None:
+        self._normal = NORMAL_PRIORITIES
         self._next_hops = NextHopTable()
         self._selected: dict[Prefix, Selected] = {}
         self._unresolved: dict[Prefix, tuple[Address, ...]] = {}
@@ -67,7 +66,7 @@ class Forwarding:
         self._excluded: tuple[Prefix, ...] = ()
         self._tunnels: tuple[Tunnel, ...] = ()
         self._static: dict[Prefix, Address] = {}
-        self._ways: dict[tuple[tuple[Address, ...], Tunnel | None], Route | None] = {}
+        self._ways: dict[tuple[tuple[Address, ...], Tunnel | None, int], Route | None] = {}
         """What routes with the same next hops have in common, until a next hop is reached another way."""
         self._verdicts: dict[Address, Reachability] = {}
         self._unresolvable: dict[Address, None] = {}
@@ -76,18 +75,17 @@ class Forwarding:
 
     # ---- what is wanted
 
-    def configure(
-        self, excluded: Sequence[Prefix], tunnels: Sequence[Tunnel], static: Sequence[StaticRoute] = ()
-    ) -> Iterator[tuple[Prefix, Route | None]]:
-        """State the ranges to keep out of the kernel, the IPIP pools, and the static routes.
+    def configure(self, intent: Intent) -> Iterator[tuple[Prefix, Route | None]]:
+        """Take the ranges to keep out of the kernel, the IPIP pools, the static routes and the metrics.
 
         Gives the routes that this may change.
         """
-        gateways = {route.prefix: route.gateway for route in static}
-        if (tuple(excluded), tuple(tunnels), gateways) == (self._excluded, self._tunnels, self._static):
+        gateways = {route.prefix: route.gateway for route in intent.static_routes}
+        wanted = (intent.kernel_exclusions, intent.tunnels, gateways, intent.normal_priority)
+        if wanted == (self._excluded, self._tunnels, self._static, self._normal):
             return
         concerned = dict.fromkeys((*self._selected, *self._unresolved, *self._static, *gateways))
-        self._excluded, self._tunnels, self._static = tuple(excluded), tuple(tunnels), gateways
+        self._excluded, self._tunnels, self._static, self._normal = wanted
         self._ways.clear()
         self._next_hops.track(gateways.values())
         for prefix in concerned:
@@ -207,7 +205,7 @@ class Forwarding:
         for length in self._lengths.get(address.family, ()):
             prefix = Prefix.of(address, length)
             if self._leads_on(prefix, address):
-                return prefix, self._metric
+                return prefix, self._metric(prefix)
         return None
 
     def _leads_on(self, prefix: Prefix, address: Address) -> bool:
@@ -249,33 +247,39 @@ class Forwarding:
     def _routes(self, prefixes: Iterable[Prefix]) -> Iterator[tuple[Prefix, Route | None]]:
         for prefix in prefixes:
             if prefix in self._static:
-                yield prefix, self._static_route(self._static[prefix])
+                hops = self._next_hops.get(gateway := self._static[prefix]).hops
+                # While there is no way to the gateway, the kernel shall say what is wrong with it.
+                yield prefix, Route(RouteKind.UNICAST, hops or (NextHop(gateway),), self._metric(prefix))
                 continue
             selected = self._selected.get(prefix)
             if selected is None or self._is_excluded(prefix):
                 yield prefix, None
             elif selected.source is RouteSource.AGGREGATE:
-                yield prefix, BLACKHOLE
+                yield prefix, Route(RouteKind.BLACKHOLE, (), self._normal.of(prefix.family))
             elif selected.source is not RouteSource.BGP:
                 yield prefix, None  # it is in the kernel already: that is where we found it
             else:
-                route = self._way(selected.next_hops, self._tunnel(prefix))
+                route = self._way(selected.next_hops, self._tunnel(prefix), self._metric(prefix))
                 if route is not None:
                     yield prefix, route
 
-    def _way(self, next_hops: tuple[Address, ...], tunnel: Tunnel | None) -> Route | None:
+    def _way(self, next_hops: tuple[Address, ...], tunnel: Tunnel | None, metric: int) -> Route | None:
         """The route by these next hops; None while none of them is reached."""
-        key = (next_hops, tunnel)
+        key = (next_hops, tunnel, metric)
         if key not in self._ways:
             if len(self._ways) >= WAYS_MAX:
                 self._ways.clear()
             hops = self._hops([(one, self._next_hops.get(one)) for one in next_hops], tunnel)
-            self._ways[key] = Route(RouteKind.UNICAST, hops) if hops else None
+            self._ways[key] = Route(RouteKind.UNICAST, hops, metric) if hops else None
         return self._ways[key]
 
-    def _static_route(self, gateway: Address) -> Route:
-        """By the gateway's way; while there is none by itself, so that the kernel says what is wrong."""
-        return Route(RouteKind.UNICAST, self._next_hops.get(gateway).hops or (NextHop(gateway),))
+    def _metric(self, prefix: Prefix) -> int:
+        """A learned route's priority where LOCAL_PREF tells one (Calico v3.32), else the normal one."""
+        selected = self._selected.get(prefix)
+        local_pref = None if selected is None or prefix in self._static else selected.attributes.local_pref
+        if local_pref is None or selected is None or selected.source is not RouteSource.BGP:
+            return self._normal.of(prefix.family)
+        return priority_of(local_pref)
 
     def _hops(
         self, found: Iterable[tuple[Address, Resolution]], tunnel: Tunnel | None

@@ -30,7 +30,7 @@ from felixbgp.fib.types import (
     NextHop,
     RouteKind,
 )
-from felixbgp.net import Address, Family, Prefix
+from felixbgp.net import IPV6, Address, Family, Prefix
 from felixbgp.net.trie import PrefixTrie
 
 RTPROT_KERNEL: Final = 2
@@ -160,6 +160,8 @@ class NextHopTable:
             return Resolution((NextHop(address),))
         if address in self._own:
             return _no("it is an address of this node")
+        if address.is_link_local and address.family == IPV6:
+            return _no("it is a link-local address, and nobody says of which link")
         kernel = self._kernel.longest_match(address)
         ours = None if kernel is not None and _is_on_link(kernel[1]) else own.longest_match(address)
         if kernel is None and ours is None:
@@ -178,8 +180,6 @@ class NextHopTable:
         prefix, found = match
         if found.route.kind is not RouteKind.UNICAST:
             return _no(f"the kernel's route to {prefix} is {found.route.kind.name.lower()}")
-        if address.is_link_local and not found.route.next_hops[0].interface:
-            return _no("a link-local address needs an interface")
         hops = []
         reasons = []
         for hop in found.route.next_hops:

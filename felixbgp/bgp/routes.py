@@ -1,6 +1,7 @@
 """Routes at the speaker's border: what is originated, and what was selected for whom."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import NamedTuple
 
 from felixbgp.bgp.config import PeerId
@@ -9,12 +10,28 @@ from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Address, Family, Nlri, Prefix
 
 
+class Precedence(IntEnum):
+    """How a route of our own stands to those that peers tell of the same prefix; the lower the better."""
+
+    FIRST = 0
+    """Before all of them."""
+    BESIDE = 1
+    """One among them: the highest LOCAL_PREF is used, and of equal ones ours."""
+    LAST = 2
+    """After all of them: used where nobody tells of the prefix."""
+
+
 class LocalRoute(NamedTuple):
-    """A route of our own: where it came from, its interface ("" = none), its next hop (None = ourselves)."""
+    """A route of our own: where it came from, its interface ("" = none), its next hop (None = ourselves).
+
+    `local_pref` is told to iBGP peers; None stands for the default of 100.
+    """
 
     source: RouteSource
     interface: str = ""
     next_hop: Address | None = None
+    local_pref: int | None = None
+    precedence: Precedence = Precedence.FIRST
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ from felixbgp.bgp.inputs import (
     TransportInput,
 )
 from felixbgp.bgp.peering import Exchange, Peering
+from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.prefix_limit import LimitStep
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.adj_rib_out import Outlet
@@ -210,7 +211,7 @@ class Speaker:
             self._peerings = {peer: self._peerings[peer] for peer in sorted(self._peerings, key=_peer_order)}
 
     def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
-        """Make a prefix ours, or with None no longer ours; it is preferred to any learned route."""
+        """Make a prefix ours, or with None no longer ours."""
         self._local[family].originate(nlri, route)
 
     def release(self, family: Family, nlris: Iterable[Nlri]) -> None:
@@ -655,10 +656,12 @@ class Speaker:
         advertised = self._advertising.advertised_counts()
         return [peering.snapshot(advertised[peer]) for peer, peering in self._peerings.items()]
 
-    def routes(self, family: Family, limit: int) -> list[RouteSnapshot]:
+    def routes(
+        self, family: Family, limit: int, *, without: RouteSource | None = None
+    ) -> list[RouteSnapshot]:
         """The eligible paths of a family, `limit` of them at most, in the order in which prefixes came."""
-        found = islice(self._loc_ribs[family].paths(), limit)
-        return [_route_snapshot(nlri, path, best=best) for nlri, path, best in found]
+        wanted = (found for found in self._loc_ribs[family].paths() if found[1].source is not without)
+        return [_route_snapshot(nlri, path, best=best) for nlri, path, best in islice(wanted, limit)]
 
     def unresolved(self) -> dict[Address, int]:
         """By next hop, how many prefixes have a path that is not used for want of a way to it."""
@@ -686,7 +689,7 @@ class Speaker:
 def _route_snapshot(nlri: Nlri, path: Path, *, best: bool) -> RouteSnapshot:
     peer = None if path.peer is None else path.peer.peer
     next_hop = Address(path.attributes.next_hop) if path.attributes.next_hop else None
-    return RouteSnapshot(nlri, path.source, peer, next_hop, best)
+    return RouteSnapshot(nlri, path.source, peer, next_hop, best, path.interface)
 
 
 def _key(peering: Peering, timer: _Timer) -> int:

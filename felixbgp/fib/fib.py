@@ -133,11 +133,19 @@ class Fib:
         return [(family, nlri) for family, table in self._tables.items() for nlri in table.take_released()]
 
     def take_foreign_changes(self) -> list[tuple[Prefix, KernelRoute | None]]:
-        """Prefixes whose best foreign unicast route (lowest metric) changed, with it; None when it left."""
+        """Prefixes whose best route of others (lowest metric) changed, with it; None when it left."""
         return [
             (Prefix(family, nlri), best)
             for family, table in self._tables.items()
             for nlri, best in table.foreign.take_changes()
+        ]
+
+    def take_used_changes(self) -> list[tuple[Prefix, KernelRoute | None]]:
+        """The same for the best of all foreign routes: where packets would go if we had none."""
+        return [
+            (Prefix(family, nlri), best)
+            for family, table in self._tables.items()
+            for nlri, best in table.foreign.take_used_changes()
         ]
 
     def foreign(self, family: Family, limit: int) -> list[KernelRoute]:

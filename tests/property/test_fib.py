@@ -265,8 +265,7 @@ class FibAgainstKernel(RuleBasedStateMachine):
     def _check_reports(self, foreign: dict[RouteKey, KernelRoute]) -> None:
         best: dict[Prefix, KernelRoute] = {}
         for _, route in sorted(foreign.items(), key=lambda item: -item[0][1]):
-            if route.route.kind is RouteKind.UNICAST:
-                best[route.prefix] = route
+            best[route.prefix] = route
         assert self.reported == best
 
     def _deliver_everything(self) -> None:

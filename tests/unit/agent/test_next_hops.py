@@ -106,7 +106,6 @@ def prefixes(*texts: str) -> frozenset[Prefix]:
         ),
         pytest.param("10.99.7.7", (via("10.99.0.1", "wg0", onlink=True),), id="onlink stays"),
         pytest.param("fd30::9", (via("fd30::9", "eth0"),), id="IPv6 on a link"),
-        pytest.param("fe80::9", (via("fe80::9", "eth0"),), id="link-local with one link"),
     ],
 )
 def test_by_a_route_of_others(address: str, hops: tuple[NextHop, ...]) -> None:
@@ -120,6 +119,7 @@ def test_by_a_route_of_others(address: str, hops: tuple[NextHop, ...]) -> None:
         pytest.param("192.0.2.1", "the kernel's route to 192.0.2.0/24 is blackhole", id="blackhole"),
         pytest.param("192.0.2.129", "the kernel's route to 192.0.2.128/25 is unreachable", id="unreachable"),
         pytest.param("fd31::1", "no route leads to it", id="IPv6"),
+        pytest.param("fe80::9", "it is a link-local address, and nobody says of which link", id="link-local"),
     ],
 )
 def test_not_resolvable_by_routes_of_others(address: str, reason: str) -> None:

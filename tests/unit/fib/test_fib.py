@@ -549,11 +549,12 @@ def test_batches_hold_500_and_the_budget_is_kept_over_both_families() -> None:
     assert fib.replacements(0, 0) == []
 
 
-def test_foreign_unicast_routes_are_reported_by_lowest_metric() -> None:
+def test_routes_of_others_are_reported_by_lowest_metric() -> None:
     workload = Prefix.parse("10.65.0.7/32")
     slow, fast = (KernelRoute(workload, link(f"cali{n}", n), 3) for n in (9, 1))
-    fib = ready(slow, own(P1, R1), KernelRoute(P2, BLACKHOLE, 4))
-    assert fib.take_foreign_changes() == [(workload, slow)]
+    sink = KernelRoute(P2, BLACKHOLE, 4)
+    fib = ready(slow, own(P1, R1), sink)
+    assert fib.take_foreign_changes() == [(workload, slow), (P2, sink)]
     assert fib.take_foreign_changes() == []
     fib.feed(KernelRouteChanged(fast, present=True), 0)
     assert fib.take_foreign_changes() == [(workload, fast)]
@@ -561,6 +562,27 @@ def test_foreign_unicast_routes_are_reported_by_lowest_metric() -> None:
     assert fib.take_foreign_changes() == []
     fib.feed(LinkChanged(9, "cali1", up=False, present=False), 0)
     assert fib.take_foreign_changes() == [(workload, None)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind", "reported"),
+    [
+        pytest.param(0, RouteKind.UNICAST, False, id="nobody's"),
+        pytest.param(1, RouteKind.UNICAST, False, id="an ICMP redirect"),
+        pytest.param(2, RouteKind.UNICAST, False, id="the kernel's own"),
+        pytest.param(3, RouteKind.UNICAST, True, id="typed by hand"),
+        pytest.param(16, RouteKind.UNICAST, True, id="of a DHCP client"),
+        pytest.param(80, RouteKind.BLACKHOLE, True, id="a blackhole of Felix"),
+        pytest.param(4, RouteKind.UNREACHABLE, True, id="unreachable"),
+        pytest.param(4, RouteKind.PROHIBIT, True, id="prohibited"),
+        pytest.param(4, RouteKind.OTHER, False, id="a kind that we do not know"),
+    ],
+)
+def test_what_bird_would_learn_is_reported(protocol: int, kind: RouteKind, reported: bool) -> None:
+    """Also where a route of the kernel itself has a lower metric."""
+    found = KernelRoute(P2, Route(kind, (NextHop(None, "eth0"),), 9), protocol)
+    fib = ready(KernelRoute(P2, link("eth0"), KERNEL), found)
+    assert fib.take_foreign_changes() == ([(P2, found)] if reported else [])
 
 
 def test_a_workload_that_moves_between_interfaces_is_reported_once() -> None:
@@ -576,7 +598,7 @@ def test_a_workload_that_moves_between_interfaces_is_reported_once() -> None:
 
 def test_ipv6_routes_to_the_same_prefix_on_two_links_live_side_by_side() -> None:
     prefix = Prefix.parse("fe80::/64")
-    one, two = (KernelRoute(prefix, link(name, 256), KERNEL) for name in ("eth0", "eth1"))
+    one, two = (KernelRoute(prefix, link(name, 256), 9) for name in ("eth0", "eth1"))
     fib = ready()
     fib.feed(KernelSnapshot(IPV6, (one, two)), 0)
     assert fib.take_foreign_changes() == [(prefix, one)]
