@@ -1,6 +1,7 @@
 """Routes of everybody else in the watched table: observed, reported, never touched."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from felixbgp.fib.hops import HopIndex, is_connected, without_hops, without_interface
 from felixbgp.fib.types import KernelRoute, RouteKind
@@ -90,10 +91,15 @@ class ForeignRoutes:
         """The foreign route that sits at exactly this prefix and metric, or None."""
         return next((route for route in self._routes.get(nlri, ()) if route.metric == metric), None)
 
-    def take_changes(self) -> list[tuple[Nlri, KernelRoute | None]]:
-        """Where the best route to be learned (lowest metric) is another than when last asked."""
+    def has_changes(self) -> bool:
+        """Whether `take_changes` may have something to tell."""
+        return bool(self._changed)
+
+    def take_changes(self, budget: int) -> list[tuple[Nlri, KernelRoute | None]]:
+        """Where the best route to be learned (lowest metric) is another than was told; looks at `budget`."""
         changes: list[tuple[Nlri, KernelRoute | None]] = []
-        for nlri in self._changed:
+        for nlri in list(islice(self._changed, budget)):
+            del self._changed[nlri]
             best = self._best(nlri)
             if best == self._reported.get(nlri):
                 continue
@@ -102,7 +108,6 @@ class ForeignRoutes:
                 del self._reported[nlri]
             else:
                 self._reported[nlri] = best
-        self._changed.clear()
         return changes
 
     def _best(self, nlri: Nlri) -> KernelRoute | None:
