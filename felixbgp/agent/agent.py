@@ -29,6 +29,7 @@ from felixbgp.agent.inputs import (
     StatusWritten,
 )
 from felixbgp.agent.listening import Listener
+from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
 from felixbgp.agent.reporting import Reporting
@@ -86,7 +87,7 @@ class Agent:
         self._derivation_due = False
         self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter)
-        self._fib = Fib(config.route_protocol, config.route_metric)
+        self._fib = Fib(config.route_protocol)
         self._origination = Origination()
         self._forwarding = Forwarding()
         self._listener = Listener()
@@ -111,6 +112,7 @@ class Agent:
             self._speaker.feed(event, now)
         elif isinstance(event, KernelInput):
             self._fib.feed(event, now)
+            self._forwarding.feed(event)
             if isinstance(event, ConnectedInput):
                 self._origination.feed(event)
         elif isinstance(event, StoreInput):
@@ -131,8 +133,7 @@ class Agent:
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
         self._originate(budget)
-        for prefix, route in self._forwarding.select(self._speaker.decide(now, budget)):
-            self._fib.want(prefix, route)
+        self._select(now, budget)
         self._sweep(now)
         effects += self._speaker.withdrawals(now, budget)
         effects += self._fib.replacements(now, budget)
@@ -150,7 +151,7 @@ class Agent:
         """When to drain again though nothing was fed; a time in the past, or 0, means now."""
         deadlines = (
             0 if self._derivation_due or (not self._given and self._state.has_demands()) else None,
-            0 if self._is_originating() else None,
+            0 if self._is_originating() or not self._forwarding.is_settled else None,
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
             self._listener.next_deadline(),
@@ -179,6 +180,10 @@ class Agent:
             ignored={**self._state.ignored, **self._node_statuses.ignored},
             report_problems=self._reporting.problems(),
             route_problems=self._fib.problems(),
+            next_hop_problems={
+                next_hop: (count, self._forwarding.reason(next_hop))
+                for next_hop, count in self._speaker.unresolved().items()
+            },
             listen_problems=self._listener.problems(),
             datastore=self._datastore,
             now=now,
@@ -261,8 +266,7 @@ class Agent:
         else:
             self._speaker.change_peers(derived.peers, now)
         self._origination.configure(wanted)
-        kernel = self._forwarding.configure(wanted.kernel_exclusions, wanted.tunnels, wanted.static_routes)
-        self._want(kernel)
+        self._want(self._forwarding.configure(wanted))
         endpoints = tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen)
         self._listener.want(endpoints, self._keys(derived.peers))
         if before is None:
@@ -283,11 +287,28 @@ class Agent:
 
     def _originate(self, budget: int) -> None:
         self._origination.kernel_changed(self._fib.take_foreign_changes(budget))
+        self._forwarding.kernel_changed(self._fib.take_used_changes())
         for prefix, route in self._origination.take_changes(budget):
             self._speaker.originate(prefix.family, prefix.nlri, route)
 
     def _is_originating(self) -> bool:
         return self._fib.has_foreign_changes() or self._origination.has_changes()
+
+    def _select(self, now: int, budget: int) -> None:
+        """Take in what peers sent, select routes, and say which of them the kernel shall have.
+
+        A selected route may be the way to a next hop, so that others can be used, or no longer can.
+        """
+        self._speaker.take_in(now, budget)
+        self._forwarding.forget(self._speaker.take_unused_next_hops())
+        self._forwarding.track(self._speaker.next_hops.take_unjudged())
+        for first in (True, *(False,) * RECURSIONS_MAX):
+            self._want(self._forwarding.settle(now))
+            verdicts = self._forwarding.take_verdicts()
+            if not (verdicts or first):
+                return
+            self._speaker.judge(verdicts)
+            self._want(self._forwarding.select(self._speaker.decide(now, budget)))
 
     def _want(self, routes: Iterable[tuple[Prefix, Route | None]]) -> None:
         for prefix, route in routes:
@@ -333,6 +354,7 @@ class Agent:
             *self._state.take_facts(),
             *self._speaker.take_facts(),
             *self._fib.take_facts(),
+            *self._forwarding.take_facts(),
             *self._node_statuses.take_facts(),
             *self._reporting.take_facts(),
         ]

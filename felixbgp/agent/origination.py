@@ -14,12 +14,10 @@ from itertools import islice
 from felixbgp.agent.connected import ConnectedInput, ConnectedNetworks
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import LocalRoute, Precedence
-from felixbgp.fib.types import KernelRoute, Route, RouteKind
+from felixbgp.fib.types import KernelRoute
 from felixbgp.intent.priorities import NormalPriority, local_pref_of
 from felixbgp.intent.types import Intent
 from felixbgp.net import Address, Prefix
-
-BLACKHOLE = Route(RouteKind.BLACKHOLE)
 
 
 class Origination:

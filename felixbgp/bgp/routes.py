@@ -7,7 +7,7 @@ from typing import NamedTuple
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.wire.messages import PathAttributes
-from felixbgp.net import Address, Family, Nlri
+from felixbgp.net import Address, Family, Nlri, Prefix
 
 
 class Precedence(IntEnum):
@@ -55,3 +55,16 @@ class RouteChange(NamedTuple):
     family: Family
     nlri: Nlri
     selected: Selected | None
+    unresolved: tuple[Address, ...] = ()
+    """The next hops of its paths where none may be used for want of a way to them."""
+
+
+class Reachability(NamedTuple):
+    """What is known of a NEXT_HOP (RFC 4271 §9.1.2.1): whether there is a way to it.
+
+    `through` are the BGP routes that this way takes. A path to one of them by this next hop would be the way
+    to itself, and counts as not resolvable.
+    """
+
+    resolvable: bool
+    through: frozenset[Prefix] = frozenset()

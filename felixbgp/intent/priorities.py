@@ -31,3 +31,8 @@ NORMAL_PRIORITIES: Final = NormalPriority()
 def local_pref_of(priority: int) -> int:
     """The LOCAL_PREF that tells of a priority; a kernel's metric may be beyond what can be told."""
     return max(PRIORITY_AND_LOCAL_PREF - priority, 0)
+
+
+def priority_of(local_pref: int) -> int:
+    """The priority that a LOCAL_PREF tells, at least 1; one beyond Calico's range tells the best."""
+    return max(PRIORITY_AND_LOCAL_PREF - local_pref, 1)

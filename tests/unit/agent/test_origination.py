@@ -38,7 +38,7 @@ def of_others(interface: str = "", gateway: str = "", local_pref: int = NORMAL) 
 
 def kernel_route(prefix: Prefix, interface: str, gateway: str = "", metric: int = 0) -> KernelRoute:
     hop = NextHop(Address.parse(gateway) if gateway else None, interface)
-    return KernelRoute(prefix, Route(RouteKind.UNICAST, (hop,)), protocol=3, metric=metric)
+    return KernelRoute(prefix, Route(RouteKind.UNICAST, (hop,), metric), protocol=3)
 
 
 def connect(origination: Origination, *texts: str) -> None:
@@ -169,7 +169,7 @@ def test_what_comes_and_goes_between_two_calls_is_no_change() -> None:
         ),
         pytest.param(
             "10.1.0.0/16",
-            KernelRoute(BLOCK, Route(RouteKind.BLACKHOLE), 80, 0),
+            KernelRoute(BLOCK, Route(RouteKind.BLACKHOLE, (), 0), 80),
             of_others(),
             id="a blackhole",
         ),
@@ -177,9 +177,8 @@ def test_what_comes_and_goes_between_two_calls_is_no_change() -> None:
             "10.1.0.0/16",
             KernelRoute(
                 BLOCK,
-                Route(RouteKind.UNICAST, (NextHop(GATEWAY, "eth0"), NextHop(OTHER, "eth1"))),
+                Route(RouteKind.UNICAST, (NextHop(GATEWAY, "eth0"), NextHop(OTHER, "eth1")), 20),
                 11,
-                20,
             ),
             of_others(local_pref=2147483627),
             id="several next hops: no interface, and ourselves as next hop",
