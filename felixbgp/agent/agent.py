@@ -151,8 +151,7 @@ class Agent:
         """When to drain again though nothing was fed; a time in the past, or 0, means now."""
         deadlines = (
             0 if self._derivation_due or (not self._given and self._state.has_demands()) else None,
-            None if self._forwarding.is_settled else 0,
-            0 if self._origination.has_changes() else None,
+            0 if self._is_originating() or not self._forwarding.is_settled else None,
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
             self._listener.next_deadline(),
@@ -287,10 +286,13 @@ class Agent:
         return tuple(keys.items())
 
     def _originate(self, budget: int) -> None:
-        self._origination.kernel_changed(self._fib.take_foreign_changes())
+        self._origination.kernel_changed(self._fib.take_foreign_changes(budget))
         self._forwarding.kernel_changed(self._fib.take_used_changes())
         for prefix, route in self._origination.take_changes(budget):
             self._speaker.originate(prefix.family, prefix.nlri, route)
+
+    def _is_originating(self) -> bool:
+        return self._fib.has_foreign_changes() or self._origination.has_changes()
 
     def _select(self, now: int, budget: int) -> None:
         """Take in what peers sent, select routes, and say which of them the kernel shall have.
@@ -318,7 +320,7 @@ class Agent:
             return
         if now >= self._sweep_at or all(peer.end_of_rib_received for peer in self._speaker.peers()):
             speaker = self._speaker.statistics()
-            if self._origination.has_changes() or speaker.updates_waiting or speaker.prefixes_to_decide:
+            if self._is_originating() or speaker.updates_waiting or speaker.prefixes_to_decide:
                 return
             self._sweep_at = None
             self._fib.start()

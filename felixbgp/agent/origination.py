@@ -9,6 +9,7 @@ What is originated takes part in the decision; what leaves the node is up to the
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from felixbgp.agent.connected import ConnectedInput, ConnectedNetworks
 from felixbgp.bgp.policy.types import RouteSource
@@ -85,11 +86,9 @@ class Origination:
             return []
         self._dirty.update(dict.fromkeys(self._connected.take_changes()))
         due, self._dirty = self._dirty, {}
-        while self._dirty_in_kernel and budget > 0:
-            prefix = next(iter(self._dirty_in_kernel))
+        for prefix in list(islice(self._dirty_in_kernel, budget)):
             del self._dirty_in_kernel[prefix]
             due[prefix] = None
-            budget -= 1
         changes = []
         for prefix in due:
             route = self._local_route(prefix)

@@ -1,6 +1,7 @@
 """Routes of everybody else in the watched table: observed, reported, never touched."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 from felixbgp.fib.hops import HopIndex, is_connected, without_hops, without_interface
 from felixbgp.fib.types import KernelRoute, RouteKind
@@ -33,10 +34,13 @@ class _Best:
         self.changed: dict[Nlri, None] = {}
         """Where to look again."""
 
-    def take(self, routes: Mapping[Nlri, tuple[KernelRoute, ...]]) -> list[tuple[Nlri, KernelRoute | None]]:
-        """The changes since the last call."""
+    def take(
+        self, routes: Mapping[Nlri, tuple[KernelRoute, ...]], budget: int | None = None
+    ) -> list[tuple[Nlri, KernelRoute | None]]:
+        """The changes since the last call; looks at `budget` prefixes, None for all."""
         changes: list[tuple[Nlri, KernelRoute | None]] = []
-        for nlri in self.changed:
+        for nlri in list(islice(self.changed, budget)):
+            del self.changed[nlri]
             counting = filter(self._counts, routes.get(nlri, ()))
             best = min(counting, key=lambda route: route.metric, default=None)
             if best == self._reported.get(nlri):
@@ -46,7 +50,6 @@ class _Best:
                 del self._reported[nlri]
             else:
                 self._reported[nlri] = best
-        self.changed.clear()
         return changes
 
 
@@ -118,12 +121,19 @@ class ForeignRoutes:
         """The foreign route that sits at exactly this prefix and metric, or None."""
         return next((route for route in self._routes.get(nlri, ()) if route.metric == metric), None)
 
-    def take_changes(self) -> list[tuple[Nlri, KernelRoute | None]]:
-        """Where the best route that BIRD would learn (lowest metric) is another than when last asked."""
-        return self._learned.take(self._routes)
+    def has_changes(self) -> bool:
+        """Whether `take_changes` may have something to tell."""
+        return bool(self._learned.changed)
+
+    def take_changes(self, budget: int) -> list[tuple[Nlri, KernelRoute | None]]:
+        """Where the best route that BIRD would learn (lowest metric) is another than was told.
+
+        Looks at up to `budget` prefixes.
+        """
+        return self._learned.take(self._routes, budget)
 
     def take_used_changes(self) -> list[tuple[Nlri, KernelRoute | None]]:
-        """The same for the best of all routes: the one that the kernel uses, but for ours."""
+        """The same at once, for the best of all routes: the one that the kernel uses, but for ours."""
         return self._used.take(self._routes)
 
     def _set(self, nlri: Nlri, routes: tuple[KernelRoute, ...]) -> None:

@@ -276,7 +276,7 @@ class FibAgainstKernel(RuleBasedStateMachine):
 
     def _feed(self, event: KernelInput) -> None:
         self.fib.feed(event, self.now)
-        for prefix, route in self.fib.take_foreign_changes():
+        for prefix, route in self.fib.take_foreign_changes(100):
             assert self.reported.get(prefix) != route
             if route is None:
                 del self.reported[prefix]

@@ -299,7 +299,7 @@ def test_a_metric_that_is_wanted_again_while_it_is_removed_is_created_again() ->
 def test_a_route_that_carries_our_protocol_is_ours_whatever_its_metric() -> None:
     fib = installed()
     fib.feed(KernelRouteChanged(own(P1, LOW), present=True, alone=False), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
     assert writes(fib) == [remove(P1, metric=20)]
     fib.feed(RoutesApplied((P1,), present=False), 0)
     # A foreign route that takes its place takes nothing of ours.
@@ -554,14 +554,14 @@ def test_routes_of_others_are_reported_by_lowest_metric() -> None:
     slow, fast = (KernelRoute(workload, link(f"cali{n}", n), 3) for n in (9, 1))
     sink = KernelRoute(P2, BLACKHOLE, 4)
     fib = ready(slow, own(P1, R1), sink)
-    assert fib.take_foreign_changes() == [(workload, slow), (P2, sink)]
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == [(workload, slow), (P2, sink)]
+    assert fib.take_foreign_changes(100) == []
     fib.feed(KernelRouteChanged(fast, present=True), 0)
-    assert fib.take_foreign_changes() == [(workload, fast)]
+    assert fib.take_foreign_changes(100) == [(workload, fast)]
     fib.feed(KernelRouteChanged(slow, present=False), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
     fib.feed(LinkChanged(9, "cali1", up=False, present=False), 0)
-    assert fib.take_foreign_changes() == [(workload, None)]
+    assert fib.take_foreign_changes(100) == [(workload, None)]
 
 
 @pytest.mark.parametrize(
@@ -582,18 +582,18 @@ def test_what_bird_would_learn_is_reported(protocol: int, kind: RouteKind, repor
     """Also where a route of the kernel itself has a lower metric."""
     found = KernelRoute(P2, Route(kind, (NextHop(None, "eth0"),), 9), protocol)
     fib = ready(KernelRoute(P2, link("eth0"), KERNEL), found)
-    assert fib.take_foreign_changes() == ([(P2, found)] if reported else [])
+    assert fib.take_foreign_changes(100) == ([(P2, found)] if reported else [])
 
 
 def test_a_workload_that_moves_between_interfaces_is_reported_once() -> None:
     workload = Prefix.parse("10.65.0.7/32")
     before, after = (KernelRoute(workload, link(f"cali{n}"), 3) for n in (1, 2))
     fib = ready(before)
-    fib.take_foreign_changes()
+    fib.take_foreign_changes(100)
     fib.feed(KernelRouteChanged(after, present=True), 0)
-    assert fib.take_foreign_changes() == [(workload, after)]
+    assert fib.take_foreign_changes(100) == [(workload, after)]
     fib.feed(KernelRouteChanged(before, present=False), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
 
 
 def test_ipv6_routes_to_the_same_prefix_on_two_links_live_side_by_side() -> None:
@@ -601,9 +601,9 @@ def test_ipv6_routes_to_the_same_prefix_on_two_links_live_side_by_side() -> None
     one, two = (KernelRoute(prefix, link(name, 256), 9) for name in ("eth0", "eth1"))
     fib = ready()
     fib.feed(KernelSnapshot(IPV6, (one, two)), 0)
-    assert fib.take_foreign_changes() == [(prefix, one)]
+    assert fib.take_foreign_changes(100) == [(prefix, one)]
     fib.feed(KernelRouteChanged(one, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, two)]
+    assert fib.take_foreign_changes(100) == [(prefix, two)]
 
 
 def test_ipv6_next_hops_of_a_foreign_route_leave_one_by_one() -> None:
@@ -611,13 +611,13 @@ def test_ipv6_next_hops_of_a_foreign_route_leave_one_by_one() -> None:
     hops = tuple(NextHop(Address.parse(f"fe80::{n}"), "eth0") for n in (1, 2))
     fib = ready()
     fib.feed(KernelSnapshot(IPV6, (KernelRoute(prefix, Route(RouteKind.UNICAST, hops, 32), BIRD),)), 0)
-    fib.take_foreign_changes()
+    fib.take_foreign_changes(100)
     gone = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[:1], 32), BIRD)
     left = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[1:], 32), BIRD)
     fib.feed(KernelRouteChanged(gone, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, left)]
+    assert fib.take_foreign_changes(100) == [(prefix, left)]
     fib.feed(KernelRouteChanged(left, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, None)]
+    assert fib.take_foreign_changes(100) == [(prefix, None)]
 
 
 def test_answers_that_nobody_waits_for_change_nothing() -> None:
