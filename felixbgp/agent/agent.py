@@ -319,7 +319,7 @@ class Agent:
         """Let go of a former life's kernel routes once the peers have said what is still true."""
         if self._sweep_at is None:
             return
-        if now >= self._sweep_at or all(peer.end_of_rib_received for peer in self._speaker.peers()):
+        if now >= self._sweep_at or self._speaker.has_all_tables():
             speaker = self._speaker.statistics()
             if self._is_originating() or speaker.updates_waiting or speaker.prefixes_to_decide:
                 return
