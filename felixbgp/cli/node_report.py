@@ -13,7 +13,6 @@ from felixbgp.cli.table import Cell, Coloured, bordered, printable
 from felixbgp.net import IPV4, IPV6, Family
 from felixbgp.status.document import (
     AgentAlive,
-    DocumentError,
     alive_to_object,
     decode,
     decode_alive,
@@ -21,6 +20,7 @@ from felixbgp.status.document import (
 )
 from felixbgp.status.keys import ALIVE, parse_key
 from felixbgp.status.node_status import DatastoreCondition, NodeStatus, PeerStatus
+from felixbgp.status.proto_json import DocumentError
 
 _SECOND_NS = 1_000_000_000
 _RECENT_NS = 20 * 3600 * _SECOND_NS

@@ -9,9 +9,7 @@ from felixbgp.bgp.config import PeerId
 from felixbgp.intent.types import Problem
 from felixbgp.net import IPV4, IPV6, Address, Prefix
 from felixbgp.status.document import (
-    DOCUMENT_BYTES_MAX,
     AgentAlive,
-    DocumentError,
     decode,
     decode_alive,
     encode,
@@ -26,6 +24,7 @@ from felixbgp.status.node_status import (
     RouteCounts,
     SpeakerStatus,
 )
+from felixbgp.status.proto_json import DOCUMENT_BYTES_MAX, DocumentError
 
 SECOND_NS = 1_000_000_000
 WALL_OFFSET_NS = 1_700_000_000 * SECOND_NS  # 2023-11-14T22:13:20Z
