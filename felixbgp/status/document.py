@@ -11,6 +11,7 @@ from felixbgp._pb.felixbgp.v1 import status_pb2
 from felixbgp.bgp.config import PeerId
 from felixbgp.intent.types import Problem
 from felixbgp.net import IPV4, IPV6, Address, AddressError, Family
+from felixbgp.status.audit import AuditStatus
 from felixbgp.status.node_status import (
     DatastoreCondition,
     DatastoreState,
@@ -55,6 +56,7 @@ def encode(status: NodeStatus, wall_offset_ns: int) -> bytes:
             )
             for problem in status.problems
         ],
+        audit=None if status.audit is None else _encode_audit(status.audit, wall_offset_ns),
     )
     return to_json(message)
 
@@ -71,6 +73,7 @@ def decode(value: bytes) -> NodeStatus:
         blocks=tuple(prefix_of(f"blocks[{index}]", text) for index, text in enumerate(message.blocks)),
         routes=RouteCounts(message.routes.wanted, message.routes.installed, message.routes.failed),
         problems=tuple(Problem(entry.subject, entry.field, entry.reason) for entry in message.problems),
+        audit=_decode_audit(message.audit) if message.HasField("audit") else None,
     )
 
 
@@ -132,6 +135,27 @@ def _encode_peer(peer: PeerStatus, wall_offset_ns: int) -> status_pb2.Peer:
         ),
         warning=None if peer.warning is None else text_of(peer.warning),
         malformed_updates=dict(peer.malformed_updates),
+    )
+
+
+def _encode_audit(audit: AuditStatus, wall_offset_ns: int) -> status_pb2.Audit:
+    healed_at = timestamp_of(audit.last_healed + wall_offset_ns) if audit.healed else None
+    return status_pb2.Audit(
+        since=timestamp_of(audit.since + wall_offset_ns),
+        compared=audit.compared,
+        differing=audit.differing,
+        healed=audit.healed,
+        last_healed=healed_at,
+    )
+
+
+def _decode_audit(message: status_pb2.Audit) -> AuditStatus:
+    return AuditStatus(
+        since=message.since.ToNanoseconds(),
+        compared=message.compared,
+        differing=message.differing,
+        healed=message.healed,
+        last_healed=message.last_healed.ToNanoseconds(),
     )
 
 
