@@ -82,9 +82,9 @@ class Agent:
         self._derivation_due = False
         self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter)
-        self._fib = Fib(config.route_protocol, config.route_metric)
+        self._fib = Fib(config.route_protocol)
         self._origination = Origination()
-        self._forwarding = Forwarding()
+        self._forwarding = Forwarding(config.route_metric)
         self._listener = Listener()
         self._publication = Publication()
         self._node_statuses = NodeStatuses(config.node)

@@ -7,7 +7,7 @@ route to a peer is there in any case, and before anything is selected: the sessi
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from felixbgp.agent.origination import BLACKHOLE
+from felixbgp.agent.config import ROUTE_METRIC
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.fib.types import NextHop, Route, RouteKind
@@ -18,7 +18,9 @@ from felixbgp.net import Address, Prefix
 class Forwarding:
     """Keeps the selected routes, so that another set of ranges needs no new decision."""
 
-    def __init__(self) -> None:
+    def __init__(self, metric: int = ROUTE_METRIC) -> None:
+        """Give every route this metric."""
+        self._metric = metric
         self._selected: dict[Prefix, Selected] = {}
         self._excluded: tuple[Prefix, ...] = ()
         self._tunnels: tuple[Tunnel, ...] = ()
@@ -31,7 +33,7 @@ class Forwarding:
 
         Gives the routes this changes.
         """
-        routes = {prefix: Route(RouteKind.UNICAST, (NextHop(gateway),)) for prefix, gateway in static}
+        routes = {prefix: self._unicast(NextHop(gateway)) for prefix, gateway in static}
         if (tuple(excluded), tuple(tunnels), routes) == (self._excluded, self._tunnels, self._static):
             return
         before = {prefix: self._route(prefix) for prefix in (*self._selected, *self._static, *routes)}
@@ -57,12 +59,15 @@ class Forwarding:
         if selected is None or any(excluded.covers(prefix) for excluded in self._excluded):
             return None
         if selected.source is RouteSource.AGGREGATE:
-            return BLACKHOLE
+            return Route(RouteKind.BLACKHOLE, (), self._metric)
         if selected.source is not RouteSource.BGP:
             return None  # it is in the kernel already: that is where we found it
         tunnel = next((tunnel for tunnel in self._tunnels if tunnel.pool.covers(prefix)), None)
         hops = (_next_hop(gateway, tunnel) for gateway in selected.next_hops)
-        return Route(RouteKind.UNICAST, tuple(sorted(hops)))
+        return self._unicast(*sorted(hops))
+
+    def _unicast(self, *hops: NextHop) -> Route:
+        return Route(RouteKind.UNICAST, hops, self._metric)
 
 
 def _next_hop(gateway: Address, tunnel: Tunnel | None) -> NextHop:

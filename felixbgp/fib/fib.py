@@ -42,7 +42,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class FibStatistics:
-    """Counts of routes now (both families), and of writes since the start."""
+    """Counts of prefixes now (both families), and of writes since the start."""
 
     wanted: int
     installed: int
@@ -57,11 +57,11 @@ class FibStatistics:
 
 
 class Fib:
-    """What the kernel should have against what it has. `protocol` and `metric` together mark what is ours."""
+    """What the kernel should have against what it has. What carries `protocol` is ours."""
 
-    def __init__(self, protocol: int, metric: int) -> None:
+    def __init__(self, protocol: int) -> None:
         self._tables: dict[Family, FamilyTable] = {
-            family: FamilyTable(family, protocol, metric) for family in (IPV4, IPV6)
+            family: FamilyTable(family, protocol) for family in (IPV4, IPV6)
         }
         self._links_up: dict[int, str] = {}
         self._written = self._removed = self._refused = self._losses = 0

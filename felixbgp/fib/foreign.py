@@ -75,7 +75,7 @@ class ForeignRoutes:
             known = self._routes[nlri]
             left = []
             for route in known:
-                rest = without_interface(route.route, interface) if route.route.next_hops else route.route
+                rest = without_interface(route.route, interface)
                 if rest is not None:
                     left.append(route._replace(route=rest))
                 if rest != route.route:

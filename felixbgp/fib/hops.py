@@ -1,6 +1,6 @@
 """Next hops: is a kernel route the wanted one, what a lost interface leaves of it, who depends on what."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from felixbgp.fib.types import NextHop, Route, RouteKind
@@ -16,7 +16,9 @@ def satisfies(actual: Route, wanted: Route) -> bool:
     """
     if actual == wanted:
         return True
-    if actual.kind is not wanted.kind or len(actual.next_hops) != len(wanted.next_hops):
+    if actual.kind is not wanted.kind or actual.metric != wanted.metric:
+        return False
+    if len(actual.next_hops) != len(wanted.next_hops):
         return False
     single = len(wanted.next_hops) == 1
     pairs = zip(ordered(actual.next_hops), ordered(wanted.next_hops), strict=True)
@@ -48,13 +50,29 @@ def names_interface(route: Route, interface: str) -> bool:
 
 def without_interface(route: Route, interface: str) -> Route | None:
     """What is left of a route when an interface goes; None when nothing is."""
-    left = tuple(hop for hop in route.next_hops if hop.interface != interface)
-    return route._replace(next_hops=left) if left else None
+    return _keep(route, lambda hop: hop.interface != interface)
+
+
+def without_link(route: Route, link: Prefix) -> Route | None:
+    """What is left of a route when the link of a prefix goes; None when nothing is.
+
+    Where an interface is named, that decides, not the gateway.
+    """
+    return _keep(
+        route, lambda hop: bool(hop.interface) or hop.gateway is None or not link.contains(hop.gateway)
+    )
 
 
 def without_hops(route: Route, gone: tuple[NextHop, ...]) -> Route | None:
     """What is left of a route when some of its next hops go; None when nothing is."""
-    left = tuple(hop for hop in route.next_hops if hop not in gone)
+    return _keep(route, lambda hop: hop not in gone)
+
+
+def _keep(route: Route, is_left: Callable[[NextHop], bool]) -> Route | None:
+    """A route that leads nowhere depends on nothing, and stays."""
+    left = tuple(hop for hop in route.next_hops if is_left(hop))
+    if len(left) == len(route.next_hops):
+        return route
     return route._replace(next_hops=left) if left else None
 
 

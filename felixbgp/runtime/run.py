@@ -45,7 +45,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     agent = Agent(settings.agent_config, random.Random().random)  # noqa: S311 - jitter is no secret
     driver = Driver(agent)
     async with AsyncExitStack() as stack:
-        kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_metric)))
+        kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_table)))
         store = None
         if intent is None:
             opening = open_node_store(settings.etcd, settings.node, driver.deliver, driver.wait_room)

@@ -63,7 +63,7 @@ class Node:
         self.status: NodeStatus | None = None
         self.trace = sha256()
         """Over every effect and its time: what two runs with one seed must agree on."""
-        self._config = AgentConfig(node=name, route_protocol=kernel.protocol, route_metric=kernel.metric)
+        self._config = AgentConfig(node=name, route_protocol=kernel.protocol)
         self._addresses = addresses
         self._clock, self._network, self._store = world
         self._randomness = randomness

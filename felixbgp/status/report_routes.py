@@ -66,7 +66,7 @@ class RouteFacts(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What routes are told by: our metric in the kernel, what we want there, and what made a peer one."""
+    """What routes are told by: our usual metric, what we want in the kernel, and what made a peer one."""
 
     metric: int
     wanted: Callable[[Prefix], Route | None]
@@ -114,7 +114,7 @@ def _family_routes(facts: RouteFacts, around: Surroundings, links: _Links) -> li
         for path in facts.paths
         if path.best
         and path.source is not RouteSource.KERNEL
-        and lowest.get(path.nlri, around.metric) >= around.metric
+        and _is_lowest(_metric(Prefix(facts.family, path.nlri), around), lowest.get(path.nlri))
     }
     found = [
         _kernel_route(
@@ -129,6 +129,15 @@ def _family_routes(facts: RouteFacts, around: Surroundings, links: _Links) -> li
         if path.source is not RouteSource.KERNEL
     )
     return sorted(found, key=_order)
+
+
+def _metric(destination: Prefix, around: Surroundings) -> int:
+    wanted = around.wanted(destination)
+    return around.metric if wanted is None else wanted.metric
+
+
+def _is_lowest(metric: int, of_others: int | None) -> bool:
+    return of_others is None or metric <= of_others
 
 
 def _is_told(route: KernelRoute) -> bool:

@@ -53,12 +53,13 @@ def decode_route(body: memoryview, table: int, name_of: InterfaceName) -> Kernel
     destination = attributes.get(RTA_DST, bytes(family.octets))
     if len(destination) != family.octets:
         return None
-    route = Route(_KINDS.get(kind, RouteKind.OTHER))
+    metric = _uint(attributes, RTA_PRIORITY, 0)
+    route = Route(_KINDS.get(kind, RouteKind.OTHER), (), metric)
     if route.kind is RouteKind.UNICAST:
         hops = _next_hops(family, flags, attributes, name_of)
         route = route._replace(next_hops=ordered(tuple(hops)))
     prefix = Prefix.of(Address(bytes(destination)), length)
-    return KernelRoute(prefix, route, protocol, _uint(attributes, RTA_PRIORITY, 0))
+    return KernelRoute(prefix, route, protocol)
 
 
 def decode_link(body: memoryview) -> Link | None:

@@ -48,7 +48,6 @@ from felixbgp.runtime.netlink.sockets import (
 from felixbgp.runtime.netlink.writer import RouteWriter
 from felixbgp.runtime.sockets import reason_of
 
-RT_TABLE_MAIN = 254
 EVENTS_OCTETS = 32 << 20
 """Room for the events of some 50,000 routes; with the usual 200 KiB, 10,000 at once were too many."""
 RESYNC_SECONDS = 60
@@ -63,9 +62,9 @@ Deliver = Callable[[Iterable[KernelInput]], None]
 
 
 class Kernel:
-    """One routing table of this network namespace; protocol and metric mark what is ours."""
+    """One routing table of this network namespace; what is written there carries `protocol`."""
 
-    def __init__(self, protocol: int, metric: int, table: int = RT_TABLE_MAIN) -> None:
+    def __init__(self, protocol: int, table: int) -> None:
         """Open the socket that writes.
 
         Raises:
@@ -73,7 +72,7 @@ class Kernel:
         """
         self._table = table
         self._links = Links()
-        self._writer = RouteWriter(RouteEncoder(protocol, metric, table, self._links.index_of))
+        self._writer = RouteWriter(RouteEncoder(protocol, table, self._links.index_of))
         self._order = trio.Lock()
         self._doubted: dict[Family, None] = {}
         self._in_doubt = trio.Event()

@@ -15,7 +15,7 @@ from felixbgp.fib.types import KernelInput
 from felixbgp.runtime.netlink.kernel import Kernel
 
 CLONE_NEWNET = 0x40000000
-PROTOCOL, METRIC = 186, 1024
+PROTOCOL, METRIC = 179, 1024
 Wanted = TypeVar("Wanted")
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -98,7 +98,7 @@ class Inbox:
 async def running(table: int = 254) -> AsyncIterator[tuple[Kernel, Inbox]]:
     """A Kernel that has delivered its first view, and the inbox with it."""
     inbox = Inbox()
-    with closing(Kernel(PROTOCOL, METRIC, table)) as kernel:
+    with closing(Kernel(PROTOCOL, table)) as kernel:
         async with trio.open_nursery() as nursery:
             await nursery.start(kernel.run, inbox.deliver)
             yield kernel, inbox

@@ -22,6 +22,7 @@ from felixbgp.fib.types import (
     ReplaceRoutes,
     Route,
     RouteFailed,
+    RouteKey,
     RouteKind,
     RoutesApplied,
 )
@@ -39,8 +40,8 @@ def via(gateway: str, interface: str = "eth0", *, onlink: bool = False, weight: 
     return NextHop(Address.parse(gateway), interface, onlink, weight)
 
 
-def unicast(*hops: NextHop) -> Route:
-    return Route(RouteKind.UNICAST, hops)
+def unicast(*hops: NextHop, metric: int = METRIC) -> Route:
+    return Route(RouteKind.UNICAST, hops, metric)
 
 
 P4, P6 = Prefix.parse("10.1.2.0/24"), Prefix.parse("fd00:1::/64")
@@ -118,10 +119,10 @@ async def test_first_view_is_links_then_routes() -> None:
         assert [type(each) for each in first[-2:]] == [KernelSnapshot, KernelSnapshot]
     v4, v6 = await snapshot(IPV4), await snapshot(IPV6)
     static = Prefix.parse("10.9.0.0/16")
-    assert v4[static, 20] == KernelRoute(static, unicast(via("192.0.2.1")), 4, 20)
+    assert v4[static, 20] == KernelRoute(static, unicast(via("192.0.2.1"), metric=20), 4)
     connected = v4[Prefix.parse("192.0.2.0/24"), 0]
-    assert (connected.route, connected.protocol) == (unicast(NextHop(None, "eth0")), 2)
-    assert v6[Prefix.parse("2001:db8::/64"), 256].route == unicast(NextHop(None, "eth0"))
+    assert (connected.route, connected.protocol) == (unicast(NextHop(None, "eth0"), metric=0), 2)
+    assert v6[Prefix.parse("2001:db8::/64"), 256].route == unicast(NextHop(None, "eth0"), metric=256)
 
 
 @pytest.mark.parametrize(("prefix", "route"), SHAPES)
@@ -132,13 +133,15 @@ async def test_every_shape_is_created_read_replaced_and_removed(prefix: Prefix, 
         assert satisfies(there.route, route)
         assert there.protocol == PROTOCOL
         (line,) = shown(prefix)
-        assert (line["protocol"], line["metric"]) == ("bgp", METRIC)
+        assert (line["protocol"], line["metric"]) == (str(PROTOCOL), METRIC)
         for other in (SHAPES_4 if prefix == P4 else SHAPES_6).values():
             for each in (other, route):
                 assert await kernel.apply(replace((prefix, each))) == [RoutesApplied((prefix,), present=True)]
                 assert satisfies((await snapshot(prefix.family))[prefix, METRIC].route, each)
         assert len(shown(prefix)) == 1
-        assert await kernel.apply(DeleteRoutes((prefix,))) == [RoutesApplied((prefix,), present=False)]
+        assert await kernel.apply(DeleteRoutes((RouteKey(prefix, METRIC),))) == [
+            RoutesApplied((prefix,), present=False)
+        ]
         assert shown(prefix) == []
 
 
@@ -148,7 +151,7 @@ async def test_prefixes_of_every_length(text: str) -> None:
     async with running() as (kernel, _):
         await kernel.apply(create((prefix, BLACKHOLE)))
         assert (await snapshot(prefix.family))[prefix, METRIC].route == BLACKHOLE
-        await kernel.apply(DeleteRoutes((prefix,)))
+        await kernel.apply(DeleteRoutes((RouteKey(prefix, METRIC),)))
         assert (prefix, METRIC) not in await snapshot(prefix.family)
 
 
@@ -161,7 +164,7 @@ async def test_what_is_there_already_is_not_created_and_the_table_is_read_again(
             RouteFailed(prefix, EEXIST, "File exists", present=True)
         ]
         table = await inbox.next(KernelSnapshot)
-        assert KernelRoute(prefix, BLACKHOLE, 4, METRIC) in table.routes
+        assert KernelRoute(prefix, BLACKHOLE, 4) in table.routes
 
 
 @pytest.mark.parametrize("prefix", [P4, P6], ids=["IPv4", "IPv6"])
@@ -178,7 +181,9 @@ async def test_what_is_not_there_is_not_replaced_and_the_table_is_read_again(pre
 async def test_nobody_elses_route_is_removed(prefix: Prefix) -> None:
     ip(f"route add blackhole {prefix} proto static metric {METRIC}")
     async with running() as (kernel, _):
-        assert await kernel.apply(DeleteRoutes((prefix,))) == [RoutesApplied((prefix,), present=False)]
+        assert await kernel.apply(DeleteRoutes((RouteKey(prefix, METRIC),))) == [
+            RoutesApplied((prefix,), present=False)
+        ]
         assert len(shown(prefix)) == 1
 
 
@@ -220,19 +225,19 @@ async def test_deeds_of_others_are_told_and_our_own_are_not() -> None:
         static = Prefix.parse("10.9.0.0/16")
         assert await all_heard(inbox) == [
             KernelRouteChanged(
-                KernelRoute(static, unicast(via("192.0.2.1")), 4, 20), present=True, alone=False
+                KernelRoute(static, unicast(via("192.0.2.1"), metric=20), 4), present=True, alone=False
             ),
             KernelRouteChanged(
-                KernelRoute(static, unicast(via("192.0.2.7")), 4, 20), present=True, alone=False
+                KernelRoute(static, unicast(via("192.0.2.7"), metric=20), 4), present=True, alone=False
             ),
             KernelRouteChanged(
-                KernelRoute(static, unicast(via("192.0.2.9")), 3, 20), present=True, alone=True
+                KernelRoute(static, unicast(via("192.0.2.9"), metric=20), 3), present=True, alone=True
             ),
             KernelRouteChanged(
-                KernelRoute(static, unicast(via("192.0.2.9")), 3, 20), present=False, alone=False
+                KernelRoute(static, unicast(via("192.0.2.9"), metric=20), 3), present=False, alone=False
             ),
             KernelRouteChanged(
-                KernelRoute(P4, Route(RouteKind.PROHIBIT), PROTOCOL, METRIC), present=False, alone=False
+                KernelRoute(P4, Route(RouteKind.PROHIBIT), PROTOCOL), present=False, alone=False
             ),
         ]
 
@@ -283,7 +288,7 @@ async def test_a_port_that_leaves_its_bridge_is_still_a_link() -> None:
         assert not any(isinstance(each, LinkChanged) and not each.present for each in heard)
         (event,) = (each for each in heard if is_event_of(Prefix.parse("10.9.0.0/16"))(each))
         assert isinstance(event, KernelRouteChanged)
-        assert event.route.route == unicast(NextHop(None, "eth1"))
+        assert event.route.route == unicast(NextHop(None, "eth1"), metric=20)
 
 
 async def test_lost_events_are_said_and_everything_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,7 +323,9 @@ async def test_ten_thousand_routes_in_batches() -> None:
             assert applied == RoutesApplied(tuple(batch), present=True)
         assert {prefix for prefix, metric in await snapshot(IPV4) if metric == METRIC} == set(prefixes)
         for start in range(0, len(prefixes), 500):
-            await kernel.apply(DeleteRoutes(tuple(prefixes[start : start + 500])))
+            await kernel.apply(
+                DeleteRoutes(tuple(RouteKey(prefix, METRIC) for prefix in prefixes[start : start + 500]))
+            )
         assert not any(metric == METRIC for _, metric in await snapshot(IPV4))
         assert not any(isinstance(each, KernelLost) for each in await all_heard(inbox))
 
@@ -334,7 +341,7 @@ async def settle(fib: Fib, kernel: Kernel, inbox: Inbox) -> int:
         if not effects:
             return written
         for effect in effects:
-            written += len(effect.routes if isinstance(effect, ReplaceRoutes) else effect.prefixes)
+            written += len(effect.routes)
             inbox.deliver(await kernel.apply(effect))
 
 
@@ -344,7 +351,7 @@ async def test_a_second_life_adopts_the_routes_of_the_first() -> None:
         P6: SHAPES_6["gateway, interface left to the kernel"],
     }
     for expected in (2, 0):
-        fib = Fib(PROTOCOL, METRIC)
+        fib = Fib(PROTOCOL)
         async with running() as (kernel, inbox):
             for prefix, route in wanted.items():
                 fib.want(prefix, route)
@@ -355,7 +362,7 @@ async def test_a_second_life_adopts_the_routes_of_the_first() -> None:
 
 
 async def test_ours_that_somebody_took_away_come_back() -> None:
-    fib = Fib(PROTOCOL, METRIC)
+    fib = Fib(PROTOCOL)
     async with running() as (kernel, inbox):
         fib.want(P4, BLACKHOLE)
         fib.start()

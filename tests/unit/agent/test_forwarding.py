@@ -65,3 +65,14 @@ def test_a_static_route_that_changes_or_goes_gives_way_to_what_is_selected() -> 
     assert list(forwarding.configure([], [], [StaticRoute(PEER, HOP)])) == [(PEER, LEARNED)]
     assert list(forwarding.configure([], [], [StaticRoute(PEER, GATEWAY)])) == [(PEER, STATIC)]
     assert list(forwarding.configure([], [], [])) == [(PEER, LEARNED)]
+
+
+def test_every_route_has_the_metric_that_was_set() -> None:
+    forwarding = Forwarding(7)
+    changes = [selected(BLOCK, RouteSource.AGGREGATE), selected(PEER, RouteSource.BGP)]
+    wanted = [*forwarding.select(changes), *forwarding.configure([], [], [StaticRoute(PEER, GATEWAY)])]
+    assert wanted == [
+        (BLOCK, BLACKHOLE._replace(metric=7)),
+        (PEER, LEARNED._replace(metric=7)),
+        (PEER, STATIC._replace(metric=7)),
+    ]

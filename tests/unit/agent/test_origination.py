@@ -11,7 +11,7 @@ AGGREGATE = LocalRoute(RouteSource.AGGREGATE)
 
 
 def kernel_route(prefix: Prefix, interface: str) -> KernelRoute:
-    return KernelRoute(prefix, Route(RouteKind.UNICAST, (NextHop(None, interface),)), protocol=3, metric=0)
+    return KernelRoute(prefix, Route(RouteKind.UNICAST, (NextHop(None, interface),), 0), protocol=3)
 
 
 def test_blocks_come_and_go() -> None:

@@ -23,7 +23,7 @@ METRIC = 1024
 FAR = Prefix.parse("10.65.1.0/26")
 PEER = Address.parse("10.0.0.2")
 OTHER = Address.parse("10.0.0.3")
-LAN = KernelRoute(Prefix.parse("10.0.0.0/24"), Route(KernelKind.UNICAST, (NextHop(None, "eth0"),)), 2, 0)
+LAN = KernelRoute(Prefix.parse("10.0.0.0/24"), Route(KernelKind.UNICAST, (NextHop(None, "eth0"),), 0), 2)
 FIB, RIB = RouteKind.FIB, RouteKind.RIB
 
 
@@ -32,7 +32,7 @@ def learned(prefix: Prefix = FAR, peer: Address = PEER, *, best: bool = True) ->
 
 
 def foreign(prefix: Prefix, kind: KernelKind, metric: int = 0, *hops: NextHop) -> KernelRoute:
-    return KernelRoute(prefix, Route(kind, hops), 80, metric)
+    return KernelRoute(prefix, Route(kind, hops, metric), 80)
 
 
 def tables(
@@ -115,6 +115,14 @@ def test_the_kernel_uses_the_lower_metric(metric: int, kinds: list[RouteKind]) -
     assert [by_source[RouteSourceType.NODE_MESH], by_source[RouteSourceType.KERNEL]] == kinds
 
 
+def test_a_route_is_in_use_by_the_metric_that_it_has() -> None:
+    kernel = foreign(FAR, KernelKind.UNICAST, METRIC, NextHop(OTHER, "eth1"))
+    for metric, kinds in ((METRIC - 1, [FIB, RIB]), (METRIC + 1, [RIB, FIB])):
+        wanted = {FAR: Route(KernelKind.UNICAST, (NextHop(PEER),), metric)}
+        by_source = {route.source: route.kind for route in tables((learned(),), (kernel,), wanted).v4}
+        assert [by_source[RouteSourceType.NODE_MESH], by_source[RouteSourceType.KERNEL]] == kinds
+
+
 @pytest.mark.parametrize(
     ("kind", "interface"),
     [
@@ -128,7 +136,7 @@ def test_a_kernel_route_that_leads_nowhere(kind: KernelKind, interface: str) -> 
 
 
 def test_local_addresses_and_link_local_networks_are_not_told() -> None:
-    link_local = KernelRoute(Prefix.parse("fe80::/64"), LAN.route, 2, 256)
+    link_local = KernelRoute(Prefix.parse("fe80::/64"), LAN.route._replace(metric=256), 2)
     found = tables(kernel=(foreign(FAR, KernelKind.OTHER), link_local))
     assert (found.v4, found.v6) == ((), ())
 
@@ -136,7 +144,7 @@ def test_local_addresses_and_link_local_networks_are_not_told() -> None:
 def test_routes_beyond_the_room_are_cut_those_in_no_use_first() -> None:
     many = [Prefix.of(Address(number.to_bytes(4, "big")), 32) for number in range(ROUTES_MAX // 2 + 1)]
     paths = tuple(learned(prefix, peer, best=peer == OTHER) for prefix in many for peer in (PEER, OTHER))
-    lan_v6 = KernelRoute(Prefix.parse("fd00::/64"), LAN.route, 2, 256)
+    lan_v6 = KernelRoute(Prefix.parse("fd00::/64"), LAN.route._replace(metric=256), 2)
     found = tables(paths, (lan_v6,))
     assert found.cut
     assert (len(found.v4), len(found.v6)) == (ROUTES_MAX - 1, 1)
