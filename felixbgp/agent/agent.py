@@ -16,10 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from felixbgp import __version__
+from felixbgp.agent.auditing import Auditing
 from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
+    AuditWriteFailed,
+    AuditWritten,
     Input,
     ListenFailed,
     Listening,
@@ -31,6 +34,7 @@ from felixbgp.agent.listening import Listener
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
 from felixbgp.agent.reporting import Reporting
+from felixbgp.agent.rooms import Rooms
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.inputs import Endpoint, TransportInput
 from felixbgp.bgp.snapshot import SpeakerStatistics
@@ -89,6 +93,8 @@ class Agent:
         self._publication = Publication()
         self._node_statuses = NodeStatuses(config.node)
         self._reporting = Reporting()
+        rooms = Rooms(self._fib, self._speaker, self._origination)
+        self._auditing = Auditing(config.node, __version__, config.route_protocol, rooms)
         self._started_at: int | None = None
         self._reconfigured_at = 0
         self._datastore = DatastoreState(DatastoreCondition.SYNCING, 0)
@@ -102,10 +108,14 @@ class Agent:
         if isinstance(event, StoreInput) and is_of_node_statuses(event):
             self._feed_node_statuses(event, now)
             return
+        if isinstance(event, StoreInput) and self._auditing.requests.concerns(event):
+            self._auditing.feed_request(event, now)
+            return
         self._publication.touch()
         if isinstance(event, TransportInput):
             self._speaker.feed(event, now)
         elif isinstance(event, KernelInput):
+            self._auditing.observe(event, now)
             self._fib.feed(event, now)
         elif isinstance(event, StoreInput):
             self._feed_store(event, now)
@@ -115,6 +125,8 @@ class Agent:
             self._publication.feed(event, now)
         elif isinstance(event, NodeStatusResourceInput):
             self._reporting.feed(event, now)
+        elif isinstance(event, AuditWritten | AuditWriteFailed):
+            self._auditing.feed(event)
         else:
             self._given = True
             self._follow(Derived.between(self._intent or Intent(), event.intent), now)
@@ -134,6 +146,7 @@ class Agent:
             self._speaker.release(family, (nlri,))
         effects += self._speaker.announcements(now, budget, self._fib.held())
         effects += self._fib.deletions(now, budget)
+        effects += self._audit(now, budget)
         if self._may_publish():
             effects += self._reporting.take(now, lambda classes: self._report(classes, now))
             effects += self._publication.take(now, lambda: self.status(now))
@@ -147,6 +160,7 @@ class Agent:
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
             self._listener.next_deadline(),
+            self._auditing.next_deadline(),
             *(
                 (self._publication.next_deadline(), self._reporting.next_deadline())
                 if self._may_publish()
@@ -171,6 +185,7 @@ class Agent:
             invalid={**self._state.invalid, **self._node_statuses.invalid},
             ignored={**self._state.ignored, **self._node_statuses.ignored},
             report_problems=self._reporting.problems(),
+            audit=self._auditing.status(),
             route_problems=self._fib.problems(),
             listen_problems=self._listener.problems(),
             datastore=self._datastore,
@@ -220,7 +235,8 @@ class Agent:
         self._derivation_due = self._derivation_due or self._state.in_sync()
         before, self._demands = self._demands, demands
         if before is None or before.prefixes != demands.prefixes:
-            yield Follow(watched_prefixes(self._config.node), (*demands.prefixes, NODE_STATUSES))
+            optional = (*demands.prefixes, NODE_STATUSES, self._auditing.requests.prefix)
+            yield Follow(watched_prefixes(self._config.node), optional)
         if demands.secrets != (before or Demands()).secrets:
             yield ReadSecretFiles(demands.secrets)
 
@@ -245,6 +261,7 @@ class Agent:
         if wanted == before:
             return
         self._reconfigured_at = now
+        self._auditing.configure(wanted)
         known = before.problems if before else ()
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
         if before is None and self._fib.statistics().installed:
@@ -283,6 +300,14 @@ class Agent:
     def _want(self, routes: Iterable[tuple[Prefix, Route | None]]) -> None:
         for prefix, route in routes:
             self._fib.want(prefix, route)
+
+    def _audit(self, now: int, budget: int) -> list[Effect]:
+        """Compare a part of what was read; the status shows the result."""
+        before = self._auditing.status()
+        effects = self._auditing.take(now, budget)
+        if self._auditing.status() != before:
+            self._publication.touch()
+        return [*effects]
 
     def _sweep(self, now: int) -> None:
         """Let go of a former life's kernel routes once the peers have said what is still true."""
@@ -324,6 +349,7 @@ class Agent:
             *self._fib.take_facts(),
             *self._node_statuses.take_facts(),
             *self._reporting.take_facts(),
+            *self._auditing.take_facts(),
         ]
         self._facts.clear()
         return facts

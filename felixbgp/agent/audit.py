@@ -20,7 +20,9 @@ from felixbgp.net import Family, Nlri, Prefix
 from felixbgp.status.audit import Kind
 
 PROGRAMMED: Final = (RouteSource.BGP, RouteSource.AGGREGATE)
-"""What goes into the kernel; routes of the other sources are there already, as that is where they come from."""
+"""What goes into the kernel; routes of the other sources are there already: that is where they come from."""
+OF_THE_KERNEL: Final = (Kind.MISSING, Kind.DIFFERENT, Kind.UNWANTED, Kind.CONFLICT)
+"""Differences between what was wanted and what was read."""
 
 
 class Reading(NamedTuple):
@@ -115,9 +117,7 @@ class Walk:
         self.is_over = False
         self._own: dict[Nlri, list[KernelRoute]] = {}
         self._foreign: dict[Nlri, list[KernelRoute]] = {}
-        self._steps = chain(
-            self._index(reading), self._kernel_steps(reading), self._table_steps(tables)
-        )
+        self._steps = chain(self._index(reading), self._kernel_steps(reading), self._table_steps(tables))
 
     def advance(self, budget: int) -> None:
         """Take up to `budget` steps of a microsecond or less."""

@@ -1,6 +1,6 @@
 """Who waits for an audit of this node: the keys under its `audit-requests/` in the store.
 
-Anybody who may write there can ask, with any value and as often as they like. So what is no request is told of
+Whoever may write there can ask, with any value and as often as they like. So what is no request is told of
 once a second at most, a request is answered once, and few of those that wait are kept.
 """
 
@@ -43,7 +43,8 @@ class AuditRequests:
         self._complain_after = 0
         self._facts: list[RequestFact] = []
 
-    def __bool__(self) -> bool:
+    @property
+    def waiting(self) -> bool:
         """Whether somebody waits."""
         return bool(self._waiting)
 

@@ -71,6 +71,14 @@ class Origination:
         self._dirty.clear()
         return changes
 
+    def originated(self, prefix: Prefix) -> LocalRoute | None:
+        """The local route of a prefix as the last `take_changes` left it."""
+        return self._originated.get(prefix)
+
+    def prefixes(self) -> list[Prefix]:
+        """The prefixes that have one."""
+        return list(self._originated)
+
     def _local_route(self, prefix: Prefix) -> LocalRoute | None:
         if (gateway := self._static.get(prefix)) is not None:
             return LocalRoute(RouteSource.STATIC, next_hop=gateway)

@@ -629,6 +629,10 @@ class Speaker:
         """The Loc-RIB's entry of a prefix."""
         return self._loc_ribs[family].selected(nlri)
 
+    def prefixes(self, family: Family) -> Iterable[Nlri]:
+        """Every prefix of the Loc-RIB as it is now; a copy."""
+        return self._loc_ribs[family].prefixes()
+
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
         advertised = self._advertising.advertised_counts()

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import LocalRoute, Selected
 from felixbgp.fib.foreign import protocol_name
-from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKind
+from felixbgp.fib.types import KernelRoute, NextHop, Route
 from felixbgp.net import Prefix
 
 DIFFERENCES_MAX: Final = 1_000
