@@ -318,6 +318,7 @@ class Agent:
                 return
             self._sweep_at = None
             self._fib.start()
+            self._auditing.begin()
 
     def _route_counts(self) -> RouteCounts:
         counted = self._fib.statistics()

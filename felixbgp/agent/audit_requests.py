@@ -64,6 +64,7 @@ class AuditRequests:
         """Take an event that concerns these keys."""
         match event:
             case SnapshotReceived():
+                self._refused = ""
                 there = {stored.key for stored in event.values}
                 for key in [key for key in self._known() if key not in there]:
                     self._forget(key)

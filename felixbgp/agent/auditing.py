@@ -74,6 +74,8 @@ class _Audit:
     began: int
     give_up_at: int
     requests: dict[str, str] = field(default_factory=dict)
+    is_wanted: bool = False
+    """Whether it was asked for, or due; who asks later has to wait for the next one."""
     reading: bool = False
     """Whether the kernel is being read for it."""
     compared: dict[Family, int] = field(default_factory=dict)
@@ -96,6 +98,7 @@ class Auditing:
         self._audit: _Audit | None = None
         self._walk: Walk | None = None
         self._readings: dict[Family, Reading] = {}
+        self._is_due = False
         self._not_before = 0
         self._lost = ""
         """Why the kernel could not be read last."""
@@ -111,6 +114,10 @@ class Auditing:
     def configure(self, intent: Intent) -> None:
         """Compare with this; before the first one nothing is compared."""
         self._rooms.intent = intent
+
+    def begin(self) -> None:
+        """Compare as soon as may be, though nobody asks: from now on all of it should agree."""
+        self._is_due = True
 
     def feed_request(self, event: StoreInput, now: int) -> None:
         """Take an event that concerns the requests."""
@@ -187,8 +194,7 @@ class Auditing:
         if self._walk is not None or self._readings or (audit is not None and audit.unchecked):
             return 0
         deadlines = []
-        asked = self.requests.waiting and self._rooms.intent is not None
-        if asked and (audit is None or not audit.requests):
+        if self._is_wanted():
             deadlines.append(self._not_before)
         if audit is not None:
             deadlines.append(audit.give_up_at if audit.reading else audit.heals_until or 0)
@@ -209,17 +215,21 @@ class Auditing:
             self._audit = _Audit(now, now + PATIENCE_NS)
         return self._audit
 
+    def _is_wanted(self) -> bool:
+        """Whether the kernel is to be read for an audit, and there is not one under way that was wanted."""
+        if self._rooms.intent is None or (self._audit is not None and self._audit.is_wanted):
+            return False
+        return self._is_due or self.requests.waiting
+
     def _begin_asked(self, now: int) -> Iterator[ReadKernel]:
         """Have the kernel read for those who ask; what is being compared already becomes part of it."""
-        if not self.requests.waiting or self._rooms.intent is None or now < self._not_before:
+        if not self._is_wanted() or now < self._not_before:
             return
         audit = self._current(now)
-        if audit.requests:
-            return
         self._not_before = now + INTERVAL_NS
-        self._lost = ""
+        self._is_due, self._lost = False, ""
         audit.requests = self.requests.take()
-        audit.reading, audit.heals_until = True, None
+        audit.is_wanted, audit.reading, audit.heals_until = True, True, None
         audit.give_up_at = now + PATIENCE_NS
         yield ReadKernel()
 
@@ -299,16 +309,12 @@ class Auditing:
                 for key, (_, outcome, _) in audit.ended.items()
                 if key[0].family == family and outcome is not Outcome.HEALED
             }
-        before = self._status or AuditStatus(now, -1, 0)
-        result = AuditStatus(
-            now,
-            sum(self._compared.values()),
-            sum(map(len, self._differing.values())),
-            before.healed + healed,
-            now if healed else before.last_healed,
-        )
-        if result[1:] != before[1:]:
-            self._status = result
+        before, differing = self._status, sum(map(len, self._differing.values()))
+        if before is not None and not healed and differing == before.differing:
+            return
+        total, last = (0, 0) if before is None else (before.healed, before.last_healed)
+        compared = sum(self._compared.values())
+        self._status = AuditStatus(now, compared, differing, total + healed, now if healed else last)
 
     def _answer(self, audit: _Audit, healed: int, now: int) -> AuditAnswer:
         fib = self._rooms.fib

@@ -114,7 +114,10 @@ class AuditAnswer:
 
 
 class AuditStatus(NamedTuple):
-    """The result of the comparisons: since when it is so, and what was put right since the agent started."""
+    """The result of the comparisons: since when it is so, and what was put right since the agent started.
+
+    `compared` is the number of prefixes at `since`: a newer number alone would have the status written again.
+    """
 
     since: int
     compared: int
