@@ -52,8 +52,8 @@ class Tables(Protocol):
     def excluded(self, prefix: Prefix) -> Prefix | None:
         """The range that keeps a prefix out of the kernel."""
 
-    def prefixes(self, family: Family) -> Iterator[Nlri]:
-        """All that is selected, wanted, or to be originated, each once; it bears changes meanwhile."""
+    def prefixes(self, family: Family) -> Iterator[Nlri | None]:
+        """All that is selected, wanted, or to be originated, each once; None for one that came before."""
 
 
 class Finding(NamedTuple):
@@ -115,7 +115,10 @@ class Walk:
         self.compared = 0
         """Prefixes so far."""
         self.is_over = False
-        self._own: dict[Nlri, list[KernelRoute]] = {}
+        # A list for each of 200,000 routes would have the garbage collector look at everything there is.
+        self._own: dict[Nlri, KernelRoute] = {}
+        self._more: dict[Nlri, list[KernelRoute]] = {}
+        """The second and further ones of ours at a prefix."""
         self._foreign: dict[Nlri, list[KernelRoute]] = {}
         self._steps = chain(self._index(reading), self._kernel_steps(reading), self._table_steps(tables))
 
@@ -133,7 +136,8 @@ class Walk:
         for route in reading.routes:
             nlri = route.prefix.nlri
             if route.protocol == reading.protocol:
-                self._own.setdefault(nlri, []).append(route)
+                if self._own.setdefault(nlri, route) is not route:
+                    self._more.setdefault(nlri, []).append(route)
             elif nlri in reading.wanted:
                 self._foreign.setdefault(nlri, []).append(route)
             yield None
@@ -147,7 +151,9 @@ class Walk:
                 yield self._compared(reading, nlri, None)
 
     def _compared(self, reading: Reading, nlri: Nlri, wanted: Route | None) -> Finding | None:
-        own, foreign = self._own.get(nlri, ()), self._foreign.get(nlri, ())
+        first = self._own.get(nlri)
+        own = () if first is None else (first, *self._more.get(nlri, ()))
+        foreign = self._foreign.get(nlri, ())
         kind = compare_kernel(wanted, own, foreign)
         if kind is None:
             return None
@@ -157,6 +163,9 @@ class Walk:
     def _table_steps(self, tables: Tables) -> Iterator[Finding | None]:
         """What these find may only not have been decided yet, so it is expected until it lasts."""
         for nlri in tables.prefixes(self.family):
+            if nlri is None:
+                yield None
+                continue
             self.compared += 1
             prefix = Prefix(self.family, nlri)
             kind = look(prefix, tables)

@@ -39,15 +39,17 @@ class Rooms:
         ranges = () if self.intent is None else self.intent.kernel_exclusions
         return next((excluded for excluded in ranges if excluded.covers(prefix)), None)
 
-    def prefixes(self, family: Family) -> Iterator[Nlri]:
-        """All that is selected, wanted, or to be originated, each once; it bears changes meanwhile."""
+    def prefixes(self, family: Family) -> Iterator[Nlri | None]:
+        """All that is selected, wanted, or to be originated, each once; it bears changes meanwhile.
+
+        None stands for one that came before, so that no step takes long.
+        """
         yield from self.speaker.prefixes(family)
         for nlri in self.fib.all_wanted(family):
-            if self.speaker.selected(family, nlri) is None:
-                yield nlri
+            yield nlri if self.speaker.selected(family, nlri) is None else None
         for prefix in self.origination.prefixes():
-            if prefix.family == family and self.selected(prefix) is None and self.wanted(prefix) is None:
-                yield prefix.nlri
+            is_new = prefix.family == family and self.selected(prefix) is None and self.wanted(prefix) is None
+            yield prefix.nlri if is_new else None
 
     def totals(self) -> Totals:
         """How much each side has."""
