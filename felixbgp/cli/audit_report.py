@@ -1,6 +1,6 @@
 """One node's audit, and how it is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,21 +8,22 @@ import click
 
 from felixbgp.cli.node_report import since
 from felixbgp.cli.table import Cell, Coloured, bordered, printable
+from felixbgp.net import Prefix
 from felixbgp.status.audit import AuditAnswer, Difference, Kind, Outcome
 from felixbgp.status.audit_document import to_object
 
 _GOOD, _BAD = "green", "red"
-_HEADERS = ("PREFIX", "DIFFERENCE", "INTENT", "LOC-RIB", "WANTED IN KERNEL", "FOUND IN KERNEL", "OUTCOME")
-_REPAIR_HEADERS = ("TIME", "PREFIX", "FOUND IN KERNEL", "WANTED IN KERNEL")
+_HEADERS = ("PREFIX", "INTENT", "LOC-RIB", "WANTED", "KERNEL", "DIFFERENCE", "OUTCOME")
+_REPAIR_HEADERS = ("TIME", "PREFIX", "WANTED", "KERNEL")
 _KINDS: Final[Mapping[Kind, str]] = {
-    Kind.MISSING: "not in the kernel",
-    Kind.DIFFERENT: "another route in the kernel",
-    Kind.UNWANTED: "too much in the kernel",
-    Kind.CONFLICT: "a foreign route in our place",
+    Kind.MISSING: "missing",
+    Kind.DIFFERENT: "different",
+    Kind.UNWANTED: "unwanted",
+    Kind.CONFLICT: "conflict",
     Kind.NOT_ORIGINATED: "not originated",
-    Kind.NOT_INTENDED: "originated without reason",
-    Kind.NOT_PROGRAMMED: "not asked of the kernel",
-    Kind.NOT_SELECTED: "in the kernel without reason",
+    Kind.NOT_INTENDED: "not intended",
+    Kind.NOT_PROGRAMMED: "not programmed",
+    Kind.NOT_SELECTED: "not selected",
 }
 _OUTCOMES: Final[Mapping[Outcome, str]] = {
     Outcome.HEALED: "put right",
@@ -70,7 +71,8 @@ def render(audit: NodeAudit, now_ns: int, *, coloured: bool = False) -> str:
     if audit.answer is not None:
         if audit.answer.differences:
             rows = [_row(difference, coloured=coloured) for difference in audit.answer.differences]
-            parts.append(bordered(_HEADERS, rows) + _more(audit.answer.differing - len(rows)))
+            below = _more(audit.answer.differing - len(rows)) + _reasons(audit.answer.differences)
+            parts.append(bordered(_HEADERS, rows) + below)
         if audit.answer.repairs:
             parts.append(_repaired(audit.answer, now_ns))
     return "\n\n".join(parts) + "\n\n"
@@ -83,8 +85,9 @@ def _heading(audit: NodeAudit, *, coloured: bool) -> str:
     lines = [f"Node {printable(audit.node)}: {told}"]
     if audit.answer is not None and not audit.answer.failure:
         totals = audit.answer.totals
+        compared = audit.answer.compared
         lines.append(
-            f"  {audit.answer.compared} prefixes: {totals.originated} originated, {totals.selected} selected"
+            f"  Prefixes: {compared} compared, {totals.originated} originated, {totals.selected} selected"
         )
         lines.append(
             f"  In the kernel: {totals.wanted} wanted, {totals.installed} of ours, {totals.foreign} of others"
@@ -104,25 +107,37 @@ def _result(audit: NodeAudit) -> str:
 
 
 def _row(difference: Difference, *, coloured: bool) -> tuple[Cell, ...]:
-    views = difference.views
-    outcome = _OUTCOMES[difference.outcome] + (f": {difference.reason}" if difference.reason else "")
+    views, outcome = difference.views, _OUTCOMES[difference.outcome]
     colour = _GOOD if difference.outcome is Outcome.HEALED else _BAD
     return (
         str(difference.prefix),
-        _KINDS[difference.kind],
         views.intent or "-",
         views.loc_rib or "-",
         views.wanted or "-",
         views.kernel or "-",
+        _KINDS[difference.kind],
         Coloured(outcome, colour) if coloured else outcome,
     )
+
+
+def _reasons(differences: Sequence[Difference]) -> str:
+    """Each reason once, with the first prefix that has it: in the table they would make every line long."""
+    prefixes: dict[str, list[Prefix]] = {}
+    for difference in differences:
+        if difference.reason:
+            prefixes.setdefault(difference.reason, []).append(difference.prefix)
+    lines = []
+    for reason, concerned in prefixes.items():
+        more = f" and {len(concerned) - 1} more" if len(concerned) > 1 else ""
+        lines.append(f"\n{concerned[0]}{more}: {printable(reason)}")
+    return "".join(lines)
 
 
 def _repaired(answer: AuditAnswer, now_ns: int) -> str:
     times = "once" if answer.repairs == 1 else f"{answer.repairs} times"
     title = f"Found otherwise and put right since the audit before: {times}"
     rows = [
-        (since(repair.time, now_ns), str(repair.prefix), repair.found or "-", repair.wanted or "-")
+        (since(repair.time, now_ns), str(repair.prefix), repair.wanted or "-", repair.found or "-")
         for repair in answer.repaired
     ]
     return f"{title}\n{bordered(_REPAIR_HEADERS, rows)}" if rows else title

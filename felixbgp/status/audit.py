@@ -139,7 +139,7 @@ def selected_text(selected: Selected | None) -> str:
     if selected is None:
         return ""
     if selected.peer is None:
-        return f"originated ({_source_name(selected.source)})"
+        return f"originated: {_source_name(selected.source)}"
     hops = ", ".join(map(str, selected.next_hops))
     return _cut(f"from {selected.peer}" + (f" via {hops}" if hops else ""))
 

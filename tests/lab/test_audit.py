@@ -95,10 +95,10 @@ def test_a_foreign_route_in_our_place_is_named_and_stays(lab: Lab) -> None:
     try:
         done = audit(lab, node.name)
         assert done.returncode == 1, done.stderr
-        (row,) = [line for line in done.stdout.splitlines() if prefix in line]
-        assert "a foreign route in our place" in row
-        assert "left alone: protocol static has a route" in row
+        row, reason = (line for line in done.stdout.splitlines() if prefix in line)
+        assert [cell.strip() for cell in row.split("|")][-3:-1] == ["conflict", "left alone"]
         assert "proto static" in row
+        assert f"{prefix}: protocol static has a route" in reason
         assert prefix in wrong_routes(lab, node)
     finally:
         netns.batch([f"route del {foreign}"], node.namespace)
