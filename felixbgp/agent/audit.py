@@ -13,7 +13,7 @@ from itertools import chain, islice
 from typing import Final, NamedTuple, Protocol
 
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.routes import LocalRoute, Selected
+from felixbgp.bgp.routes import LocalRoute, Precedence, Selected
 from felixbgp.fib.hops import satisfies
 from felixbgp.fib.types import KernelRoute, Route
 from felixbgp.net import Family, Nlri, Prefix
@@ -87,7 +87,8 @@ def compare_tables(
     """What is wrong between intent, Loc-RIB and what is asked of the kernel, of one prefix."""
     originated = selected is not None and selected.peer is None
     if intended is not None:
-        if not originated or selected is None or selected.source is not intended.source:
+        may_lose = selected is not None and not originated and intended.precedence is not Precedence.FIRST
+        if not may_lose and (selected is None or selected.source is not intended.source):
             return Kind.NOT_ORIGINATED
     elif originated:
         return Kind.NOT_INTENDED

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from felixbgp.agent.forwarding import NextHopFact
 from felixbgp.bgp.effects import TransportEffect
 from felixbgp.bgp.facts import BgpFact
 from felixbgp.bgp.inputs import Endpoint
@@ -131,7 +132,7 @@ class AuditNotWritten:
 
 
 AuditFact = AuditDiffered | AuditEnded | AuditNotWritten
-Fact = BgpFact | ClusterFact | FibFact | AuditFact | IntentProblem | NodeStatusNotWritten
+Fact = BgpFact | ClusterFact | FibFact | AuditFact | IntentProblem | NextHopFact | NodeStatusNotWritten
 
 
 @dataclass(frozen=True, slots=True)

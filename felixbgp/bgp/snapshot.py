@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
+from felixbgp.bgp.rib.path import Path
 from felixbgp.net import Address, Family, Nlri
 
 
@@ -41,7 +42,10 @@ class PeerSnapshot:
 
 
 class RouteSnapshot(NamedTuple):
-    """One eligible path to a prefix. `peer` is None for a route of our own, `next_hop` where it has none."""
+    """One eligible path to a prefix.
+
+    `peer` is None for a route of our own, `next_hop` where it has none, `interface` "" where none is known.
+    """
 
     nlri: Nlri
     source: RouteSource
@@ -49,6 +53,7 @@ class RouteSnapshot(NamedTuple):
     next_hop: Address | None
     best: bool
     """Whether the decision process selected it."""
+    interface: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +70,10 @@ class SpeakerStatistics:
     prefixes_to_decide: int
     prefixes_to_send: int
     """Summed over the peers."""
+
+
+def route_snapshot(nlri: Nlri, path: Path, *, best: bool) -> RouteSnapshot:
+    """The picture of a path."""
+    peer = None if path.peer is None else path.peer.peer
+    next_hop = Address(path.attributes.next_hop) if path.attributes.next_hop else None
+    return RouteSnapshot(nlri, path.source, peer, next_hop, best, path.interface)

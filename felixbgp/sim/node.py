@@ -33,7 +33,7 @@ from felixbgp.cluster.inputs import SecretFilesRead
 from felixbgp.cluster.secrets import SecretFile, SecretId
 from felixbgp.fib.types import DeleteRoutes, KernelRead, KernelRoute, ReadKernel, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL
-from felixbgp.net import Address
+from felixbgp.net import Address, Prefix
 from felixbgp.resources import ResourceKey
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.kernel import Kernel
@@ -103,6 +103,10 @@ class Node:
         """Have the agent told of all routes as they are, as the real shell does once a minute."""
         for snapshot in self.kernel.snapshots():
             self._feed(snapshot, self._life)
+
+    def connect(self, network: Prefix) -> None:
+        """The node has an address in one more network."""
+        self._feed(self.kernel.connect(network), self._life)
 
     def write_secret(self, secret: SecretId, content: bytes | None) -> None:
         """Put a file into the node's directory of secrets, or with None remove it."""

@@ -7,7 +7,7 @@ import pytest
 from felixbgp.agent.audit import Reading, Walk, compare_kernel, compare_tables
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.routes import LocalRoute, Selected
+from felixbgp.bgp.routes import LocalRoute, Precedence, Selected
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKind
 from felixbgp.net import IPV4, Address, Family, Nlri, Prefix
@@ -70,6 +70,7 @@ def local(source: RouteSource) -> Selected:
 
 LEARNED = learned("192.0.2.1")
 BLOCK, WORKLOAD = LocalRoute(RouteSource.AGGREGATE), LocalRoute(RouteSource.KERNEL, "cali1")
+OTHERS_FIRST = LocalRoute(RouteSource.KERNEL, "eth0", precedence=Precedence.LAST)
 WIDE = Prefix.parse("10.0.0.0/8")
 
 TABLE_ROWS: list[
@@ -82,6 +83,8 @@ TABLE_ROWS: list[
     ("a service range, kept out of the kernel", BLOCK, local(RouteSource.AGGREGATE), None, WIDE, None),
     ("a workload, in the kernel already", WORKLOAD, local(RouteSource.KERNEL), None, None, None),
     ("a static route", LocalRoute(RouteSource.STATIC), local(RouteSource.STATIC), A, None, None),
+    ("a workload whose route gave way to a learned one", OTHERS_FIRST, LEARNED, A, None, None),
+    ("one that may give way, and nothing is selected", OTHERS_FIRST, None, None, None, Kind.NOT_ORIGINATED),
     ("a block that the Loc-RIB has not", BLOCK, None, None, None, Kind.NOT_ORIGINATED),
     ("a block that the Loc-RIB has from another", BLOCK, LEARNED, A, None, Kind.NOT_ORIGINATED),
     ("a workload that is taken for a block", WORKLOAD, local(RouteSource.AGGREGATE), BLACKHOLE, None,

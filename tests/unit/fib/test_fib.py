@@ -1,12 +1,15 @@
 """Traces through `Fib`: what the kernel and the speaker say, and what is written in answer."""
 
-from errno import EBUSY, EEXIST, ENETUNREACH, ENOENT
+from errno import EBUSY, EEXIST, ENETUNREACH, ENODEV, ENOENT
 
 import pytest
 
 from felixbgp.fib.fib import Fib
 from felixbgp.fib.types import (
+    AddressChanged,
+    AddressSnapshot,
     DeleteRoutes,
+    InterfaceAddress,
     KernelLost,
     KernelRoute,
     KernelRouteChanged,
@@ -41,6 +44,10 @@ def link(interface: str, metric: int = 0) -> Route:
 
 R1, R2 = via("192.0.2.1"), via("192.0.2.2")
 LOW = R1._replace(metric=20)
+BOTH = Route(
+    RouteKind.UNICAST,
+    (NextHop(Address.parse("192.0.2.1"), "eth0"), NextHop(Address.parse("198.51.100.1"), "eth1")),
+)
 
 
 def own(prefix: Prefix, route: Route) -> KernelRoute:
@@ -299,7 +306,7 @@ def test_a_metric_that_is_wanted_again_while_it_is_removed_is_created_again() ->
 def test_a_route_that_carries_our_protocol_is_ours_whatever_its_metric() -> None:
     fib = installed()
     fib.feed(KernelRouteChanged(own(P1, LOW), present=True, alone=False), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
     assert writes(fib) == [remove(P1, metric=20)]
     fib.feed(RoutesApplied((P1,), present=False), 0)
     # A foreign route that takes its place takes nothing of ours.
@@ -498,18 +505,143 @@ def test_an_interface_that_only_says_so_again_hurries_nothing() -> None:
 
 
 def test_a_lost_interface_leaves_the_other_next_hop_and_the_route_is_put_right_later() -> None:
-    hops = (NextHop(Address.parse("192.0.2.1"), "eth0"), NextHop(Address.parse("198.51.100.1"), "eth1"))
-    both = Route(RouteKind.UNICAST, hops)
-    fib = installed(P1, both)
+    fib = installed(P1, BOTH)
     fib.feed(LinkChanged(4, "eth1", up=False), 0)
-    assert writes(fib) == [ReplaceRoutes(((P1, both),))]
+    assert writes(fib) == [ReplaceRoutes(((P1, BOTH),))]
 
 
-def test_a_renamed_interface_counts_as_another() -> None:
-    fib = installed(P1, via("192.0.2.1", "eth0"))
+def test_what_is_left_of_a_route_is_written_anew_though_it_is_what_is_wanted() -> None:
+    """The kernel keeps the next hop that is down, and would revive it, or take the rest along with it."""
+    fib = installed(P1, BOTH)
+    fib.feed(LinkChanged(4, "eth1", up=False), 0)
+    left = BOTH._replace(next_hops=BOTH.next_hops[:1])
+    fib.want(P1, left)
+    assert writes(fib) == [ReplaceRoutes(((P1, left),))]
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    # Now the interface means nothing to the route.
+    fib.feed(LinkChanged(4, "eth1", up=False, present=False), 0)
+    assert writes(fib) == []
+
+
+def test_an_interface_that_is_removed_takes_along_ipv4_routes_that_only_named_it() -> None:
+    fib = installed(P1, BOTH)
+    fib.feed(LinkChanged(4, "eth1", up=False), 0)
+    fib.feed(LinkChanged(4, "eth1", up=False, present=False), 0)
+    assert writes(fib) == [add((P1, BOTH))]
+
+
+def test_a_next_hop_that_the_kernel_does_not_use_is_seen_and_written_anew() -> None:
+    one, other = BOTH.next_hops
+    fib = ready(own(P1, BOTH._replace(next_hops=(one, other._replace(weight=-1)))))
+    left = BOTH._replace(next_hops=(one,))
+    fib.want(P1, left)
+    assert writes(fib) == [ReplaceRoutes(((P1, left),))]
+
+
+def test_a_next_hop_of_somebody_else_that_the_kernel_does_not_use_is_not_reported() -> None:
+    one, other = BOTH.next_hops
+    theirs = KernelRoute(P1, BOTH._replace(next_hops=(one, other._replace(weight=-1))), BIRD)
+    used = theirs._replace(route=BOTH._replace(next_hops=(one,)))
+    fib = ready(theirs)
+    assert fib.take_foreign_changes(100) == [(P1, used)]
+    fib.feed(KernelRouteChanged(theirs, present=True), 0)
+    assert fib.take_foreign_changes(100) == []
+    fib.feed(KernelRouteChanged(theirs, present=False), 0)
+    assert fib.take_foreign_changes(100) == [(P1, None)]
+
+
+def test_an_ipv6_route_of_ours_that_loses_a_next_hop_is_replaced() -> None:
+    both = Route(
+        RouteKind.UNICAST,
+        (NextHop(Address.parse("fe80::1"), "eth0", weight=3), NextHop(Address.parse("fd00::1"))),
+    )
+    fib = installed(V6, both)
+    gone = both._replace(next_hops=(NextHop(Address.parse("fd00::1"), "eth1"),))
+    fib.feed(KernelRouteChanged(KernelRoute(V6, gone, OURS), present=False), 0)
+    assert writes(fib) == [ReplaceRoutes(((V6, both),))]
+
+
+def test_a_renamed_interface_keeps_its_routes() -> None:
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL)
+    fib = ready(connected)
     fib.feed(LinkChanged(3, "eth0", up=True), 0)
+    fib.want(P1, via("192.0.2.1", "eth0"))
+    fib.want(P2, via("192.0.2.1"))
+    writes(fib)
+    fib.feed(RoutesApplied((P1, P2), present=True), 0)
+    fib.take_used_changes()
+
     fib.feed(LinkChanged(3, "uplink", up=True), 0)
+    assert fib.take_used_changes() == [(connected.prefix, connected._replace(route=link("uplink")))]
+    # The name that is wanted leads elsewhere now.
+    assert writes(fib) == [ReplaceRoutes(((P1, via("192.0.2.1", "eth0")),))]
+    fib.want(P1, via("192.0.2.1", "uplink"))
+    fib.feed(RouteFailed(P1, ENODEV, "there is no interface eth0", present=True), 0)
+    assert writes(fib) == []
+    assert fib.problems() == {}
+
+
+def test_a_write_that_a_rename_overtook_is_made_sure_of() -> None:
+    fib = ready()
+    fib.feed(LinkChanged(3, "eth0", up=True), 0)
+    fib.want(P1, via("192.0.2.1", "eth0"))
+    writes(fib)
+    fib.feed(LinkChanged(3, "uplink", up=True), 0)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
     assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
+
+
+def test_an_interface_without_an_ipv4_address_has_no_ipv4_routes() -> None:
+    first, second = (InterfaceAddress("eth0", Address.parse(f"192.0.2.{n}"), 24) for n in (8, 9))
+    sixth = InterfaceAddress("eth0", Address.parse("fd00::8"), 64)
+    fib = ready()
+    fib.feed(AddressSnapshot((first, sixth)), 0)
+    for prefix, gateway in ((P1, "192.0.2.1"), (V6, "fd00::1")):
+        fib.want(prefix, via(gateway, "eth0"))
+    writes(fib)
+    fib.feed(RoutesApplied((P1, V6), present=True), 0)
+    fib.feed(AddressChanged(second, present=True), 0)
+    fib.feed(AddressChanged(first, present=False), 0)
+    fib.feed(AddressChanged(sixth, present=False), 0)
+    assert writes(fib) == []
+    fib.feed(AddressChanged(second, present=False), 0)
+    assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
+    fib.feed(RouteFailed(P1, ENETUNREACH, "Nexthop has invalid gateway", present=True), 0)
+    assert writes(fib) == []
+    # An address gives the network back, and with it the way to the gateway.
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL)
+    fib.feed(KernelRouteChanged(connected, present=True), 0)
+    assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
+
+
+def test_a_gateway_is_lost_with_its_interface_though_its_network_went_before() -> None:
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL)
+    fib = ready(connected)
+    fib.want(P1, R1)
+    writes(fib)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    fib.feed(KernelRouteChanged(connected, present=False), 0)
+    assert writes(fib) == []  # the kernel keeps it
+    fib.feed(LinkChanged(3, "eth0", up=False), 0)
+    assert writes(fib) == [add((P1, R1))]
+
+
+def test_an_ipv4_route_through_an_ipv6_gateway_is_lost_with_its_interface() -> None:
+    fib = ready()
+    connected = KernelRoute(Prefix.parse("fd00::/64"), link("eth0", 256), KERNEL)
+    fib.feed(KernelRouteChanged(connected, present=True), 0)
+    fib.want(P1, via("fd00::1"))
+    writes(fib)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    fib.feed(LinkChanged(3, "eth0", up=False), 0)
+    assert writes(fib) == [add((P1, via("fd00::1")))]
+
+
+def test_our_routes_as_they_are_believed_to_be_can_be_seen() -> None:
+    fib = ready(own(P1, R1), own(P1, LOW), own(P2, R2))
+    assert fib.own(IPV4, 10) == [(P1, LOW), (P1, R1), (P2, R2)]
+    assert fib.own(IPV4, 1) == [(P1, LOW)]
+    assert fib.own(IPV6, 10) == []
 
 
 def test_losing_the_link_of_a_gateway_whose_interface_the_kernel_chose() -> None:
@@ -549,39 +681,61 @@ def test_batches_hold_500_and_the_budget_is_kept_over_both_families() -> None:
     assert fib.replacements(0, 0) == []
 
 
-def test_foreign_unicast_routes_are_reported_by_lowest_metric() -> None:
+def test_routes_of_others_are_reported_by_lowest_metric() -> None:
     workload = Prefix.parse("10.65.0.7/32")
     slow, fast = (KernelRoute(workload, link(f"cali{n}", n), 3) for n in (9, 1))
-    fib = ready(slow, own(P1, R1), KernelRoute(P2, BLACKHOLE, 4))
-    assert fib.take_foreign_changes() == [(workload, slow)]
-    assert fib.take_foreign_changes() == []
+    sink = KernelRoute(P2, BLACKHOLE, 4)
+    fib = ready(slow, own(P1, R1), sink)
+    assert fib.take_foreign_changes(100) == [(workload, slow), (P2, sink)]
+    assert fib.take_foreign_changes(100) == []
     fib.feed(KernelRouteChanged(fast, present=True), 0)
-    assert fib.take_foreign_changes() == [(workload, fast)]
+    assert fib.take_foreign_changes(100) == [(workload, fast)]
     fib.feed(KernelRouteChanged(slow, present=False), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
     fib.feed(LinkChanged(9, "cali1", up=False, present=False), 0)
-    assert fib.take_foreign_changes() == [(workload, None)]
+    assert fib.take_foreign_changes(100) == [(workload, None)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind", "reported"),
+    [
+        pytest.param(0, RouteKind.UNICAST, False, id="nobody's"),
+        pytest.param(1, RouteKind.UNICAST, False, id="an ICMP redirect"),
+        pytest.param(2, RouteKind.UNICAST, False, id="the kernel's own"),
+        pytest.param(3, RouteKind.UNICAST, True, id="typed by hand"),
+        pytest.param(16, RouteKind.UNICAST, True, id="of a DHCP client"),
+        pytest.param(80, RouteKind.BLACKHOLE, True, id="a blackhole of Felix"),
+        pytest.param(4, RouteKind.UNREACHABLE, True, id="unreachable"),
+        pytest.param(4, RouteKind.PROHIBIT, True, id="prohibited"),
+        pytest.param(4, RouteKind.OTHER, False, id="a kind that we do not know"),
+    ],
+)
+def test_what_bird_would_learn_is_reported(protocol: int, kind: RouteKind, reported: bool) -> None:
+    """Also where a route of the kernel itself has a lower metric."""
+    found = KernelRoute(P2, Route(kind, (NextHop(None, "eth0"),), 9), protocol)
+    fib = ready(KernelRoute(P2, link("eth0"), KERNEL), found)
+    assert fib.take_foreign_changes(100) == ([(P2, found)] if reported else [])
 
 
 def test_a_workload_that_moves_between_interfaces_is_reported_once() -> None:
     workload = Prefix.parse("10.65.0.7/32")
     before, after = (KernelRoute(workload, link(f"cali{n}"), 3) for n in (1, 2))
     fib = ready(before)
-    fib.take_foreign_changes()
+    fib.take_foreign_changes(100)
     fib.feed(KernelRouteChanged(after, present=True), 0)
-    assert fib.take_foreign_changes() == [(workload, after)]
+    assert fib.take_foreign_changes(100) == [(workload, after)]
     fib.feed(KernelRouteChanged(before, present=False), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
 
 
 def test_ipv6_routes_to_the_same_prefix_on_two_links_live_side_by_side() -> None:
     prefix = Prefix.parse("fe80::/64")
-    one, two = (KernelRoute(prefix, link(name, 256), KERNEL) for name in ("eth0", "eth1"))
+    one, two = (KernelRoute(prefix, link(name, 256), 9) for name in ("eth0", "eth1"))
     fib = ready()
     fib.feed(KernelSnapshot(IPV6, (one, two)), 0)
-    assert fib.take_foreign_changes() == [(prefix, one)]
+    assert fib.take_foreign_changes(100) == [(prefix, one)]
     fib.feed(KernelRouteChanged(one, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, two)]
+    assert fib.take_foreign_changes(100) == [(prefix, two)]
 
 
 def test_ipv6_next_hops_of_a_foreign_route_leave_one_by_one() -> None:
@@ -589,13 +743,13 @@ def test_ipv6_next_hops_of_a_foreign_route_leave_one_by_one() -> None:
     hops = tuple(NextHop(Address.parse(f"fe80::{n}"), "eth0") for n in (1, 2))
     fib = ready()
     fib.feed(KernelSnapshot(IPV6, (KernelRoute(prefix, Route(RouteKind.UNICAST, hops, 32), BIRD),)), 0)
-    fib.take_foreign_changes()
+    fib.take_foreign_changes(100)
     gone = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[:1], 32), BIRD)
     left = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[1:], 32), BIRD)
     fib.feed(KernelRouteChanged(gone, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, left)]
+    assert fib.take_foreign_changes(100) == [(prefix, left)]
     fib.feed(KernelRouteChanged(left, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, None)]
+    assert fib.take_foreign_changes(100) == [(prefix, None)]
 
 
 def test_answers_that_nobody_waits_for_change_nothing() -> None:

@@ -99,7 +99,7 @@ def test_the_views_of_a_difference_stand_side_by_side(world: World) -> None:
     (difference,) = audited(world).differences
     assert difference.views.intent == ""
     assert difference.views.loc_rib == "from 172.30.0.2 via 172.30.0.2"
-    assert difference.views.wanted == "via 172.30.0.2 metric 1024"
+    assert difference.views.wanted == "via 172.30.0.2 dev eth0 metric 1024"
     assert difference.views.kernel == "via 172.30.0.9 metric 1024 proto 179"
 
 
@@ -126,7 +126,7 @@ def test_what_an_event_told_of_is_put_right_before_anybody_asks_and_told_then(wo
     assert found.agrees
     assert found.repairs == 1
     assert [(entry.prefix, entry.found) for entry in found.repaired] == [(THEIRS, "")]
-    assert found.repaired[0].wanted == "via 172.30.0.2 metric 1024"
+    assert found.repaired[0].wanted == "via 172.30.0.2 dev eth0 metric 1024"
     assert audited(world, "two").repairs == 0
 
 
