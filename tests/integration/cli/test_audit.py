@@ -6,18 +6,24 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import trio
 
+from felixbgp._pb.etcd import auth_pb2, rpc_pb2
+from felixbgp.lab.etcd import EtcdServer
 from felixbgp.lab.store import Store
 from felixbgp.lab.waiting import wait_until
 from felixbgp.net import Prefix
+from felixbgp.runtime.etcd import EtcdSettings, open_client
 from felixbgp.status.audit import AuditAnswer, Difference, Kind, Outcome, Views
 from felixbgp.status.audit_document import decode_request, encode
 from felixbgp.status.document import AgentAlive, encode_alive
 from felixbgp.status.document import encode as encode_status
 from felixbgp.status.keys import alive_key, audit_key, audit_requests_prefix, status_key
 from felixbgp.status.node_status import DatastoreCondition, DatastoreState, NodeStatus
+from tests.integration.etcd.test_security import administer, enable_users
 from tests.support.command import Ran
 from tests.support.command import run_command as run
 
@@ -193,3 +199,24 @@ def test_an_etcd_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     done = run("node", "audit", "node-1")
     assert done.exit_code == 1
     assert done.stderr.startswith("error: etcd cannot be reached: ")
+
+
+def test_somebody_who_may_read_and_not_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def let_the_agent_read(settings: EtcdSettings) -> None:
+        async with open_client(settings) as client:
+            await enable_users(client)
+        async with open_client(replace(settings, username="root", password="root")) as root:
+            permission = auth_pb2.Permission(key=b"/felixbgp/", range_end=b"/felixbgp0")
+            request = rpc_pb2.AuthRoleGrantPermissionRequest(name="agent", perm=permission)
+            await administer(root, "RoleGrantPermission", request)
+
+    with EtcdServer.on_free_ports(tmp_path) as server:
+        publish(Store([server.endpoint]), "node-1")
+        trio.run(let_the_agent_read, EtcdSettings(endpoints=(server.endpoint,)))
+        monkeypatch.setenv("ETCD_ENDPOINTS", server.endpoint)
+        monkeypatch.setenv("ETCD_USERNAME", "agent")
+        monkeypatch.setenv("ETCD_PASSWORD", "secret")
+        done = run("node", "audit", "node-1")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: etcd at {server.endpoint} refuses user 'agent': ")
+    assert "permission denied" in done.stderr
