@@ -1,7 +1,7 @@
 """What the speaker shows of itself: immutable pictures for status, plans and tests."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
@@ -55,6 +55,13 @@ class RouteSnapshot(NamedTuple):
     """Whether the decision process selected it."""
     interface: str = ""
 
+    @classmethod
+    def of(cls, nlri: Nlri, path: Path, *, best: bool) -> Self:
+        """That of one path."""
+        peer = None if path.peer is None else path.peer.peer
+        next_hop = Address(path.attributes.next_hop) if path.attributes.next_hop else None
+        return cls(nlri, path.source, peer, next_hop, best, path.interface)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerStatistics:
@@ -70,10 +77,3 @@ class SpeakerStatistics:
     prefixes_to_decide: int
     prefixes_to_send: int
     """Summed over the peers."""
-
-
-def route_snapshot(nlri: Nlri, path: Path, *, best: bool) -> RouteSnapshot:
-    """The picture of a path."""
-    peer = None if path.peer is None else path.peer.peer
-    next_hop = Address(path.attributes.next_hop) if path.attributes.next_hop else None
-    return RouteSnapshot(nlri, path.source, peer, next_hop, best, path.interface)

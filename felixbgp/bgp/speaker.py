@@ -75,7 +75,7 @@ from felixbgp.bgp.session.actions import (
 )
 from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.session.peer import Peer
-from felixbgp.bgp.snapshot import PeerSnapshot, RouteSnapshot, SpeakerStatistics, route_snapshot
+from felixbgp.bgp.snapshot import PeerSnapshot, RouteSnapshot, SpeakerStatistics
 from felixbgp.bgp.wire.codec import encode_notification, encode_route_refresh
 from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode, WireError
 from felixbgp.bgp.wire.messages import NotificationMessage, RouteRefreshMessage
@@ -654,6 +654,10 @@ class Speaker:
         """Every prefix of the Loc-RIB as it is now; a copy."""
         return self._loc_ribs[family].prefixes()
 
+    def has_all_tables(self) -> bool:
+        """Whether every peer has said that its initial table is complete (End-of-RIB, RFC 4724 §2)."""
+        return all(peering.has_whole_table for peering in self._peerings.values())
+
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
         advertised = self._advertising.advertised_counts()
@@ -664,13 +668,11 @@ class Speaker:
     ) -> list[RouteSnapshot]:
         """The eligible paths of a family, `limit` of them at most, in the order in which prefixes came."""
         wanted = (found for found in self._loc_ribs[family].paths() if found[1].source is not without)
-        return [route_snapshot(nlri, path, best=best) for nlri, path, best in islice(wanted, limit)]
+        return [RouteSnapshot.of(nlri, path, best=best) for nlri, path, best in islice(wanted, limit)]
 
     def unresolved(self) -> dict[Address, int]:
         """By next hop, how many prefixes have a path that is not used for want of a way to it."""
-        counts: Counter[bytes] = Counter()
-        for loc_rib in self._loc_ribs.values():
-            counts.update(loc_rib.unresolved())
+        counts = sum((loc_rib.unresolved() for loc_rib in self._loc_ribs.values()), Counter[bytes]())
         return {Address(next_hop): counts[next_hop] for next_hop in sorted(counts)}
 
     def statistics(self) -> SpeakerStatistics:
