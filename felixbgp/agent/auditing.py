@@ -52,6 +52,9 @@ from felixbgp.status.audit import (
 SECOND_NS: Final = 1_000_000_000
 INTERVAL_NS: Final = SECOND_NS
 """Between two readings that were asked for: each costs as much as the table is long."""
+UNASKED_INTERVAL_NS: Final = 10 * SECOND_NS
+"""Between two comparisons of a family that nobody asked for: where another daemon writes the same prefixes,
+the table is read again and again, and 200,000 routes take a second to compare."""
 PATIENCE_NS: Final = 8 * SECOND_NS
 """An answer by then says what is missing; the command gives up after 10 s."""
 HEALING_NS: Final = 2 * SECOND_NS
@@ -100,6 +103,7 @@ class Auditing:
         self._readings: dict[Family, Reading] = {}
         self._is_due = False
         self._not_before = 0
+        self._unasked_after: dict[Family, int] = {}
         self._lost = ""
         """Why the kernel could not be read last."""
         self._compared: dict[Family, int] = {}
@@ -145,6 +149,10 @@ class Auditing:
                 pass
 
     def _take_reading(self, family: Family, routes: tuple[KernelRoute, ...], now: int) -> None:
+        asked = self._audit is not None and self._audit.reading
+        if not asked and now < self._unasked_after.get(family, 0):
+            return
+        self._unasked_after[family] = now + UNASKED_INTERVAL_NS
         fib = self._rooms.fib
         wanted, in_work = fib.all_wanted(family), fib.in_work(family)
         # One that waits gives way to the newer one; one that is being compared is not disturbed.

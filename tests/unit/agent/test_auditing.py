@@ -338,3 +338,16 @@ def test_a_change_of_a_foreign_route_or_one_that_changes_nothing_is_no_repair() 
     node.feed(KernelRouteChanged(ours, present=True), KernelRouteChanged(theirs, present=True))
     node.feed(KernelRouteChanged(theirs, present=False))
     assert node.audit().repairs == 0
+
+
+def test_a_table_that_is_read_again_and_again_is_compared_now_and_then() -> None:
+    node = ready(2)
+    found = []
+    for _ in range(25):
+        lose(node, 1)
+        node.read()
+        node.wait(SECOND)
+        found.append(node.status.healed if node.status else 0)
+    assert found == [1] * 10 + [2] * 10 + [3] * 5
+    lose(node, 1)
+    assert node.audit().healed == 1

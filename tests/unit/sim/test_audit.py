@@ -138,6 +138,7 @@ def test_what_the_regular_reading_puts_right_is_in_the_status_and_told_to_who_as
     assert node.status.audit is not None
     assert (node.status.audit.compared, node.status.audit.differing, node.status.audit.healed) == (4, 0, 0)
     since = node.status.audit.since
+    world.run_for(10 * SECOND)
 
     silently(node, THEIRS, None, node.kernel.protocol)
     changed_at = world.clock.now
@@ -159,6 +160,7 @@ def test_a_status_is_not_written_because_all_still_agree(world: World) -> None:
     node.read_kernel()
     world.run_for(4 * SECOND)
     before = node.status
+    world.run_for(10 * SECOND)
     node.read_kernel()
     world.run_for(4 * SECOND)
     assert node.status is before
