@@ -15,7 +15,8 @@ Standing rules:
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import chain, islice
+from typing import Final, NamedTuple
 
 from felixbgp.agent.audit import OF_THE_KERNEL, Finding, Reading, Walk, look
 from felixbgp.agent.audit_requests import AuditRequests, RequestFact
@@ -70,6 +71,14 @@ _APPENDED = "the kernel uses another one of ours with this metric; it can only b
 _Key = tuple[Prefix, Kind]
 
 
+class _Ended(NamedTuple):
+    """What became of a finding."""
+
+    finding: Finding
+    outcome: Outcome
+    reason: str
+
+
 @dataclass(slots=True)
 class _Audit:
     """One audit under way: of one family or both, asked for or not."""
@@ -84,9 +93,22 @@ class _Audit:
     compared: dict[Family, int] = field(default_factory=dict)
     unchecked: list[Finding] = field(default_factory=list)
     in_work: list[Finding] = field(default_factory=list)
-    ended: dict[_Key, tuple[Finding, Outcome, str]] = field(default_factory=dict)
+    lasting: dict[_Key, _Ended] = field(default_factory=dict)
+    healed: dict[_Key, _Ended] = field(default_factory=dict)
     heals_until: int | None = None
     """None while not everything is compared."""
+
+    def end(self, finding: Finding, outcome: Outcome, reason: str) -> None:
+        """This became of a finding. Kept by result, since at the end there may be 200,000 that healed."""
+        key = (finding.prefix, finding.kind)
+        self.lasting.pop(key, None)
+        self.healed.pop(key, None)
+        ended = self.healed if outcome is Outcome.HEALED else self.lasting
+        ended[key] = _Ended(finding, outcome, reason)
+
+    def differing(self) -> Iterator[_Ended]:
+        """All differences, those that last first."""
+        return chain(self.lasting.values(), self.healed.values())
 
 
 class Auditing:
@@ -107,7 +129,8 @@ class Auditing:
         self._lost = ""
         """Why the kernel could not be read last."""
         self._compared: dict[Family, int] = {}
-        self._differing: dict[Family, dict[_Key, None]] = {}
+        self._lasting: dict[Family, dict[_Key, None]] = {}
+        """The differences that lasted beyond the last audit of each family."""
         self._status: AuditStatus | None = None
         self._repairs: dict[Prefix, Repair] = {}
         self._repair_count = 0
@@ -266,7 +289,7 @@ class Auditing:
             if outcome is Outcome.WAITING:
                 audit.in_work.append(finding)
             elif not (finding.expected and outcome is Outcome.HEALED):
-                audit.ended[finding.prefix, finding.kind] = finding, outcome, reason
+                audit.end(finding, outcome, reason)
 
     def _outcome(self, finding: Finding) -> tuple[Outcome, str]:
         if finding.kind not in OF_THE_KERNEL:
@@ -287,51 +310,56 @@ class Auditing:
 
     def _end(self, audit: _Audit, now: int) -> Iterator[PutAudit]:
         for finding in (*audit.unchecked, *audit.in_work):
-            audit.ended.setdefault((finding.prefix, finding.kind), (finding, Outcome.WAITING, ""))
+            audit.end(finding, Outcome.WAITING, self._rooms.fib.standing(finding.prefix).problem)
         self._audit = None
-        healed = [finding for finding, outcome, _ in audit.ended.values() if outcome is Outcome.HEALED]
-        self._tell_facts(audit, len(healed))
-        self._update_status(audit, len(healed), now)
+        self._tell_facts(audit)
+        self._update_status(audit, now)
         if audit.requests:
-            yield PutAudit(self._answer(audit, len(healed), now))
+            yield PutAudit(self._answer(audit, now))
             return
-        for finding in healed:
+        unlisted = max(len(audit.healed) - REPAIRS_MAX, 0)
+        self._repair_count += unlisted
+        for ended in islice(audit.healed.values(), unlisted, None):
+            finding = ended.finding
             self._note_repair(finding.prefix, finding.kernel, finding.wanted, now)
 
-    def _tell_facts(self, audit: _Audit, healed: int) -> None:
-        known = {key for keys in self._differing.values() for key in keys}
-        news = [ended for key, ended in audit.ended.items() if key not in known]
-        for finding, outcome, reason in news[:FACTS_MAX]:
+    def _tell_facts(self, audit: _Audit) -> None:
+        """Of what lasts only what is new, or it would be told again every minute."""
+        news = [
+            ended
+            for (prefix, kind), ended in audit.lasting.items()
+            if (prefix, kind) not in self._lasting.get(prefix.family, ())
+        ]
+        for finding, outcome, reason in islice(chain(news, audit.healed.values()), FACTS_MAX):
             self._facts.append(AuditDiffered(finding.prefix, finding.kind.value, outcome.value, reason))
-        if news or audit.requests:
+        if news or audit.healed or audit.requests:
+            differing = len(audit.lasting) + len(audit.healed)
             origins = tuple(audit.requests.values())
-            self._facts.append(AuditEnded(sum(audit.compared.values()), len(audit.ended), healed, origins))
+            compared = sum(audit.compared.values())
+            self._facts.append(AuditEnded(compared, differing, len(audit.healed), origins))
 
-    def _update_status(self, audit: _Audit, healed: int, now: int) -> None:
+    def _update_status(self, audit: _Audit, now: int) -> None:
         if not audit.compared:
             return
         for family, compared in audit.compared.items():
             self._compared[family] = compared
-            self._differing[family] = {
-                key: None
-                for key, (_, outcome, _) in audit.ended.items()
-                if key[0].family == family and outcome is not Outcome.HEALED
-            }
-        before, differing = self._status, sum(map(len, self._differing.values()))
+            self._lasting[family] = {key: None for key in audit.lasting if key[0].family == family}
+        before, healed = self._status, len(audit.healed)
+        differing = sum(map(len, self._lasting.values()))
         if before is not None and not healed and differing == before.differing:
             return
         total, last = (0, 0) if before is None else (before.healed, before.last_healed)
         compared = sum(self._compared.values())
         self._status = AuditStatus(now, compared, differing, total + healed, now if healed else last)
 
-    def _answer(self, audit: _Audit, healed: int, now: int) -> AuditAnswer:
+    def _answer(self, audit: _Audit, now: int) -> AuditAnswer:
         fib = self._rooms.fib
         repaired = [repair for repair in self._repairs.values() if fib.standing(repair.prefix).settled]
         repairs, self._repair_count = self._repair_count, 0
         self._repairs.clear()
-        # Only those that are told are sorted: of very many the first found are as good as any.
-        listed = list(audit.ended.values())[:DIFFERENCES_MAX]
-        listed.sort(key=lambda ended: (_order(ended[0].prefix), ended[0].kind.value))
+        # Only those that are told are sorted: of very many that healed the first found are as good as any.
+        listed = list(islice(audit.differing(), DIFFERENCES_MAX))
+        listed.sort(key=lambda ended: (_order(ended.finding.prefix), ended.finding.kind.value))
         return AuditAnswer(
             requests=tuple(audit.requests),
             node=self._node,
@@ -340,8 +368,8 @@ class Auditing:
             ended=now,
             totals=self._rooms.totals(),
             compared=sum(audit.compared.values()),
-            differing=len(audit.ended),
-            healed=healed,
+            differing=len(audit.lasting) + len(audit.healed),
+            healed=len(audit.healed),
             differences=tuple(
                 Difference(finding.prefix, finding.kind, self._rooms.views(finding), outcome, reason)
                 for finding, outcome, reason in listed
