@@ -57,7 +57,7 @@ PLACES: Final = {
     "everything": ("0.0.0.0/0", "::/0"),
     "loopback address": ("172.22.0.1/32", "2001:db8:22::1/128"),
     "distant peer": ("192.0.2.77/32", "2001:db8:77::77/128"),
-    "advertised range": ("10.65.0.0/18", "fd00:65::/60"),
+    "advertised range": ("10.65.0.0/18", "fd00:65::/56"),
 }
 """By what it is in the cluster: prefix of IPv4, prefix of IPv6 ("" where there is no such thing)."""
 

@@ -118,14 +118,16 @@ BLOCKS = [
         everybody(TOLD),
         [workload("workload in block being given up")],
     ),
-    Row("4.1: a pending block is not originated", "pending block", everybody(NOTHING)),
+    Row("sources: a pending block is not originated", "pending block", everybody(NOTHING)),
     Row(
         "8: what is inside a pending block goes out",
         "workload in pending block",
         everybody(TOLD),
         [workload("workload in pending block")],
     ),
-    Row("4.1: a block of one address has no route of its own", "block of one address", everybody(NOTHING)),
+    Row(
+        "sources: a block of one address has no route of its own", "block of one address", everybody(NOTHING)
+    ),
     Row(
         "5: its workload goes out in its place",
         "block of one address",
@@ -134,7 +136,7 @@ BLOCKS = [
         decided_by="own block",
     ),
     Row(
-        "4.1: a block wins over a peer that tells of it",
+        "sources: a block wins over a peer that tells of it",
         "own block",
         everybody(TOLD),
         [learned("second", "own block", local_pref=BETTER)],
@@ -369,7 +371,7 @@ SERVICES += [
 ]
 SERVICES += [
     Row(
-        f"4.6: one address is one service, and not ours to tell: {place}",
+        f"services: one address is one service, and not ours to tell: {place}",
         place,
         everybody(NOTHING),
         objects=[services()],
@@ -378,19 +380,19 @@ SERVICES += [
 ]
 SERVICES += [
     Row(
-        "4.6: without aggregation no range of load balancers (v3.31)",
+        "services: without aggregation no range of load balancers (v3.31)",
         "balanced range",
         everybody(NOTHING),
         objects=[services(serviceLoadBalancerAggregation="Disabled")],
     ),
     Row(
-        "4.6: and others as before",
+        "services: and others as before",
         "external range",
         everybody(TOLD),
         objects=[services(serviceLoadBalancerAggregation="Disabled")],
     ),
     Row(
-        "4.6: an excluded node tells of none",
+        "services: an excluded node tells of none",
         "cluster range",
         everybody(NOTHING),
         objects=[
@@ -439,26 +441,26 @@ OTHERS = [
     ),
     Row("9: what peers tell", "elsewhere", {"mesh": DEFAULT}, [learned("external", "elsewhere")]),
     Row(
-        "4.1: a network of an ignored interface is none",
+        "sources: a network of an ignored interface is none",
         "lan",
         everybody(NOTHING),
         [connected("lan", "eth1")],
         [defaults(ignoredInterfaces=["eth1"])],
     ),
     Row(
-        "4.1: nor one of a workload's interface",
+        "sources: nor one of a workload's interface",
         "lan",
         everybody(NOTHING),
         [connected("lan", "cali12ab")],
     ),
     Row(
-        "4.1: nor an address of kube-proxy",
+        "sources: nor an address of kube-proxy",
         "cluster address",
         everybody(NOTHING),
         [connected("cluster address", "kube-ipvs0")],
     ),
     Row(
-        "4.1: a way to a peer is known, and not told",
+        "sources: a way to a peer is known, and not told",
         "distant peer",
         everybody(DEFAULT),
         objects=[
@@ -573,14 +575,14 @@ FILTERS = [
 
 DECISION = [
     Row(
-        "4.5: a connected network before what peers tell of it",
+        "decision: a connected network before what peers tell of it",
         "lan",
         {"external": TOLD},
         [connected("lan", "eth1"), learned("mesh", "lan", local_pref=BETTER)],
         filtered("external", accept(cidr="lan", matchOperator="In", interface="eth1")),
     ),
     Row(
-        "4.5: what peers tell before what the kernel has from others",
+        "decision: what peers tell before what the kernel has from others",
         "everything",
         {"internal": Told(100, as_path=(OTHER_AS,), next_hop="external")},
         [
@@ -590,19 +592,19 @@ DECISION = [
         filtered("internal", accept(cidr="everything", matchOperator="Equal")),
     ),
     Row(
-        "4.8: a workload that is here before what peers tell with the same priority",
+        "decision: a workload that is here before what peers tell with the same priority",
         "borrowed address",
         {"external": TOLD, "internal": TOLD},
         [workload("borrowed address", 1024), learned("second", "borrowed address", local_pref=NORMAL)],
     ),
     Row(
-        "4.8: and after what they tell with a better one (v3.32)",
+        "decision: and after what they tell with a better one (v3.32)",
         "borrowed address",
         {"external": TOLD, "internal": "iBGP to iBGP"},
         [workload("borrowed address", 1024), learned("second", "borrowed address", local_pref=BETTER)],
     ),
     Row(
-        "4.8: but not after what they tell with a worse one, however it came",
+        "decision: but not after what they tell with a worse one, however it came",
         "borrowed address",
         {"internal": TOLD},
         [workload("borrowed address", 1024), learned("external", "borrowed address")],
