@@ -168,7 +168,9 @@ def test_without_a_look_at_prefixes_there_is_one_answer_per_set_of_attributes() 
         constant = view(rule, attributes=attributes).constant
         assert constant is not None
         assert constant.accepted is accepted
-    assert view(rule, Rule("other", Match(inside("10.0.0.0/8")), Action.REJECT)).constant is None
+    other = Rule("other", Match(inside("10.0.0.0/8")), Action.REJECT)
+    assert view(rule, other).constant is not None
+    assert view(rule, other, attributes=ATTRIBUTES).constant is None
 
 
 def test_attributes_for_which_the_same_conditions_hold_share_a_view_unless_they_change() -> None:
