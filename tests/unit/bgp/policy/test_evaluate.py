@@ -213,8 +213,10 @@ def test_operations_are_for_what_the_rule_accepts() -> None:
 def test_a_rule_that_rejects_changes_nothing() -> None:
     rule = Rule("ten", Match(), Action.REJECT, (AddCommunity(C2),))
     assert plain(Policy((rule,))).constant is not None
-    one = view(Rule("c", Match(community=C1), Action.REJECT, (AddCommunity(C2),))).decide(TEN)
-    assert (one.accepted, one.attributes) == (False, None)
+    rejecting = Rule("c", Match(community=C1), Action.REJECT, (AddCommunity(C2),))
+    colouring = Rule("colour", Match(), Action.NEXT, (AddCommunity(C3),))
+    for one in (view(rejecting).decide(TEN), view(colouring, rejecting).decide(TEN)):
+        assert (one.accepted, one.attributes) == (False, None)
 
 
 def test_a_rule_that_goes_on_changes_what_later_rules_see() -> None:
