@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from felixbgp.net import Address
 
-ROUTE_PROTOCOL = 186
-"""rtm_protocol of our routes: `bgp` in iproute2's table."""
+ROUTE_PROTOCOL = 179
+"""rtm_protocol of our routes, and nobody else's: 186, `bgp` for iproute2, is what FRR's zebra writes."""
 ROUTE_METRIC = 1024
+ROUTE_TABLE = 254
+"""The main table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from felixbgp.runtime.settings import (
     ROUTER_ID,
     SECRETS,
     SETTINGS,
+    TABLE,
     AgentSettings,
     load,
 )
@@ -27,6 +28,7 @@ from felixbgp.runtime.settings_file import SettingsError
 @setting_option(ROUTER_ID, "ADDRESS|hash", "BGP identifier; the node's IPv4 address unless given.")
 @setting_option(PROTOCOL, "NUMBER", "rtm_protocol that marks our routes in the kernel.")
 @setting_option(METRIC, "NUMBER", "Metric of our routes in the kernel.")
+@setting_option(TABLE, "NUMBER", "Kernel table of our routes; 254, the main table, unless given.")
 @setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log; logSeverityScreen unless given.")
 @setting_option(SECRETS, "DIRECTORY", "Passwords of peers, as <secret>/<key>; /etc/felixbgp/secrets.")
 @connection_options

@@ -9,7 +9,8 @@
 It never reads a clock and never raises about what the kernel says.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar, assert_never
@@ -42,7 +43,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class FibStatistics:
-    """Counts of routes now (both families), and of writes since the start."""
+    """Counts of prefixes now (both families), and of writes since the start."""
 
     wanted: int
     installed: int
@@ -57,13 +58,14 @@ class FibStatistics:
 
 
 class Fib:
-    """What the kernel should have against what it has. `protocol` and `metric` together mark what is ours."""
+    """What the kernel should have against what it has. What carries `protocol` is ours."""
 
-    def __init__(self, protocol: int, metric: int) -> None:
+    def __init__(self, protocol: int) -> None:
         self._tables: dict[Family, FamilyTable] = {
-            family: FamilyTable(family, protocol, metric) for family in (IPV4, IPV6)
+            family: FamilyTable(family, protocol) for family in (IPV4, IPV6)
         }
         self._links_up: dict[int, str] = {}
+        self._ipv4_on: Counter[str] = Counter()
         self._written = self._removed = self._refused = self._losses = 0
 
     def want(self, prefix: Prefix, route: Route | None) -> None:
@@ -89,8 +91,10 @@ class Fib:
                 self._tables[event.prefix.family].failed(event, now)
             case LinkChanged():
                 self._link_changed(event)
-            case AddressSnapshot() | AddressChanged():
-                pass  # The kernel tells of the routes that come and go with an address.
+            case AddressSnapshot(addresses):
+                self._ipv4_on = Counter(a.interface for a in addresses if a.address.family == IPV4)
+            case AddressChanged():
+                self._address_changed(event)
             case KernelLost():
                 self._losses += 1
                 for table in self._tables.values():
@@ -132,17 +136,36 @@ class Fib:
         """NLRI that stopped being held since the last call: taken by the kernel, or no longer wanted."""
         return [(family, nlri) for family, table in self._tables.items() for nlri in table.take_released()]
 
-    def take_foreign_changes(self) -> list[tuple[Prefix, KernelRoute | None]]:
-        """Prefixes whose best foreign unicast route (lowest metric) changed, with it; None when it left."""
+    def has_foreign_changes(self) -> bool:
+        """Whether `take_foreign_changes` may have something to tell."""
+        return any(table.foreign.has_changes() for table in self._tables.values())
+
+    def take_foreign_changes(self, budget: int) -> list[tuple[Prefix, KernelRoute | None]]:
+        """Prefixes whose best route of others (lowest metric) changed, with it; None when it left.
+
+        Looks at up to `budget` prefixes of each family.
+        """
         return [
             (Prefix(family, nlri), best)
             for family, table in self._tables.items()
-            for nlri, best in table.foreign.take_changes()
+            for nlri, best in table.foreign.take_changes(budget)
+        ]
+
+    def take_used_changes(self) -> list[tuple[Prefix, KernelRoute | None]]:
+        """The same for the best of all foreign routes: where packets would go if we had none."""
+        return [
+            (Prefix(family, nlri), best)
+            for family, table in self._tables.items()
+            for nlri, best in table.foreign.take_used_changes()
         ]
 
     def foreign(self, family: Family, limit: int) -> list[KernelRoute]:
         """The routes of everybody else, `limit` of them at most, in the order in which prefixes came."""
         return list(islice(self._tables[family].foreign, limit))
+
+    def own(self, family: Family, limit: int) -> list[tuple[Prefix, Route]]:
+        """Our routes as the kernel is believed to have them, `limit` of them at most."""
+        return [(Prefix(family, nlri), route) for nlri, route in islice(self._tables[family].own, limit)]
 
     def wanted(self, prefix: Prefix) -> Route | None:
         """The route of ours that a prefix shall have in the kernel; None for none."""
@@ -186,22 +209,51 @@ class Fib:
 
     def _route_changed(self, route: KernelRoute, *, present: bool, alone: bool) -> None:
         self._tables[route.prefix.family].route_changed(route, present=present, alone=alone)
-        if present and is_connected(route.route):
-            # An IPv4 route may have an IPv6 gateway (RFC 9229), hence both tables.
-            for table in self._tables.values():
-                table.mended_by_route(route.prefix)
+        if not is_connected(route.route):
+            return
+        # An IPv4 route may have an IPv6 gateway (RFC 9229), hence both tables.
+        for table in self._tables.values():
+            interface = route.route.next_hops[0].interface
+            if present:
+                table.mended_by_route(route.prefix, interface)
+            else:
+                table.learn_interface(route.prefix, interface)
 
     def _link_changed(self, link: LinkChanged) -> None:
         known = self._links_up.pop(link.index, None)
         up = link.present and link.up
         if up:
             self._links_up[link.index] = link.name
-        lost = [name for name in dict.fromkeys((known, link.name)) if name and not (up and name == link.name)]
-        for table in self._tables.values():
-            for name in lost:
-                table.lose_interface(name)
-            if up and known != link.name:
+        if not up:
+            for name in dict.fromkeys((known, link.name)):
+                if name is not None:
+                    self._lose_interface(name, (IPV4, IPV6), is_removed=not link.present)
+        elif known != link.name:
+            for table in self._tables.values():
+                if known is not None:
+                    table.rename_interface(known, link.name)
                 table.mended_by_link(link.name)
+
+    def _lose_interface(self, name: str, families: Iterable[Family], *, is_removed: bool = False) -> None:
+        # First of all tables which gateways are reached through it: RFC 9229, as above.
+        for prefix in [link for table in self._tables.values() for link in table.links_through(name)]:
+            for table in self._tables.values():
+                table.learn_interface(prefix, name)
+        for family in families:
+            self._tables[family].lose_interface(name, is_removed=is_removed)
+
+    def _address_changed(self, change: AddressChanged) -> None:
+        """The kernel tells of the routes that come and go with an address, but for those with the last one.
+
+        An interface that loses its last IPv4 address loses all of its IPv4 routes, as if it went down.
+        """
+        interface = change.address.interface
+        if change.address.address.family != IPV4:
+            return
+        self._ipv4_on[interface] += 1 if change.present else -1
+        if self._ipv4_on[interface] <= 0:
+            del self._ipv4_on[interface]
+            self._lose_interface(interface, (IPV4,))
 
 
 def _batches(take: Callable[[int], list[Entry]], budget: int) -> list[list[Entry]]:

@@ -1,59 +1,112 @@
 """Our own routes as the kernel is believed to have them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from felixbgp.fib.hops import HopIndex, without_interface
+from felixbgp.fib.hops import (
+    HopIndex,
+    names_interface,
+    with_interface_dead,
+    with_interface_known,
+    with_interface_renamed,
+    without_hops,
+)
 from felixbgp.fib.types import Route
 from felixbgp.net import Nlri, Prefix
 
 
 class OwnRoutes:
-    """The routes of one family that carry our protocol and metric."""
+    """The routes of one family that carry our protocol: of each prefix at most one of each metric.
+
+    More than one is rare: while a prefix moves from one metric to another, or left by a former life.
+    """
 
     __slots__ = ("_index", "_routes")
 
     def __init__(self) -> None:
-        self._routes: dict[Nlri, Route] = {}
+        self._routes: dict[Nlri, tuple[Route, ...]] = {}
         self._index = HopIndex()
 
     def __len__(self) -> int:
+        """How many prefixes have a route of ours."""
         return len(self._routes)
 
-    def get(self, nlri: Nlri) -> Route | None:
-        """The route at a prefix, or None."""
-        return self._routes.get(nlri)
+    def __iter__(self) -> Iterator[tuple[Nlri, Route]]:
+        return ((nlri, route) for nlri, routes in self._routes.items() for route in routes)
 
-    def set(self, nlri: Nlri, route: Route | None) -> None:
-        """Believe this route to be there; None: no route."""
-        known = self._routes.pop(nlri, None)
-        if known is not None:
-            self._index.discard(nlri, known)
-        if route is not None:
-            self._routes[nlri] = route
-            self._index.add(nlri, route)
+    def of(self, nlri: Nlri) -> tuple[Route, ...]:
+        """The routes of a prefix, the lowest metric first."""
+        return self._routes.get(nlri, ())
 
-    def replace_all(self, routes: dict[Nlri, Route]) -> list[Nlri]:
+    def find(self, nlri: Nlri, metric: int) -> Route | None:
+        """The route at a prefix and metric, or None."""
+        return next((route for route in self.of(nlri) if route.metric == metric), None)
+
+    def put(self, nlri: Nlri, route: Route) -> None:
+        """Believe this route to be there, in the place of one of its metric."""
+        self._set(nlri, (*_others(self.of(nlri), route.metric), route))
+
+    def remove(self, nlri: Nlri, metric: int) -> None:
+        """Believe no route of this metric to be there."""
+        self._set(nlri, _others(self.of(nlri), metric))
+
+    def replace_all(self, routes: Mapping[Nlri, tuple[Route, ...]]) -> list[Nlri]:
         """Take a complete view; gives the prefixes where anything differs."""
-        changed = [nlri for nlri in self._routes if nlri not in routes]
-        changed += [nlri for nlri, route in routes.items() if self._routes.get(nlri) != route]
+        before = self._routes
+        changed = [nlri for nlri in before if nlri not in routes]
+        changed += [nlri for nlri, there in routes.items() if before.get(nlri) != _ordered(there)]
         for nlri in changed:
-            self.set(nlri, routes.get(nlri))
+            self._set(nlri, routes.get(nlri, ()))
         return changed
 
+    def lose_hops(self, nlri: Nlri, route: Route) -> None:
+        """The kernel removed a route, or some next hops of one: IPv6 tells of them one by one."""
+        known = self.find(nlri, route.metric)
+        left = None if known is None or not known.next_hops else without_hops(known, route.next_hops)
+        if left is None or left == known:
+            self.remove(nlri, route.metric)
+        else:
+            self.put(nlri, left)
+
     def lose_interface(self, interface: str) -> Iterator[Nlri]:
-        """Cut what named a lost interface; gives the prefixes that were cut."""
+        """Cut what goes through an interface that is down; gives the prefixes that were cut."""
         for nlri in self._index.through_interface(interface):
-            self.set(nlri, without_interface(self._routes[nlri], interface))
+            self._map(nlri, lambda route: with_interface_dead(route, interface))
             yield nlri
 
-    def lose_link(self, link: Prefix) -> Iterator[Nlri]:
-        """Cut what reached a gateway inside a prefix whose link is lost; gives the prefixes that were cut."""
-        for nlri in dict.fromkeys(self._index.through_gateways(link)):
-            route = self._routes[nlri]
-            left = tuple(
-                hop
-                for hop in route.next_hops
-                if hop.interface or hop.gateway is None or not link.contains(hop.gateway)
-            )
-            self.set(nlri, route._replace(next_hops=left) if left else None)
+    def lose_through(self, interface: str) -> Iterator[Nlri]:
+        """Forget every route with a next hop through an interface, in use or not; gives their prefixes."""
+        for nlri in self._index.through_interface(interface):
+            self._map(nlri, lambda route: None if names_interface(route, interface) else route)
             yield nlri
+
+    def rename_interface(self, name: str, new_name: str) -> Iterator[Nlri]:
+        """Call an interface by its new name; gives the prefixes that name it."""
+        for nlri in self._index.through_interface(name):
+            self._map(nlri, lambda route: with_interface_renamed(route, name, new_name))
+            yield nlri
+
+    def learn_interface(self, link: Prefix, interface: str) -> None:
+        """A prefix is, or was, reached through an interface: so are the gateways in it."""
+        for nlri in dict.fromkeys(self._index.through_gateways(link)):
+            self._map(nlri, lambda route: with_interface_known(route, link, interface))
+
+    def _map(self, nlri: Nlri, changed: Callable[[Route], Route | None]) -> None:
+        left = (changed(route) for route in self.of(nlri))
+        self._set(nlri, (route for route in left if route is not None))
+
+    def _set(self, nlri: Nlri, routes: Iterable[Route]) -> None:
+        for route in self._routes.pop(nlri, ()):
+            self._index.discard(nlri, route)
+        there = _ordered(tuple(routes))
+        for route in there:
+            self._index.add(nlri, route)
+        if there:
+            self._routes[nlri] = there
+
+
+def _others(routes: tuple[Route, ...], metric: int) -> tuple[Route, ...]:
+    return tuple(route for route in routes if route.metric != metric)
+
+
+def _ordered(routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    return tuple(sorted(routes, key=lambda route: route.metric)) if len(routes) > 1 else routes

@@ -5,18 +5,21 @@ Standing rules:
 1.  A prefix has at most one write outstanding; the last wanted value is sent after its answer.
 2.  Nothing is written before the first snapshot, nor between `KernelLost` and the next one. Before
     `start()` only that is deleted which was wanted once and no longer is: nothing of a former life.
-3.  A route of ours is what carries our protocol and our metric. A foreign route at our metric is a
-    conflict: it is reported, and waited for.
-4.  A prefix believed absent is created exclusively, so that a foreign route that appeared meanwhile makes
-    the write fail; only a prefix believed ours is replaced.
+3.  A route of ours is what carries our protocol, whatever its metric. A foreign route at the metric that
+    we want is a conflict: it is reported, and waited for.
+4.  A route believed absent is created exclusively, so that a foreign route that appeared meanwhile makes
+    the write fail; only a route believed ours is replaced.
 5.  What an event says while a write is outstanding is newer than the write, as far as we can know. If
     that is wrong, the next write fails with EEXIST or ENOENT and a snapshot tells the truth. Where no
     write would follow, the route is deleted.
+6.  A prefix that changes its metric is never absent: the new route is created first, and the surplus of
+    other metrics is removed when it is there, or when a foreign route is in its place.
 
 ```
    want ──┐                       ┌── held ──► take_released
    event ─┼─► _settle(one prefix) ┼── additions, replacements ──► sent ──► answer ─► _settle
    answer ┘                       ├── deletions ────────────────► sent
+                                  ├── leftovers ─► start(): deletions
                                   └── problems, retry (deadline) ─► _settle
 ```
 """
@@ -27,30 +30,34 @@ from errno import ENOENT
 from itertools import islice
 
 from felixbgp.fib.foreign import ForeignRoutes, protocol_name
-from felixbgp.fib.hops import is_connected, names_interface, satisfies
+from felixbgp.fib.hops import alive, names_interface, satisfies
 from felixbgp.fib.own import OwnRoutes
 from felixbgp.fib.retry import RetryQueue
-from felixbgp.fib.types import KernelRoute, Route, RouteFailed, RouteProblem
-from felixbgp.net import Family, Nlri, Prefix
+from felixbgp.fib.types import KernelRoute, Route, RouteFailed, RouteKey, RouteProblem
+from felixbgp.net import IPV4, Family, Nlri, Prefix
 
 
 @dataclass(slots=True)
 class _Write:
-    """A write without an answer: its route (None for a deletion), and whether an event came meanwhile."""
+    """A write without an answer: its metric, its route (None for a deletion), what was wanted then."""
 
+    metric: int
     route: Route | None
+    wanted: Route | None
     overtaken: bool = False
+    """Whether an event of the same metric came meanwhile."""
 
 
 class FamilyTable:
     """The delta of one family; see the module's standing rules."""
 
     __slots__ = (
-        "_additions", "_deletions", "_facts", "_metric", "_protocol", "_released", "_replacements", "_retry",
-        "_started", "_withdrawn", "family", "foreign", "held", "own", "problems", "ready", "sent", "wanted",
+        "_additions", "_deletions", "_facts", "_leftovers", "_protocol", "_released", "_replacements",
+        "_retry", "_started", "_withdrawn", "family", "foreign", "held", "own", "problems", "ready", "sent",
+        "wanted",
     )  # fmt: skip
 
-    def __init__(self, family: Family, protocol: int, metric: int) -> None:
+    def __init__(self, family: Family, protocol: int) -> None:
         self.family = family
         self.wanted: dict[Nlri, Route] = {}
         self.own = OwnRoutes()
@@ -60,12 +67,12 @@ class FamilyTable:
         self.problems: dict[Nlri, str] = {}
         self.ready = False
         self._protocol = protocol
-        self._metric = metric
         self._started = False
-        self._withdrawn: dict[Nlri, None] = {}
+        self._withdrawn: dict[tuple[Nlri, int], None] = {}
         self._additions: dict[Nlri, None] = {}
         self._replacements: dict[Nlri, None] = {}
         self._deletions: dict[Nlri, None] = {}
+        self._leftovers: dict[Nlri, None] = {}
         self._released: dict[Nlri, None] = {}
         self._retry = RetryQueue()
         self._facts: list[RouteProblem] = []
@@ -75,16 +82,19 @@ class FamilyTable:
     def start(self) -> None:
         """From now on, what is ours and not wanted is removed."""
         self._started = True
+        self._deletions |= self._leftovers
+        self._leftovers.clear()
         self._withdrawn.clear()
 
     def want(self, nlri: Nlri, route: Route | None) -> None:
         """Make `route` the wanted one; None: none of ours is wanted. Cheap when nothing changes."""
-        if self.wanted.get(nlri) == route:
+        before = self.wanted.get(nlri)
+        if before == route:
             return
+        if before is not None and not self._started:
+            self._withdrawn[nlri, before.metric] = None
         if route is None:
             del self.wanted[nlri]
-            if not self._started:
-                self._withdrawn[nlri] = None
         else:
             self.wanted[nlri] = route
         # Another value may succeed where the last one failed.
@@ -95,15 +105,17 @@ class FamilyTable:
 
     def snapshot(self, routes: Iterable[KernelRoute]) -> None:
         """Replace all beliefs; only prefixes that differ are looked at again."""
-        own: dict[Nlri, Route] = {}
+        own: dict[Nlri, tuple[Route, ...]] = {}
         foreign: dict[Nlri, tuple[KernelRoute, ...]] = {}
         for route in routes:
             nlri = route.prefix.nlri
-            if self._is_own(route):
-                # The kernel lists the one it uses first.
-                own.setdefault(nlri, route.route)
+            if route.protocol == self._protocol:
+                before = own.get(nlri, ())
+                # Of two that were appended to one metric, the kernel lists the one it uses first.
+                if all(other.metric != route.metric for other in before):
+                    own[nlri] = (*before, route.route)
             else:
-                foreign[nlri] = (*foreign.get(nlri, ()), route)
+                foreign[nlri] = (*foreign.get(nlri, ()), route._replace(route=alive(route.route)))
         self.ready = True
         for nlri in dict.fromkeys(self.own.replace_all(own) + self.foreign.replace_all(foreign)):
             self._settle(nlri)
@@ -111,30 +123,45 @@ class FamilyTable:
     def route_changed(self, route: KernelRoute, *, present: bool, alone: bool) -> None:
         """Somebody else moved a route, of ours or of theirs."""
         nlri = route.prefix.nlri
-        if self._is_own(route):
-            self.own.set(nlri, route.route if present else None)
-            if present and alone:
-                self.foreign.remove_metric(nlri, self._metric)
+        before = self.own.of(nlri)
+        if route.protocol != self._protocol:
+            self._foreign_changed(route, present=present, alone=alone)
         elif present:
-            self.foreign.add(route, alone=alone)
-            if alone and route.metric == self._metric:
-                self.own.set(nlri, None)
+            self.own.put(nlri, route.route)
+            if alone:
+                self.foreign.remove_metric(nlri, route.metric)
         else:
-            self.foreign.remove(route)
-        if route.metric == self._metric:
-            if nlri in self.sent:
-                self.sent[nlri].overtaken = True
+            self.own.lose_hops(nlri, route.route)
+        write = self.sent.get(nlri)
+        if write is not None and write.metric == route.metric:
+            write.overtaken = True
+        wanted = self.wanted.get(nlri)
+        if self.own.of(nlri) != before or (wanted is not None and wanted.metric == route.metric):
             self._settle(nlri)
+
+    def _foreign_changed(self, route: KernelRoute, *, present: bool, alone: bool) -> None:
+        used = route._replace(route=alive(route.route))
+        if not present:
+            self.foreign.remove(used)
+            return
+        self.foreign.add(used, alone=alone)
+        if alone:
+            self.own.remove(route.prefix.nlri, route.metric)
 
     def applied(self, nlri: Nlri) -> None:
         """The kernel took the outstanding write."""
         write = self.sent.pop(nlri, None)
         if write is None:
             return
-        # Overtaken, and no longer wanted: no next write would show the event to have been the older one. To
-        # believe the route is there costs at most a deletion of nothing.
-        if not write.overtaken or (nlri not in self.wanted and write.route is not None):
-            self.own.set(nlri, write.route)
+        wanted = self.wanted.get(nlri)
+        is_wanted = wanted is not None and wanted.metric == write.metric
+        if write.route is None:
+            if not write.overtaken:
+                self.own.remove(nlri, write.metric)
+        elif not write.overtaken or not is_wanted:
+            # Overtaken, and no longer wanted: no next write would show the event to have been the older
+            # one. To believe the route is there costs at most a deletion of nothing.
+            self.own.put(nlri, write.route)
         self._retry.forget(nlri)
         self._settle(nlri)
 
@@ -144,37 +171,63 @@ class FamilyTable:
         write = self.sent.pop(nlri, None)
         if write is None:
             return
-        vanished = failure.errno == ENOENT and write.route is not None and self.own.get(nlri) is not None
+        believed = self.own.find(nlri, write.metric)
+        vanished = failure.errno == ENOENT and write.route is not None and believed is not None
         if vanished:
             # Nothing there to replace: the next write creates, so this cannot go round in a circle.
-            self.own.set(nlri, None)
-        if vanished or write.overtaken or self.wanted.get(nlri) != write.route:
+            self.own.remove(nlri, write.metric)
+        if vanished or write.overtaken or self.wanted.get(nlri) != write.wanted:
             self._settle(nlri)
             return
         self._retry.failed(nlri, write.route, now)
-        self._report(nlri, failure.reason)
+        if write.route is not None or nlri not in self.held:
+            # A conflict at the wanted metric is worse news than surplus that stays.
+            self._report(nlri, failure.reason)
 
-    def lose_interface(self, interface: str) -> None:
-        """An interface is gone or down: IPv4 routes through it leave without an event of their own."""
-        cut = list(self.own.lose_interface(interface))
+    def learn_interface(self, link: Prefix, interface: str) -> None:
+        """A prefix is, or was until now, reached through an interface."""
+        self.own.learn_interface(link, interface)
+
+    def links_through(self, interface: str) -> list[Prefix]:
+        """The prefixes that are connected through an interface."""
+        return self.foreign.links_through(interface)
+
+    def lose_interface(self, interface: str, *, is_removed: bool) -> None:
+        """An interface is down, or removed: IPv4 routes through it leave without an event of their own.
+
+        With an interface that is removed, an IPv4 route with several next hops goes as a whole.
+        """
+        if is_removed and self.family == IPV4:
+            cut = list(self.own.lose_through(interface))
+        else:
+            cut = list(self.own.lose_interface(interface))
+        self._overtake(interface)
+        self.foreign.lose_interface(interface)
+        for nlri in cut:
+            self._settle(nlri)
+
+    def rename_interface(self, name: str, new_name: str) -> None:
+        """An interface that stays up is called otherwise: the kernel's routes through it stay, too."""
+        renamed = list(self.own.rename_interface(name, new_name))
+        self._overtake(name)
+        self._overtake(new_name)
+        self.foreign.rename_interface(name, new_name)
+        for nlri in renamed:
+            self._settle(nlri)
+
+    def _overtake(self, interface: str) -> None:
+        """Whether a write through the interface came before or after its change is not known; see rule 5."""
         for write in self.sent.values():
-            # Whether such a write came before or after the loss is not known; see rule 5.
             if write.route is not None and names_interface(write.route, interface):
                 write.overtaken = True
-        for route in self.foreign.lose_interface(interface):
-            cut.append(route.prefix.nlri)
-            if is_connected(route.route):
-                cut += self.own.lose_link(route.prefix)
-        for nlri in dict.fromkeys(cut):
-            self._settle(nlri)
 
     def mended_by_link(self, interface: str) -> None:
         """An interface came up: what failed because of it is tried now."""
         self._try_again(self._retry.mended_by_link(interface))
 
-    def mended_by_route(self, link: Prefix) -> None:
-        """A prefix became reachable: what failed for want of a way to its gateway is tried now."""
-        self._try_again(self._retry.mended_by_route(link))
+    def mended_by_route(self, link: Prefix, interface: str) -> None:
+        """A prefix is reached through an interface: what failed for want of that is tried now."""
+        self._try_again(self._retry.mended_by_route(link, interface))
 
     # -- what is to be done -----------------------------------------------------------------------------
 
@@ -191,19 +244,19 @@ class FamilyTable:
         """Up to `budget` routes to put in the place of ours; they are outstanding until answered."""
         return self._send(self._replacements, budget)
 
-    def take_deletions(self, budget: int) -> list[Prefix]:
-        """Up to `budget` prefixes to remove; they are outstanding until answered."""
-        if not self.ready:
-            return []
-        batch = list(islice(self._deletable(), max(budget, 0)))
-        for nlri in batch:
+    def take_deletions(self, budget: int) -> list[RouteKey]:
+        """Up to `budget` routes to remove; they are outstanding until answered."""
+        batch: list[RouteKey] = []
+        for nlri in list(islice(self._deletions, max(budget, 0))) if self.ready else ():
             del self._deletions[nlri]
-            self.sent[nlri] = _Write(None)
-        return [Prefix(self.family, nlri) for nlri in batch]
+            metric = self._removable(nlri)[0]
+            self.sent[nlri] = _Write(metric, None, self.wanted.get(nlri))
+            batch.append(RouteKey(Prefix(self.family, nlri), metric))
+        return batch
 
     def next_deadline(self) -> int | None:
         """0 when a write could be taken now, else when the next wait is over."""
-        if self.ready and (self._additions or self._replacements or any(True for _ in self._deletable())):
+        if self.ready and (self._additions or self._replacements or self._deletions):
             return 0
         return self._retry.next_deadline() if self.ready else None
 
@@ -222,53 +275,62 @@ class FamilyTable:
         """How many prefixes have a write queued or outstanding."""
         return len(self._additions) + len(self._replacements) + len(self._deletions) + len(self.sent)
 
-    def _deletable(self) -> Iterator[Nlri]:
-        if self._started:
-            return iter(self._deletions)
-        return (nlri for nlri in self._withdrawn if nlri in self._deletions)
-
     def _send(self, queue: dict[Nlri, None], budget: int) -> list[tuple[Prefix, Route]]:
         if not self.ready:
             return []
         batch = list(islice(queue, max(budget, 0)))
         for nlri in batch:
             del queue[nlri]
-            self.sent[nlri] = _Write(self.wanted[nlri])
+            wanted = self.wanted[nlri]
+            self.sent[nlri] = _Write(wanted.metric, wanted, wanted)
         return [(Prefix(self.family, nlri), self.wanted[nlri]) for nlri in batch]
 
     # -- one prefix -------------------------------------------------------------------------------------
 
     def _settle(self, nlri: Nlri) -> None:
         """Put one prefix into the one state that follows from what is wanted and what is believed."""
-        wanted = self.wanted.get(nlri)
-        own = self.own.get(nlri)
-        rival = None if wanted is None else self.foreign.rival(nlri, self._metric)
-        for queue in (self._additions, self._replacements, self._deletions):
+        for queue in (self._additions, self._replacements, self._deletions, self._leftovers):
             queue.pop(nlri, None)
-        if wanted is None or (own is not None and satisfies(own, wanted)):
+        wanted = self.wanted.get(nlri)
+        there = None if wanted is None else self.own.find(nlri, wanted.metric)
+        if wanted is None or (there is not None and satisfies(there, wanted)):
             self._release(nlri)
         else:
             self._released.pop(nlri, None)
             self.held[nlri] = None
         if nlri in self.sent:
             return
-        if nlri not in self.held and (wanted is not None or own is None):
-            self._finish(nlri)
-        elif wanted is None:
-            self._retry.resume(nlri)
-            self._deletions[nlri] = None
-        elif rival is not None:
-            self._retry.forget(nlri)
+        rival = None
+        if wanted is not None and nlri in self.held:
+            rival = self.foreign.rival(nlri, wanted.metric)
+            if rival is None:
+                self._retry.resume(nlri)
+                (self._additions if there is None else self._replacements)[nlri] = None
+                return
             self._report(nlri, _conflict(rival))
-        else:
-            self._retry.resume(nlri)
-            (self._additions if own is None else self._replacements)[nlri] = None
+        self._trim(nlri, in_conflict=rival is not None)
 
-    def _finish(self, nlri: Nlri) -> None:
-        """The kernel is as wanted."""
+    def _trim(self, nlri: Nlri, *, in_conflict: bool) -> None:
+        """What is wanted is there, or cannot be: queue what is too much."""
+        if self._surplus(nlri):
+            if self._removable(nlri):
+                self._retry.resume(nlri)
+                self._deletions[nlri] = None
+                return
+            self._leftovers[nlri] = None
         self._retry.forget(nlri)
-        self.problems.pop(nlri, None)
-        self._withdrawn.pop(nlri, None)
+        if not in_conflict:
+            self.problems.pop(nlri, None)
+
+    def _surplus(self, nlri: Nlri) -> list[int]:
+        """The metrics at which a prefix has a route of ours that is not wanted there, lowest first."""
+        wanted = self.wanted.get(nlri)
+        return [r.metric for r in self.own.of(nlri) if wanted is None or r.metric != wanted.metric]
+
+    def _removable(self, nlri: Nlri) -> list[int]:
+        """The part of the surplus that may go now."""
+        surplus = self._surplus(nlri)
+        return [metric for metric in surplus if self._started or (nlri, metric) in self._withdrawn]
 
     def _release(self, nlri: Nlri) -> None:
         if nlri in self.held:
@@ -284,9 +346,6 @@ class FamilyTable:
     def _try_again(self, nlris: list[Nlri]) -> None:
         for nlri in nlris:
             self._settle(nlri)
-
-    def _is_own(self, route: KernelRoute) -> bool:
-        return route.protocol == self._protocol and route.metric == self._metric
 
 
 def _conflict(rival: KernelRoute) -> str:

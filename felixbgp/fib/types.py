@@ -18,7 +18,10 @@ class RouteKind(IntEnum):
 
 
 class NextHop(NamedTuple):
-    """One way out: a gateway, an interface, or both. `interface` is a name ("" = let the kernel choose)."""
+    """One way out: a gateway, an interface, or both. `interface` is a name ("" = let the kernel choose).
+
+    A negative weight is one that the kernel keeps among others and does not use: its interface is down.
+    """
 
     gateway: Address | None
     interface: str = ""
@@ -27,10 +30,21 @@ class NextHop(NamedTuple):
 
 
 class Route(NamedTuple):
-    """What a prefix leads to; `next_hops` is empty unless `kind` is UNICAST, sorted otherwise."""
+    """What a prefix leads to; `next_hops` is empty unless `kind` is UNICAST, sorted otherwise.
+
+    The kernel tells the routes of one prefix apart by `metric`, from 0 to 4294967295, and uses the lowest.
+    """
 
     kind: RouteKind
     next_hops: tuple[NextHop, ...] = ()
+    metric: int = 1024
+
+
+class RouteKey(NamedTuple):
+    """By what the kernel knows a route in its table."""
+
+    prefix: Prefix
+    metric: int
 
 
 class KernelRoute(NamedTuple):
@@ -39,7 +53,11 @@ class KernelRoute(NamedTuple):
     prefix: Prefix
     route: Route
     protocol: int
-    metric: int
+
+    @property
+    def metric(self) -> int:
+        """The route's own."""
+        return self.route.metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +159,8 @@ class ReplaceRoutes:
     """Make these routes ours, each atomically; answered per prefix by `RoutesApplied` or `RouteFailed`.
 
     With `exclusive`, none of them is believed to be there: each is created, and refused with EEXIST when
-    any route of its prefix and metric exists. Without it, each replaces a route that is known to be ours.
+    any route of its prefix and metric exists. Without it, each replaces a route of the same metric that is
+    known to be ours.
     """
 
     routes: tuple[tuple[Prefix, Route], ...]
@@ -150,9 +169,9 @@ class ReplaceRoutes:
 
 @dataclass(frozen=True, slots=True)
 class DeleteRoutes:
-    """Remove these routes of ours; answered like `ReplaceRoutes`."""
+    """Remove these routes of ours, each of another prefix; answered like `ReplaceRoutes`."""
 
-    prefixes: tuple[Prefix, ...]
+    routes: tuple[RouteKey, ...]
 
 
 KernelEffect = ReplaceRoutes | DeleteRoutes

@@ -19,8 +19,8 @@ from felixbgp.lab.plan import LabPlan, Node, Tor
 from felixbgp.lab.store import Store
 from felixbgp.lab.waiting import wait_until
 
-BGP_PROTOCOL = 186
-"""rtm_protocol `bgp`: routes of our agents."""
+BGP_PROTOCOL = 179
+"""rtm_protocol of our agents' routes, for which `ip route` has no name."""
 BLACKHOLE_TYPE = "6"
 """RTN_BLACKHOLE, as `ip -N` prints it."""
 SHOWN_MAX = 6

@@ -51,8 +51,8 @@ class RouteMonitor:
                     line for line in self._lines() if FIRST_MARK not in line and LAST_MARK not in line
                 ]
 
-    def of_protocol(self, protocol: str) -> list[str]:
-        """The events of one routing protocol, for example `bgp`."""
+    def of_protocol(self, protocol: str | int) -> list[str]:
+        """The events of one routing protocol, for example `kernel`; a number where `ip` has no name."""
         return [line for line in self.events if f" proto {protocol} " in f"{line} "]
 
     def _mark(self, address: str) -> None:

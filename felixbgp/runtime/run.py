@@ -47,7 +47,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     driver = Driver(agent)
     async with AsyncExitStack() as stack:
         stack.enter_context(short_collections())
-        kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_metric)))
+        kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_table)))
         store = None
         if intent is None:
             opening = open_node_store(settings.etcd, settings.node, driver.deliver, driver.wait_room)

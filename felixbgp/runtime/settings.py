@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from felixbgp.agent.config import ROUTE_METRIC, ROUTE_PROTOCOL, AgentConfig
+from felixbgp.agent.config import ROUTE_METRIC, ROUTE_PROTOCOL, ROUTE_TABLE, AgentConfig
 from felixbgp.net import Address, AddressError
 from felixbgp.runtime.etcd.settings import EtcdSettings, parse_endpoints
 from felixbgp.runtime.etcd.settings import SettingsError as EtcdSettingsError
@@ -40,6 +40,7 @@ class AgentSettings:
     """The BGP identifier; None means the node's IPv4 address."""
     route_protocol: int = ROUTE_PROTOCOL
     route_metric: int = ROUTE_METRIC
+    route_table: int = ROUTE_TABLE
     log_level: str | None = None
     """None leaves it to BGPConfiguration's logSeverityScreen."""
     secrets_dir: Path = SECRETS_DIR
@@ -73,6 +74,7 @@ LOG_LEVEL = Setting("log_level", "FELIXBGP_LOG_LEVEL", "--log-level")
 SECRETS = Setting("secrets_dir", "FELIXBGP_SECRETS_DIR", "--secrets-dir")
 PROTOCOL = Setting("route_protocol", "FELIXBGP_ROUTE_PROTOCOL", "--route-protocol", is_integer=True)
 METRIC = Setting("route_metric", "FELIXBGP_ROUTE_METRIC", "--route-metric", is_integer=True)
+TABLE = Setting("route_table", "FELIXBGP_ROUTE_TABLE", "--route-table", is_integer=True)
 ENDPOINTS = Setting("etcd.endpoints", "ETCD_ENDPOINTS", "--etcd-endpoints", is_list=True)
 CA_CERT_FILE = Setting("etcd.ca_cert_file", "ETCD_CA_CERT_FILE", "--etcd-ca-cert-file")
 CERT_FILE = Setting("etcd.cert_file", "ETCD_CERT_FILE", "--etcd-cert-file")
@@ -85,7 +87,7 @@ CERT = Setting("etcd.cert", "ETCD_CERT", "")
 KEY = Setting("etcd.key", "ETCD_KEY", "")
 
 ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD, CA_CERT, CERT, KEY)
-SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, *ETCD_SETTINGS)
+SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, TABLE, *ETCD_SETTINGS)
 KNOWN = tuple(setting.name for setting in SETTINGS)
 DATASTORE_TYPE_VARIABLE = "DATASTORE_TYPE"
 DISCOVERY_VARIABLE = "ETCD_DISCOVERY_SRV"
@@ -146,6 +148,7 @@ def load(
         router_id=_router_id(sources.find(ROUTER_ID), node),
         route_protocol=_integer(sources.find(PROTOCOL), 1, 255, ROUTE_PROTOCOL),
         route_metric=_integer(sources.find(METRIC), 1, 2**32 - 1, ROUTE_METRIC),
+        route_table=_integer(sources.find(TABLE), 1, 2**32 - 1, ROUTE_TABLE),
         log_level=_log_level(sources.find(LOG_LEVEL)),
         secrets_dir=_directory(sources.find(SECRETS)),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from felixbgp.fib.hops import is_connected
 from felixbgp.fib.types import (
     DeleteRoutes,
     KernelEffect,
@@ -9,25 +10,31 @@ from felixbgp.fib.types import (
     KernelRoute,
     KernelRouteChanged,
     KernelSnapshot,
+    NextHop,
     ReplaceRoutes,
     Route,
     RouteFailed,
+    RouteKey,
+    RouteKind,
     RoutesApplied,
 )
-from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
+from felixbgp.net import IPV4, IPV6, Family, Prefix
 
+LINK = "eth0"
+KERNEL_PROTOCOL = 2
+"""rtm_protocol `kernel`: a network that is connected because an address is in it."""
 EEXIST = 17
 ENETUNREACH = 101
 
 
 class Kernel:
-    """Outlives the agent on it, as a real one does. `connected` are the networks a gateway may be in."""
+    """Outlives the agent on it, as a real one does. `connected` are the networks on its link, eth0."""
 
-    def __init__(self, protocol: int, metric: int, connected: Iterable[Prefix]) -> None:
+    def __init__(self, protocol: int, connected: Iterable[Prefix]) -> None:
         self.protocol = protocol
-        self.metric = metric
-        self._connected = tuple(connected)
-        self._routes: dict[tuple[Prefix, int], KernelRoute] = {}
+        self._routes: dict[RouteKey, KernelRoute] = {}
+        for network in connected:
+            self.connect(network)
         self.writes = 0
         """How many routes were asked to be replaced or deleted."""
 
@@ -38,7 +45,7 @@ class Kernel:
     def apply(self, effect: KernelEffect) -> list[KernelInput]:
         """Carry out one effect and answer it."""
         if isinstance(effect, DeleteRoutes):
-            return self._delete(effect.prefixes)
+            return self._delete(effect.routes)
         return self._replace(effect)
 
     def routes(self) -> dict[Prefix, Route]:
@@ -47,28 +54,32 @@ class Kernel:
 
     def change(self, route: KernelRoute, *, present: bool) -> KernelRouteChanged:
         """Somebody else adds or removes a route; gives what the agent hears."""
+        key = RouteKey(route.prefix, route.metric)
         if present:
-            self._routes[route.prefix, route.metric] = route
+            self._routes[key] = route
         else:
-            self._routes.pop((route.prefix, route.metric), None)
+            self._routes.pop(key, None)
         return KernelRouteChanged(route, present)
 
-    def connect(self, network: Prefix) -> None:
-        """Have a link in one more network; nobody is told."""
-        self._connected = (*self._connected, network)
+    def connect(self, network: Prefix) -> KernelRouteChanged:
+        """Have the link in one more network; gives what the agent hears."""
+        metric = 0 if network.family == IPV4 else 256
+        on_link = Route(RouteKind.UNICAST, (NextHop(None, LINK),), metric)
+        return self.change(KernelRoute(network, on_link, KERNEL_PROTOCOL), present=True)
 
     def _of(self, family: Family) -> tuple[KernelRoute, ...]:
-        return tuple(route for (prefix, _), route in self._routes.items() if prefix.family == family)
+        return tuple(route for key, route in self._routes.items() if key.prefix.family == family)
 
     def _replace(self, effect: ReplaceRoutes) -> list[KernelInput]:
         applied: list[Prefix] = []
         failed: list[KernelInput] = []
         for prefix, route in effect.routes:
             self.writes += 1
-            if effect.exclusive and (prefix, self.metric) in self._routes:
+            key = RouteKey(prefix, route.metric)
+            if effect.exclusive and key in self._routes:
                 failed.append(RouteFailed(prefix, EEXIST, "File exists", present=True))
-            elif all(self._reachable(hop.gateway) for hop in route.next_hops):
-                self._routes[prefix, self.metric] = KernelRoute(prefix, route, self.protocol, self.metric)
+            elif all(self._reachable(hop) for hop in route.next_hops):
+                self._routes[key] = KernelRoute(prefix, route, self.protocol)
                 applied.append(prefix)
             else:
                 failed.append(RouteFailed(prefix, ENETUNREACH, "Nexthop has invalid gateway", present=True))
@@ -77,13 +88,18 @@ class Kernel:
             failed += self.snapshots()
         return [RoutesApplied(tuple(applied), present=True), *failed] if applied else failed
 
-    def _delete(self, prefixes: tuple[Prefix, ...]) -> list[KernelInput]:
-        for prefix in prefixes:
+    def _delete(self, keys: tuple[RouteKey, ...]) -> list[KernelInput]:
+        for key in keys:
             self.writes += 1
-            found = self._routes.get((prefix, self.metric))
+            found = self._routes.get(key)
             if found is not None and found.protocol == self.protocol:
-                del self._routes[prefix, self.metric]
-        return [RoutesApplied(prefixes, present=False)]
+                del self._routes[key]
+        return [RoutesApplied(tuple(key.prefix for key in keys), present=False)]
 
-    def _reachable(self, gateway: Address | None) -> bool:
-        return gateway is None or any(network.contains(gateway) for network in self._connected)
+    def _reachable(self, hop: NextHop) -> bool:
+        """Whether the kernel takes a next hop: its gateway has to be on a link."""
+        gateway = hop.gateway
+        if gateway is None or hop.onlink:
+            return True
+        links = (one for one in self._routes.values() if is_connected(one.route))
+        return any(link.prefix.contains(gateway) for link in links)

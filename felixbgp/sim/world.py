@@ -9,7 +9,7 @@ world.run_until(lambda: world.established() == 1, limit_ns=60 * SECOND)
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 
-from felixbgp.agent.config import ROUTE_METRIC, ROUTE_PROTOCOL
+from felixbgp.agent.config import ROUTE_PROTOCOL
 from felixbgp.net import Address, Prefix
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.kernel import Kernel
@@ -45,7 +45,7 @@ class World:
     ) -> Node:
         """Start a node; `connected` are its networks, by default everything is on one segment."""
         everywhere = (Prefix.parse("0.0.0.0/0"), Prefix.parse("::/0"))
-        kernel = Kernel(ROUTE_PROTOCOL, ROUTE_METRIC, everywhere if connected is None else connected)
+        kernel = Kernel(ROUTE_PROTOCOL, everywhere if connected is None else connected)
         shared = (self.clock, self.network, self.store)
         node = Node(name, tuple(addresses), kernel, shared, self._randomness.fork())
         self.nodes[name] = node

@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 import trio
 
 from felixbgp.agent.agent import Agent
-from felixbgp.agent.config import ROUTE_METRIC, ROUTE_PROTOCOL, AgentConfig
+from felixbgp.agent.config import ROUTE_PROTOCOL, AgentConfig
 from felixbgp.agent.effects import Effect, Listen, Observe
 from felixbgp.agent.inputs import IntentGiven
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
@@ -58,7 +58,7 @@ class Felix:
         jitter = random.Random(self.name).random  # noqa: S311 - jitter is no secret
         self._agent = Agent(AgentConfig(node=self.name), jitter)
         self._driver = Driver(self._agent)
-        self.kernel = kernel or Kernel(ROUTE_PROTOCOL, ROUTE_METRIC, EVERYWHERE)
+        self.kernel = kernel or Kernel(ROUTE_PROTOCOL, EVERYWHERE)
         self._driver.deliver(self.kernel.snapshots())
 
     def configure(self, *peers: PeerConfig) -> None:

@@ -30,7 +30,7 @@ def nothing_moves(lab: Lab) -> Iterator[None]:
     with ExitStack() as stack:
         monitors = [stack.enter_context(RouteMonitor(node.namespace)) for node in lab.plan.nodes]
         yield
-    assert [monitor.of_protocol("bgp") for monitor in monitors] == [[], [], []]
+    assert [monitor.of_protocol(checks.BGP_PROTOCOL) for monitor in monitors] == [[], [], []]
     assert mesh_times(lab) == sessions
 
 
@@ -157,7 +157,7 @@ def test_history_compacted_while_the_agents_were_cut_off(lab: Lab) -> None:
         wanted = checks.tor_sessions(lab.plan, (4,))
         checks.wait_for(lambda: checks.missing_sessions(lab.store, wanted), "the new peer is up", 90)
         checks.wait_for(lambda: nodes_with_peer(lab, tor.ipv6), "the deleted peer is gone", 60)
-    events = [event for monitor in monitors for event in monitor.of_protocol("bgp")]
+    events = [event for monitor in monitors for event in monitor.of_protocol(checks.BGP_PROTOCOL)]
     assert [event for event in events if tor.stub_v4 not in event and tor.stub_v6 not in event] == []
     assert mesh_times(lab) == mesh
 
@@ -183,14 +183,19 @@ def test_routes_of_an_agent_that_ended_stay_and_are_adopted(
     with RouteMonitor(victim.namespace) as monitor:
         end(lab, victim.name)
         assert our_routes(lab) == held
-        netns.batch([f"route add blackhole {STALE} proto bgp metric 1024"], victim.namespace)
+        netns.batch(
+            [f"route add blackhole {STALE} proto {checks.BGP_PROTOCOL} metric 1024"], victim.namespace
+        )
         lab.start(victim.name)
         checks.wait_for(partial(not_renewed, lab, before), "its sessions are new on both sides", 120)
         mesh_only = replace(lab.plan, tor_count=0)
         checks.wait_for(lambda: checks.missing_routes(mesh_only), "routes are back everywhere", 60)
         wait_until(lambda: our_routes(lab) == held, "what nobody wants is swept", 60)
-    assert [event.startswith("Deleted") for event in monitor.of_protocol("bgp")] == [False, True]
-    assert all(STALE in event for event in monitor.of_protocol("bgp"))
+    assert [event.startswith("Deleted") for event in monitor.of_protocol(checks.BGP_PROTOCOL)] == [
+        False,
+        True,
+    ]
+    assert all(STALE in event for event in monitor.of_protocol(checks.BGP_PROTOCOL))
     theirs = {session: since for session, since in before.items() if not is_of(lab, session)}
     assert theirs.items() <= mesh_times(lab).items()
 

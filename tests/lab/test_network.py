@@ -104,12 +104,14 @@ protocol bgp tor{version} {{
 
 def test_a_monitor_reports_what_happens_to_routes_between_its_ends(bare: Lab) -> None:
     namespace = bare.plan.tors[0].namespace
-    netns.batch(["route add blackhole 203.0.113.0/24 proto bgp metric 1024"], namespace)
+    netns.batch([f"route add blackhole 203.0.113.0/24 proto {checks.BGP_PROTOCOL} metric 1024"], namespace)
     with RouteMonitor(namespace) as monitor:
         netns.batch(["route add blackhole 203.0.114.0/24 proto static"], namespace)
-        netns.batch(["route del blackhole 203.0.113.0/24 proto bgp metric 1024"], namespace)
+        netns.batch(
+            [f"route del blackhole 203.0.113.0/24 proto {checks.BGP_PROTOCOL} metric 1024"], namespace
+        )
     netns.batch(["route del blackhole 203.0.114.0/24 proto static"], namespace)
-    (deleted,) = monitor.of_protocol("bgp")
+    (deleted,) = monitor.of_protocol(checks.BGP_PROTOCOL)
     assert deleted.startswith("Deleted blackhole 203.0.113.0/24")
     assert len(monitor.events) == 2
 

@@ -153,7 +153,7 @@ def test_an_invalid_value_counts_as_absent_and_is_named_until_it_is_corrected(
         established(lab, 4)
         checks.wait_for(lambda: checks.missing_routes(lab.plan), "routes in all kernels", 60)
         checks.wait_for(lambda: remaining_problems(lab), "no problems left", 30)
-    events = [event for monitor in monitors for event in monitor.of_protocol("bgp")]
+    events = [event for monitor in monitors for event in monitor.of_protocol(checks.BGP_PROTOCOL)]
     assert [event for event in events if tor.stub_v4 not in event] == []
     assert others_than(lab, tor.ipv4) == others
 
@@ -194,7 +194,7 @@ def test_fields_of_a_newer_version_are_named_and_nothing_moves(lab: Lab) -> None
         checks.wait_for(lambda: not_in_status(lab, *fault), "status names the field", 60)
         lab.store.put(key, value)
         checks.wait_for(lambda: remaining_problems(lab), "no problems left", 30)
-    assert [event for monitor in monitors for event in monitor.of_protocol("bgp")] == []
+    assert [event for monitor in monitors for event in monitor.of_protocol(checks.BGP_PROTOCOL)] == []
     assert mesh_times(lab) == mesh
 
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
-from errno import EEXIST, ENETDOWN, ENOENT
+from errno import EBUSY, EEXIST, ENETDOWN, ENOENT
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -22,30 +22,30 @@ from felixbgp.fib.types import (
     ReplaceRoutes,
     Route,
     RouteFailed,
+    RouteKey,
     RouteKind,
     RoutesApplied,
 )
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 
 SECOND = 1_000_000_000
-OURS, METRIC = 186, 1024
+OURS = 179
 LINKS = {"eth0": 2, "eth1": 3}
-# The metric comes first: a foreign route of our metric, and of another one, on the same prefix.
-KEYS = st.tuples(
+KEYS = st.builds(
+    RouteKey,
     st.sampled_from([Prefix.parse(text) for text in ("10.1.0.0/16", "10.2.0.0/16", "fd00:1::/64")]),
-    st.sampled_from([METRIC, 20]),
+    st.sampled_from([1024, 20]),
 )
-PREFIXES = KEYS.map(lambda key: key[0])
 GATEWAYS = [Address.parse("192.0.2.1"), Address.parse("fe80::1")]
 
 
-def routes(family: Family) -> list[Route]:
+def routes(family: Family, metric: int) -> list[Route]:
     gateway = GATEWAYS[family == IPV6]
     hops = [NextHop(gateway, name) for name in LINKS]
     return [
-        Route(RouteKind.BLACKHOLE),
-        *(Route(RouteKind.UNICAST, (hop,)) for hop in hops),
-        Route(RouteKind.UNICAST, tuple(hops)),
+        Route(RouteKind.BLACKHOLE, (), metric),
+        *(Route(RouteKind.UNICAST, (hop,), metric) for hop in hops),
+        Route(RouteKind.UNICAST, tuple(hops), metric),
     ]
 
 
@@ -56,7 +56,7 @@ class ModelKernel:
     """A routing table keyed as Linux keys it, executing one effect at a time."""
 
     def __init__(self) -> None:
-        self.table: dict[tuple[Prefix, int], KernelRoute] = {}
+        self.table: dict[RouteKey, KernelRoute] = {}
         self.up = dict.fromkeys(LINKS, True)
         # The monitor socket; a family stands for a dump, which is newer than what waits behind it.
         self.events: deque[KernelInput | Family] = deque()
@@ -68,11 +68,14 @@ class ModelKernel:
 
     def execute(self, effect: ReplaceRoutes | DeleteRoutes) -> None:
         if isinstance(effect, DeleteRoutes):
-            for prefix in effect.prefixes:
-                there = self.table.get((prefix, METRIC))
+            for key in effect.routes:
+                there = self.table.get(key)
+                if self.refusing:
+                    self.answers.append(RouteFailed(key.prefix, EBUSY, "errno 16", present=False))
+                    continue
                 if there is not None and there.protocol == OURS:
-                    del self.table[prefix, METRIC]
-                self.answers.append(RoutesApplied((prefix,), present=False))
+                    del self.table[key]
+                self.answers.append(RoutesApplied((key.prefix,), present=False))
             return
         for prefix, route in effect.routes:
             errno = self._refusal(prefix, route, exclusive=effect.exclusive)
@@ -81,11 +84,11 @@ class ModelKernel:
                 if errno in (EEXIST, ENOENT):
                     self.events.append(prefix.family)
             else:
-                self.table[prefix, METRIC] = KernelRoute(prefix, route, OURS, METRIC)
+                self.table[RouteKey(prefix, route.metric)] = KernelRoute(prefix, route, OURS)
                 self.answers.append(RoutesApplied((prefix,), present=True))
 
     def _refusal(self, prefix: Prefix, route: Route, *, exclusive: bool) -> int:
-        there = self.table.get((prefix, METRIC))
+        there = self.table.get(RouteKey(prefix, route.metric))
         if exclusive and there is not None:
             return EEXIST
         if not exclusive and there is None:
@@ -95,40 +98,60 @@ class ModelKernel:
         return ENETDOWN if down or self.refusing else 0
 
     def set_link(self, name: str, *, up: bool) -> None:
+        """Without a word about routes, next hops die and come back; with its last one a route goes."""
         self.up[name] = up
         self.events.append(LinkChanged(LINKS[name], name, up=up))
-        for key, route in list(self.table.items()):
-            left = tuple(hop for hop in route.route.next_hops if hop.interface != name)
-            if up or left == route.route.next_hops:
-                continue
-            if left:
-                self.table[key] = route._replace(route=route.route._replace(next_hops=left))
+        for key, there in list(self.table.items()):
+            hops = tuple(
+                hop._replace(weight=abs(hop.weight) if up else -abs(hop.weight))
+                if hop.interface == name
+                else hop
+                for hop in there.route.next_hops
+            )
+            if not hops or any(hop.weight > 0 for hop in hops):
+                self.table[key] = there._replace(route=there.route._replace(next_hops=hops))
             else:
                 del self.table[key]
+
+    def remove_link(self, name: str) -> None:
+        """An IPv4 route with a next hop through it goes as a whole, an IPv6 route loses the next hop."""
+        self.set_link(name, up=False)
+        for key, there in list(self.table.items()):
+            gone = tuple(hop for hop in there.route.next_hops if hop.interface == name)
+            if not gone:
+                continue
+            left = tuple(hop for hop in there.route.next_hops if hop.interface != name)
+            if key.prefix.family == IPV4:
+                del self.table[key]
+                continue
+            self.table[key] = there._replace(route=there.route._replace(next_hops=left))
+            event = there._replace(route=there.route._replace(next_hops=gone))
+            self.events.append(KernelRouteChanged(event, present=False))
+        self.events.append(LinkChanged(LINKS[name], name, up=False, present=False))
 
 
 class FibAgainstKernel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.kernel = ModelKernel()
-        self.fib = Fib(OURS, METRIC)
+        self.fib = Fib(OURS)
         self.wanted: dict[Prefix, Route] = {}
-        self.once_wanted: set[Prefix] = set()
-        self.foreign: dict[tuple[Prefix, int], KernelRoute] = {}
+        self.once_wanted: set[RouteKey] = set()
         self.reported: dict[Prefix, KernelRoute] = {}
         self.inflight: deque[ReplaceRoutes | DeleteRoutes] = deque()
         self.started = False
         self.now = 0
 
-    @rule(prefix=PREFIXES, choice=st.none() | CHOICES)
-    def want(self, prefix: Prefix, choice: int | None) -> None:
-        route = None if choice is None else routes(prefix.family)[choice]
+    @rule(key=KEYS, choice=st.none() | CHOICES)
+    def want(self, key: RouteKey, choice: int | None) -> None:
+        prefix, metric = key
+        route = None if choice is None else routes(prefix.family, metric)[choice]
         self.fib.want(prefix, route)
         if route is None:
             self.wanted.pop(prefix, None)
         else:
             self.wanted[prefix] = route
-            self.once_wanted.add(prefix)
+            self.once_wanted.add(key)
 
     @rule()
     def start(self) -> None:
@@ -139,7 +162,15 @@ class FibAgainstKernel(RuleBasedStateMachine):
     def drain(self, budget: int) -> None:
         effects: list[ReplaceRoutes | DeleteRoutes] = [*self.fib.replacements(self.now, budget)]
         deletions = self.fib.deletions(self.now, budget)
-        assert self.started or set(_prefixes(deletions)) <= self.once_wanted, "swept before start"
+        keys = [key for effect in deletions for key in effect.routes]
+        assert self.started or set(keys) <= self.once_wanted, "swept before start"
+        if not (self.kernel.events or self.kernel.answers or self.inflight):
+            # Nothing is under way that the fib does not know of yet.
+            for prefix, metric in keys:
+                wanted = self.wanted.get(prefix)
+                if wanted is not None:
+                    assert metric != wanted.metric
+                    assert RouteKey(prefix, wanted.metric) in self.kernel.table, "absent for a moment"
         self._check_outstanding([*effects, *deletions])
         self.inflight += [*effects, *deletions]
 
@@ -176,19 +207,19 @@ class FibAgainstKernel(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.inflight)
     @rule(key=KEYS, choice=CHOICES, protocol=st.sampled_from([4, 12, OURS]))
-    def somebody_replaces(self, key: tuple[Prefix, int], choice: int, protocol: int) -> None:
+    def somebody_replaces(self, key: RouteKey, choice: int, protocol: int) -> None:
         prefix, metric = key
-        route = routes(prefix.family)[choice]
+        route = routes(prefix.family, metric)[choice]
         if any(not self.kernel.up[hop.interface] for hop in route.next_hops):
             return
-        there = KernelRoute(prefix, route, protocol, metric)
+        there = KernelRoute(prefix, route, protocol)
         self.kernel.table[key] = there
         self.kernel.events.append(KernelRouteChanged(there, present=True))
         # Linux has no "replace if still mine": a takeover that we were not told of yet cannot be respected.
         self._deliver_everything()
 
     @rule(key=KEYS)
-    def somebody_removes(self, key: tuple[Prefix, int]) -> None:
+    def somebody_removes(self, key: RouteKey) -> None:
         route = self.kernel.table.pop(key, None)
         if route is not None:
             self.kernel.events.append(KernelRouteChanged(route, present=False))
@@ -196,6 +227,10 @@ class FibAgainstKernel(RuleBasedStateMachine):
     @rule(name=st.sampled_from(list(LINKS)), up=st.booleans())
     def link(self, name: str, up: bool) -> None:
         self.kernel.set_link(name, up=up)
+
+    @rule(name=st.sampled_from(list(LINKS)))
+    def remove_link(self, name: str) -> None:
+        self.kernel.remove_link(name)
 
     @rule(refusing=st.booleans())
     def refuse(self, refusing: bool) -> None:
@@ -236,12 +271,14 @@ class FibAgainstKernel(RuleBasedStateMachine):
         self._check_own(foreign)
         self._check_reports(foreign)
 
-    def _check_own(self, foreign: dict[tuple[Prefix, int], KernelRoute]) -> None:
-        own = {route.prefix: route.route for route in self.kernel.table.values() if _is_own(route)}
-        blocked = {prefix for prefix, metric in foreign if metric == METRIC}
-        expected = {prefix: route for prefix, route in self.wanted.items() if prefix not in blocked}
-        assert {p: r for p, r in own.items() if self.started or p in self.wanted} == expected
-        conflicts = set(self.wanted) & blocked
+    def _check_own(self, foreign: dict[RouteKey, KernelRoute]) -> None:
+        own = {key: route.route for key, route in self.kernel.table.items() if _is_own(route)}
+        wanted = {RouteKey(prefix, route.metric): route for prefix, route in self.wanted.items()}
+        left = own.keys() - wanted.keys()
+        assert not left if self.started else not left & self.once_wanted
+        expected = {key: route for key, route in wanted.items() if key not in foreign}
+        assert {key: route for key, route in own.items() if key not in left} == expected
+        conflicts = {key.prefix for key in wanted if key in foreign}
         assert set(self.fib.problems()) == conflicts
         held = self.fib.held()
         assert [p for p in self.wanted if p.nlri in held[p.family]] == [
@@ -249,11 +286,10 @@ class FibAgainstKernel(RuleBasedStateMachine):
         ]
         assert self.fib.statistics().held == len(conflicts)
 
-    def _check_reports(self, foreign: dict[tuple[Prefix, int], KernelRoute]) -> None:
+    def _check_reports(self, foreign: dict[RouteKey, KernelRoute]) -> None:
         best: dict[Prefix, KernelRoute] = {}
         for _, route in sorted(foreign.items(), key=lambda item: -item[0][1]):
-            if route.route.kind is RouteKind.UNICAST:
-                best[route.prefix] = route
+            best[route.prefix] = route
         assert self.reported == best
 
     def _deliver_everything(self) -> None:
@@ -264,7 +300,7 @@ class FibAgainstKernel(RuleBasedStateMachine):
 
     def _feed(self, event: KernelInput) -> None:
         self.fib.feed(event, self.now)
-        for prefix, route in self.fib.take_foreign_changes():
+        for prefix, route in self.fib.take_foreign_changes(100):
             assert self.reported.get(prefix) != route
             if route is None:
                 del self.reported[prefix]
@@ -282,13 +318,13 @@ class FibAgainstKernel(RuleBasedStateMachine):
 
 
 def _is_own(route: KernelRoute) -> bool:
-    return route.protocol == OURS and route.metric == METRIC
+    return route.protocol == OURS
 
 
 def _prefixes(effects: Iterable[ReplaceRoutes | DeleteRoutes]) -> list[Prefix]:
     prefixes: list[Prefix] = []
     for effect in effects:
-        prefixes += effect.prefixes if isinstance(effect, DeleteRoutes) else [p for p, _ in effect.routes]
+        prefixes += [prefix for prefix, _ in effect.routes]
     return prefixes
 
 
@@ -306,7 +342,7 @@ TestFibAgainstKernel.settings = settings(stateful_step_count=40, deadline=None)
 def test_the_model_compares_as_the_fib_does() -> None:
     # The machine compares own routes with ==, so no value of its domain may rely on `satisfies`.
     for family in (IPV4, IPV6):
-        values = routes(family)
+        values = [*routes(family, 1024), *routes(family, 20)]
         assert [[satisfies(a, b) for a in values] for b in values] == [
             [a == b for a in values] for b in values
         ]

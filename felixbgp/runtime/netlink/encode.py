@@ -10,10 +10,11 @@
 import struct
 from collections.abc import Callable
 
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from felixbgp.fib.types import NextHop, Route, RouteKind
+from felixbgp.fib.types import NextHop, Route, RouteKey, RouteKind
 from felixbgp.net import IPV4, Family, Prefix
 from felixbgp.runtime.netlink.messages import (
     NLM_F_ACK,
@@ -23,6 +24,7 @@ from felixbgp.runtime.netlink.messages import (
     NLM_F_REPLACE,
     NLM_F_REQUEST,
     RTM_DELROUTE,
+    RTM_GETADDR,
     RTM_GETLINK,
     RTM_GETROUTE,
     RTM_NEWROUTE,
@@ -49,14 +51,13 @@ class UnknownInterfaceError(LookupError):
 
 
 class RouteEncoder:
-    """Encodes writes of one protocol, metric and table."""
+    """Encodes writes of one protocol and table."""
 
-    def __init__(self, protocol: int, metric: int, table: int, index_of: InterfaceIndex) -> None:
+    def __init__(self, protocol: int, table: int, index_of: InterfaceIndex) -> None:
         self._protocol = protocol
-        self._metric = metric
         self._table = table
         self._index_of = index_of
-        self._templates: dict[tuple[Family, Route | None, tuple[int, ...]], bytes] = {}
+        self._templates: dict[tuple[Family, Route | int, tuple[int, ...]], bytes] = {}
 
     def replace(self, prefix: Prefix, route: Route, sequence: int, *, exclusive: bool) -> bytearray:
         """RTM_NEWROUTE: create a route (`exclusive`), or put it in the place of one that is there.
@@ -67,13 +68,17 @@ class RouteEncoder:
         flags = NLM_F_CREATE | NLM_F_EXCL if exclusive else NLM_F_REPLACE
         return self._message(prefix, route, sequence, flags)
 
-    def delete(self, prefix: Prefix, sequence: int) -> bytearray:
-        """RTM_DELROUTE of the route with our protocol and metric, whatever its next hops."""
-        return self._message(prefix, None, sequence, 0)
+    def delete(self, key: RouteKey, sequence: int) -> bytearray:
+        """RTM_DELROUTE of the route with our protocol and this metric, whatever its next hops.
 
-    def _message(self, prefix: Prefix, route: Route | None, sequence: int, flags: int) -> bytearray:
+        Metric 0 names no metric: of our routes to the prefix, the kernel takes the one it lists first.
+        """
+        return self._message(key.prefix, key.metric, sequence, 0)
+
+    def _message(self, prefix: Prefix, route: Route | int, sequence: int, flags: int) -> bytearray:
+        """A request with a route, or of which only the metric matters."""
         # Interfaces come and go under one name, hence the indices in the key.
-        indices = tuple(map(self._index, route.next_hops)) if route is not None else ()
+        indices = () if isinstance(route, int) else tuple(map(self._index, route.next_hops))
         key = (prefix.family, route, indices)
         template = self._templates.get(key)
         if template is None:
@@ -95,16 +100,17 @@ class RouteEncoder:
             raise UnknownInterfaceError(f"there is no interface {hop.interface}")
         return index
 
-    def _template(self, family: Family, route: Route | None, indices: tuple[int, ...]) -> bytes:
+    def _template(self, family: Family, route: Route | int, indices: tuple[int, ...]) -> bytes:
         message = rtmsg()
-        message["header"]["type"] = RTM_DELROUTE if route is None else RTM_NEWROUTE
+        message["header"]["type"] = RTM_DELROUTE if isinstance(route, int) else RTM_NEWROUTE
         message["family"], any_address = (AF_INET, "0.0.0.0") if family is IPV4 else (AF_INET6, "::")  # noqa: S104
         message["table"] = self._table if self._table < 256 else RT_TABLE_COMPAT
         message["proto"] = self._protocol
-        message["attrs"] = [("RTA_DST", any_address), ("RTA_PRIORITY", self._metric)]
+        metric = route if isinstance(route, int) else route.metric
+        message["attrs"] = [("RTA_DST", any_address), ("RTA_PRIORITY", metric)]
         if self._table >= 256:
             message["attrs"].append(("RTA_TABLE", self._table))
-        if route is None:
+        if isinstance(route, int):
             message["scope"] = RT_SCOPE_NOWHERE
         else:
             message["type"] = route.kind.value
@@ -145,6 +151,14 @@ def dump_links() -> bytes:
     return _encoded(message)
 
 
+def dump_addresses() -> bytes:
+    """RTM_GETADDR of both families, on all links."""
+    message = ifaddrmsg()
+    message["header"]["type"] = RTM_GETADDR
+    message["header"]["flags"] = NLM_F_REQUEST | NLM_F_DUMP
+    return _encoded(message)
+
+
 def _scope(route: Route) -> int:
     """A destination on the link itself has link scope, anything else is somewhere."""
     on_link = route.kind is RouteKind.UNICAST and all(hop.gateway is None for hop in route.next_hops)
@@ -167,6 +181,6 @@ def _hop(hop: NextHop, index: int, family: Family) -> dict[str, object]:
     }
 
 
-def _encoded(message: rtmsg | ifinfmsg) -> bytes:
+def _encoded(message: rtmsg | ifinfmsg | ifaddrmsg) -> bytes:
     message.encode()
     return bytes(message.data)

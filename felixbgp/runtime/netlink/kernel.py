@@ -25,13 +25,16 @@ from felixbgp.fib.types import (
     RouteFailed,
 )
 from felixbgp.net import IPV4, IPV6, Family
-from felixbgp.runtime.netlink.decode import decode_link, decode_route
-from felixbgp.runtime.netlink.encode import RouteEncoder, dump_links, dump_routes
+from felixbgp.runtime.netlink.addresses import Addresses
+from felixbgp.runtime.netlink.decode import decode_address, decode_link, decode_route
+from felixbgp.runtime.netlink.encode import RouteEncoder, dump_addresses, dump_links, dump_routes
 from felixbgp.runtime.netlink.links import Links
 from felixbgp.runtime.netlink.messages import (
     NLM_F_REPLACE,
+    RTM_DELADDR,
     RTM_DELLINK,
     RTM_DELROUTE,
+    RTM_NEWADDR,
     RTM_NEWLINK,
     RTM_NEWROUTE,
     Message,
@@ -39,7 +42,9 @@ from felixbgp.runtime.netlink.messages import (
 )
 from felixbgp.runtime.netlink.sockets import (
     DATAGRAM_OCTETS_MAX,
+    RTNLGRP_IPV4_IFADDR,
     RTNLGRP_IPV4_ROUTE,
+    RTNLGRP_IPV6_IFADDR,
     RTNLGRP_IPV6_ROUTE,
     RTNLGRP_LINK,
     dump,
@@ -49,7 +54,13 @@ from felixbgp.runtime.netlink.sockets import (
 from felixbgp.runtime.netlink.writer import RouteWriter
 from felixbgp.runtime.sockets import reason_of
 
-RT_TABLE_MAIN = 254
+GROUPS = (
+    RTNLGRP_LINK,
+    RTNLGRP_IPV4_IFADDR,
+    RTNLGRP_IPV4_ROUTE,
+    RTNLGRP_IPV6_IFADDR,
+    RTNLGRP_IPV6_ROUTE,
+)
 EVENTS_OCTETS = 32 << 20
 """Room for the events of some 50,000 routes; with the usual 200 KiB, 10,000 at once were too many."""
 RESYNC_SECONDS = 60
@@ -64,9 +75,9 @@ Deliver = Callable[[Iterable[KernelInput]], None]
 
 
 class Kernel:
-    """One routing table of this network namespace; protocol and metric mark what is ours."""
+    """One routing table of this network namespace; what is written there carries `protocol`."""
 
-    def __init__(self, protocol: int, metric: int, table: int = RT_TABLE_MAIN) -> None:
+    def __init__(self, protocol: int, table: int) -> None:
         """Open the socket that writes.
 
         Raises:
@@ -74,7 +85,8 @@ class Kernel:
         """
         self._table = table
         self._links = Links()
-        self._writer = RouteWriter(RouteEncoder(protocol, metric, table, self._links.index_of))
+        self._addresses = Addresses(self._links.name_of)
+        self._writer = RouteWriter(RouteEncoder(protocol, table, self._links.index_of))
         self._order = trio.Lock()
         self._doubted: dict[Family, None] = {}
         self._in_doubt = trio.Event()
@@ -82,13 +94,13 @@ class Kernel:
     async def run(
         self, deliver: Deliver, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Deliver links and routes as they are, then (started) as they change, for ever.
+        """Deliver links, addresses and routes as they are, then (started) as they change, for ever.
 
         Raises:
             OSError: the kernel did not let us read at the start.
         """
         # Subscribed before the first look, so that nothing happens between the two.
-        with open_netlink(EVENTS_OCTETS, (RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE)) as monitor:
+        with open_netlink(EVENTS_OCTETS, GROUPS) as monitor:
             keep_away(monitor, self._writer.port)
             await self._read_links(deliver)
             for family in (IPV4, IPV6):
@@ -131,10 +143,11 @@ class Kernel:
                 self._doubt(IPV4, IPV6)
 
     async def _read_links(self, deliver: Deliver) -> None:
-        """Deliver how the links differ from what was known."""
+        """Deliver how the links differ from what was known, and all addresses on them."""
         async with self._order:
             links = await dump(dump_links(), lambda message: decode_link(message.body))
-            deliver(self._links.replace_all(links))
+            addresses = await dump(dump_addresses(), lambda message: decode_address(message.body))
+            deliver([*self._links.replace_all(links), self._addresses.replace_all(addresses)])
 
     async def _read_routes(self, family: Family, deliver: Deliver) -> None:
         async with self._order:
@@ -168,10 +181,11 @@ class Kernel:
     def _events(self, datagram: bytes) -> Iterator[KernelInput]:
         for message in split_messages(datagram):
             if message.type in (RTM_NEWLINK, RTM_DELLINK):
-                link = decode_link(message.body)
-                if link is not None:
-                    known = self._links
-                    change = known.changed(link) if message.type == RTM_NEWLINK else known.removed(link.index)
+                yield from self._link_events(message)
+            elif message.type in (RTM_NEWADDR, RTM_DELADDR):
+                address = decode_address(message.body)
+                if address is not None:
+                    change = self._addresses.changed(address, present=message.type == RTM_NEWADDR)
                     if change is not None:
                         yield change
             elif message.type in (RTM_NEWROUTE, RTM_DELROUTE) and message.port != self._writer.port:
@@ -180,6 +194,19 @@ class Kernel:
                     # Only a replacement is known to have nothing beside it; a new route may be one more.
                     alone = bool(message.flags & NLM_F_REPLACE)
                     yield KernelRouteChanged(route, message.type == RTM_NEWROUTE, alone)
+
+    def _link_events(self, message: Message) -> Iterator[KernelInput]:
+        link = decode_link(message.body)
+        if link is None:
+            return
+        links = self._links
+        former_name = links.name_of(link.index)
+        change = links.removed(link.index) if message.type == RTM_DELLINK else links.changed(link)
+        if change is not None:
+            yield change
+            if change.name != former_name and self._addresses.are_on(change.index):
+                # Addresses are known by the name of their interface, which is another now.
+                yield self._addresses.snapshot()
 
     def _route(self, message: Message) -> KernelRoute | None:
         return decode_route(message.body, self._table, self._links.name_of)

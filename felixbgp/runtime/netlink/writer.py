@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 from errno import ENODEV, ESRCH
 
-from felixbgp.fib.types import KernelEffect, KernelInput, ReplaceRoutes, Route, RouteFailed, RoutesApplied
+from felixbgp.fib.types import (
+    KernelEffect,
+    KernelInput,
+    ReplaceRoutes,
+    Route,
+    RouteFailed,
+    RouteKey,
+    RoutesApplied,
+)
 from felixbgp.net import Prefix
 from felixbgp.runtime.netlink.encode import RouteEncoder, UnknownInterfaceError, ask_for_answer
 from felixbgp.runtime.netlink.messages import NLMSG_ERROR, Answer, read_answer, split_messages
@@ -34,10 +42,11 @@ class RouteWriter:
         answers: dict[Prefix, Answer] = {}
         batch: dict[int, tuple[Prefix, bytearray]] = {}
         octets = 0
-        for prefix, route in _entries(effect):
+        for entry in effect.routes:
+            prefix = entry[0]
             sequence = self._next_sequence()
             try:
-                message = self._encode(effect, prefix, route, sequence)
+                message = self._encode(effect, entry, sequence)
             except UnknownInterfaceError as error:
                 answers[prefix] = Answer(ENODEV, str(error))
                 continue
@@ -50,10 +59,13 @@ class RouteWriter:
             answers |= await self._send(batch)
         return list(_results(answers, present=present))
 
-    def _encode(self, effect: KernelEffect, prefix: Prefix, route: Route | None, sequence: int) -> bytearray:
-        if isinstance(effect, ReplaceRoutes) and route is not None:
-            return self._encoder.replace(prefix, route, sequence, exclusive=effect.exclusive)
-        return self._encoder.delete(prefix, sequence)
+    def _encode(
+        self, effect: KernelEffect, entry: RouteKey | tuple[Prefix, Route], sequence: int
+    ) -> bytearray:
+        if isinstance(entry, RouteKey):
+            return self._encoder.delete(entry, sequence)
+        exclusive = isinstance(effect, ReplaceRoutes) and effect.exclusive
+        return self._encoder.replace(*entry, sequence, exclusive=exclusive)
 
     async def _send(self, batch: dict[int, tuple[Prefix, bytearray]]) -> dict[Prefix, Answer]:
         """Send one datagram. The kernel works through it in order, a refusal does not stop it."""
@@ -80,13 +92,6 @@ class RouteWriter:
     def _next_sequence(self) -> int:
         self._sequence = self._sequence % 0xFFFFFFFF + 1
         return self._sequence
-
-
-def _entries(effect: KernelEffect) -> Iterator[tuple[Prefix, Route | None]]:
-    if isinstance(effect, ReplaceRoutes):
-        yield from effect.routes
-    else:
-        yield from ((prefix, None) for prefix in effect.prefixes)
 
 
 def _results(answers: dict[Prefix, Answer], *, present: bool) -> Iterator[KernelInput]:

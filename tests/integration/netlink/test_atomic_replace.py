@@ -3,16 +3,16 @@
 With `-s` each test prints what the reader counted, and how often the route was changed meanwhile.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import cycle, permutations
 
 import pytest
 
 from felixbgp.fib.fib import Fib
-from felixbgp.fib.types import DeleteRoutes, NextHop, ReplaceRoutes, Route, RouteKind, RoutesApplied
+from felixbgp.fib.types import DeleteRoutes, NextHop, ReplaceRoutes, Route, RouteKey, RouteKind, RoutesApplied
 from felixbgp.net import Prefix
-from tests.integration.netlink.conftest import METRIC, PROTOCOL, ip_batch, running
-from tests.integration.netlink.test_kernel import settle, unicast, via
+from tests.integration.netlink.conftest import METRIC, PROTOCOL, ip_batch, running, settle
+from tests.integration.netlink.test_kernel import unicast, via
 from tests.support.lookups import Counted, reading
 
 pytestmark = pytest.mark.trio
@@ -72,18 +72,18 @@ def _links(namespace: None) -> None:  # noqa: ARG001 - made before
     ip_batch(MORE_LINKS)
 
 
-def changes(prefix: Prefix) -> Iterator[Route]:
+def changes(forms: Iterable[Route]) -> Iterator[Route]:
     """For ever, every form after every other one."""
-    for pair in cycle(permutations(FORMS[prefix].values(), 2)):
+    for pair in cycle(permutations(forms, 2)):
         yield from pair
 
 
-async def watched(prefix: Prefix, write: Callable[[Route], Awaitable[object]]) -> Counted:
+async def watched(prefix: Prefix, write: Callable[[Route], Awaitable[object]], *more_forms: Route) -> Counted:
     """Change the route until a reader has ended; the first form is there before it begins.
 
     Each form stays until the reader has looked up every address once.
     """
-    forms, written = changes(prefix), 0
+    forms, written = changes((*FORMS[prefix].values(), *more_forms)), 0
     await write(next(forms))
     with reading(str(prefix.address), LOOKUPS) as reader:
         while await reader.whole_round():
@@ -110,8 +110,11 @@ async def test_a_route_that_is_replaced_is_never_absent(prefix: Prefix) -> None:
 
 @FAMILIES
 async def test_a_route_that_is_wanted_otherwise_is_never_absent(prefix: Prefix) -> None:
-    """The same by way of the fib, which decides whether to create, to replace or to delete."""
-    fib = Fib(PROTOCOL, METRIC)
+    """The same by way of the fib, which decides whether to create, to replace or to delete.
+
+    With other metrics as well, which to the kernel are other routes.
+    """
+    fib = Fib(PROTOCOL)
     fib.start()
     async with running() as (kernel, inbox):
 
@@ -120,7 +123,9 @@ async def test_a_route_that_is_wanted_otherwise_is_never_absent(prefix: Prefix) 
             await settle(fib, kernel, inbox)
             assert fib.problems() == {}
 
-        counted = await watched(prefix, write)
+        forms = FORMS[prefix]
+        better, worse = (forms["single"]._replace(metric=METRIC + change) for change in (-1, 1))
+        counted = await watched(prefix, write, better, worse, forms["multipath"]._replace(metric=METRIC + 1))
     assert counted.failures == 0, str(counted)
     assert counted.answers.keys() == ANSWERS[prefix], str(counted)
 
@@ -131,7 +136,7 @@ async def test_the_reader_notices_a_route_that_is_deleted_and_added(prefix: Pref
     async with running() as (kernel, _):
 
         async def write(route: Route) -> None:
-            await kernel.apply(DeleteRoutes((prefix,)))
+            await kernel.apply(DeleteRoutes((RouteKey(prefix, METRIC),)))
             await kernel.apply(ReplaceRoutes(((prefix, route),), exclusive=True))
 
         counted = await watched(prefix, write)

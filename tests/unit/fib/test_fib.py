@@ -1,12 +1,15 @@
 """Traces through `Fib`: what the kernel and the speaker say, and what is written in answer."""
 
-from errno import EEXIST, ENETUNREACH, ENOENT
+from errno import EBUSY, EEXIST, ENETUNREACH, ENODEV, ENOENT
 
 import pytest
 
 from felixbgp.fib.fib import Fib
 from felixbgp.fib.types import (
+    AddressChanged,
+    AddressSnapshot,
     DeleteRoutes,
+    InterfaceAddress,
     KernelLost,
     KernelRoute,
     KernelRouteChanged,
@@ -16,6 +19,7 @@ from felixbgp.fib.types import (
     ReplaceRoutes,
     Route,
     RouteFailed,
+    RouteKey,
     RouteKind,
     RouteProblem,
     RoutesApplied,
@@ -23,31 +27,36 @@ from felixbgp.fib.types import (
 from felixbgp.net import IPV4, IPV6, Address, Prefix
 
 SECOND = 1_000_000_000
-OURS, METRIC = 186, 1024
+OURS, METRIC = 179, 1024
 BIRD, KERNEL = 12, 2
 P1, P2, P3 = (Prefix.parse(f"10.65.{third}.0/26") for third in (1, 2, 3))
 V6 = Prefix.parse("fd00:65::/122")
 BLACKHOLE = Route(RouteKind.BLACKHOLE)
 
 
-def via(gateway: str, interface: str = "", weight: int = 1) -> Route:
-    return Route(RouteKind.UNICAST, (NextHop(Address.parse(gateway), interface, weight=weight),))
+def via(gateway: str, interface: str = "", metric: int = METRIC) -> Route:
+    return Route(RouteKind.UNICAST, (NextHop(Address.parse(gateway), interface),), metric)
 
 
-def link(interface: str) -> Route:
-    return Route(RouteKind.UNICAST, (NextHop(None, interface),))
+def link(interface: str, metric: int = 0) -> Route:
+    return Route(RouteKind.UNICAST, (NextHop(None, interface),), metric)
 
 
 R1, R2 = via("192.0.2.1"), via("192.0.2.2")
+LOW = R1._replace(metric=20)
+BOTH = Route(
+    RouteKind.UNICAST,
+    (NextHop(Address.parse("192.0.2.1"), "eth0"), NextHop(Address.parse("198.51.100.1"), "eth1")),
+)
 
 
 def own(prefix: Prefix, route: Route) -> KernelRoute:
-    return KernelRoute(prefix, route, OURS, METRIC)
+    return KernelRoute(prefix, route, OURS)
 
 
 def ready(*routes: KernelRoute, start: bool = True) -> Fib:
     """A Fib that knows an IPv4 table and an empty IPv6 table."""
-    fib = Fib(OURS, METRIC)
+    fib = Fib(OURS)
     fib.feed(KernelSnapshot(IPV4, routes), 0)
     fib.feed(KernelSnapshot(IPV6, ()), 0)
     if start:
@@ -57,6 +66,10 @@ def ready(*routes: KernelRoute, start: bool = True) -> Fib:
 
 def writes(fib: Fib, now: int = 0) -> list[ReplaceRoutes | DeleteRoutes]:
     return [*fib.replacements(now, 10_000), *fib.deletions(now, 10_000)]
+
+
+def remove(*prefixes: Prefix, metric: int = METRIC) -> DeleteRoutes:
+    return DeleteRoutes(tuple(RouteKey(prefix, metric) for prefix in prefixes))
 
 
 def add(*routes: tuple[Prefix, Route]) -> ReplaceRoutes:
@@ -75,7 +88,7 @@ def installed(prefix: Prefix = P1, route: Route = R1) -> Fib:
 
 
 def test_a_route_is_held_until_the_kernel_took_it() -> None:
-    fib = Fib(OURS, METRIC)
+    fib = Fib(OURS)
     fib.want(P1, R1)
     # Nothing is written before the family's own snapshot: a foreign route could be there.
     assert P1.nlri in fib.held()[IPV4]
@@ -98,7 +111,7 @@ def test_a_route_is_held_until_the_kernel_took_it() -> None:
 
 
 def test_adoption_after_a_restart_writes_nothing() -> None:
-    fib = Fib(OURS, METRIC)
+    fib = Fib(OURS)
     fib.want(P1, R1)
     # The kernel has filled in the interface that was left to it.
     fib.feed(KernelSnapshot(IPV4, (own(P1, via("192.0.2.1", "eth0")),)), 0)
@@ -114,7 +127,7 @@ def test_own_routes_that_nobody_wants_are_swept_after_start_only() -> None:
     assert fib.next_deadline() is None
     fib.start()
     assert fib.next_deadline() == 0
-    assert writes(fib) == [DeleteRoutes((P2,))]
+    assert writes(fib) == [remove(P2)]
     fib.feed(RoutesApplied((P2,), present=False), 0)
     assert fib.statistics().installed == 1
     assert writes(fib) == []
@@ -127,12 +140,12 @@ def test_what_was_wanted_once_goes_before_start_though_the_sweep_waits() -> None
     fib.feed(RoutesApplied((P1,), present=True), 0)
     fib.want(P1, None)
     assert fib.next_deadline() == 0
-    assert writes(fib) == [DeleteRoutes((P1,))]
+    assert writes(fib) == [remove(P1)]
     fib.feed(RoutesApplied((P1,), present=False), 0)
     assert fib.next_deadline() is None
     assert writes(fib) == []
     fib.start()
-    assert writes(fib) == [DeleteRoutes((P2,))]
+    assert writes(fib) == [remove(P2)]
 
 
 def test_a_found_route_of_ours_is_replaced_when_it_differs() -> None:
@@ -152,13 +165,13 @@ def test_one_write_at_a_time_and_the_last_wanted_value_wins() -> None:
     assert writes(fib) == [ReplaceRoutes(((P1, BLACKHOLE),))]
     fib.want(P1, None)
     fib.feed(RoutesApplied((P1,), present=True), 0)
-    assert writes(fib) == [DeleteRoutes((P1,))]
+    assert writes(fib) == [remove(P1)]
 
 
 def test_wanting_again_while_the_deletion_is_outstanding_adds_after_it() -> None:
     fib = installed()
     fib.want(P1, None)
-    assert writes(fib) == [DeleteRoutes((P1,))]
+    assert writes(fib) == [remove(P1)]
     fib.want(P1, R1)
     assert writes(fib) == []
     assert P1.nlri not in fib.held()[IPV4]  # until the deletion is answered, it is there as far as we know
@@ -168,7 +181,7 @@ def test_wanting_again_while_the_deletion_is_outstanding_adds_after_it() -> None
 
 
 def test_a_route_no_longer_wanted_is_released() -> None:
-    fib = Fib(OURS, METRIC)
+    fib = Fib(OURS)
     fib.want(P1, R1)
     fib.want(P1, None)
     assert fib.take_released() == [(IPV4, P1.nlri)]
@@ -177,7 +190,7 @@ def test_a_route_no_longer_wanted_is_released() -> None:
 
 
 def test_a_foreign_route_of_our_metric_is_a_conflict_until_it_leaves() -> None:
-    theirs = KernelRoute(P1, R2, BIRD, METRIC)
+    theirs = KernelRoute(P1, R2, BIRD)
     fib = ready(theirs)
     fib.want(P1, R1)
     assert writes(fib) == []
@@ -192,18 +205,128 @@ def test_a_foreign_route_of_our_metric_is_a_conflict_until_it_leaves() -> None:
     assert fib.problems() == {}
 
 
-def test_a_foreign_route_of_another_metric_or_of_our_protocol_at_another_metric_is_let_be() -> None:
-    fib = ready(KernelRoute(P1, R2, BIRD, 32), KernelRoute(P1, R2, OURS, 20))
+def test_a_foreign_route_of_another_metric_is_let_be() -> None:
+    fib = ready(KernelRoute(P1, R2._replace(metric=32), BIRD))
     fib.want(P1, R1)
     assert writes(fib) == [add((P1, R1))]
     fib.feed(RoutesApplied((P1,), present=True), 0)
     fib.want(P1, None)
-    assert writes(fib) == [DeleteRoutes((P1,))]
+    assert writes(fib) == [remove(P1)]
+
+
+def test_another_metric_is_created_before_the_former_one_is_removed() -> None:
+    fib = installed()
+    fib.want(P1, LOW)
+    assert writes(fib) == [add((P1, LOW))]
+    assert P1.nlri in fib.held()[IPV4]
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert fib.take_released() == [(IPV4, P1.nlri)]
+    assert writes(fib) == [remove(P1)]
+    fib.feed(RoutesApplied((P1,), present=False), 0)
+    assert writes(fib) == []
+    assert fib.statistics().installed == 1
+
+
+def test_the_former_metric_goes_before_start_for_it_was_wanted_once() -> None:
+    fib = ready(own(P1, R1), start=False)
+    fib.want(P1, R1)
+    fib.want(P1, LOW)
+    assert writes(fib) == [add((P1, LOW))]
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == [remove(P1)]
+
+
+def test_other_metrics_of_a_former_life_go_after_start_only_one_after_the_other() -> None:
+    fib = ready(own(P1, R1), own(P1, LOW), own(P1, R2._replace(metric=7)), start=False)
+    fib.want(P1, R1)
+    assert writes(fib) == []
+    assert P1.nlri not in fib.held()[IPV4]
+    fib.start()
+    assert writes(fib) == [remove(P1, metric=7)]
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == [remove(P1, metric=20)]
+    fib.feed(RoutesApplied((P1,), present=False), 0)
+    assert writes(fib) == []
+
+
+def test_the_former_metric_stays_while_the_new_one_is_refused() -> None:
+    fib = installed()
+    fib.want(P1, LOW)
+    writes(fib)
+    fib.feed(RouteFailed(P1, ENETUNREACH, "no", present=True), 0)
+    assert writes(fib) == []
+    assert fib.next_deadline() == SECOND
+    assert writes(fib, SECOND) == [add((P1, LOW))]
+
+
+def test_the_former_metric_goes_when_a_foreign_route_has_the_new_one() -> None:
+    theirs = KernelRoute(P1, R2._replace(metric=20), BIRD)
+    fib = ready(theirs, own(P1, R1))
+    fib.want(P1, LOW)
+    assert writes(fib) == [remove(P1)]
+    assert "bird" in fib.problems()[P1]
+    # That it cannot be removed is less news than the conflict, and is tried again later.
+    fib.feed(RouteFailed(P1, EBUSY, "busy", present=False), 0)
+    assert "bird" in fib.problems()[P1]
+    assert writes(fib) == []
+    assert writes(fib, SECOND) == [remove(P1)]
+    fib.feed(RoutesApplied((P1,), present=False), SECOND)
+    assert "bird" in fib.problems()[P1]
+    assert fib.next_deadline() is None
+
+
+def test_surplus_that_the_kernel_keeps_is_tried_again_and_told() -> None:
+    fib = ready(own(P1, R1), own(P1, LOW))
+    fib.want(P1, R1)
+    assert writes(fib) == [remove(P1, metric=20)]
+    fib.feed(RouteFailed(P1, EBUSY, "busy", present=False), 0)
+    assert writes(fib) == []
+    assert fib.problems() == {P1: "busy"}
+    assert P1.nlri not in fib.held()[IPV4]
+    assert writes(fib, SECOND) == [remove(P1, metric=20)]
+    # Another route wanted meanwhile does not wait for that.
+    fib.want(P1, R2)
+    fib.feed(RouteFailed(P1, EBUSY, "busy", present=False), SECOND)
+    assert writes(fib, SECOND) == [ReplaceRoutes(((P1, R2),))]
+
+
+def test_a_metric_that_is_wanted_again_while_it_is_removed_is_created_again() -> None:
+    fib = installed()
+    fib.want(P1, LOW)
+    writes(fib)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == [remove(P1)]
+    fib.want(P1, R1)
+    fib.feed(RoutesApplied((P1,), present=False), 0)
+    assert writes(fib) == [add((P1, R1))]
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == [remove(P1, metric=20)]
+
+
+def test_a_route_that_carries_our_protocol_is_ours_whatever_its_metric() -> None:
+    fib = installed()
+    fib.feed(KernelRouteChanged(own(P1, LOW), present=True, alone=False), 0)
+    assert fib.take_foreign_changes(100) == []
+    assert writes(fib) == [remove(P1, metric=20)]
+    fib.feed(RoutesApplied((P1,), present=False), 0)
+    # A foreign route that takes its place takes nothing of ours.
+    fib.feed(KernelRouteChanged(own(P1, LOW), present=True, alone=False), 0)
+    fib.feed(KernelRouteChanged(KernelRoute(P1, LOW, BIRD), present=True), 0)
+    assert writes(fib) == []
+
+
+def test_an_event_of_another_metric_hurries_no_refused_route() -> None:
+    fib = ready()
+    fib.want(P1, R1)
+    writes(fib)
+    fib.feed(RouteFailed(P1, ENETUNREACH, "no", present=True), 0)
+    fib.feed(KernelRouteChanged(KernelRoute(P1, LOW, BIRD), present=True), 0)
+    assert writes(fib) == []
 
 
 def test_a_foreign_route_that_takes_over_ours_is_not_taken_back() -> None:
     fib = installed()
-    theirs = KernelRoute(P1, R2, 4, METRIC)
+    theirs = KernelRoute(P1, R2, 4)
     fib.feed(KernelRouteChanged(theirs, present=True), 0)
     assert writes(fib) == []
     assert "static" in fib.problems()[P1]
@@ -215,7 +338,7 @@ def test_a_foreign_route_that_takes_over_ours_is_not_taken_back() -> None:
 
 def test_a_foreign_route_beside_ours_neither_hides_it_nor_lets_it_be_replaced() -> None:
     fib = installed()
-    theirs = KernelRoute(P1, R2, 4, METRIC)
+    theirs = KernelRoute(P1, R2, 4)
     fib.feed(KernelRouteChanged(theirs, present=True, alone=False), 0)
     assert P1.nlri not in fib.held()[IPV4]
     fib.want(P1, BLACKHOLE)
@@ -255,7 +378,7 @@ def test_a_write_overtaken_by_the_loss_of_its_interface_is_taken_back_when_nobod
     fib.want(P1, None)
     fib.feed(LinkChanged(2, "eth0", up=False), 0)
     fib.feed(RoutesApplied((P1,), present=True), 0)
-    assert writes(fib) == [DeleteRoutes((P1,))]
+    assert writes(fib) == [remove(P1)]
     fib.feed(RoutesApplied((P1,), present=False), 0)
     assert writes(fib) == []
 
@@ -268,7 +391,7 @@ def test_lost_events_stop_writing_until_the_fresh_snapshot_which_causes_no_churn
     assert fib.next_deadline() is None
     assert P1.nlri not in fib.held()[IPV4]
     fib.feed(KernelSnapshot(IPV4, (own(P1, via("192.0.2.1", "eth0")), own(P3, R1))), 0)
-    assert writes(fib) == [add((P2, R2)), DeleteRoutes((P3,))]
+    assert writes(fib) == [add((P2, R2)), remove(P3)]
     assert fib.statistics().losses == 1
 
 
@@ -323,11 +446,11 @@ def test_a_refusal_of_a_value_that_is_no_longer_wanted_is_no_problem() -> None:
 
 def test_a_refused_deletion_is_retried() -> None:
     fib = ready(own(P1, R1))
-    assert writes(fib) == [DeleteRoutes((P1,))]
+    assert writes(fib) == [remove(P1)]
     fib.feed(RouteFailed(P1, 16, "busy", present=False), 0)
     assert fib.problems() == {P1: "busy"}
     assert fib.next_deadline() == SECOND
-    assert writes(fib, SECOND) == [DeleteRoutes((P1,))]
+    assert writes(fib, SECOND) == [remove(P1)]
     fib.feed(RoutesApplied((P1,), present=False), SECOND)
     assert fib.problems() == {}
 
@@ -348,7 +471,7 @@ def test_a_foreign_route_that_was_quicker_shows_in_the_snapshot_after_the_refusa
     fib.want(P1, R1)
     writes(fib)
     fib.feed(RouteFailed(P1, EEXIST, "File exists", present=True), 0)
-    fib.feed(KernelSnapshot(IPV4, (KernelRoute(P1, R2, BIRD, METRIC),)), 0)
+    fib.feed(KernelSnapshot(IPV4, (KernelRoute(P1, R2, BIRD),)), 0)
     assert writes(fib, 100 * SECOND) == []
     assert "bird" in fib.problems()[P1]
 
@@ -382,22 +505,147 @@ def test_an_interface_that_only_says_so_again_hurries_nothing() -> None:
 
 
 def test_a_lost_interface_leaves_the_other_next_hop_and_the_route_is_put_right_later() -> None:
-    hops = (NextHop(Address.parse("192.0.2.1"), "eth0"), NextHop(Address.parse("198.51.100.1"), "eth1"))
-    both = Route(RouteKind.UNICAST, hops)
-    fib = installed(P1, both)
+    fib = installed(P1, BOTH)
     fib.feed(LinkChanged(4, "eth1", up=False), 0)
-    assert writes(fib) == [ReplaceRoutes(((P1, both),))]
+    assert writes(fib) == [ReplaceRoutes(((P1, BOTH),))]
 
 
-def test_a_renamed_interface_counts_as_another() -> None:
-    fib = installed(P1, via("192.0.2.1", "eth0"))
+def test_what_is_left_of_a_route_is_written_anew_though_it_is_what_is_wanted() -> None:
+    """The kernel keeps the next hop that is down, and would revive it, or take the rest along with it."""
+    fib = installed(P1, BOTH)
+    fib.feed(LinkChanged(4, "eth1", up=False), 0)
+    left = BOTH._replace(next_hops=BOTH.next_hops[:1])
+    fib.want(P1, left)
+    assert writes(fib) == [ReplaceRoutes(((P1, left),))]
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    # Now the interface means nothing to the route.
+    fib.feed(LinkChanged(4, "eth1", up=False, present=False), 0)
+    assert writes(fib) == []
+
+
+def test_an_interface_that_is_removed_takes_along_ipv4_routes_that_only_named_it() -> None:
+    fib = installed(P1, BOTH)
+    fib.feed(LinkChanged(4, "eth1", up=False), 0)
+    fib.feed(LinkChanged(4, "eth1", up=False, present=False), 0)
+    assert writes(fib) == [add((P1, BOTH))]
+
+
+def test_a_next_hop_that_the_kernel_does_not_use_is_seen_and_written_anew() -> None:
+    one, other = BOTH.next_hops
+    fib = ready(own(P1, BOTH._replace(next_hops=(one, other._replace(weight=-1)))))
+    left = BOTH._replace(next_hops=(one,))
+    fib.want(P1, left)
+    assert writes(fib) == [ReplaceRoutes(((P1, left),))]
+
+
+def test_a_next_hop_of_somebody_else_that_the_kernel_does_not_use_is_not_reported() -> None:
+    one, other = BOTH.next_hops
+    theirs = KernelRoute(P1, BOTH._replace(next_hops=(one, other._replace(weight=-1))), BIRD)
+    used = theirs._replace(route=BOTH._replace(next_hops=(one,)))
+    fib = ready(theirs)
+    assert fib.take_foreign_changes() == [(P1, used)]
+    fib.feed(KernelRouteChanged(theirs, present=True), 0)
+    assert fib.take_foreign_changes() == []
+    fib.feed(KernelRouteChanged(theirs, present=False), 0)
+    assert fib.take_foreign_changes() == [(P1, None)]
+
+
+def test_an_ipv6_route_of_ours_that_loses_a_next_hop_is_replaced() -> None:
+    both = Route(
+        RouteKind.UNICAST,
+        (NextHop(Address.parse("fe80::1"), "eth0", weight=3), NextHop(Address.parse("fd00::1"))),
+    )
+    fib = installed(V6, both)
+    gone = both._replace(next_hops=(NextHop(Address.parse("fd00::1"), "eth1"),))
+    fib.feed(KernelRouteChanged(KernelRoute(V6, gone, OURS), present=False), 0)
+    assert writes(fib) == [ReplaceRoutes(((V6, both),))]
+
+
+def test_a_renamed_interface_keeps_its_routes() -> None:
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL)
+    fib = ready(connected)
     fib.feed(LinkChanged(3, "eth0", up=True), 0)
+    fib.want(P1, via("192.0.2.1", "eth0"))
+    fib.want(P2, via("192.0.2.1"))
+    writes(fib)
+    fib.feed(RoutesApplied((P1, P2), present=True), 0)
+    fib.take_foreign_changes()
+
     fib.feed(LinkChanged(3, "uplink", up=True), 0)
+    assert fib.take_foreign_changes() == [(connected.prefix, connected._replace(route=link("uplink")))]
+    # The name that is wanted leads elsewhere now.
+    assert writes(fib) == [ReplaceRoutes(((P1, via("192.0.2.1", "eth0")),))]
+    fib.want(P1, via("192.0.2.1", "uplink"))
+    fib.feed(RouteFailed(P1, ENODEV, "there is no interface eth0", present=True), 0)
+    assert writes(fib) == []
+    assert fib.problems() == {}
+
+
+def test_a_write_that_a_rename_overtook_is_made_sure_of() -> None:
+    fib = ready()
+    fib.feed(LinkChanged(3, "eth0", up=True), 0)
+    fib.want(P1, via("192.0.2.1", "eth0"))
+    writes(fib)
+    fib.feed(LinkChanged(3, "uplink", up=True), 0)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
     assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
 
 
+def test_an_interface_without_an_ipv4_address_has_no_ipv4_routes() -> None:
+    first, second = (InterfaceAddress("eth0", Address.parse(f"192.0.2.{n}"), 24) for n in (8, 9))
+    sixth = InterfaceAddress("eth0", Address.parse("fd00::8"), 64)
+    fib = ready()
+    fib.feed(AddressSnapshot((first, sixth)), 0)
+    for prefix, gateway in ((P1, "192.0.2.1"), (V6, "fd00::1")):
+        fib.want(prefix, via(gateway, "eth0"))
+    writes(fib)
+    fib.feed(RoutesApplied((P1, V6), present=True), 0)
+    fib.feed(AddressChanged(second, present=True), 0)
+    fib.feed(AddressChanged(first, present=False), 0)
+    fib.feed(AddressChanged(sixth, present=False), 0)
+    assert writes(fib) == []
+    fib.feed(AddressChanged(second, present=False), 0)
+    assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
+    fib.feed(RouteFailed(P1, ENETUNREACH, "Nexthop has invalid gateway", present=True), 0)
+    assert writes(fib) == []
+    # An address gives the network back, and with it the way to the gateway.
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL)
+    fib.feed(KernelRouteChanged(connected, present=True), 0)
+    assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
+
+
+def test_a_gateway_is_lost_with_its_interface_though_its_network_went_before() -> None:
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL)
+    fib = ready(connected)
+    fib.want(P1, R1)
+    writes(fib)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    fib.feed(KernelRouteChanged(connected, present=False), 0)
+    assert writes(fib) == []  # the kernel keeps it
+    fib.feed(LinkChanged(3, "eth0", up=False), 0)
+    assert writes(fib) == [add((P1, R1))]
+
+
+def test_an_ipv4_route_through_an_ipv6_gateway_is_lost_with_its_interface() -> None:
+    fib = ready()
+    connected = KernelRoute(Prefix.parse("fd00::/64"), link("eth0", 256), KERNEL)
+    fib.feed(KernelRouteChanged(connected, present=True), 0)
+    fib.want(P1, via("fd00::1"))
+    writes(fib)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    fib.feed(LinkChanged(3, "eth0", up=False), 0)
+    assert writes(fib) == [add((P1, via("fd00::1")))]
+
+
+def test_our_routes_as_they_are_believed_to_be_can_be_seen() -> None:
+    fib = ready(own(P1, R1), own(P1, LOW), own(P2, R2))
+    assert fib.own(IPV4, 10) == [(P1, LOW), (P1, R1), (P2, R2)]
+    assert fib.own(IPV4, 1) == [(P1, LOW)]
+    assert fib.own(IPV6, 10) == []
+
+
 def test_losing_the_link_of_a_gateway_whose_interface_the_kernel_chose() -> None:
-    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL, 0)
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL)
     fib = ready(connected)
     fib.want(P1, R1)
     fib.want(P2, via("203.0.113.1"))
@@ -414,7 +662,7 @@ def test_a_connected_route_hurries_what_failed_for_want_of_it() -> None:
     writes(fib)
     fib.feed(RouteFailed(P1, ENETUNREACH, "no", present=True), 0)
     fib.feed(RouteFailed(P2, ENETUNREACH, "no", present=True), 0)
-    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL, 0)
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL)
     fib.feed(KernelRouteChanged(connected, present=True), 0)
     assert writes(fib) == [add((P1, R1))]
 
@@ -433,53 +681,75 @@ def test_batches_hold_500_and_the_budget_is_kept_over_both_families() -> None:
     assert fib.replacements(0, 0) == []
 
 
-def test_foreign_unicast_routes_are_reported_by_lowest_metric() -> None:
+def test_routes_of_others_are_reported_by_lowest_metric() -> None:
     workload = Prefix.parse("10.65.0.7/32")
-    slow, fast = (KernelRoute(workload, link(f"cali{n}"), 3, n) for n in (9, 1))
-    fib = ready(slow, own(P1, R1), KernelRoute(P2, BLACKHOLE, 4, 0))
-    assert fib.take_foreign_changes() == [(workload, slow)]
-    assert fib.take_foreign_changes() == []
+    slow, fast = (KernelRoute(workload, link(f"cali{n}", n), 3) for n in (9, 1))
+    sink = KernelRoute(P2, BLACKHOLE, 4)
+    fib = ready(slow, own(P1, R1), sink)
+    assert fib.take_foreign_changes(100) == [(workload, slow), (P2, sink)]
+    assert fib.take_foreign_changes(100) == []
     fib.feed(KernelRouteChanged(fast, present=True), 0)
-    assert fib.take_foreign_changes() == [(workload, fast)]
+    assert fib.take_foreign_changes(100) == [(workload, fast)]
     fib.feed(KernelRouteChanged(slow, present=False), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
     fib.feed(LinkChanged(9, "cali1", up=False, present=False), 0)
-    assert fib.take_foreign_changes() == [(workload, None)]
+    assert fib.take_foreign_changes(100) == [(workload, None)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind", "reported"),
+    [
+        pytest.param(0, RouteKind.UNICAST, False, id="nobody's"),
+        pytest.param(1, RouteKind.UNICAST, False, id="an ICMP redirect"),
+        pytest.param(2, RouteKind.UNICAST, False, id="the kernel's own"),
+        pytest.param(3, RouteKind.UNICAST, True, id="typed by hand"),
+        pytest.param(16, RouteKind.UNICAST, True, id="of a DHCP client"),
+        pytest.param(80, RouteKind.BLACKHOLE, True, id="a blackhole of Felix"),
+        pytest.param(4, RouteKind.UNREACHABLE, True, id="unreachable"),
+        pytest.param(4, RouteKind.PROHIBIT, True, id="prohibited"),
+        pytest.param(4, RouteKind.OTHER, False, id="a kind that we do not know"),
+    ],
+)
+def test_what_bird_would_learn_is_reported(protocol: int, kind: RouteKind, reported: bool) -> None:
+    """Also where a route of the kernel itself has a lower metric."""
+    found = KernelRoute(P2, Route(kind, (NextHop(None, "eth0"),), 9), protocol)
+    fib = ready(KernelRoute(P2, link("eth0"), KERNEL), found)
+    assert fib.take_foreign_changes(100) == ([(P2, found)] if reported else [])
 
 
 def test_a_workload_that_moves_between_interfaces_is_reported_once() -> None:
     workload = Prefix.parse("10.65.0.7/32")
-    before, after = (KernelRoute(workload, link(f"cali{n}"), 3, 0) for n in (1, 2))
+    before, after = (KernelRoute(workload, link(f"cali{n}"), 3) for n in (1, 2))
     fib = ready(before)
-    fib.take_foreign_changes()
+    fib.take_foreign_changes(100)
     fib.feed(KernelRouteChanged(after, present=True), 0)
-    assert fib.take_foreign_changes() == [(workload, after)]
+    assert fib.take_foreign_changes(100) == [(workload, after)]
     fib.feed(KernelRouteChanged(before, present=False), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
 
 
 def test_ipv6_routes_to_the_same_prefix_on_two_links_live_side_by_side() -> None:
     prefix = Prefix.parse("fe80::/64")
-    one, two = (KernelRoute(prefix, link(name), KERNEL, 256) for name in ("eth0", "eth1"))
+    one, two = (KernelRoute(prefix, link(name, 256), 9) for name in ("eth0", "eth1"))
     fib = ready()
     fib.feed(KernelSnapshot(IPV6, (one, two)), 0)
-    assert fib.take_foreign_changes() == [(prefix, one)]
+    assert fib.take_foreign_changes(100) == [(prefix, one)]
     fib.feed(KernelRouteChanged(one, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, two)]
+    assert fib.take_foreign_changes(100) == [(prefix, two)]
 
 
 def test_ipv6_next_hops_of_a_foreign_route_leave_one_by_one() -> None:
     prefix = Prefix.parse("fd00::/64")
     hops = tuple(NextHop(Address.parse(f"fe80::{n}"), "eth0") for n in (1, 2))
     fib = ready()
-    fib.feed(KernelSnapshot(IPV6, (KernelRoute(prefix, Route(RouteKind.UNICAST, hops), BIRD, 32),)), 0)
-    fib.take_foreign_changes()
-    gone = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[:1]), BIRD, 32)
-    left = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[1:]), BIRD, 32)
+    fib.feed(KernelSnapshot(IPV6, (KernelRoute(prefix, Route(RouteKind.UNICAST, hops, 32), BIRD),)), 0)
+    fib.take_foreign_changes(100)
+    gone = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[:1], 32), BIRD)
+    left = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[1:], 32), BIRD)
     fib.feed(KernelRouteChanged(gone, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, left)]
+    assert fib.take_foreign_changes(100) == [(prefix, left)]
     fib.feed(KernelRouteChanged(left, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, None)]
+    assert fib.take_foreign_changes(100) == [(prefix, None)]
 
 
 def test_answers_that_nobody_waits_for_change_nothing() -> None:
@@ -492,7 +762,7 @@ def test_answers_that_nobody_waits_for_change_nothing() -> None:
 
 
 def test_what_others_have_and_what_we_want_can_be_seen() -> None:
-    theirs = [KernelRoute(prefix, link("eth0"), KERNEL, 0) for prefix in (P1, P2)]
+    theirs = [KernelRoute(prefix, link("eth0"), KERNEL) for prefix in (P1, P2)]
     fib = ready(*theirs)
     assert fib.foreign(IPV4, 10) == theirs
     assert fib.foreign(IPV4, 1) == theirs[:1]

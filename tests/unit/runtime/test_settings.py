@@ -17,6 +17,7 @@ log_level = "error"
 secrets_dir = "/run/secrets/bgp"
 route_protocol = 200
 route_metric = 3000
+route_table = 1000
 
 [etcd]
 endpoints = ["https://10.0.0.3:2379", "https://10.0.0.4:2379"]
@@ -54,6 +55,7 @@ def test_without_anything_there_are_defaults() -> None:
     assert (settings.router_id, settings.log_level) == (None, None)
     assert settings.secrets_dir == Path("/etc/felixbgp/secrets")
     assert settings.agent_config == AgentConfig(node="host-1.example.org")
+    assert settings.route_table == 254
 
 
 def test_the_file_alone(file: Path) -> None:
@@ -61,6 +63,7 @@ def test_the_file_alone(file: Path) -> None:
     assert settings.agent_config == AgentConfig(
         node="from-file", router_id=Address.parse("10.0.0.3"), route_protocol=200, route_metric=3000
     )
+    assert settings.route_table == 1000
     assert (settings.log_level, settings.secrets_dir) == ("error", Path("/run/secrets/bgp"))
     assert settings.etcd.endpoints == ("https://10.0.0.3:2379", "https://10.0.0.4:2379")
     assert (settings.etcd.username, settings.etcd.password) == ("file-user", "file-password")
@@ -194,6 +197,7 @@ def test_a_wrong_variable_is_named(environ: dict[str, str], message: str) -> Non
         ("node = 1", "node: a text in quotes is wanted"),
         ("route_metric = '1024'", "route_metric: an integer is wanted"),
         ("route_metric = true", "route_metric: an integer is wanted"),
+        ("route_table = 0", "route_table: '0' is not a number from 1 to 4294967295"),
         ("route_metric = -1", "route_metric: '-1' is not a number from 1 to 4294967295"),
         ("node = ", r"Invalid value \(at end of document\)"),
         ("a=" + "[" * 5000, ""),

@@ -47,6 +47,7 @@ def test_a_created_one_is_filled_at_once_with_all_three_classes() -> None:
     assert [(route["destination"], route["gateway"]) for route in status["routes"]["routesV4"]] == [
         ("10.0.1.0/26", "N/A"),
         ("10.0.2.0/26", "172.30.0.2"),
+        ("172.30.0.0/24", "N/A"),
     ]
 
 

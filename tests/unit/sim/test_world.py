@@ -81,8 +81,8 @@ def test_a_workload_outside_every_block_of_its_node_is_announced() -> None:
     world = mesh(2, seed=1)
     world.run_until(lambda: converged(world, 2), limit_ns=60 * SECOND)
     address = Prefix.parse("10.0.200.7/32")
-    route = Route(RouteKind.UNICAST, (NextHop(None, "cali12345"),))
-    workload = KernelRoute(address, route, protocol=3, metric=0)
+    route = Route(RouteKind.UNICAST, (NextHop(None, "cali12345"),), 0)
+    workload = KernelRoute(address, route, protocol=3)
     one, two = world.nodes["node-1"], world.nodes["node-2"]
     one.kernel_changed(workload, present=True)
     world.run_until(lambda: address in two.kernel.routes(), limit_ns=5 * SECOND)

@@ -23,7 +23,7 @@ METRIC = 1024
 FAR = Prefix.parse("10.65.1.0/26")
 PEER = Address.parse("10.0.0.2")
 OTHER = Address.parse("10.0.0.3")
-LAN = KernelRoute(Prefix.parse("10.0.0.0/24"), Route(KernelKind.UNICAST, (NextHop(None, "eth0"),)), 2, 0)
+LAN = KernelRoute(Prefix.parse("10.0.0.0/24"), Route(KernelKind.UNICAST, (NextHop(None, "eth0"),), 0), 2)
 FIB, RIB = RouteKind.FIB, RouteKind.RIB
 
 
@@ -32,7 +32,7 @@ def learned(prefix: Prefix = FAR, peer: Address = PEER, *, best: bool = True) ->
 
 
 def foreign(prefix: Prefix, kind: KernelKind, metric: int = 0, *hops: NextHop) -> KernelRoute:
-    return KernelRoute(prefix, Route(kind, hops), 80, metric)
+    return KernelRoute(prefix, Route(kind, hops, metric), 80)
 
 
 def tables(
@@ -97,10 +97,9 @@ def test_a_static_route_to_a_peer_is_static() -> None:
 
 def test_a_workloads_route_is_told_once_as_the_kernel_has_it() -> None:
     host = Prefix.parse("10.65.1.7/32")
-    own = RouteSnapshot(host.nlri, RouteSource.KERNEL, None, None, best=True)
     # Of our own metric too: IPv6 routes have 1024 where nobody says otherwise.
     kernel = foreign(host, KernelKind.UNICAST, METRIC, NextHop(None, "cali1"))
-    found = tables((own, learned(host, best=False)), (kernel,)).v4
+    found = tables((learned(host, best=False),), (kernel,)).v4
     assert found == (
         RouteReport(FIB, host, None, "cali1", RouteSourceType.KERNEL),
         RouteReport(RIB, host, PEER, "", RouteSourceType.NODE_MESH, PEER),
@@ -113,6 +112,14 @@ def test_the_kernel_uses_the_lower_metric(metric: int, kinds: list[RouteKind]) -
     found = tables((learned(),), (kernel,)).v4
     by_source = {route.source: route.kind for route in found}
     assert [by_source[RouteSourceType.NODE_MESH], by_source[RouteSourceType.KERNEL]] == kinds
+
+
+def test_a_route_is_in_use_by_the_metric_that_it_has() -> None:
+    kernel = foreign(FAR, KernelKind.UNICAST, METRIC, NextHop(OTHER, "eth1"))
+    for metric, kinds in ((METRIC - 1, [FIB, RIB]), (METRIC + 1, [RIB, FIB])):
+        wanted = {FAR: Route(KernelKind.UNICAST, (NextHop(PEER),), metric)}
+        by_source = {route.source: route.kind for route in tables((learned(),), (kernel,), wanted).v4}
+        assert [by_source[RouteSourceType.NODE_MESH], by_source[RouteSourceType.KERNEL]] == kinds
 
 
 @pytest.mark.parametrize(
@@ -128,7 +135,7 @@ def test_a_kernel_route_that_leads_nowhere(kind: KernelKind, interface: str) -> 
 
 
 def test_local_addresses_and_link_local_networks_are_not_told() -> None:
-    link_local = KernelRoute(Prefix.parse("fe80::/64"), LAN.route, 2, 256)
+    link_local = KernelRoute(Prefix.parse("fe80::/64"), LAN.route._replace(metric=256), 2)
     found = tables(kernel=(foreign(FAR, KernelKind.OTHER), link_local))
     assert (found.v4, found.v6) == ((), ())
 
@@ -136,9 +143,22 @@ def test_local_addresses_and_link_local_networks_are_not_told() -> None:
 def test_routes_beyond_the_room_are_cut_those_in_no_use_first() -> None:
     many = [Prefix.of(Address(number.to_bytes(4, "big")), 32) for number in range(ROUTES_MAX // 2 + 1)]
     paths = tuple(learned(prefix, peer, best=peer == OTHER) for prefix in many for peer in (PEER, OTHER))
-    lan_v6 = KernelRoute(Prefix.parse("fd00::/64"), LAN.route, 2, 256)
+    lan_v6 = KernelRoute(Prefix.parse("fd00::/64"), LAN.route._replace(metric=256), 2)
     found = tables(paths, (lan_v6,))
     assert found.cut
     assert (len(found.v4), len(found.v6)) == (ROUTES_MAX - 1, 1)
     assert sum(route.kind is FIB for route in found.v4) == len(many)
     assert not tables(paths[:10]).cut
+
+
+def test_a_connected_network_is_told_once_and_a_single_address_without_the_kernels_help() -> None:
+    """The kernel has routes to its own addresses elsewhere."""
+    host = Prefix.parse("10.65.9.9/32")
+    paths = tuple(
+        RouteSnapshot(prefix.nlri, RouteSource.DIRECT, None, None, best=True, interface=interface)
+        for prefix, interface in ((LAN.prefix, "eth0"), (host, "lo"))
+    )
+    assert tables(paths, (LAN,)).v4 == (
+        RouteReport(FIB, LAN.prefix, None, "eth0", RouteSourceType.DIRECT),
+        RouteReport(FIB, host, None, "lo", RouteSourceType.DIRECT),
+    )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from felixbgp.fib.hops import ordered
-from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKind
+from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKey, RouteKind
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 from felixbgp.runtime.netlink import encode
 from felixbgp.runtime.netlink.decode import decode_route
@@ -30,7 +30,7 @@ P4 = Prefix.parse("10.1.2.0/23")
 
 
 def encoder(table: int = 254) -> RouteEncoder:
-    return RouteEncoder(186, 1024, table, INDICES.get)
+    return RouteEncoder(179, table, INDICES.get)
 
 
 def by_pyroute2(kind: int, flags: int, sequence: int, **fields: Any) -> bytes:
@@ -51,27 +51,27 @@ def test_destination_and_sequence_are_all_that_differs_between_two_routes_of_one
         prefix = Prefix.of(Address.parse(text), length)
         assert own.replace(prefix, route, sequence, exclusive=True) == by_pyroute2(
             RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL, sequence,
-            family=2, dst_len=length, table=254, proto=186, type=1,
+            family=2, dst_len=length, table=254, proto=179, type=1,
             attrs=[("RTA_DST", text), ("RTA_PRIORITY", 1024), ("RTA_GATEWAY", "192.0.2.1"), ("RTA_OIF", 2)],
         )  # fmt: skip
 
 
 def test_a_removal_names_protocol_and_metric_and_no_next_hop() -> None:
-    assert encoder().delete(Prefix.parse("fd00:1::/64"), 9) == by_pyroute2(
-        RTM_DELROUTE, NLM_F_REQUEST, 9, family=10, dst_len=64, table=254, proto=186, scope=255,
-        attrs=[("RTA_DST", "fd00:1::"), ("RTA_PRIORITY", 1024)],
+    assert encoder().delete(RouteKey(Prefix.parse("fd00:1::/64"), 77), 9) == by_pyroute2(
+        RTM_DELROUTE, NLM_F_REQUEST, 9, family=10, dst_len=64, table=254, proto=179, scope=255,
+        attrs=[("RTA_DST", "fd00:1::"), ("RTA_PRIORITY", 77)],
     )  # fmt: skip
 
 
 def test_a_table_beyond_an_octet_stands_in_an_attribute() -> None:
     assert encoder(1000).replace(P4, Route(RouteKind.BLACKHOLE), 9, exclusive=False) == by_pyroute2(
-        RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_REPLACE, 9, family=2, dst_len=23, table=252, proto=186, type=6,
+        RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_REPLACE, 9, family=2, dst_len=23, table=252, proto=179, type=6,
         attrs=[("RTA_DST", "10.1.2.0"), ("RTA_PRIORITY", 1024), ("RTA_TABLE", 1000)],
     )  # fmt: skip
 
 
 def test_an_answer_is_asked_for_by_one_flag() -> None:
-    message = encoder().delete(P4, 9)
+    message = encoder().delete(RouteKey(P4, 1024), 9)
     plain = bytes(message)
     ask_for_answer(message)
     (before,), (after,) = split_messages(plain), split_messages(bytes(message))
@@ -80,7 +80,7 @@ def test_an_answer_is_asked_for_by_one_flag() -> None:
 
 def test_an_interface_that_comes_back_under_another_index_is_looked_up_anew() -> None:
     indices = {"eth0": 2}
-    own = RouteEncoder(186, 1024, 254, indices.get)
+    own = RouteEncoder(179, 254, indices.get)
     route = Route(RouteKind.UNICAST, (NextHop(None, "eth0"),))
     first = own.replace(P4, route, 1, exclusive=True)
     indices["eth0"] = 7
@@ -118,7 +118,9 @@ def routes(family: Family) -> st.SearchStrategy[Route]:
     others = [kind for kind in RouteKind if kind not in {RouteKind.OTHER, RouteKind.UNICAST}]
     hops = st.one_of(single, several)
     unicast = hops.map(lambda each: Route(RouteKind.UNICAST, ordered(each)))
-    return st.one_of(st.sampled_from(others).map(Route), unicast)
+    return st.one_of(st.sampled_from(others).map(Route), unicast).flatmap(
+        lambda route: st.builds(lambda metric: route._replace(metric=metric), st.integers(1, 2**32 - 1))
+    )
 
 
 PREFIXED_ROUTES = FAMILIES.flatmap(
@@ -133,5 +135,5 @@ def test_what_is_written_is_read_back(entry: tuple[Prefix, Route], table: int) -
     prefix, route = entry
     (message,) = split_messages(bytes(encoder(table).replace(prefix, route, 1, exclusive=True)))
     name_of = NAMES.__getitem__
-    assert decode_route(message.body, table, name_of) == KernelRoute(prefix, route, 186, 1024)
+    assert decode_route(message.body, table, name_of) == KernelRoute(prefix, route, 179)
     assert decode_route(message.body, 17, name_of) is None

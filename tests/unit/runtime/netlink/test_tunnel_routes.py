@@ -40,7 +40,7 @@ TUNNEL = """
 00            rtm_src_len   0: from anywhere
 00            rtm_tos       0: of any kind
 fe            rtm_table     RT_TABLE_MAIN (254)
-ba            rtm_protocol  186: ours
+b3            rtm_protocol  179: ours
 00            rtm_scope     RT_SCOPE_UNIVERSE: not on this link
 01            rtm_type      RTN_UNICAST
 04 00 00 00   rtm_flags     RTNH_F_ONLINK (4): with one next hop its flags are here
@@ -56,7 +56,7 @@ ac 1e 01 02                 172.30.1.2: the node, from the BGP NEXT_HOP
 LENGTH_PLAIN = "34 00 00 00   nlmsg_len     52 octets"
 PLAIN_BODY = """
 02 1a 00 00   rtm_family    AF_INET, 26 bits, from anywhere, of any kind
-fe ba 00 01   rtm_table     main, protocol 186, RT_SCOPE_UNIVERSE, RTN_UNICAST
+fe b3 00 01   rtm_table     main, protocol 179, RT_SCOPE_UNIVERSE, RTN_UNICAST
 00 00 00 00   rtm_flags     the gateway must be on a link
 08 00 01 00   RTA_DST
 0a 41 02 00                 10.65.2.0
@@ -68,7 +68,7 @@ ac 1e 01 02                 172.30.1.2; no RTA_OIF: the kernel finds the link
 LENGTH_BLACKHOLE = "2c 00 00 00   nlmsg_len     44 octets"
 BLACKHOLE_BODY = """
 02 1a 00 00   rtm_family    AF_INET, 26 bits, from anywhere, of any kind
-fe ba 00 06   rtm_table     main, protocol 186, RT_SCOPE_UNIVERSE, RTN_BLACKHOLE (6)
+fe b3 00 06   rtm_table     main, protocol 179, RT_SCOPE_UNIVERSE, RTN_BLACKHOLE (6)
 00 00 00 00   rtm_flags
 08 00 01 00   RTA_DST
 0a 41 02 00                 10.65.2.0
@@ -78,20 +78,20 @@ fe ba 00 06   rtm_table     main, protocol 186, RT_SCOPE_UNIVERSE, RTN_BLACKHOLE
 
 IP_TUNNEL = """
 3c 00 00 00 18 00 05 06  89 36 07 6b 00 00 00 00
-02 1a 00 00 fe ba 00 01  04 00 00 00 08 00 01 00
+02 1a 00 00 fe b3 00 01  04 00 00 00 08 00 01 00
 0a 41 02 00 08 00 05 00  ac 1e 01 02 08 00 06 00
 00 04 00 00 08 00 04 00  03 00 00 00
 """
-"""iproute2 6.1.0: ip route add 10.65.2.0/26 via 172.30.1.2 dev tunl0 onlink proto 186 metric 1024"""
+"""iproute2 6.1.0: ip route add 10.65.2.0/26 via 172.30.1.2 dev tunl0 onlink proto 179 metric 1024"""
 IP_TUNNEL_REPLACE = IP_TUNNEL.replace("05 06", "05 05").replace("89 36", "8a 36")
 """The same with `ip route replace`, which also creates."""
 IP_PLAIN = """
 34 00 00 00 18 00 05 06  8a 36 07 6b 00 00 00 00
-02 1a 00 00 fe ba 00 01  00 00 00 00 08 00 01 00
+02 1a 00 00 fe b3 00 01  00 00 00 00 08 00 01 00
 0a 41 02 00 08 00 05 00  ac 1e 01 02 08 00 06 00
 00 04 00 00
 """
-"""ip route add 10.65.2.0/26 via 172.30.1.2 proto 186 metric 1024"""
+"""ip route add 10.65.2.0/26 via 172.30.1.2 proto 179 metric 1024"""
 
 
 def octets(annotated: str) -> bytes:
@@ -104,7 +104,7 @@ def octets(annotated: str) -> bytes:
 
 def written(route: Route, *, exclusive: bool) -> bytes:
     indices = {"eth0": 2, "tunl0": 3}
-    return bytes(RouteEncoder(186, 1024, 254, indices.get).replace(BLOCK, route, 7, exclusive=exclusive))
+    return bytes(RouteEncoder(179, 254, indices.get).replace(BLOCK, route, 7, exclusive=exclusive))
 
 
 def test_the_golden_octets_are_of_a_little_endian_machine() -> None:
