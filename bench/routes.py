@@ -183,7 +183,7 @@ def measure(lab: Lab, name: str, speaker: str, count: int, probe: Probe | None) 
     """All routes into the kernel of one process, then out."""
     process = lab.processes[name]
     base = kernel_prefixes(process)
-    messages, nlris = announcements(count), list(nlris_of(range(count)))
+    messages, withdrawals = announcements(count), encode_withdrawals(IPV4, list(nlris_of(range(count))))
     with ExitStack() as stack:
         peer = stack.enter_context(Peer(lab.plan.fabric, PEER, AS_NUMBERS[PEER], speaker))
         if probe is not None:
@@ -193,7 +193,6 @@ def measure(lab: Lab, name: str, speaker: str, count: int, probe: Probe | None) 
             stack.callback(probe.stop)
         loaded = one_way(process, lambda: peer.send(messages), lambda found: found >= base + count)
         resident = used(process).resident_bytes / (1 << 20)
-        withdrawals = encode_withdrawals(IPV4, nlris)
         unloaded = one_way(process, lambda: peer.send(withdrawals), lambda found: found < base + count // 100)
     if probe is None:
         return Result(loaded, unloaded, resident)
