@@ -25,10 +25,10 @@ Heard = Callable[[UpdateMessage], None]
 
 
 class Peer:
-    """An external peer with IPv4 routes that dials a speaker, and says at once that it has told all it has.
+    """An external peer that dials a speaker, for routes of the family of its address.
 
-    It has no hold time, so that nothing need be kept alive. `heard` is called with every UPDATE of the
-    speaker, in the reading thread.
+    It says at once that it has told all it has. It has no hold time, so that nothing need be kept alive.
+    `heard` is called with every UPDATE of the speaker, in the reading thread.
     """
 
     def __init__(
@@ -40,11 +40,12 @@ class Peer:
         heard: Heard = lambda _: None,
     ) -> None:
         self._heard = heard
+        self.address = Address.parse(address)
         self._ours = make_open(
             local_as=as_number,
             hold_time_s=0,
-            bgp_identifier=Address.parse(address),
-            families=(IPV4,),
+            bgp_identifier=Address(bytes(self.address[-4:])),
+            families=(self.address.family,),
             extra=(),
         )
         self._negotiated: Negotiated | None = None
@@ -58,7 +59,7 @@ class Peer:
         self._thread.start()
         if not self._established.wait(ANSWER_SECONDS_MAX) or self._ended:
             raise ConnectionError(f"no session: {self._ended or 'no answer'}")
-        self.send([encode_end_of_rib(IPV4)])
+        self.send([encode_end_of_rib(self.address.family)])
         return self
 
     def __exit__(
@@ -104,9 +105,10 @@ class Peer:
 def dial(namespace: str, address: str, speaker: str) -> socket.socket:
     """A connection to a speaker from an address of the namespace; waits until it listens."""
     deadline = monotonic() + ANSWER_SECONDS_MAX
+    family = socket.AF_INET if Address.parse(speaker).family == IPV4 else socket.AF_INET6
     while True:
         with netns.inside(namespace):
-            connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            connection = socket.socket(family, socket.SOCK_STREAM)
         try:
             connection.bind((address, 0))
             connection.connect((speaker, BGP_PORT))
