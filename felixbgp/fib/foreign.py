@@ -120,11 +120,13 @@ class ForeignRoutes:
             if is_connected(route.route) and names_interface(route.route, interface)
         ]
 
-    def lose_interface(self, interface: str) -> None:
-        """Forget what went through a lost interface."""
-        for nlri in self._index.through_interface(interface):
+    def lose_interface(self, interface: str) -> list[Nlri]:
+        """Forget what went through a lost interface; gives the prefixes that were concerned."""
+        concerned = self._index.through_interface(interface)
+        for nlri in concerned:
             left = ((route, without_interface(route.route, interface)) for route in self._routes[nlri])
             self._set(nlri, tuple(route._replace(route=rest) for route, rest in left if rest is not None))
+        return concerned
 
     def rename_interface(self, name: str, new_name: str) -> None:
         """Call an interface by its new name."""

@@ -543,11 +543,11 @@ def test_a_next_hop_of_somebody_else_that_the_kernel_does_not_use_is_not_reporte
     theirs = KernelRoute(P1, BOTH._replace(next_hops=(one, other._replace(weight=-1))), BIRD)
     used = theirs._replace(route=BOTH._replace(next_hops=(one,)))
     fib = ready(theirs)
-    assert fib.take_foreign_changes() == [(P1, used)]
+    assert fib.take_foreign_changes(100) == [(P1, used)]
     fib.feed(KernelRouteChanged(theirs, present=True), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
     fib.feed(KernelRouteChanged(theirs, present=False), 0)
-    assert fib.take_foreign_changes() == [(P1, None)]
+    assert fib.take_foreign_changes(100) == [(P1, None)]
 
 
 def test_an_ipv6_route_of_ours_that_loses_a_next_hop_is_replaced() -> None:
@@ -569,10 +569,10 @@ def test_a_renamed_interface_keeps_its_routes() -> None:
     fib.want(P2, via("192.0.2.1"))
     writes(fib)
     fib.feed(RoutesApplied((P1, P2), present=True), 0)
-    fib.take_foreign_changes()
+    fib.take_used_changes()
 
     fib.feed(LinkChanged(3, "uplink", up=True), 0)
-    assert fib.take_foreign_changes() == [(connected.prefix, connected._replace(route=link("uplink")))]
+    assert fib.take_used_changes() == [(connected.prefix, connected._replace(route=link("uplink")))]
     # The name that is wanted leads elsewhere now.
     assert writes(fib) == [ReplaceRoutes(((P1, via("192.0.2.1", "eth0")),))]
     fib.want(P1, via("192.0.2.1", "uplink"))
