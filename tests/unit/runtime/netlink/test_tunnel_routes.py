@@ -1,8 +1,9 @@
-"""Golden messages of an IPIP pool's routes, octet by octet, beside those that `ip route` sends.
+"""Golden messages of the routes to a pool's blocks, octet by octet, beside those that `ip route` sends.
 
-Always sends every block through `tunl0`; CrossSubnet sends the blocks of nodes in the own subnet as plain
-routes, as a pool without encapsulation does. The tunnel is one device without a fixed other end: the gateway
-names the node to wrap packets for, and `onlink` keeps the kernel from looking for it on a link.
+From Calico's stored IPPool and a peer's UPDATE to the kernel: Always sends every block through `tunl0`,
+CrossSubnet those of nodes in other subnets, a pool without encapsulation none. The tunnel is one device
+without a fixed other end: the gateway names the node to wrap packets for, and `onlink` keeps the kernel from
+looking for it on a link.
 
 Numbers are in the byte order of the machine, here a little-endian one; addresses in network order. The
 header is of netlink(7), `rtmsg` and the attributes of rtnetlink(7); values are of linux/netlink.h and
@@ -14,17 +15,26 @@ import sys
 
 import pytest
 
-from felixbgp.fib.types import NextHop, Route, RouteKind
+from felixbgp.agent.config import ROUTE_PROTOCOL, ROUTE_TABLE
+from felixbgp.cluster.inputs import SnapshotReceived, StoredValue
+from felixbgp.cluster.state import ClusterState, watched_prefixes
+from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKind
+from felixbgp.intent.derive import derive
+from felixbgp.lab import calico
+from felixbgp.lab.plan import LabPlan
 from felixbgp.net import Address, Prefix
 from felixbgp.runtime.netlink.encode import RouteEncoder
 from felixbgp.runtime.netlink.messages import HEADER, read_attributes, split_messages
+from tests.support.routers import Router
 
-BLOCK = Prefix.parse("10.65.2.0/26")
-NODE = Address.parse("172.30.1.2")
-THROUGH_TUNNEL = Route(RouteKind.UNICAST, (NextHop(NODE, "tunl0", onlink=True),))
-PLAIN = Route(RouteKind.UNICAST, (NextHop(NODE),))
-BLACKHOLE = Route(RouteKind.BLACKHOLE)
+BLOCK = "10.65.2.0/26"
+NEAR, FAR, ROUTER = "172.30.1.2", "172.31.1.2", "172.30.0.1"
+"""A node in our subnet 172.30.0.0/16 and one in another, and the router between them: our default route."""
+LOCAL_PREF = 2_147_482_623
+"""What nodes announce their blocks with, as of Calico v3.32; it stands for the metric 1024."""
+INTERFACES = {"eth0": 2, "tunl0": 3}
 
+LENGTH = "3c 00 00 00   nlmsg_len     60 octets"
 HEAD = """
 18 00         nlmsg_type    RTM_NEWROUTE (24)
 {flags}         nlmsg_flags   {words}
@@ -33,8 +43,7 @@ HEAD = """
 """
 CREATE = HEAD.format(flags="01 06", words="NLM_F_REQUEST (1), NLM_F_CREATE (0x400), NLM_F_EXCL (0x200)")
 REPLACE = HEAD.format(flags="01 01", words="NLM_F_REQUEST (1), NLM_F_REPLACE (0x100); never created by it")
-LENGTH_TUNNEL = "3c 00 00 00   nlmsg_len     60 octets"
-TUNNEL = """
+BODY = """
 02            rtm_family    AF_INET
 1a            rtm_dst_len   26
 00            rtm_src_len   0: from anywhere
@@ -43,38 +52,27 @@ fe            rtm_table     RT_TABLE_MAIN (254)
 b3            rtm_protocol  179: ours
 00            rtm_scope     RT_SCOPE_UNIVERSE: not on this link
 01            rtm_type      RTN_UNICAST
-04 00 00 00   rtm_flags     RTNH_F_ONLINK (4): with one next hop its flags are here
+{flags}   rtm_flags     {flags_word}: with one next hop its flags are here
 08 00 01 00   rta_len 8, RTA_DST (1)
 0a 41 02 00                 10.65.2.0
 08 00 06 00   rta_len 8, RTA_PRIORITY (6)
 00 04 00 00                 metric 1024
 08 00 05 00   rta_len 8, RTA_GATEWAY (5)
-ac 1e 01 02                 172.30.1.2: the node, from the BGP NEXT_HOP
+{gateway}                 {gateway_word}
 08 00 04 00   rta_len 8, RTA_OIF (4)
-03 00 00 00                 interface 3, which is tunl0 here
+{interface}
 """
-LENGTH_PLAIN = "34 00 00 00   nlmsg_len     52 octets"
-PLAIN_BODY = """
-02 1a 00 00   rtm_family    AF_INET, 26 bits, from anywhere, of any kind
-fe b3 00 01   rtm_table     main, protocol 179, RT_SCOPE_UNIVERSE, RTN_UNICAST
-00 00 00 00   rtm_flags     the gateway must be on a link
-08 00 01 00   RTA_DST
-0a 41 02 00                 10.65.2.0
-08 00 06 00   RTA_PRIORITY
-00 04 00 00                 metric 1024
-08 00 05 00   RTA_GATEWAY
-ac 1e 01 02                 172.30.1.2; no RTA_OIF: the kernel finds the link
-"""
-LENGTH_BLACKHOLE = "2c 00 00 00   nlmsg_len     44 octets"
-BLACKHOLE_BODY = """
-02 1a 00 00   rtm_family    AF_INET, 26 bits, from anywhere, of any kind
-fe b3 00 06   rtm_table     main, protocol 179, RT_SCOPE_UNIVERSE, RTN_BLACKHOLE (6)
-00 00 00 00   rtm_flags
-08 00 01 00   RTA_DST
-0a 41 02 00                 10.65.2.0
-08 00 06 00   RTA_PRIORITY
-00 04 00 00                 metric 1024
-"""
+ONLINK = {"flags": "04 00 00 00", "flags_word": "RTNH_F_ONLINK (4)"}
+ON_A_LINK = {"flags": "00 00 00 00", "flags_word": "none, the gateway must be on the link"}
+TUNL0 = {"interface": "03 00 00 00                 interface 3, which is tunl0 here"}
+ETH0 = {"interface": "02 00 00 00                 interface 2, which is eth0 here"}
+VIA_NEAR = {"gateway": "ac 1e 01 02", "gateway_word": "172.30.1.2: the node, from the BGP NEXT_HOP"}
+VIA_FAR = {"gateway": "ac 1f 01 02", "gateway_word": "172.31.1.2: the node, from the BGP NEXT_HOP"}
+VIA_ROUTER = {"gateway": "ac 1e 00 01", "gateway_word": "172.30.0.1: by which 172.31.1.2 is reached"}
+NEAR_IN_TUNNEL = BODY.format(**ONLINK, **VIA_NEAR, **TUNL0)
+FAR_IN_TUNNEL = BODY.format(**ONLINK, **VIA_FAR, **TUNL0)
+NEAR_PLAIN = BODY.format(**ON_A_LINK, **VIA_NEAR, **ETH0)
+FAR_PLAIN = BODY.format(**ON_A_LINK, **VIA_ROUTER, **ETH0)
 
 IP_TUNNEL = """
 3c 00 00 00 18 00 05 06  89 36 07 6b 00 00 00 00
@@ -85,13 +83,8 @@ IP_TUNNEL = """
 """iproute2 6.1.0: ip route add 10.65.2.0/26 via 172.30.1.2 dev tunl0 onlink proto 179 metric 1024"""
 IP_TUNNEL_REPLACE = IP_TUNNEL.replace("05 06", "05 05").replace("89 36", "8a 36")
 """The same with `ip route replace`, which also creates."""
-IP_PLAIN = """
-34 00 00 00 18 00 05 06  8a 36 07 6b 00 00 00 00
-02 1a 00 00 fe b3 00 01  00 00 00 00 08 00 01 00
-0a 41 02 00 08 00 05 00  ac 1e 01 02 08 00 06 00
-00 04 00 00
-"""
-"""ip route add 10.65.2.0/26 via 172.30.1.2 proto 179 metric 1024"""
+IP_PLAIN = IP_TUNNEL.replace("04 00 00 00", "00 00 00 00").replace("03 00 00 00", "02 00 00 00")
+"""ip route add 10.65.2.0/26 via 172.30.1.2 dev eth0 proto 179 metric 1024"""
 
 
 def octets(annotated: str) -> bytes:
@@ -102,47 +95,61 @@ def octets(annotated: str) -> bytes:
     return bytes.fromhex("".join(line[0] for line in lines if line))
 
 
+def decided(ipip_mode: str, node: str) -> Route:
+    """The route that an agent wants once that node announced the block, with a pool of that mode stored."""
+    plan = LabPlan(node_count=1, tor_count=0)
+    stored = calico.cluster_resources(plan) | calico.pool_resource(4, ipip_mode)
+    state = ClusterState("node-1")
+    for below in watched_prefixes("node-1"):
+        values = [
+            StoredValue(key, value.encode(), 1) for key, value in stored.items() if key.startswith(below)
+        ]
+        state.feed(SnapshotReceived(below, 1, tuple(values)))
+    router = Router(node, connected=("172.30.0.0/16",), tunnels=derive(state, "node-1").tunnels)
+    default = Route(RouteKind.UNICAST, (NextHop(Address.parse(ROUTER), "eth0"),), 0)
+    router.kernel_changed(KernelRoute(Prefix.parse("0.0.0.0/0"), default, 3), present=True)
+    router.announce(node, BLOCK, local_pref=LOCAL_PREF)
+    return router.routes()[BLOCK]
+
+
 def written(route: Route, *, exclusive: bool) -> bytes:
-    indices = {"eth0": 2, "tunl0": 3}
-    return bytes(RouteEncoder(179, 254, indices.get).replace(BLOCK, route, 7, exclusive=exclusive))
+    encoder = RouteEncoder(ROUTE_PROTOCOL, ROUTE_TABLE, INTERFACES.get)
+    return bytes(encoder.replace(Prefix.parse(BLOCK), route, 7, exclusive=exclusive))
 
 
 def test_the_golden_octets_are_of_a_little_endian_machine() -> None:
     assert sys.byteorder == "little"
 
 
+@pytest.mark.parametrize(("exclusive", "head"), [(True, CREATE), (False, REPLACE)], ids=["new", "changed"])
 @pytest.mark.parametrize(
-    ("route", "exclusive", "golden"),
+    ("ipip_mode", "node", "body"),
     [
-        pytest.param(THROUGH_TUNNEL, True, (LENGTH_TUNNEL, CREATE, TUNNEL), id="Always, a new block"),
-        pytest.param(THROUGH_TUNNEL, False, (LENGTH_TUNNEL, REPLACE, TUNNEL), id="Always, another node"),
-        pytest.param(PLAIN, True, (LENGTH_PLAIN, CREATE, PLAIN_BODY), id="CrossSubnet, a node in our subnet"),
-        pytest.param(
-            THROUGH_TUNNEL, True, (LENGTH_TUNNEL, CREATE, TUNNEL), id="CrossSubnet, a node in another one"
-        ),
-        pytest.param(
-            PLAIN, False, (LENGTH_PLAIN, REPLACE, PLAIN_BODY), id="CrossSubnet, moved into our subnet"
-        ),
-        pytest.param(
-            BLACKHOLE, True, (LENGTH_BLACKHOLE, CREATE, BLACKHOLE_BODY), id="a block of our own, in any pool"
-        ),
+        pytest.param("Always", NEAR, NEAR_IN_TUNNEL, id="Always, a node in our subnet"),
+        pytest.param("Always", FAR, FAR_IN_TUNNEL, id="Always, a node in another one"),
+        pytest.param("CrossSubnet", NEAR, NEAR_PLAIN, id="CrossSubnet, a node in our subnet"),
+        pytest.param("CrossSubnet", FAR, FAR_IN_TUNNEL, id="CrossSubnet, a node in another one"),
+        pytest.param("Never", NEAR, NEAR_PLAIN, id="no encapsulation, a node in our subnet"),
+        pytest.param("Never", FAR, FAR_PLAIN, id="no encapsulation, a node in another one"),
     ],
 )
-def test_golden(route: Route, exclusive: bool, golden: tuple[str, ...]) -> None:
-    assert written(route, exclusive=exclusive) == octets("\n".join(golden))
+def test_golden(ipip_mode: str, node: str, body: str, exclusive: bool, head: str) -> None:
+    message = written(decided(ipip_mode, node), exclusive=exclusive)
+    assert message == octets(f"{LENGTH}\n{head}\n{body}")
+    assert HEADER.unpack_from(message)[0] == len(message)
 
 
 @pytest.mark.parametrize(
-    ("route", "exclusive", "by_ip"),
+    ("ipip_mode", "exclusive", "by_ip"),
     [
-        pytest.param(THROUGH_TUNNEL, True, IP_TUNNEL, id="through the tunnel, created"),
-        pytest.param(THROUGH_TUNNEL, False, IP_TUNNEL_REPLACE, id="through the tunnel, replaced"),
-        pytest.param(PLAIN, True, IP_PLAIN, id="plain, created"),
+        pytest.param("Always", True, IP_TUNNEL, id="through the tunnel, new"),
+        pytest.param("Always", False, IP_TUNNEL_REPLACE, id="through the tunnel, changed"),
+        pytest.param("CrossSubnet", True, IP_PLAIN, id="plain, new"),
     ],
 )
-def test_ip_route_says_the_same(route: Route, exclusive: bool, by_ip: str) -> None:
+def test_ip_route_says_the_same(ipip_mode: str, exclusive: bool, by_ip: str) -> None:
     """But for the order of attributes; and it asks for every answer, and has `replace` create as well."""
-    (ours,) = split_messages(written(route, exclusive=exclusive))
+    (ours,) = split_messages(written(decided(ipip_mode, NEAR), exclusive=exclusive))
     (theirs,) = split_messages(octets(by_ip))
     assert ours.type == theirs.type
     own_flags = 0x004 | (0 if exclusive else 0x400)  # NLM_F_ACK, NLM_F_CREATE
@@ -151,9 +158,3 @@ def test_ip_route_says_the_same(route: Route, exclusive: bool, by_ip: str) -> No
     assert ours.body[:rtmsg_octets] == theirs.body[:rtmsg_octets]
     assert read_attributes(ours.body[rtmsg_octets:]) == read_attributes(theirs.body[rtmsg_octets:])
     assert len(ours.body) == len(theirs.body)
-
-
-def test_the_length_stands_at_the_beginning() -> None:
-    for golden in ((LENGTH_TUNNEL, CREATE, TUNNEL), (LENGTH_PLAIN, CREATE, PLAIN_BODY)):
-        message = octets("\n".join(golden))
-        assert HEADER.unpack_from(message)[0] == len(message)
