@@ -1,6 +1,10 @@
-"""Which notices of the kernel reach us at all."""
+"""What must not happen to the rest of the agent while it writes very many routes."""
+
+import os
+import threading
 
 import pytest
+import trio.testing
 
 from felixbgp.fib.types import KernelLost, KernelRouteChanged, ReplaceRoutes, Route, RouteKind
 from felixbgp.net import Prefix
@@ -27,3 +31,21 @@ async def test_what_we_write_takes_no_room_from_what_others_do(monkeypatch: pyte
         assert [event.route.prefix for event in heard if isinstance(event, KernelRouteChanged)] == [
             Prefix.parse("203.0.113.77/32")
         ]
+
+
+async def test_all_else_goes_on_while_the_kernel_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some writes take it half a second. This one takes until something else has gone on."""
+    gone_on, write = threading.Event(), os.write
+
+    def slow_write(descriptor: int, octets: bytes) -> int:
+        assert gone_on.wait(timeout=20), "nothing goes on"
+        return write(descriptor, octets)
+
+    async with running() as (kernel, _), trio.open_nursery() as nursery:
+        monkeypatch.setattr(os, "write", slow_write)
+        nursery.start_soon(
+            kernel.apply, ReplaceRoutes(((Prefix.parse("10.1.0.0/16"), BLACKHOLE),), exclusive=True)
+        )
+        await trio.testing.wait_all_tasks_blocked()
+        gone_on.set()
+    assert "blackhole 10.1.0.0/16" in ip("route show")
