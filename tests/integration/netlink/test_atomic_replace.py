@@ -9,9 +9,18 @@ from itertools import cycle, permutations
 import pytest
 
 from felixbgp.fib.fib import Fib
-from felixbgp.fib.types import DeleteRoutes, NextHop, ReplaceRoutes, Route, RouteKey, RouteKind, RoutesApplied
+from felixbgp.fib.types import (
+    DeleteRoutes,
+    NextHop,
+    ReplaceRoutes,
+    Route,
+    RouteFailed,
+    RouteKey,
+    RouteKind,
+    RoutesApplied,
+)
 from felixbgp.net import Prefix
-from tests.integration.netlink.conftest import METRIC, PROTOCOL, ip_batch, running, settle
+from tests.integration.netlink.conftest import METRIC, PROTOCOL, ip, ip_batch, running, settle
 from tests.integration.netlink.test_kernel import unicast, via
 from tests.support.lookups import Counted, reading
 
@@ -64,6 +73,11 @@ ANSWERS = {
     P6: {"2001:db8::2", "2001:db8:1::2", "2001:db8:2::2", "2001:db8:3::2", "EINVAL", "EHOSTUNREACH"},
 }
 """Our own addresses on the four links, and what a blackhole and an unreachable route answer."""
+REFUSED = {
+    P4: (unicast(via("10.9.9.9")), unicast(A4, via("10.9.9.9")), unicast(via("10.9.9.9"), A4, B4)),
+    P6: (unicast(via("fd00:9::9")), unicast(A6, via("fd00:9::9")), unicast(A6, A6._replace(weight=3))),
+}
+"""What the kernel does not take: a gateway on no link, and for IPv6 two next hops that are one."""
 FAMILIES = pytest.mark.parametrize("prefix", [P4, P6], ids=["IPv4", "IPv6"])
 
 
@@ -128,6 +142,23 @@ async def test_a_route_that_is_wanted_otherwise_is_never_absent(prefix: Prefix) 
         counted = await watched(prefix, write, better, worse, forms["multipath"]._replace(metric=METRIC + 1))
     assert counted.failures == 0, str(counted)
     assert counted.answers.keys() == ANSWERS[prefix], str(counted)
+
+
+@FAMILIES
+async def test_a_change_that_the_kernel_refuses_leaves_the_route_as_it_was(prefix: Prefix) -> None:
+    refused = cycle(REFUSED[prefix])
+    async with running() as (kernel, _):
+        await kernel.apply(ReplaceRoutes(((prefix, FORMS[prefix]["single"]),), exclusive=True))
+
+        async def write(route: Route) -> None:
+            before = ip(f"route show {prefix}")
+            (answer,) = await kernel.apply(ReplaceRoutes(((prefix, next(refused)),)))
+            assert isinstance(answer, RouteFailed), answer
+            assert ip(f"route show {prefix}") == before
+            await kernel.apply(ReplaceRoutes(((prefix, route),)))
+
+        counted = await watched(prefix, write)
+    assert counted.failures == 0, str(counted)
 
 
 @FAMILIES
