@@ -89,8 +89,10 @@ class Result:
             f"last, {self.multipath} of them by two ways; those deleted then were back in "
             f"{self.returned_seconds:.1f} s"
         )
-        minutes = self.resident_mib[59::60] or self.resident_mib[-1:]
-        print(f"memory of the agent by minutes, MiB: {', '.join(f'{each:.1f}' for each in minutes)}")
+        minutes = self.resident_mib[int(WARM_SECONDS) - 1 :: 60]
+        if minutes:
+            each = ", ".join(f"{one:.1f}" for one in minutes)
+            print(f"memory of the agent, MiB: {each} by minutes, {self.resident_mib[-1]:.1f} at the end")
         for fault in self.faults:
             print(f"FAULT {fault}")
 
