@@ -82,7 +82,7 @@ class Agent:
         self._derivation_due = False
         self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter)
-        self._fib = Fib(config.route_protocol)
+        self._fib = Fib(config.route_protocol, config.route_table)
         self._origination = Origination()
         self._forwarding = Forwarding(config.route_metric)
         self._listener = Listener()

@@ -11,11 +11,13 @@ before it, and nothing is delivered between what it saw and its own delivery.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from errno import EEXIST, ENOBUFS, ENOENT
 
 import trio
 
 from felixbgp.fib.types import (
+    MAIN_TABLE,
     KernelEffect,
     KernelInput,
     KernelLost,
@@ -74,7 +76,10 @@ Deliver = Callable[[Iterable[KernelInput]], None]
 
 
 class Kernel:
-    """One routing table of this network namespace; what is written there carries `protocol`."""
+    """One routing table of this network namespace; what is written there carries `protocol`.
+
+    The main table is read beside it: whatever the table of ours is, the links are in that one.
+    """
 
     def __init__(self, protocol: int, table: int) -> None:
         """Open the socket that writes.
@@ -82,7 +87,7 @@ class Kernel:
         Raises:
             OSError: no netlink here.
         """
-        self._table = table
+        self._tables = tuple(dict.fromkeys((table, MAIN_TABLE)))
         self._links = Links()
         self._addresses = Addresses(self._links.name_of)
         self._writer = RouteWriter(RouteEncoder(protocol, table, self._links.index_of))
@@ -149,11 +154,11 @@ class Kernel:
 
     async def _read_routes(self, family: Family, deliver: Deliver) -> None:
         async with self._order:
-            try:
-                routes = await dump(dump_routes(family, self._table), self._route)
-            except FileNotFoundError:
+            routes: list[KernelRoute] = []
+            for table in self._tables:
                 # A table comes to be with its first route.
-                routes = []
+                with suppress(FileNotFoundError):
+                    routes += await dump(dump_routes(family, table), self._route)
             deliver([KernelSnapshot(family, tuple(routes))])
 
     def _doubt(self, *families: Family) -> None:
@@ -207,4 +212,4 @@ class Kernel:
                 yield self._addresses.snapshot()
 
     def _route(self, message: Message) -> KernelRoute | None:
-        return decode_route(message.body, self._table, self._links.name_of)
+        return decode_route(message.body, self._tables, self._links.name_of)
