@@ -26,7 +26,7 @@ from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.framer import EXTENDED_MESSAGE_OCTETS_MAX, MESSAGE_OCTETS_MAX
-from felixbgp.bgp.wire.messages import Negotiated
+from felixbgp.bgp.wire.messages import Negotiated, UpdateMessage
 from felixbgp.net import Address, Family
 
 SEND_HOLD_TIME_MIN_NS: Final = 480_000_000_000
@@ -64,6 +64,20 @@ class Exchange:
     def send_hold_time_ns(self) -> int:
         """How long octets may lie here before the session is given up (RFC 9687 §3)."""
         return max(SEND_HOLD_TIME_MIN_NS, 2 * self.negotiated.hold_time_ns)
+
+    def take_in(self, update: UpdateMessage) -> int:
+        """Put an UPDATE into the Adj-RIBs-In, withdrawals first (RFC 4271 §4.3); returns its size."""
+        cost = 1
+        for family, nlris in update.withdrawn:
+            self.ribs[family].withdraw(nlris)
+            cost += len(nlris)
+        for family, attributes, nlris in update.announced:
+            self.ribs[family].announce(attributes, nlris)
+            cost += len(nlris)
+        if update.end_of_rib is not None:
+            self.ribs[update.end_of_rib].end_of_rib = True
+            self.ribs[update.end_of_rib].end_refresh()
+        return cost
 
 
 class Peering:

@@ -41,7 +41,10 @@ class PeerSnapshot:
 
 
 class RouteSnapshot(NamedTuple):
-    """One eligible path to a prefix. `peer` is None for a route of our own, `next_hop` where it has none."""
+    """One eligible path to a prefix.
+
+    `peer` is None for a route of our own, `next_hop` where it has none, `interface` "" where none is known.
+    """
 
     nlri: Nlri
     source: RouteSource
@@ -49,6 +52,7 @@ class RouteSnapshot(NamedTuple):
     next_hop: Address | None
     best: bool
     """Whether the decision process selected it."""
+    interface: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

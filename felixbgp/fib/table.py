@@ -205,6 +205,7 @@ class FamilyTable:
         else:
             cut = list(self.own.lose_interface(interface))
         self._overtake(interface)
+        # Where a foreign route was in our place, there is room now.
         cut += self.foreign.lose_interface(interface)
         for nlri in dict.fromkeys(cut):
             self._settle(nlri)

@@ -138,9 +138,15 @@ class Kernel:
     # -- what others do ---------------------------------------------------------------------------------
 
     def change(self, route: KernelRoute, *, present: bool) -> KernelRouteChanged:
-        """Somebody else adds or removes a route; gives what the agent hears."""
+        """Somebody else adds or removes a route; gives what the agent hears.
+
+        They add the interfaces of their route, too, where there are none.
+        """
         key = RouteKey(route.prefix, route.metric)
         if present:
+            for hop in route.route.next_hops:
+                if hop.interface not in self._links:
+                    self.add_link(hop.interface)
             self._routes[key] = route
         else:
             self._routes.pop(key, None)

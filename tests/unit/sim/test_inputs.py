@@ -285,8 +285,8 @@ class TestReachableBy:
         self.put_router(world, "172.30.0.254")
         world.run_for(5 * SECOND)
         assert problems(node) == (Problem("route 192.0.2.1/32", "", "Nexthop has invalid gateway"),)
-        node.kernel.connect(Prefix.parse("172.30.0.0/24"))
-        world.run_for(120 * SECOND)
+        node.connect(Prefix.parse("172.30.0.0/24"))
+        world.run_for(SECOND)
         assert self.route(node) == Route(RouteKind.UNICAST, (NextHop(self.GATEWAY, "eth0"),))
         assert problems(node) == ()
 
