@@ -410,15 +410,3 @@ async def test_a_second_life_adopts_the_routes_of_the_first() -> None:
             assert await settle(fib, kernel, inbox) == expected
             assert fib.statistics().installed == 2
             assert await all_heard(inbox) == []
-
-
-async def test_ours_that_somebody_took_away_come_back() -> None:
-    fib = Fib(PROTOCOL)
-    async with running() as (kernel, inbox):
-        fib.want(P4, BLACKHOLE)
-        fib.start()
-        assert await settle(fib, kernel, inbox) == 1
-        ip(f"route del blackhole {P4} metric {METRIC} proto {PROTOCOL}")
-        inbox.deliver(await all_heard(inbox))
-        assert await settle(fib, kernel, inbox) == 1
-        assert len(shown(P4)) == 1
