@@ -266,7 +266,7 @@ class Agent:
         else:
             self._speaker.change_peers(derived.peers, now)
         self._origination.configure(wanted)
-        self._want(self._forwarding.configure(wanted))
+        self._forwarding.configure(wanted)
         endpoints = tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen)
         self._listener.want(endpoints, self._keys(derived.peers))
         if before is None:
@@ -303,12 +303,13 @@ class Agent:
         self._forwarding.forget(self._speaker.take_unused_next_hops())
         self._forwarding.track(self._speaker.next_hops.take_unjudged())
         for first in (True, *(False,) * RECURSIONS_MAX):
-            self._want(self._forwarding.settle(now))
+            self._forwarding.settle(now)
             verdicts = self._forwarding.take_verdicts()
             if not (verdicts or first):
-                return
+                break
             self._speaker.judge(verdicts)
             self._want(self._forwarding.select(self._speaker.decide(now, budget)))
+        self._want(self._forwarding.take_routes(budget))
 
     def _want(self, routes: Iterable[tuple[Prefix, Route | None]]) -> None:
         for prefix, route in routes:
@@ -318,7 +319,7 @@ class Agent:
         """Let go of a former life's kernel routes once the peers have said what is still true."""
         if self._sweep_at is None:
             return
-        if now >= self._sweep_at or all(peer.end_of_rib_received for peer in self._speaker.peers()):
+        if now >= self._sweep_at or self._speaker.has_all_tables():
             speaker = self._speaker.statistics()
             if self._is_originating() or speaker.updates_waiting or speaker.prefixes_to_decide:
                 return

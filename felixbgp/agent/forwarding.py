@@ -17,6 +17,7 @@ from typing import Final
 from felixbgp.agent.next_hops import NextHopTable, Resolution
 from felixbgp.bgp.allowance import Allowance
 from felixbgp.bgp.policy.types import RouteSource
+from felixbgp.bgp.rib.loc_rib import take_first
 from felixbgp.bgp.routes import Reachability, RouteChange, Selected
 from felixbgp.fib.hops import ordered
 from felixbgp.fib.types import KernelInput, KernelRoute, NextHop, Route, RouteKind
@@ -68,6 +69,8 @@ class Forwarding:
         self._static: dict[Prefix, Address] = {}
         self._ways: dict[tuple[tuple[Address, ...], Tunnel | None, int], Route | None] = {}
         """What routes with the same next hops have in common, until a next hop is reached another way."""
+        self._due: dict[Prefix, None] = {}
+        """Prefixes whose kernel route may be another one now."""
         self._verdicts: dict[Address, Reachability] = {}
         self._unresolvable: dict[Address, None] = {}
         self._complaints = Allowance(FACTS_PER_MINUTE, 60_000_000_000)
@@ -75,11 +78,8 @@ class Forwarding:
 
     # ---- what is wanted
 
-    def configure(self, intent: Intent) -> Iterator[tuple[Prefix, Route | None]]:
-        """Take the ranges to keep out of the kernel, the IPIP pools, the static routes and the metrics.
-
-        Gives the routes that this may change.
-        """
+    def configure(self, intent: Intent) -> None:
+        """Take the ranges to keep out of the kernel, the IPIP pools, the static routes and the metrics."""
         gateways = {route.prefix: route.gateway for route in intent.static_routes}
         wanted = (intent.kernel_exclusions, intent.tunnels, gateways, intent.normal_priority)
         if wanted == (self._excluded, self._tunnels, self._static, self._normal):
@@ -91,7 +91,7 @@ class Forwarding:
         for prefix in concerned:
             self._note_length(prefix)
             self._next_hops.touch(prefix)
-        yield from self._routes(concerned)
+        self._due.update(concerned)
 
     def select(self, changes: Iterable[RouteChange]) -> Iterator[tuple[Prefix, Route | None]]:
         """Take changes of the Loc-RIB; gives the kernel route each prefix shall have, None for none."""
@@ -141,29 +141,29 @@ class Forwarding:
             if next_hop not in gateways:
                 self._next_hops.forget(next_hop)
 
-    def settle(self, now: int) -> Iterator[tuple[Prefix, Route | None]]:
-        """Resolve again what may be reached another way now; gives the kernel routes that this changes.
-
-        A route that is left without any hop stays as it is: the decision process is told, and finds another
-        path or withdraws the route before it leaves the kernel.
-        """
+    def settle(self, now: int) -> None:
+        """Resolve again what may be reached another way now."""
         for _ in range(SETTLING_ROUNDS_MAX):
             if self._next_hops.is_settled:
                 return
-            moved: dict[Prefix, None] = {}
             for address, resolution in self._next_hops.settle(self):
                 self._ways.clear()
                 self._verdicts[address] = resolution.reachability
                 self._note(address, resolution, now)
-                moved.update(self._prefixes_through(address))
-            for prefix in moved:
-                self._next_hops.touch(prefix)
-            yield from self._routes(moved)
+                self._make_due(address, resolution)
+
+    def take_routes(self, budget: int) -> Iterator[tuple[Prefix, Route | None]]:
+        """The kernel routes of up to `budget` prefixes that may have another one now.
+
+        One that is left without any hop stays as it is: the decision process is told, and finds another path
+        or withdraws the route before it leaves the kernel.
+        """
+        return self._routes([prefix for prefix, _ in take_first(self._due, budget)])
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing waits for `settle`."""
-        return self._next_hops.is_settled
+        """Whether nothing waits for `settle` and `take_routes`."""
+        return self._next_hops.is_settled and not self._due
 
     def take_verdicts(self) -> dict[Address, Reachability]:
         """The next hops that became resolvable, or are not any more, since the last call."""
@@ -190,13 +190,12 @@ class Forwarding:
             self._unresolvable[address] = None
             self._facts.append(NextHopUnresolvable(address, resolution.reason))
 
-    def _prefixes_through(self, address: Address) -> Iterator[tuple[Prefix, None]]:
+    def _make_due(self, address: Address, resolution: Resolution) -> None:
+        """Have the routes by a next hop written again, which is reached another way now."""
         for next_hops, prefixes in self._via.items():
-            if address in next_hops:
-                yield from prefixes.items()
-        for prefix, gateway in self._static.items():
-            if gateway == address:
-                yield prefix, None
+            if address in next_hops and (resolution.hops or len(next_hops) > 1):
+                self._due.update(prefixes)
+        self._due.update({prefix: None for prefix, gateway in self._static.items() if gateway == address})
 
     # ---- our own routes, as ways to a next hop (next_hops.OwnRoutes)
 
@@ -229,18 +228,20 @@ class Forwarding:
         """Where a route of ours leads."""
         gateway = self._static.get(prefix)
         if gateway is not None:
-            return self._next_hops.resolve(gateway, self, passed)
+            found_way = self._next_hops.resolve(gateway, self, passed)
+            return found_way._replace(by=found_way.by | {gateway})
         selected = self._selected.get(prefix)
         if selected is None:
             return Resolution((), reason=f"the route to {prefix}, which leads to it, cannot be used itself")
         if selected.source is RouteSource.AGGREGATE:
             return Resolution((), reason=f"it would be in our own block {prefix} and is not there")
         found = [(one, self._next_hops.resolve(one, self, passed)) for one in selected.next_hops]
+        by = frozenset(selected.next_hops).union(*(resolution.by for _, resolution in found))
         hops = self._hops(found, self._tunnel(prefix))
         if not hops:
-            return Resolution((), reason=found[0][1].reason)
+            return Resolution((), reason=found[0][1].reason, by=by)
         through = frozenset((prefix,)).union(*(resolution.through for _, resolution in found))
-        return Resolution(hops, through)
+        return Resolution(hops, through, by=by)
 
     # ---- kernel routes
 

@@ -42,12 +42,13 @@ RECURSIONS_MAX: Final = 4
 class Resolution(NamedTuple):
     """How a next hop is reached: by these hops, none if it is not resolvable, and `reason` says why.
 
-    `through` are the BGP routes on the way.
+    `through` are the BGP routes on the way, `by` their next hops, those without a way among them.
     """
 
     hops: tuple[NextHop, ...]
     through: frozenset[Prefix] = frozenset()
     reason: str = ""
+    by: frozenset[Address] = frozenset()
 
     @property
     def reachability(self) -> Reachability:
@@ -78,6 +79,8 @@ class NextHopTable:
         self._own: dict[Address, None] = {}
         self._known: dict[Address, Resolution] = {}
         self._sorted: dict[Family, list[Address]] = {}
+        self._recursive: dict[Address, frozenset[Address]] = {}
+        """Of those that others are on the way to, these others."""
         self._stale: dict[Address, None] = {}
 
     # ---- what may change the way to a next hop
@@ -113,7 +116,11 @@ class NextHopTable:
         if not addresses:
             return
         # What comes before every address of the prefix and after all lower ones: the octets of the NLRI.
-        position = bisect_left(addresses, prefix.nlri[1:])
+        octets = prefix.nlri[1:]
+        position = bisect_left(addresses, octets)
+        whole = octets[: prefix.nlri[0] // 8]
+        if position == len(addresses) or not addresses[position].startswith(whole):
+            return
         while position < len(addresses) and prefix.contains(addresses[position]):
             self._stale[addresses[position]] = None
             position += 1
@@ -133,6 +140,7 @@ class NextHopTable:
         if self._known.pop(address, None) is not None:
             self._sorted[address.family].remove(address)
             self._stale.pop(address, None)
+            self._recursive.pop(address, None)
 
     def get(self, address: Address) -> Resolution:
         """How a tracked next hop is reached, as of the last `settle`."""
@@ -144,9 +152,15 @@ class NextHopTable:
         changed = []
         for address in stale:
             resolution = self.resolve(address, own, ())
-            if resolution != self._known[address]:
-                self._known[address] = resolution
-                changed.append((address, resolution))
+            if resolution == self._known[address]:
+                continue
+            self._known[address] = resolution
+            changed.append((address, resolution))
+            if resolution.by:
+                self._recursive[address] = resolution.by
+            else:
+                self._recursive.pop(address, None)
+            self._stale.update({one: None for one, by in self._recursive.items() if address in by})
         return changed
 
     @property

@@ -203,6 +203,12 @@ class Peering:
             ),
         )
 
+    @property
+    def has_whole_table(self) -> bool:
+        """Whether the peer has said of every family that its initial table is complete."""
+        ribs = () if self.exchange is None else self.exchange.ribs.values()
+        return bool(ribs) and all(rib.end_of_rib for rib in ribs)
+
     def snapshot(self, advertised: int) -> PeerSnapshot:
         """The picture of now; `advertised` is the number of prefixes the peer was told."""
         config, session, exchange = self.config, self.session, self.exchange
@@ -220,7 +226,7 @@ class Peering:
             remote_identifier=None if negotiated is None else negotiated.peer_identifier,
             hold_time_s=None if negotiated is None else negotiated.hold_time_ns // SECOND_NS,
             established_count=self.established_count,
-            end_of_rib_received=exchange is not None and bool(ribs) and all(rib.end_of_rib for rib in ribs),
+            end_of_rib_received=self.has_whole_table,
             prefixes_received=sum(map(len, ribs)),
             prefixes_accepted=sum(rib.accepted_count for rib in ribs),
             warning=_warning(exchange),

@@ -1,10 +1,11 @@
 """What the speaker shows of itself: immutable pictures for status, plans and tests."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
+from felixbgp.bgp.rib.path import Path
 from felixbgp.net import Address, Family, Nlri
 
 
@@ -53,6 +54,13 @@ class RouteSnapshot(NamedTuple):
     best: bool
     """Whether the decision process selected it."""
     interface: str = ""
+
+    @classmethod
+    def of(cls, nlri: Nlri, path: Path, *, best: bool) -> Self:
+        """That of one path."""
+        peer = None if path.peer is None else path.peer.peer
+        next_hop = Address(path.attributes.next_hop) if path.attributes.next_hop else None
+        return cls(nlri, path.source, peer, next_hop, best, path.interface)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,6 @@ from felixbgp.bgp.rib.adj_rib_out import Outlet
 from felixbgp.bgp.rib.loc_rib import LocRib, Multipath
 from felixbgp.bgp.rib.local_routes import LocalRoutes
 from felixbgp.bgp.rib.next_hops import NextHops
-from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.routes import LocalRoute, Reachability, RouteChange, Selected
 from felixbgp.bgp.session.actions import (
     DownKind,
@@ -651,6 +650,10 @@ class Speaker:
         """The Loc-RIB's entry of a prefix."""
         return self._loc_ribs[family].selected(nlri)
 
+    def has_all_tables(self) -> bool:
+        """Whether every peer has said that its initial table is complete (End-of-RIB, RFC 4724 §2)."""
+        return all(peering.has_whole_table for peering in self._peerings.values())
+
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
         advertised = self._advertising.advertised_counts()
@@ -661,7 +664,7 @@ class Speaker:
     ) -> list[RouteSnapshot]:
         """The eligible paths of a family, `limit` of them at most, in the order in which prefixes came."""
         wanted = (found for found in self._loc_ribs[family].paths() if found[1].source is not without)
-        return [_route_snapshot(nlri, path, best=best) for nlri, path, best in islice(wanted, limit)]
+        return [RouteSnapshot.of(nlri, path, best=best) for nlri, path, best in islice(wanted, limit)]
 
     def unresolved(self) -> dict[Address, int]:
         """By next hop, how many prefixes have a path that is not used for want of a way to it."""
@@ -684,12 +687,6 @@ class Speaker:
             + sum(map(len, self._gone)),
             prefixes_to_send=self._advertising.pending_count(),
         )
-
-
-def _route_snapshot(nlri: Nlri, path: Path, *, best: bool) -> RouteSnapshot:
-    peer = None if path.peer is None else path.peer.peer
-    next_hop = Address(path.attributes.next_hop) if path.attributes.next_hop else None
-    return RouteSnapshot(nlri, path.source, peer, next_hop, best, path.interface)
 
 
 def _key(peering: Peering, timer: _Timer) -> int:

@@ -25,6 +25,7 @@ of candidates than one batch holds would only keep dead paths in memory."""
 CHOICES_OCTETS_MAX: Final = 64 << 20
 """The same for the memory they keep: 8 KiB for each, which are several paths."""
 
+Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
@@ -118,8 +119,12 @@ class LocRib:
 
         This looks at every candidate: next hops change rarely, and an index would cost every route.
         """
+        # Prefixes with the same paths have the same tuple of them.
+        concerned: dict[tuple[Path, ...], bool] = {}
         for nlri, paths in self._candidates.items():
-            if any(path.attributes.next_hop in next_hops for path in paths):
+            if paths not in concerned:
+                concerned[paths] = any(path.attributes.next_hop in next_hops for path in paths)
+            if concerned[paths]:
                 self._dirty[nlri] = None
 
     def next_hops_in_use(self) -> set[bytes]:
@@ -250,7 +255,7 @@ class LocRib:
         self._choices_octets = 0
 
 
-def take_first(waiting: dict[Nlri, Value], count: int) -> list[tuple[Nlri, Value]]:
+def take_first(waiting: dict[Key, Value], count: int) -> list[tuple[Key, Value]]:
     """Remove and return the first `count` entries, oldest first."""
     if count >= len(waiting):
         everything = list(waiting.items())
