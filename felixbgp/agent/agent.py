@@ -180,6 +180,7 @@ class Agent:
             ignored={**self._state.ignored, **self._node_statuses.ignored},
             report_problems=self._reporting.problems(),
             route_problems=self._fib.problems(),
+            kernel_unheard=self._fib.unheard(),
             next_hop_problems={
                 next_hop: (count, self._forwarding.reason(next_hop))
                 for next_hop, count in self._speaker.unresolved().items()

@@ -1,10 +1,12 @@
 """Writing and watching the routing table of a real kernel."""
 
 import json
-from errno import EEXIST, ENETUNREACH, ENODEV, ENOENT
+from collections.abc import Iterable
+from errno import EEXIST, EMFILE, ENETUNREACH, ENODEV, ENOENT
 from typing import Any
 
 import pytest
+import trio
 
 from felixbgp.fib.fib import Fib
 from felixbgp.fib.hops import satisfies
@@ -28,6 +30,7 @@ from felixbgp.fib.types import (
 )
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 from felixbgp.runtime.netlink import kernel as kernel_module
+from felixbgp.runtime.netlink.sockets import open_netlink
 from tests.integration.netlink.conftest import (
     METRIC,
     PROTOCOL,
@@ -358,7 +361,17 @@ async def test_a_port_that_leaves_its_bridge_is_still_a_link() -> None:
 
 async def test_lost_events_are_said_and_everything_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_module, "EVENTS_OCTETS", 4096)
+    monkeypatch.setattr(kernel_module, "PAUSE_SECONDS", 0)
     async with running() as (_, inbox):
+        # And for a while there are no sockets to be had.
+        failures = iter([OSError(EMFILE, "Too many open files")] * 3)
+
+        def open_late(octets: int, groups: Iterable[int]) -> trio.socket.SocketType:
+            for failure in failures:
+                raise failure
+            return open_netlink(octets, groups)
+
+        monkeypatch.setattr(kernel_module, "open_netlink", open_late)
         inbox.waiting.clear()
         # The loop stands still meanwhile, as it would under load.
         ip_batch(f"route add blackhole 10.1.{n}.0/24 metric 9" for n in range(256))
