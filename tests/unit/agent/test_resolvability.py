@@ -121,7 +121,7 @@ def test_a_next_hop_without_a_way_leaves_a_multipath_route() -> None:
 
 def test_the_only_hop_that_is_left_has_no_weight() -> None:
     """The kernel would not tell it back."""
-    router = Router(A, connected=("10.0.0.0/24", "10.8.0.0/24"))
+    router = Router(A, beside=("10.8.0.0/24",))
     hops = (
         NextHop(Address.parse("10.0.0.254"), "eth0", weight=3),
         NextHop(Address.parse("10.8.0.254"), "eth1"),
@@ -199,6 +199,17 @@ def test_what_is_kept_out_of_the_kernel_is_no_way() -> None:
     assert router.ways() == {}
     router.kernel_changed(foreign("10.65.2.0/26", "10.65.2.0", "vxlan.calico", onlink=True), present=True)
     assert router.ways() == {"192.168.7.0/24": "10.65.2.0 vxlan.calico"}
+
+
+def test_routes_by_a_node_behind_wireguard_are_left_to_felix() -> None:
+    router = Router(A, B, encrypted_next_hops=(Address.parse(B),))
+    router.announce(B, "10.65.3.0/26")
+    router.announce(A, "10.65.2.0/26")
+    router.announce(B, "10.65.2.0/26")
+    router.announce(A, "192.168.7.0/24", next_hop="10.65.3.7")
+    assert router.ways() == {"10.65.2.0/26": f"{A} eth0"}
+    router.kernel_changed(foreign("10.65.3.0/26", None, "wireguard.cali"), present=True)
+    assert router.ways() == {"10.65.2.0/26": f"{A} eth0", "192.168.7.0/24": "10.65.3.7 wireguard.cali"}
 
 
 def test_a_static_route_leads_to_a_peer_and_is_reached_by_a_router_itself() -> None:
