@@ -51,6 +51,7 @@ from felixbgp.runtime.netlink.sockets import (
     RTNLGRP_IPV6_ROUTE,
     RTNLGRP_LINK,
     dump,
+    keep_away,
     open_netlink,
 )
 from felixbgp.runtime.netlink.writer import RouteWriter
@@ -107,6 +108,7 @@ class Kernel:
         """
         # Subscribed before the first look, so that nothing happens between the two.
         with open_netlink(EVENTS_OCTETS, GROUPS) as monitor:
+            keep_away(monitor, self._writer.port)
             await self._read_links(deliver)
             for family in (IPV4, IPV6):
                 await self._read_routes(family, deliver)

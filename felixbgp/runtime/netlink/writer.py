@@ -16,7 +16,7 @@ from felixbgp.fib.types import (
 from felixbgp.net import Prefix
 from felixbgp.runtime.netlink.encode import RouteEncoder, UnknownInterfaceError, ask_for_answer
 from felixbgp.runtime.netlink.messages import NLMSG_ERROR, Answer, read_answer, split_messages
-from felixbgp.runtime.netlink.sockets import DATAGRAM_OCTETS_MAX, open_netlink, port_of
+from felixbgp.runtime.netlink.sockets import DATAGRAM_OCTETS_MAX, open_netlink, port_of, send
 
 ANSWERS_OCTETS = 8 << 20
 """Every request of a batch may be refused, each with the kernel's own words."""
@@ -73,7 +73,7 @@ class RouteWriter:
         last = self._sequence if self._sequence in batch else max(batch)
         ask_for_answer(batch[last][1])
         try:
-            await self._socket.send(b"".join(message for _, message in batch.values()))
+            await send(self._socket, b"".join(message for _, message in batch.values()))
             refusals = self._read_answers(last)
         except OSError as error:
             # What became of the batch is not known; the caller reads the table again.
