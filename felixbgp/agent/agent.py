@@ -91,7 +91,7 @@ class Agent:
         self._derivation_due = False
         self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter)
-        self._fib = Fib(config.route_protocol)
+        self._fib = Fib(config.route_protocol, config.route_table)
         self._origination = Origination()
         self._forwarding = Forwarding()
         self._listener = Listener()
@@ -195,6 +195,7 @@ class Agent:
             report_problems=self._reporting.problems(),
             audit=self._auditing.status(),
             route_problems=self._fib.problems(),
+            kernel_unheard=self._fib.unheard(),
             next_hop_problems={
                 next_hop: (count, self._forwarding.reason(next_hop))
                 for next_hop, count in self._speaker.unresolved().items()
