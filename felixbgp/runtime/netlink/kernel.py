@@ -52,6 +52,7 @@ from felixbgp.runtime.netlink.sockets import (
     RTNLGRP_IPV6_ROUTE,
     RTNLGRP_LINK,
     dump,
+    is_readable,
     keep_away,
     open_netlink,
 )
@@ -69,6 +70,8 @@ EVENTS_OCTETS = 32 << 20
 """Room for the events of some 50,000 routes; with the usual 200 KiB, 10,000 at once were too many."""
 RESYNC_SECONDS = 60
 """How often the table is read although no event was lost: what goes wrong unheard lasts no longer."""
+DATAGRAMS_MAX = 256
+"""Taken at once: some milliseconds of work, as much as the agent does between two looks at its peers."""
 PAUSE_SECONDS = 1
 """Between two tries to read a table that changes while it is read, or a socket that fails."""
 
@@ -198,13 +201,23 @@ class Kernel:
             while True:
                 await trio.lowlevel.wait_readable(monitor)
                 async with self._order:
-                    datagram = await monitor.recv(DATAGRAM_OCTETS_MAX)
-                    deliver(list(self._events(datagram)))
+                    await self._take(monitor, deliver)
         except OSError as error:
             monitor.close()
             deliver([KernelLost(reason_of(error))])
             if error.errno != ENOBUFS:
                 await trio.sleep(PAUSE_SECONDS)
+
+    async def _take(self, monitor: trio.socket.SocketType, deliver: Deliver) -> None:
+        """Deliver what is there, together: who changes many routes sends a datagram for each."""
+        events: list[KernelInput] = []
+        try:
+            for _ in range(DATAGRAMS_MAX):
+                events += self._events(await monitor.recv(DATAGRAM_OCTETS_MAX))
+                if not is_readable(monitor):
+                    break
+        finally:
+            deliver(events)
 
     def _events(self, datagram: bytes) -> Iterator[KernelInput]:
         for message in split_messages(datagram):
