@@ -91,7 +91,7 @@ class Agent:
         self._derivation_due = False
         self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter)
-        self._fib = Fib(config.route_protocol)
+        self._fib = Fib(config.route_protocol, config.route_table)
         self._origination = Origination()
         self._forwarding = Forwarding()
         self._listener = Listener()
@@ -195,6 +195,7 @@ class Agent:
             report_problems=self._reporting.problems(),
             audit=self._auditing.status(),
             route_problems=self._fib.problems(),
+            kernel_unheard=self._fib.unheard(),
             next_hop_problems={
                 next_hop: (count, self._forwarding.reason(next_hop))
                 for next_hop, count in self._speaker.unresolved().items()
@@ -304,19 +305,23 @@ class Agent:
 
     def _originate(self, budget: int) -> None:
         self._origination.kernel_changed(self._fib.take_foreign_changes(budget))
-        self._forwarding.kernel_changed(self._fib.take_used_changes())
+        self._forwarding.kernel_changed(self._fib.take_used_changes(budget))
         for prefix, route in self._origination.take_changes(budget):
             self._speaker.originate(prefix.family, prefix.nlri, route)
 
     def _is_originating(self) -> bool:
-        return self._fib.has_foreign_changes() or self._origination.has_changes()
+        waiting = self._fib.has_foreign_changes() or self._fib.has_used_changes()
+        return waiting or self._origination.has_changes()
 
     def _select(self, now: int, budget: int) -> None:
         """Take in what peers sent, select routes, and say which of them the kernel shall have.
 
-        A selected route may be the way to a next hop, so that others can be used, or no longer can.
+        A selected route may be the way to a next hop, so that others can be used, or no longer can. Before
+        all of the kernel's routes are known, next hops would be judged by half a table.
         """
         self._speaker.take_in(now, budget)
+        if self._fib.has_used_changes():
+            return
         self._forwarding.forget(self._speaker.take_unused_next_hops())
         self._forwarding.track(self._speaker.next_hops.take_unjudged())
         for first in (True, *(False,) * RECURSIONS_MAX):

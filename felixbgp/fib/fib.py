@@ -18,6 +18,7 @@ from typing import TypeVar, assert_never
 from felixbgp.fib.hops import is_connected
 from felixbgp.fib.table import FamilyTable, Standing
 from felixbgp.fib.types import (
+    MAIN_TABLE,
     AddressChanged,
     AddressSnapshot,
     DeleteRoutes,
@@ -28,6 +29,7 @@ from felixbgp.fib.types import (
     KernelRoute,
     KernelRouteChanged,
     KernelSnapshot,
+    KernelUnheard,
     LinkChanged,
     ReplaceRoutes,
     Route,
@@ -59,14 +61,16 @@ class FibStatistics:
 
 
 class Fib:
-    """What the kernel should have against what it has. What carries `protocol` is ours."""
+    """What the kernel should have against what it has. What carries `protocol` in `table` is ours."""
 
-    def __init__(self, protocol: int) -> None:
+    def __init__(self, protocol: int, table: int = MAIN_TABLE) -> None:
         self._tables: dict[Family, FamilyTable] = {
-            family: FamilyTable(family, protocol) for family in (IPV4, IPV6)
+            family: FamilyTable(family, protocol, table) for family in (IPV4, IPV6)
         }
         self._links_up: dict[int, str] = {}
         self._ipv4_on: Counter[str] = Counter()
+        self._unheard = ""
+        self._facts: list[FibFact] = []
         self._written = self._removed = self._refused = self._losses = 0
 
     def want(self, prefix: Prefix, route: Route | None) -> None:
@@ -83,6 +87,8 @@ class Fib:
         match event:
             case KernelSnapshot(family, routes):
                 self._tables[family].snapshot(routes)
+                if all(table.ready for table in self._tables.values()):
+                    self._unheard = ""
             case KernelRouteChanged(route, present, alone):
                 self._route_changed(route, present=present, alone=alone)
             case RoutesApplied(prefixes, present):
@@ -96,12 +102,10 @@ class Fib:
                 self._ipv4_on = Counter(a.interface for a in addresses if a.address.family == IPV4)
             case AddressChanged():
                 self._address_changed(event)
+            case KernelLost(reason):
+                self._lost(reason)
             case KernelRead():
                 pass
-            case KernelLost():
-                self._losses += 1
-                for table in self._tables.values():
-                    table.ready = False
             case _:
                 assert_never(event)
 
@@ -154,12 +158,16 @@ class Fib:
             for nlri, best in table.foreign.take_changes(budget)
         ]
 
-    def take_used_changes(self) -> list[tuple[Prefix, KernelRoute | None]]:
+    def has_used_changes(self) -> bool:
+        """Whether `take_used_changes` may have something to tell."""
+        return any(table.foreign.has_used_changes() for table in self._tables.values())
+
+    def take_used_changes(self, budget: int) -> list[tuple[Prefix, KernelRoute | None]]:
         """The same for the best of all foreign routes: where packets would go if we had none."""
         return [
             (Prefix(family, nlri), best)
             for family, table in self._tables.items()
-            for nlri, best in table.foreign.take_used_changes()
+            for nlri, best in table.foreign.take_used_changes(budget)
         ]
 
     def foreign(self, family: Family, limit: int) -> list[KernelRoute]:
@@ -192,7 +200,12 @@ class Fib:
 
     def take_facts(self) -> list[FibFact]:
         """What is worth telling an operator since the last call."""
-        return [fact for table in self._tables.values() for fact in table.take_facts()]
+        facts, self._facts = self._facts, []
+        return facts + [fact for table in self._tables.values() for fact in table.take_facts()]
+
+    def unheard(self) -> str:
+        """Why the kernel is not heard at the moment, so that nothing is written; "" when it is."""
+        return self._unheard
 
     def problems(self) -> dict[Prefix, str]:
         """The prefixes that are not as wanted although tried, and why."""
@@ -217,6 +230,14 @@ class Fib:
             refused=self._refused,
             losses=self._losses,
         )
+
+    def _lost(self, reason: str) -> None:
+        self._losses += 1
+        for table in self._tables.values():
+            table.ready = False
+        if reason != self._unheard:
+            self._unheard = reason
+            self._facts.append(KernelUnheard(reason))
 
     def _applied(self, prefixes: tuple[Prefix, ...], *, present: bool) -> None:
         if present:

@@ -42,9 +42,9 @@ class _Best:
         """Where to look again."""
 
     def take(
-        self, routes: Mapping[Nlri, tuple[KernelRoute, ...]], budget: int | None = None
+        self, routes: Mapping[Nlri, tuple[KernelRoute, ...]], budget: int
     ) -> list[tuple[Nlri, KernelRoute | None]]:
-        """The changes since the last call; looks at `budget` prefixes, None for all."""
+        """The changes since the last call; looks at `budget` prefixes."""
         changes: list[tuple[Nlri, KernelRoute | None]] = []
         for nlri in list(islice(self.changed, budget)):
             del self.changed[nlri]
@@ -63,7 +63,7 @@ class _Best:
 class ForeignRoutes:
     """The foreign routes of one family.
 
-    One prefix can have several: one per metric, and beside each other with the same metric where somebody
+    One prefix can have several: one per table and metric, and beside each other of one metric where somebody
     appended them (IPv4) or where they are routes to links (IPv6, fe80::/64 on every interface).
     """
 
@@ -94,10 +94,10 @@ class ForeignRoutes:
         return changed
 
     def add(self, route: KernelRoute, *, alone: bool) -> None:
-        """A route appeared or changed; with `alone`, others of its metric are gone."""
+        """A route appeared or changed; with `alone`, others of its table and metric are gone."""
         known = self._routes.get(route.prefix.nlri, ())
         kept = tuple(
-            other for other in known if other.metric != route.metric or not (alone or _same(other, route))
+            other for other in known if not _is_beside(other, route) or not (alone or _same(other, route))
         )
         self._set(route.prefix.nlri, (*kept, route))
 
@@ -110,10 +110,10 @@ class ForeignRoutes:
         kept = (_without(other, route) if _same(other, route) else other for other in known)
         self._set(route.prefix.nlri, tuple(other for other in kept if other is not None))
 
-    def remove_metric(self, nlri: Nlri, metric: int) -> None:
-        """Whatever had this prefix and metric was replaced."""
+    def remove_metric(self, nlri: Nlri, metric: int, table: int) -> None:
+        """Whatever had this prefix and metric in a table was replaced."""
         known = self._routes.get(nlri, ())
-        self._set(nlri, tuple(other for other in known if other.metric != metric))
+        self._set(nlri, tuple(other for other in known if (other.metric, other.table) != (metric, table)))
 
     def links_through(self, interface: str) -> list[Prefix]:
         """The prefixes that are connected through an interface."""
@@ -141,13 +141,18 @@ class ForeignRoutes:
                 tuple(r._replace(route=with_interface_renamed(r.route, name, new_name)) for r in there),
             )
 
-    def rival(self, nlri: Nlri, metric: int) -> KernelRoute | None:
-        """The foreign route that sits at exactly this prefix and metric, or None."""
-        return next((route for route in self._routes.get(nlri, ()) if route.metric == metric), None)
+    def rival(self, nlri: Nlri, metric: int, table: int) -> KernelRoute | None:
+        """The foreign route that sits at exactly this prefix and metric of a table, or None."""
+        known = self._routes.get(nlri, ())
+        return next((other for other in known if (other.metric, other.table) == (metric, table)), None)
 
     def has_changes(self) -> bool:
         """Whether `take_changes` may have something to tell."""
         return bool(self._learned.changed)
+
+    def has_used_changes(self) -> bool:
+        """Whether `take_used_changes` may have something to tell."""
+        return bool(self._used.changed)
 
     def take_changes(self, budget: int) -> list[tuple[Nlri, KernelRoute | None]]:
         """Where the best route that BIRD would learn (lowest metric) is another than was told.
@@ -156,9 +161,9 @@ class ForeignRoutes:
         """
         return self._learned.take(self._routes, budget)
 
-    def take_used_changes(self) -> list[tuple[Nlri, KernelRoute | None]]:
-        """The same at once, for the best of all routes: the one that the kernel uses, but for ours."""
-        return self._used.take(self._routes)
+    def take_used_changes(self, budget: int) -> list[tuple[Nlri, KernelRoute | None]]:
+        """The same for the best of all routes: the one that the kernel uses, but for ours."""
+        return self._used.take(self._routes, budget)
 
     def _set(self, nlri: Nlri, routes: tuple[KernelRoute, ...]) -> None:
         for route in self._routes.pop(nlri, ()):
@@ -181,12 +186,16 @@ def _is_used(route: KernelRoute) -> bool:
     return route.route.kind is not RouteKind.OTHER
 
 
+def _is_beside(one: KernelRoute, other: KernelRoute) -> bool:
+    return one.metric == other.metric and one.table == other.table
+
+
 def _same(one: KernelRoute, other: KernelRoute) -> bool:
     """Whether two reports of one prefix speak of the same route, its next hops aside.
 
     Two routes to links, on different interfaces, are two routes.
     """
-    if one.metric != other.metric or one.protocol != other.protocol:
+    if not _is_beside(one, other) or one.protocol != other.protocol:
         return False
     if is_connected(one.route) and is_connected(other.route):
         return one.route.next_hops[0].interface == other.route.next_hops[0].interface

@@ -1,7 +1,7 @@
 """What rtnetlink reports, as the fib's own types. Bytes that make no sense give None, never an exception."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -49,8 +49,8 @@ class HeldAddress(NamedTuple):
     usable: bool = True
 
 
-def decode_route(body: memoryview, table: int, name_of: InterfaceName) -> KernelRoute | None:
-    """A route of this table.
+def decode_route(body: memoryview, tables: Container[int], name_of: InterfaceName) -> KernelRoute | None:
+    """A route of these tables.
 
     None for other tables, for routes that look at more than the destination (TOS, source), and for what
     the kernel keeps as a cache.
@@ -62,7 +62,8 @@ def decode_route(body: memoryview, table: int, name_of: InterfaceName) -> Kernel
     if family is None or length > family.bits or source_length or tos or flags & RTM_F_CLONED:
         return None
     attributes = read_attributes(body[_RTMSG.size :])
-    if _uint(attributes, RTA_TABLE, table_octet) != table:
+    table = _uint(attributes, RTA_TABLE, table_octet)
+    if table not in tables:
         return None
     destination = attributes.get(RTA_DST, bytes(family.octets))
     if len(destination) != family.octets:
@@ -73,7 +74,7 @@ def decode_route(body: memoryview, table: int, name_of: InterfaceName) -> Kernel
         hops = _next_hops(family, flags, attributes, name_of)
         route = route._replace(next_hops=ordered(tuple(hops)))
     prefix = Prefix.of(Address(bytes(destination)), length)
-    return KernelRoute(prefix, route, protocol)
+    return KernelRoute(prefix, route, protocol, table)
 
 
 def decode_link(body: memoryview) -> Link | None:

@@ -1,7 +1,7 @@
 """The kernel's routing table: watched, read again when in doubt, and written.
 
 ```
-   apply ──► RouteWriter ──► kernel ──► monitor ──► _watch ──┐
+   apply ──► RouteWriter ──► kernel ──► monitor ──► _hear ───┐
                  │                 └──► dumps ──► _keep_fresh ├──► deliver
                  └── answers, EEXIST: ask for a dump ─────────┘
 ```
@@ -11,11 +11,14 @@ before it, and nothing is delivered between what it saw and its own delivery.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from errno import EEXIST, ENOBUFS, ENOENT
+from contextlib import suppress
+from errno import EAGAIN, EEXIST, EIO, ENOBUFS, ENOENT
 
 import trio
 
 from felixbgp.fib.types import (
+    MAIN_TABLE,
+    DeleteRoutes,
     KernelEffect,
     KernelInput,
     KernelLost,
@@ -49,6 +52,7 @@ from felixbgp.runtime.netlink.sockets import (
     RTNLGRP_IPV6_ROUTE,
     RTNLGRP_LINK,
     dump,
+    is_readable,
     keep_away,
     open_netlink,
 )
@@ -66,17 +70,22 @@ EVENTS_OCTETS = 32 << 20
 """Room for the events of some 50,000 routes; with the usual 200 KiB, 10,000 at once were too many."""
 RESYNC_SECONDS = 60
 """How often the table is read although no event was lost: what goes wrong unheard lasts no longer."""
+DATAGRAMS_MAX = 256
+"""Taken at once: some milliseconds of work, as much as the agent does between two looks at its peers."""
 PAUSE_SECONDS = 1
 """Between two tries to read a table that changes while it is read, or a socket that fails."""
 
-_BELIEF_WAS_WRONG = (EEXIST, ENOENT, ENOBUFS)
+_BELIEF_WAS_WRONG = (EEXIST, ENOENT, ENOBUFS, EAGAIN, EIO)
 """Errors after which the table is read again: somebody was there before us, or an answer was lost."""
 
 Deliver = Callable[[Iterable[KernelInput]], None]
 
 
 class Kernel:
-    """One routing table of this network namespace; what is written there carries `protocol`."""
+    """One routing table of this network namespace; what is written there carries `protocol`.
+
+    The main table is read beside it: whatever the table of ours is, the links are in that one.
+    """
 
     def __init__(self, protocol: int, table: int) -> None:
         """Open the socket that writes.
@@ -84,7 +93,7 @@ class Kernel:
         Raises:
             OSError: no netlink here.
         """
-        self._table = table
+        self._tables = tuple(dict.fromkeys((table, MAIN_TABLE)))
         self._links = Links()
         self._addresses = Addresses(self._links.name_of)
         self._writer = RouteWriter(RouteEncoder(protocol, table, self._links.index_of))
@@ -109,8 +118,12 @@ class Kernel:
                 await self._read_routes(family, deliver)
             task_status.started()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._watch, monitor, deliver)
                 nursery.start_soon(self._keep_fresh, deliver)
+                await self._hear(monitor, deliver)
+                while True:
+                    with await _subscribe() as another:
+                        self._doubt(IPV4, IPV6)
+                        await self._hear(another, deliver)
 
     async def apply(self, effect: KernelEffect) -> list[KernelInput]:
         """Carry out one effect; the result names every prefix of it once, as done or as refused."""
@@ -119,6 +132,9 @@ class Kernel:
         for result in results:
             if isinstance(result, RouteFailed) and result.errno in _BELIEF_WAS_WRONG:
                 self._doubt(result.prefix.family)
+        if isinstance(effect, DeleteRoutes) and not all(key.metric for key in effect.routes):
+            # Such a request names no metric: was the route gone, the kernel took another one of ours.
+            self._doubt(IPV4, IPV6)
         return results
 
     def read_again(self) -> None:
@@ -162,11 +178,11 @@ class Kernel:
 
     async def _read_routes(self, family: Family, deliver: Deliver) -> None:
         async with self._order:
-            try:
-                routes = await dump(dump_routes(family, self._table), self._route)
-            except FileNotFoundError:
+            routes: list[KernelRoute] = []
+            for table in self._tables:
                 # A table comes to be with its first route.
-                routes = []
+                with suppress(FileNotFoundError):
+                    routes += await dump(dump_routes(family, table), self._route)
             deliver([KernelSnapshot(family, tuple(routes))])
 
     def _doubt(self, *families: Family) -> None:
@@ -176,18 +192,32 @@ class Kernel:
 
     # -- reading what changes ---------------------------------------------------------------------------
 
-    async def _watch(self, monitor: trio.socket.SocketType, deliver: Deliver) -> None:
-        while True:
-            await trio.lowlevel.wait_readable(monitor)
-            try:
+    async def _hear(self, monitor: trio.socket.SocketType, deliver: Deliver) -> None:
+        """Deliver what happens, until something was lost: from then on this socket is of no use.
+
+        One whose queue overflowed loses everything until it was read to its end, and says so only once.
+        """
+        try:
+            while True:
+                await trio.lowlevel.wait_readable(monitor)
                 async with self._order:
-                    datagram = await monitor.recv(DATAGRAM_OCTETS_MAX)
-                    deliver(list(self._events(datagram)))
-            except OSError as error:
-                deliver([KernelLost(reason_of(error))])
-                self._doubt(IPV4, IPV6)
-                if error.errno != ENOBUFS:
-                    await trio.sleep(PAUSE_SECONDS)
+                    await self._take(monitor, deliver)
+        except OSError as error:
+            monitor.close()
+            deliver([KernelLost(reason_of(error))])
+            if error.errno != ENOBUFS:
+                await trio.sleep(PAUSE_SECONDS)
+
+    async def _take(self, monitor: trio.socket.SocketType, deliver: Deliver) -> None:
+        """Deliver what is there, together: who changes many routes sends a datagram for each."""
+        events: list[KernelInput] = []
+        try:
+            for _ in range(DATAGRAMS_MAX):
+                events += self._events(await monitor.recv(DATAGRAM_OCTETS_MAX))
+                if not is_readable(monitor):
+                    break
+        finally:
+            deliver(events)
 
     def _events(self, datagram: bytes) -> Iterator[KernelInput]:
         for message in split_messages(datagram):
@@ -220,4 +250,13 @@ class Kernel:
                 yield self._addresses.snapshot()
 
     def _route(self, message: Message) -> KernelRoute | None:
-        return decode_route(message.body, self._table, self._links.name_of)
+        return decode_route(message.body, self._tables, self._links.name_of)
+
+
+async def _subscribe() -> trio.socket.SocketType:
+    """Another socket that hears of everything, as soon as there can be one."""
+    while True:
+        try:
+            return open_netlink(EVENTS_OCTETS, GROUPS)
+        except OSError:
+            await trio.sleep(PAUSE_SECONDS)

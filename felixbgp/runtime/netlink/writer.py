@@ -1,7 +1,8 @@
 """Writing routes: many requests in one datagram, and an answer for each of them."""
 
+import os
 from collections.abc import Iterator
-from errno import ENODEV, ESRCH
+from errno import EIO, ENOBUFS, ENODEV, ESRCH
 
 from felixbgp.fib.types import (
     KernelEffect,
@@ -73,21 +74,32 @@ class RouteWriter:
         ask_for_answer(batch[last][1])
         try:
             await send(self._socket, b"".join(message for _, message in batch.values()))
-            refusals = await self._read_answers(last)
+            refusals = self._read_answers(last)
         except OSError as error:
             # What became of the batch is not known; the caller reads the table again.
-            failed = Answer(error.errno or 0, "")
+            self._forget_answers()
+            failed = Answer(error.errno or EIO, "")
             return {prefix: failed for prefix, _ in batch.values()}
         done = Answer(0, "")
         return {prefix: refusals.get(sequence, done) for sequence, (prefix, _) in batch.items()}
 
-    async def _read_answers(self, last: int) -> dict[int, Answer]:
+    def _read_answers(self, last: int) -> dict[int, Answer]:
+        """The kernel answers before `send` returns: an answer that is not there now was lost."""
         answers: dict[int, Answer] = {}
         while last not in answers:
-            for message in split_messages(await self._socket.recv(DATAGRAM_OCTETS_MAX)):
+            for message in split_messages(os.read(self._socket.fileno(), DATAGRAM_OCTETS_MAX)):
                 if message.type == NLMSG_ERROR:
                     answers[message.sequence] = read_answer(message)
         return answers
+
+    def _forget_answers(self) -> None:
+        """Empty the queue: until it is empty the kernel drops further answers, and does not say so again."""
+        while True:
+            try:
+                os.read(self._socket.fileno(), DATAGRAM_OCTETS_MAX)
+            except OSError as error:
+                if error.errno != ENOBUFS:
+                    return
 
     def _next_sequence(self) -> int:
         self._sequence = self._sequence % 0xFFFFFFFF + 1

@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, closing
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ from felixbgp.runtime.netlink.kernel import Kernel
 
 CLONE_NEWNET = 0x40000000
 PROTOCOL, METRIC = 179, 1024
+MARKERS = count()
+"""Of two who listen in one namespace, each must know its own."""
 Wanted = TypeVar("Wanted")
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -38,8 +41,8 @@ def ip(command: str) -> str:
     return subprocess.run(["ip", *command.split()], check=True, capture_output=True, text=True).stdout
 
 
-def ip_batch(commands: Iterable[str]) -> None:
-    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), check=True, text=True)
+def ip_batch(commands: Iterable[str], *flags: str) -> None:
+    subprocess.run(["ip", *flags, "-batch", "-"], input="\n".join(commands), check=True, text=True)
 
 
 @pytest.fixture(autouse=True)
@@ -70,10 +73,12 @@ class Inbox:
 
     def __init__(self) -> None:
         self.waiting: list[KernelInput] = []
+        self.deliveries = 0
         self._arrived = trio.Event()
 
     def deliver(self, events: Iterable[KernelInput]) -> None:
         self.waiting += events
+        self.deliveries += 1
         self._arrived.set()
 
     async def until(self, wanted: Callable[[KernelInput], bool]) -> list[KernelInput]:
@@ -113,12 +118,12 @@ def is_event_of(prefix: Prefix) -> Callable[[KernelInput], bool]:
 
 async def all_heard(inbox: Inbox) -> list[KernelInput]:
     """Everything delivered up to a route of somebody else, added now."""
-    marker = Prefix.parse("203.0.113.77/32")
+    marker = Prefix.parse(f"203.0.113.{next(MARKERS) % 256}/32")
     ip(f"route add blackhole {marker} metric 7")
     heard = (await inbox.until(is_event_of(marker)))[:-1]
     ip(f"route del blackhole {marker} metric 7")
-    await inbox.until(is_event_of(marker))
-    return heard
+    # What came between the two is not to be lost, either.
+    return heard + (await inbox.until(is_event_of(marker)))[:-1]
 
 
 async def settle(fib: Fib, kernel: Kernel, inbox: Inbox) -> int:

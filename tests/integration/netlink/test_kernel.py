@@ -1,10 +1,12 @@
 """Writing and watching the routing table of a real kernel."""
 
 import json
-from errno import EEXIST, ENETUNREACH, ENOBUFS, ENODEV, ENOENT
+from collections.abc import Iterable
+from errno import EEXIST, EMFILE, ENETUNREACH, ENOBUFS, ENODEV, ENOENT
 from typing import Any
 
 import pytest
+import trio
 
 from felixbgp.fib.fib import Fib
 from felixbgp.fib.hops import satisfies
@@ -13,6 +15,7 @@ from felixbgp.fib.types import (
     AddressSnapshot,
     DeleteRoutes,
     InterfaceAddress,
+    KernelInput,
     KernelLost,
     KernelRead,
     KernelRoute,
@@ -29,6 +32,7 @@ from felixbgp.fib.types import (
 )
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 from felixbgp.runtime.netlink import kernel as kernel_module
+from felixbgp.runtime.netlink.sockets import open_netlink
 from tests.integration.netlink.conftest import (
     METRIC,
     PROTOCOL,
@@ -186,6 +190,18 @@ async def test_nobody_elses_route_is_removed(prefix: Prefix) -> None:
         assert len(shown(prefix)) == 1
 
 
+async def test_after_a_removal_that_can_name_no_metric_the_table_is_read_again() -> None:
+    ip(f"route add blackhole {P4} proto {PROTOCOL}")
+    ip(f"route add blackhole {P4} proto {PROTOCOL} metric {METRIC}")
+    async with running() as (kernel, inbox):
+        await all_heard(inbox)
+        for left in ({METRIC}, set()):
+            await kernel.apply(DeleteRoutes((RouteKey(P4, 0),)))
+            table = await inbox.next(KernelSnapshot)
+            assert {route.metric for route in table.routes if route.prefix == P4} == left
+            await inbox.next(KernelSnapshot)
+
+
 async def test_one_bad_entry_leaves_the_rest_of_its_batch_alone() -> None:
     prefixes = [Prefix.parse(f"10.1.{number}.0/24") for number in range(200)]
     good, bad = unicast(via("192.0.2.1")), unicast(via("203.0.113.1"))
@@ -250,12 +266,35 @@ async def test_other_tables_are_not_looked_at() -> None:
         assert await all_heard(inbox) == []
     async with running(table=1000) as (kernel, inbox):
         tables = [each for each in inbox.waiting if isinstance(each, KernelSnapshot)]
-        assert {str(route.prefix) for table in tables for route in table.routes} == {
-            "10.7.0.0/16",
-            "10.8.0.0/16",
-        }
+        found = {(str(route.prefix), route.table) for table in tables for route in table.routes}
+        # The main table is read whatever the table of ours: it has the connected networks.
+        assert {("10.7.0.0/16", 1000), ("10.8.0.0/16", 1000), ("192.0.2.0/24", 254)} <= found
         await kernel.apply(create((P4, BLACKHOLE)))
         assert f"{P4}" in ip("route show table 1000")
+        ip("route add blackhole 10.9.0.0/16 metric 1")
+        ip("route add blackhole 10.9.0.0/16 table 1001 metric 1")
+        heard = [each for each in await all_heard(inbox) if isinstance(each, KernelRouteChanged)]
+        assert [(str(each.route.prefix), each.route.table) for each in heard] == [("10.9.0.0/16", 254)]
+
+
+@pytest.mark.parametrize("prefix", [P4, P6], ids=["IPv4", "IPv6"])
+async def test_in_a_table_of_our_own_routes_of_the_main_table_are_no_conflict(prefix: Prefix) -> None:
+    ip(f"route add blackhole {prefix} proto static metric {METRIC}")
+    ip(f"route add blackhole {prefix} proto {PROTOCOL} metric 7")
+    gateway = via("192.0.2.1") if prefix == P4 else via("2001:db8::1")
+    fib = Fib(PROTOCOL, 1000)
+    async with running(table=1000) as (kernel, inbox):
+        fib.want(prefix, unicast(gateway))
+        fib.start()
+        assert await settle(fib, kernel, inbox) == 1
+        assert fib.problems() == {}
+        family = "-4" if prefix == P4 else "-6"
+        assert "via" in ip(f"{family} route show table 1000")
+        # Neither the other's route nor what carries our number there was touched.
+        assert len(shown(prefix)) == 2
+        fib.want(prefix, None)
+        await settle(fib, kernel, inbox)
+        assert ip(f"{family} route show table 1000") == ""
 
 
 async def test_links_come_go_and_change_their_names() -> None:
@@ -334,9 +373,35 @@ async def test_a_port_that_leaves_its_bridge_is_still_a_link() -> None:
         assert event.route.route == unicast(NextHop(None, "eth1"), metric=20)
 
 
+async def test_many_deeds_of_others_are_told_together() -> None:
+    """Whoever hears of each alone does so much between two of them that it falls behind."""
+    routes = [f"10.66.{number // 256}.{number % 256}/32 dev eth0" for number in range(2_000)]
+    async with running() as (_, inbox):
+        before = inbox.deliveries
+        # Nothing is read while this runs.
+        ip_batch(f"route add {route}" for route in routes)
+        told = await inbox.until(lambda event: _is_change_of(event, "10.66.7.207/32"))
+        assert len([event for event in told if isinstance(event, KernelRouteChanged)]) == len(routes)
+        assert inbox.deliveries - before <= 2 + len(routes) // kernel_module.DATAGRAMS_MAX
+
+
+def _is_change_of(event: KernelInput, prefix: str) -> bool:
+    return isinstance(event, KernelRouteChanged) and event.route.prefix == Prefix.parse(prefix)
+
+
 async def test_lost_events_are_said_and_everything_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_module, "EVENTS_OCTETS", 4096)
+    monkeypatch.setattr(kernel_module, "PAUSE_SECONDS", 0)
     async with running() as (_, inbox):
+        # And for a while there are no sockets to be had.
+        failures = iter([OSError(EMFILE, "Too many open files")] * 3)
+
+        def open_late(octets: int, groups: Iterable[int]) -> trio.socket.SocketType:
+            for failure in failures:
+                raise failure
+            return open_netlink(octets, groups)
+
+        monkeypatch.setattr(kernel_module, "open_netlink", open_late)
         inbox.waiting.clear()
         # The loop stands still meanwhile, as it would under load.
         ip_batch(f"route add blackhole 10.1.{n}.0/24 metric 9" for n in range(256))
@@ -388,18 +453,6 @@ async def test_a_second_life_adopts_the_routes_of_the_first() -> None:
             assert await settle(fib, kernel, inbox) == expected
             assert fib.statistics().installed == 2
             assert await all_heard(inbox) == []
-
-
-async def test_ours_that_somebody_took_away_come_back() -> None:
-    fib = Fib(PROTOCOL)
-    async with running() as (kernel, inbox):
-        fib.want(P4, BLACKHOLE)
-        fib.start()
-        assert await settle(fib, kernel, inbox) == 1
-        ip(f"route del blackhole {P4} metric {METRIC} proto {PROTOCOL}")
-        inbox.deliver(await all_heard(inbox))
-        assert await settle(fib, kernel, inbox) == 1
-        assert len(shown(P4)) == 1
 
 
 async def test_who_asks_gets_everything_as_it_is_and_then_word_that_it_was_all() -> None:

@@ -14,6 +14,7 @@ from felixbgp.fib.types import (
     KernelRoute,
     KernelRouteChanged,
     KernelSnapshot,
+    KernelUnheard,
     LinkChanged,
     NextHop,
     ReplaceRoutes,
@@ -324,6 +325,26 @@ def test_an_event_of_another_metric_hurries_no_refused_route() -> None:
     assert writes(fib) == []
 
 
+def test_in_a_table_of_our_own_routes_of_the_main_table_are_neither_ours_nor_rivals() -> None:
+    theirs, like_ours = KernelRoute(P1, R2, BIRD), KernelRoute(P1, LOW, OURS)
+    ours = KernelRoute(P1, R2, OURS, 1000)
+    fib = Fib(OURS, 1000)
+    fib.feed(KernelSnapshot(IPV4, (theirs, like_ours, ours)), 0)
+    fib.start()
+    fib.want(P1, R1)
+    assert writes(fib) == [ReplaceRoutes(((P1, R1),))]
+    # What happens there meanwhile is no news about ours.
+    fib.feed(KernelRouteChanged(theirs, present=True), 0)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == []
+    fib.feed(KernelRouteChanged(KernelRoute(P1, R2, BIRD, 1000), present=True), 0)
+    assert "bird" in fib.problems()[P1]
+    assert fib.foreign(IPV4, 10) == [like_ours, theirs, KernelRoute(P1, R2, BIRD, 1000)]
+    fib.feed(KernelRouteChanged(ours, present=True), 0)
+    assert fib.foreign(IPV4, 10) == [like_ours, theirs]
+    assert writes(fib) == [ReplaceRoutes(((P1, R1),))]
+
+
 def test_a_foreign_route_that_takes_over_ours_is_not_taken_back() -> None:
     fib = installed()
     theirs = KernelRoute(P1, R2, 4)
@@ -393,6 +414,21 @@ def test_lost_events_stop_writing_until_the_fresh_snapshot_which_causes_no_churn
     fib.feed(KernelSnapshot(IPV4, (own(P1, via("192.0.2.1", "eth0")), own(P3, R1))), 0)
     assert writes(fib) == [add((P2, R2)), remove(P3)]
     assert fib.statistics().losses == 1
+
+
+def test_lost_events_are_told_once_and_named_until_both_families_were_read() -> None:
+    fib = ready()
+    assert fib.unheard() == ""
+    fib.feed(KernelLost("No buffer space available"), 0)
+    fib.feed(KernelLost("No buffer space available"), 0)
+    assert fib.take_facts() == [KernelUnheard("No buffer space available")]
+    fib.feed(KernelSnapshot(IPV4, ()), 0)
+    assert fib.unheard() == "No buffer space available"
+    fib.feed(KernelSnapshot(IPV6, ()), 0)
+    assert fib.unheard() == ""
+    assert fib.statistics().losses == 2
+    fib.feed(KernelLost("No buffer space available"), 0)
+    assert fib.take_facts() == [KernelUnheard("No buffer space available")]
 
 
 def test_a_snapshot_without_our_route_puts_it_back() -> None:
@@ -569,10 +605,10 @@ def test_a_renamed_interface_keeps_its_routes() -> None:
     fib.want(P2, via("192.0.2.1"))
     writes(fib)
     fib.feed(RoutesApplied((P1, P2), present=True), 0)
-    fib.take_used_changes()
+    fib.take_used_changes(100)
 
     fib.feed(LinkChanged(3, "uplink", up=True), 0)
-    assert fib.take_used_changes() == [(connected.prefix, connected._replace(route=link("uplink")))]
+    assert fib.take_used_changes(100) == [(connected.prefix, connected._replace(route=link("uplink")))]
     # The name that is wanted leads elsewhere now.
     assert writes(fib) == [ReplaceRoutes(((P1, via("192.0.2.1", "eth0")),))]
     fib.want(P1, via("192.0.2.1", "uplink"))
