@@ -22,11 +22,13 @@ from felixbgp.fib.types import (
     KernelRoute,
     KernelRouteChanged,
     KernelSnapshot,
+    NextHop,
     RouteFailed,
 )
 from felixbgp.net import IPV4, IPV6, Family
-from felixbgp.runtime.netlink.decode import decode_link, decode_route
+from felixbgp.runtime.netlink.decode import decode_link, decode_route_by_object
 from felixbgp.runtime.netlink.encode import RouteEncoder, dump_links, dump_routes
+from felixbgp.runtime.netlink.groups import Groups
 from felixbgp.runtime.netlink.links import Links
 from felixbgp.runtime.netlink.messages import (
     NLM_F_REPLACE,
@@ -36,6 +38,13 @@ from felixbgp.runtime.netlink.messages import (
     RTM_NEWROUTE,
     Message,
     split_messages,
+)
+from felixbgp.runtime.netlink.nexthops import (
+    RTM_DELNEXTHOP,
+    RTM_NEWNEXTHOP,
+    RTNLGRP_NEXTHOP,
+    decode_object,
+    dump_objects,
 )
 from felixbgp.runtime.netlink.sockets import (
     DATAGRAM_OCTETS_MAX,
@@ -47,6 +56,7 @@ from felixbgp.runtime.netlink.sockets import (
 )
 from felixbgp.runtime.netlink.writer import RouteWriter
 from felixbgp.runtime.sockets import reason_of
+from felixbgp.runtime.telemetry import LOGGER
 
 EVENTS_OCTETS = 32 << 20
 """Room for the events of some 50,000 routes; with the usual 200 KiB, 10,000 at once were too many."""
@@ -72,7 +82,9 @@ class Kernel:
         """
         self._table = table
         self._links = Links()
-        self._writer = RouteWriter(RouteEncoder(protocol, table, self._links.index_of))
+        self._groups = Groups(protocol, table)
+        encoder = RouteEncoder(protocol, table, self._links.index_of)
+        self._writer = RouteWriter(encoder, self._groups, self._links)
         self._order = trio.Lock()
         self._doubted: dict[Family, None] = {}
         self._in_doubt = trio.Event()
@@ -85,9 +97,16 @@ class Kernel:
         Raises:
             OSError: the kernel did not let us read at the start.
         """
+        groups = [RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE]
+        self._groups.usable = await self._writer.kernel_has_groups()
+        if self._groups.usable:
+            groups.append(RTNLGRP_NEXTHOP)
+        else:
+            LOGGER.warning("this kernel has no resilient next-hop groups: flows move when ECMP changes")
         # Subscribed before the first look, so that nothing happens between the two.
-        with open_netlink(EVENTS_OCTETS, (RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE)) as monitor:
+        with open_netlink(EVENTS_OCTETS, groups) as monitor:
             await self._read_links(deliver)
+            await self._read_objects(deliver)
             for family in (IPV4, IPV6):
                 await self._read_routes(family, deliver)
             task_status.started()
@@ -99,6 +118,10 @@ class Kernel:
         """Carry out one effect; the result names every prefix of it once, as done or as refused."""
         async with self._order:
             results = await self._writer.write(effect)
+        if self._groups.in_doubt:
+            self._doubt()
+        if not self._groups.knows_users:
+            self._doubt(IPV4, IPV6)
         for result in results:
             if isinstance(result, RouteFailed) and result.errno in _BELIEF_WAS_WRONG:
                 self._doubt(result.prefix.family)
@@ -120,6 +143,7 @@ class Kernel:
                 if waited.cancelled_caught or len(families) > 1:
                     families = [IPV4, IPV6]
                     await self._read_links(deliver)
+                await self._read_objects(deliver)
                 for family in families:
                     await self._read_routes(family, deliver)
             except OSError as error:
@@ -133,17 +157,31 @@ class Kernel:
             links = await dump(dump_links(), lambda message: decode_link(message.body))
             deliver(self._links.replace_all(links))
 
+    async def _read_objects(self, deliver: Deliver) -> None:
+        """Deliver how the routes of ours differ by what their nexthop objects are."""
+        if self._groups.usable:
+            async with self._order:
+                await self._read_objects_in_order(deliver)
+
+    async def _read_objects_in_order(self, deliver: Deliver) -> None:
+        objects = await dump(dump_objects(), lambda message: decode_object(message.body))
+        deliver(self._groups.read(objects, self._links.name_of))
+
     async def _read_routes(self, family: Family, deliver: Deliver) -> None:
         async with self._order:
             try:
-                routes = await dump(dump_routes(family, self._table), self._route)
+                found = await dump(dump_routes(family, self._table), self._route)
             except FileNotFoundError:
                 # A table comes to be with its first route.
-                routes = []
-            deliver([KernelSnapshot(family, tuple(routes))])
+                found = []
+            self._groups.forget_users(family)
+            for route, number in found:
+                self._groups.found(route, number)
+            await self._writer.tidy()
+            deliver([KernelSnapshot(family, tuple(route for route, _ in found))])
 
     def _doubt(self, *families: Family) -> None:
-        """Have the tables of these families read again."""
+        """Have the tables of these families read again, and the nexthop objects in any case."""
         self._doubted |= dict.fromkeys(families)
         self._in_doubt.set()
 
@@ -156,7 +194,10 @@ class Kernel:
                 async with self._order:
                     datagram = await monitor.recv(DATAGRAM_OCTETS_MAX)
                     deliver(list(self._events(datagram)))
+                    if self._groups.in_doubt:
+                        await self._read_objects_in_order(deliver)
             except OSError as error:
+                self._groups.lose_users()
                 deliver([KernelLost(reason_of(error))])
                 self._doubt(IPV4, IPV6)
                 if error.errno != ENOBUFS:
@@ -167,16 +208,26 @@ class Kernel:
             if message.type in (RTM_NEWLINK, RTM_DELLINK):
                 link = decode_link(message.body)
                 if link is not None:
+                    self._groups.heard_of_link(link.index)
                     known = self._links
                     change = known.changed(link) if message.type == RTM_NEWLINK else known.removed(link.index)
                     if change is not None:
                         yield change
             elif message.type in (RTM_NEWROUTE, RTM_DELROUTE) and message.port != self._writer.port:
-                route = self._route(message)
-                if route is not None:
+                found = self._route(message)
+                present = message.type == RTM_NEWROUTE
+                if found is not None and self._groups.told(*found, present=present):
                     # Only a replacement is known to have nothing beside it; a new route may be one more.
                     alone = bool(message.flags & NLM_F_REPLACE)
-                    yield KernelRouteChanged(route, message.type == RTM_NEWROUTE, alone)
+                    yield KernelRouteChanged(found[0], present, alone)
+            elif message.type in (RTM_NEWNEXTHOP, RTM_DELNEXTHOP) and message.port != self._writer.port:
+                known_object = decode_object(message.body)
+                if known_object is not None:
+                    self._groups.heard(known_object, present=message.type == RTM_NEWNEXTHOP)
 
-    def _route(self, message: Message) -> KernelRoute | None:
-        return decode_route(message.body, self._table, self._links.name_of)
+    def _route(self, message: Message) -> tuple[KernelRoute, int] | None:
+        """The route, and the number of its nexthop object."""
+        return decode_route_by_object(message.body, self._table, self._links.name_of, self._hops_of)
+
+    def _hops_of(self, number: int) -> tuple[NextHop, ...] | None:
+        return self._groups.hops_of(number, self._links.name_of)
