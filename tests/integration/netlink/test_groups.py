@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
-from errno import EHOSTUNREACH, ENETUNREACH
+from errno import ENETDOWN, ENETUNREACH
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +241,8 @@ async def test_a_group_that_a_route_of_somebody_else_uses_stays() -> None:
         assert sorted(groups().values()) == [2, 3]
         await remove(kernel, P4)
         assert groups() == {group: 2}
+    async with running():
+        assert groups() == {group: 2}
         assert shown(Prefix.parse("10.9.0.0/16"))["nhid"] == group
 
 
@@ -275,21 +277,26 @@ async def test_a_kernel_without_groups_gets_legacy_multipath(
 
 
 async def test_a_next_hop_that_is_refused_leaves_the_route_as_it_is() -> None:
-    bad = NextHop(Address.parse("203.0.113.1"), "out3")
+    ip("link set far3 down")
     async with running() as (kernel, _):
         await write(kernel, (P4, over(P4, 0, 1)), exclusive=True)
-        wanted = Route(RouteKind.UNICAST, (hop(0), bad))
-        (failed, applied) = await kernel.apply(ReplaceRoutes(((P4, wanted), (Q4, over(P4, 0)))))
-        assert isinstance(applied, RouteFailed)  # Q4 is not there to be replaced
-        assert failed == RouteFailed(
-            P4, ENETUNREACH, "Network is unreachable: Nexthop has invalid gateway", present=True
-        )
+        assert await kernel.apply(ReplaceRoutes(((P4, over(P4, 0, 3)),))) == [
+            RouteFailed(P4, ENETDOWN, "Network is down: Carrier for nexthop device is down", present=True)
+        ]
         assert await read_anew() == {P4: over(P4, 0, 1)}
-        # Where there is no route yet, legacy multipath has the last word.
-        (failed,) = await kernel.apply(ReplaceRoutes(((Q4, wanted),), exclusive=True))
-        assert isinstance(failed, RouteFailed)
-        assert failed.errno in {ENETUNREACH, EHOSTUNREACH}
+        # Where there is no route yet, one with a next hop too many is better than none.
+        await write(kernel, (Q4, over(P4, 0, 3)), exclusive=True)
+        assert "nhid" not in shown(Q4)
         assert len(objects()) == 3
+
+
+async def test_where_legacy_multipath_is_refused_too_it_says_why() -> None:
+    bad = Route(RouteKind.UNICAST, (hop(0), NextHop(Address.parse("203.0.113.1"), "out3")))
+    async with running() as (kernel, _):
+        assert await kernel.apply(ReplaceRoutes(((P4, bad),), exclusive=True)) == [
+            RouteFailed(P4, ENETUNREACH, "Network is unreachable: Nexthop has invalid gateway", present=True)
+        ]
+        assert objects() == []
 
 
 # -- what happens to them -------------------------------------------------------------------------------
