@@ -117,7 +117,7 @@ def number(way: Way) -> int:
 
 @pytest.mark.parametrize("prefix", BOTH)
 async def test_no_flow_of_the_others_moves_when_a_next_hop_leaves_and_comes(prefix: Prefix) -> None:
-    async with running() as (kernel, _):
+    async with running() as (kernel, inbox):
         await write(kernel, (prefix, over(prefix, 0, 1, 2, 3)), exclusive=True)
         (group,) = groups()
         before = ways_to(prefix)
@@ -130,6 +130,7 @@ async def test_no_flow_of_the_others_moves_when_a_next_hop_leaves_and_comes(pref
         await write(kernel, (prefix, over(prefix, 0, 1, 2, 3)))
         assert moved(without, ways_to(prefix)) == {}
         assert groups() == {group: 4}
+        assert ours(await all_heard(inbox)) == {}
 
 
 @pytest.mark.parametrize("prefixes", PAIRS)
