@@ -9,7 +9,8 @@
 It never reads a clock and never raises about what the kernel says.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar, assert_never
@@ -63,7 +64,8 @@ class Fib:
         self._tables: dict[Family, FamilyTable] = {
             family: FamilyTable(family, protocol) for family in (IPV4, IPV6)
         }
-        self._links_up: dict[int, str] = {}
+        self._links_up: dict[int, LinkChanged] = {}
+        self._ipv4_on: Counter[str] = Counter()
         self._written = self._removed = self._refused = self._losses = 0
 
     def want(self, prefix: Prefix, route: Route | None) -> None:
@@ -89,8 +91,10 @@ class Fib:
                 self._tables[event.prefix.family].failed(event, now)
             case LinkChanged():
                 self._link_changed(event)
-            case AddressSnapshot() | AddressChanged():
-                pass  # The kernel tells of the routes that come and go with an address.
+            case AddressSnapshot(addresses):
+                self._ipv4_on = Counter(a.interface for a in addresses if a.address.family == IPV4)
+            case AddressChanged():
+                self._address_changed(event)
             case KernelLost():
                 self._losses += 1
                 for table in self._tables.values():
@@ -144,6 +148,10 @@ class Fib:
         """The routes of everybody else, `limit` of them at most, in the order in which prefixes came."""
         return list(islice(self._tables[family].foreign, limit))
 
+    def own(self, family: Family, limit: int) -> list[tuple[Prefix, Route]]:
+        """Our routes as the kernel is believed to have them, `limit` of them at most."""
+        return [(Prefix(family, nlri), route) for nlri, route in islice(self._tables[family].own, limit)]
+
     def wanted(self, prefix: Prefix) -> Route | None:
         """The route of ours that a prefix shall have in the kernel; None for none."""
         return self._tables[prefix.family].wanted.get(prefix.nlri)
@@ -186,22 +194,53 @@ class Fib:
 
     def _route_changed(self, route: KernelRoute, *, present: bool, alone: bool) -> None:
         self._tables[route.prefix.family].route_changed(route, present=present, alone=alone)
-        if present and is_connected(route.route):
-            # An IPv4 route may have an IPv6 gateway (RFC 9229), hence both tables.
-            for table in self._tables.values():
-                table.mended_by_route(route.prefix)
+        if not is_connected(route.route):
+            return
+        # An IPv4 route may have an IPv6 gateway (RFC 9229), hence both tables.
+        for table in self._tables.values():
+            interface = route.route.next_hops[0].interface
+            if present:
+                table.mended_by_route(route.prefix, interface)
+            else:
+                table.learn_interface(route.prefix, interface)
 
     def _link_changed(self, link: LinkChanged) -> None:
         known = self._links_up.pop(link.index, None)
-        up = link.present and link.up
-        if up:
-            self._links_up[link.index] = link.name
-        lost = [name for name in dict.fromkeys((known, link.name)) if name and not (up and name == link.name)]
+        name = None if known is None else known.name
+        if not (link.present and link.up):
+            for lost in dict.fromkeys((name, link.name)):
+                if lost is not None:
+                    self._lose_interface(lost, (IPV4, IPV6), is_removed=not link.present)
+            return
+        self._links_up[link.index] = link
+        # A next hop without carrier is refused to a route with several, if the kernel has groups for these.
+        has_carrier_again = link.carrier and known is not None and not known.carrier
         for table in self._tables.values():
-            for name in lost:
-                table.lose_interface(name)
-            if up and known != link.name:
+            if name is not None and name != link.name:
+                table.rename_interface(name, link.name)
+            if name != link.name or has_carrier_again:
                 table.mended_by_link(link.name)
+
+    def _lose_interface(self, name: str, families: Iterable[Family], *, is_removed: bool = False) -> None:
+        # First of all tables which gateways are reached through it: RFC 9229, as above.
+        for prefix in [link for table in self._tables.values() for link in table.links_through(name)]:
+            for table in self._tables.values():
+                table.learn_interface(prefix, name)
+        for family in families:
+            self._tables[family].lose_interface(name, is_removed=is_removed)
+
+    def _address_changed(self, change: AddressChanged) -> None:
+        """The kernel tells of the routes that come and go with an address, but for those with the last one.
+
+        An interface that loses its last IPv4 address loses all of its IPv4 routes, as if it went down.
+        """
+        interface = change.address.interface
+        if change.address.address.family != IPV4:
+            return
+        self._ipv4_on[interface] += 1 if change.present else -1
+        if self._ipv4_on[interface] <= 0:
+            del self._ipv4_on[interface]
+            self._lose_interface(interface, (IPV4,))
 
 
 def _batches(take: Callable[[int], list[Entry]], budget: int) -> list[list[Entry]]:

@@ -2,9 +2,16 @@
 
 from collections.abc import Iterator
 
-from felixbgp.fib.hops import HopIndex, is_connected, without_hops, without_interface
+from felixbgp.fib.hops import (
+    HopIndex,
+    is_connected,
+    names_interface,
+    with_interface_renamed,
+    without_hops,
+    without_interface,
+)
 from felixbgp.fib.types import KernelRoute, RouteKind
-from felixbgp.net import Nlri
+from felixbgp.net import Nlri, Prefix
 
 PROTOCOL_NAMES = {
     0: "unspec", 1: "redirect", 2: "kernel", 3: "boot", 4: "static", 9: "ra", 11: "zebra", 12: "bird",
@@ -69,18 +76,29 @@ class ForeignRoutes:
         known = self._routes.get(nlri, ())
         self._set(nlri, tuple(other for other in known if other.metric != metric))
 
-    def lose_interface(self, interface: str) -> Iterator[KernelRoute]:
-        """Forget what went through a lost interface; gives each route that was cut, as it was."""
+    def links_through(self, interface: str) -> list[Prefix]:
+        """The prefixes that are connected through an interface."""
+        return [
+            route.prefix
+            for nlri in self._index.through_interface(interface)
+            for route in self._routes[nlri]
+            if is_connected(route.route) and names_interface(route.route, interface)
+        ]
+
+    def lose_interface(self, interface: str) -> None:
+        """Forget what went through a lost interface."""
         for nlri in self._index.through_interface(interface):
-            known = self._routes[nlri]
-            left = []
-            for route in known:
-                rest = without_interface(route.route, interface)
-                if rest is not None:
-                    left.append(route._replace(route=rest))
-                if rest != route.route:
-                    yield route
-            self._set(nlri, tuple(left))
+            left = ((route, without_interface(route.route, interface)) for route in self._routes[nlri])
+            self._set(nlri, tuple(route._replace(route=rest) for route, rest in left if rest is not None))
+
+    def rename_interface(self, name: str, new_name: str) -> None:
+        """Call an interface by its new name."""
+        for nlri in self._index.through_interface(name):
+            there = self._routes[nlri]
+            self._set(
+                nlri,
+                tuple(r._replace(route=with_interface_renamed(r.route, name, new_name)) for r in there),
+            )
 
     def rival(self, nlri: Nlri, metric: int) -> KernelRoute | None:
         """The foreign route that sits at exactly this prefix and metric, or None."""

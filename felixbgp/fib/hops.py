@@ -53,19 +53,17 @@ def without_interface(route: Route, interface: str) -> Route | None:
     return _keep(route, lambda hop: hop.interface != interface)
 
 
-def without_link(route: Route, link: Prefix) -> Route | None:
-    """What is left of a route when the link of a prefix goes; None when nothing is.
-
-    Where an interface is named, that decides, not the gateway.
-    """
-    return _keep(
-        route, lambda hop: bool(hop.interface) or hop.gateway is None or not link.contains(hop.gateway)
-    )
-
-
 def without_hops(route: Route, gone: tuple[NextHop, ...]) -> Route | None:
-    """What is left of a route when some of its next hops go; None when nothing is."""
-    return _keep(route, lambda hop: hop not in gone)
+    """What is left of a route when some of its next hops go; None when nothing is.
+
+    Of a single next hop that goes the kernel does not tell the weight.
+    """
+    return _keep(route, lambda hop: not any(_hop_is(hop, other) for other in gone))
+
+
+def alive(route: Route) -> Route:
+    """A route without the next hops that the kernel does not use."""
+    return _keep(route, lambda hop: hop.weight > 0) or route
 
 
 def _keep(route: Route, is_left: Callable[[NextHop], bool]) -> Route | None:
@@ -76,9 +74,46 @@ def _keep(route: Route, is_left: Callable[[NextHop], bool]) -> Route | None:
     return route._replace(next_hops=left) if left else None
 
 
+def _hop_is(believed: NextHop, told: NextHop) -> bool:
+    return believed.gateway == told.gateway and believed.interface in ("", told.interface)
+
+
+def with_interface_dead(route: Route, interface: str) -> Route | None:
+    """A route after an interface went down; None when no next hop is left.
+
+    The kernel keeps next hops through it beside others, and revives them without a word.
+    """
+    hops = tuple(
+        hop._replace(weight=-abs(hop.weight)) if hop.interface == interface else hop
+        for hop in route.next_hops
+    )
+    if not hops or any(hop.weight > 0 for hop in hops):
+        return route._replace(next_hops=hops)
+    return None
+
+
+def with_interface_known(route: Route, link: Prefix, interface: str) -> Route:
+    """A route after it is known which interface the kernel chose for the gateways inside a prefix."""
+    hops = (
+        hop._replace(interface=interface) if not hop.interface and _is_inside(hop, link) else hop
+        for hop in route.next_hops
+    )
+    return route._replace(next_hops=ordered(tuple(hops)))
+
+
+def _is_inside(hop: NextHop, link: Prefix) -> bool:
+    return hop.gateway is not None and link.contains(hop.gateway)
+
+
 def is_connected(route: Route) -> bool:
     """Whether the route says that its prefix lives on the link itself (a next hop without gateway)."""
     return route.kind is RouteKind.UNICAST and any(hop.gateway is None for hop in route.next_hops)
+
+
+def with_interface_renamed(route: Route, name: str, new_name: str) -> Route:
+    """The same route after one of its interfaces got another name."""
+    hops = (hop._replace(interface=new_name) if hop.interface == name else hop for hop in route.next_hops)
+    return route._replace(next_hops=ordered(tuple(hops)))
 
 
 class HopIndex:

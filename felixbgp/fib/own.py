@@ -2,7 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from felixbgp.fib.hops import HopIndex, without_interface, without_link
+from felixbgp.fib.hops import (
+    HopIndex,
+    names_interface,
+    with_interface_dead,
+    with_interface_known,
+    with_interface_renamed,
+    without_hops,
+)
 from felixbgp.fib.types import Route
 from felixbgp.net import Nlri, Prefix
 
@@ -22,6 +29,9 @@ class OwnRoutes:
     def __len__(self) -> int:
         """How many prefixes have a route of ours."""
         return len(self._routes)
+
+    def __iter__(self) -> Iterator[tuple[Nlri, Route]]:
+        return ((nlri, route) for nlri, routes in self._routes.items() for route in routes)
 
     def of(self, nlri: Nlri) -> tuple[Route, ...]:
         """The routes of a prefix, the lowest metric first."""
@@ -48,20 +58,40 @@ class OwnRoutes:
             self._set(nlri, routes.get(nlri, ()))
         return changed
 
+    def lose_hops(self, nlri: Nlri, route: Route) -> None:
+        """The kernel removed a route, or some next hops of one: IPv6 tells of them one by one."""
+        known = self.find(nlri, route.metric)
+        left = None if known is None or not known.next_hops else without_hops(known, route.next_hops)
+        if left is None or left == known:
+            self.remove(nlri, route.metric)
+        else:
+            self.put(nlri, left)
+
     def lose_interface(self, interface: str) -> Iterator[Nlri]:
-        """Cut what named a lost interface; gives the prefixes that were cut."""
+        """Cut what goes through an interface that is down; gives the prefixes that were cut."""
         for nlri in self._index.through_interface(interface):
-            self._cut(nlri, lambda route: without_interface(route, interface))
+            self._map(nlri, lambda route: with_interface_dead(route, interface))
             yield nlri
 
-    def lose_link(self, link: Prefix) -> Iterator[Nlri]:
-        """Cut what reached a gateway inside a prefix whose link is lost; gives the prefixes that were cut."""
+    def lose_through(self, interface: str) -> Iterator[Nlri]:
+        """Forget every route with a next hop through an interface, in use or not; gives their prefixes."""
+        for nlri in self._index.through_interface(interface):
+            self._map(nlri, lambda route: None if names_interface(route, interface) else route)
+            yield nlri
+
+    def rename_interface(self, name: str, new_name: str) -> Iterator[Nlri]:
+        """Call an interface by its new name; gives the prefixes that name it."""
+        for nlri in self._index.through_interface(name):
+            self._map(nlri, lambda route: with_interface_renamed(route, name, new_name))
+            yield nlri
+
+    def learn_interface(self, link: Prefix, interface: str) -> None:
+        """A prefix is, or was, reached through an interface: so are the gateways in it."""
         for nlri in dict.fromkeys(self._index.through_gateways(link)):
-            self._cut(nlri, lambda route: without_link(route, link))
-            yield nlri
+            self._map(nlri, lambda route: with_interface_known(route, link, interface))
 
-    def _cut(self, nlri: Nlri, what_is_left: Callable[[Route], Route | None]) -> None:
-        left = (what_is_left(route) for route in self.of(nlri))
+    def _map(self, nlri: Nlri, changed: Callable[[Route], Route | None]) -> None:
+        left = (changed(route) for route in self.of(nlri))
         self._set(nlri, (route for route in left if route is not None))
 
     def _set(self, nlri: Nlri, routes: Iterable[Route]) -> None:

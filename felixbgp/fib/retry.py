@@ -79,9 +79,12 @@ class RetryQueue:
         """The waiting prefixes that an interface coming up may help: those that name it or name none."""
         return self._waiting([*self._index.through_interface(interface), *self._index.without_interface()])
 
-    def mended_by_route(self, link: Prefix) -> list[Nlri]:
-        """The waiting prefixes with a gateway inside a prefix that became reachable."""
-        return self._waiting(self._index.through_gateways(link))
+    def mended_by_route(self, link: Prefix, interface: str) -> list[Nlri]:
+        """The waiting prefixes that a prefix now reached through an interface may help.
+
+        Those with a gateway inside it, and those that name the interface.
+        """
+        return self._waiting([*self._index.through_gateways(link), *self._index.through_interface(interface)])
 
     def _waiting(self, nlris: Iterable[Nlri]) -> list[Nlri]:
         return [nlri for nlri in dict.fromkeys(nlris) if self._attempts[nlri].due is not None]

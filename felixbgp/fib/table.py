@@ -30,11 +30,11 @@ from errno import ENOENT
 from itertools import islice
 
 from felixbgp.fib.foreign import ForeignRoutes, protocol_name
-from felixbgp.fib.hops import is_connected, names_interface, satisfies
+from felixbgp.fib.hops import alive, names_interface, satisfies
 from felixbgp.fib.own import OwnRoutes
 from felixbgp.fib.retry import RetryQueue
 from felixbgp.fib.types import KernelRoute, Route, RouteFailed, RouteKey, RouteProblem
-from felixbgp.net import Family, Nlri, Prefix
+from felixbgp.net import IPV4, Family, Nlri, Prefix
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class FamilyTable:
                 if all(other.metric != route.metric for other in before):
                     own[nlri] = (*before, route.route)
             else:
-                foreign[nlri] = (*foreign.get(nlri, ()), route)
+                foreign[nlri] = (*foreign.get(nlri, ()), route._replace(route=alive(route.route)))
         self.ready = True
         for nlri in dict.fromkeys(self.own.replace_all(own) + self.foreign.replace_all(foreign)):
             self._settle(nlri)
@@ -131,7 +131,7 @@ class FamilyTable:
             if alone:
                 self.foreign.remove_metric(nlri, route.metric)
         else:
-            self.own.remove(nlri, route.metric)
+            self.own.lose_hops(nlri, route.route)
         write = self.sent.get(nlri)
         if write is not None and write.metric == route.metric:
             write.overtaken = True
@@ -140,10 +140,11 @@ class FamilyTable:
             self._settle(nlri)
 
     def _foreign_changed(self, route: KernelRoute, *, present: bool, alone: bool) -> None:
+        used = route._replace(route=alive(route.route))
         if not present:
-            self.foreign.remove(route)
+            self.foreign.remove(used)
             return
-        self.foreign.add(route, alone=alone)
+        self.foreign.add(used, alone=alone)
         if alone:
             self.own.remove(route.prefix.nlri, route.metric)
 
@@ -183,27 +184,50 @@ class FamilyTable:
             # A conflict at the wanted metric is worse news than surplus that stays.
             self._report(nlri, failure.reason)
 
-    def lose_interface(self, interface: str) -> None:
-        """An interface is gone or down: IPv4 routes through it leave without an event of their own."""
-        cut = list(self.own.lose_interface(interface))
+    def learn_interface(self, link: Prefix, interface: str) -> None:
+        """A prefix is, or was until now, reached through an interface."""
+        self.own.learn_interface(link, interface)
+
+    def links_through(self, interface: str) -> list[Prefix]:
+        """The prefixes that are connected through an interface."""
+        return self.foreign.links_through(interface)
+
+    def lose_interface(self, interface: str, *, is_removed: bool) -> None:
+        """An interface is down, or removed: IPv4 routes through it leave without an event of their own.
+
+        With an interface that is removed, an IPv4 route with several next hops goes as a whole.
+        """
+        if is_removed and self.family == IPV4:
+            cut = list(self.own.lose_through(interface))
+        else:
+            cut = list(self.own.lose_interface(interface))
+        self._overtake(interface)
+        self.foreign.lose_interface(interface)
+        for nlri in cut:
+            self._settle(nlri)
+
+    def rename_interface(self, name: str, new_name: str) -> None:
+        """An interface that stays up is called otherwise: the kernel's routes through it stay, too."""
+        renamed = list(self.own.rename_interface(name, new_name))
+        self._overtake(name)
+        self._overtake(new_name)
+        self.foreign.rename_interface(name, new_name)
+        for nlri in renamed:
+            self._settle(nlri)
+
+    def _overtake(self, interface: str) -> None:
+        """Whether a write through the interface came before or after its change is not known; see rule 5."""
         for write in self.sent.values():
-            # Whether such a write came before or after the loss is not known; see rule 5.
             if write.route is not None and names_interface(write.route, interface):
                 write.overtaken = True
-        for route in self.foreign.lose_interface(interface):
-            cut.append(route.prefix.nlri)
-            if is_connected(route.route):
-                cut += self.own.lose_link(route.prefix)
-        for nlri in dict.fromkeys(cut):
-            self._settle(nlri)
 
     def mended_by_link(self, interface: str) -> None:
         """An interface came up: what failed because of it is tried now."""
         self._try_again(self._retry.mended_by_link(interface))
 
-    def mended_by_route(self, link: Prefix) -> None:
-        """A prefix became reachable: what failed for want of a way to its gateway is tried now."""
-        self._try_again(self._retry.mended_by_route(link))
+    def mended_by_route(self, link: Prefix, interface: str) -> None:
+        """A prefix is reached through an interface: what failed for want of that is tried now."""
+        self._try_again(self._retry.mended_by_route(link, interface))
 
     # -- what is to be done -----------------------------------------------------------------------------
 

@@ -18,7 +18,10 @@ class RouteKind(IntEnum):
 
 
 class NextHop(NamedTuple):
-    """One way out: a gateway, an interface, or both. `interface` is a name ("" = let the kernel choose)."""
+    """One way out: a gateway, an interface, or both. `interface` is a name ("" = let the kernel choose).
+
+    A negative weight is one that the kernel keeps among others and does not use: its interface is down.
+    """
 
     gateway: Address | None
     interface: str = ""

@@ -98,16 +98,36 @@ class ModelKernel:
         return ENETDOWN if down or self.refusing else 0
 
     def set_link(self, name: str, *, up: bool) -> None:
+        """Without a word about routes, next hops die and come back; with its last one a route goes."""
         self.up[name] = up
         self.events.append(LinkChanged(LINKS[name], name, up=up))
-        for key, route in list(self.table.items()):
-            left = tuple(hop for hop in route.route.next_hops if hop.interface != name)
-            if up or left == route.route.next_hops:
-                continue
-            if left:
-                self.table[key] = route._replace(route=route.route._replace(next_hops=left))
+        for key, there in list(self.table.items()):
+            hops = tuple(
+                hop._replace(weight=abs(hop.weight) if up else -abs(hop.weight))
+                if hop.interface == name
+                else hop
+                for hop in there.route.next_hops
+            )
+            if not hops or any(hop.weight > 0 for hop in hops):
+                self.table[key] = there._replace(route=there.route._replace(next_hops=hops))
             else:
                 del self.table[key]
+
+    def remove_link(self, name: str) -> None:
+        """An IPv4 route with a next hop through it goes as a whole, an IPv6 route loses the next hop."""
+        self.set_link(name, up=False)
+        for key, there in list(self.table.items()):
+            gone = tuple(hop for hop in there.route.next_hops if hop.interface == name)
+            if not gone:
+                continue
+            left = tuple(hop for hop in there.route.next_hops if hop.interface != name)
+            if key.prefix.family == IPV4:
+                del self.table[key]
+                continue
+            self.table[key] = there._replace(route=there.route._replace(next_hops=left))
+            event = there._replace(route=there.route._replace(next_hops=gone))
+            self.events.append(KernelRouteChanged(event, present=False))
+        self.events.append(LinkChanged(LINKS[name], name, up=False, present=False))
 
 
 class FibAgainstKernel(RuleBasedStateMachine):
@@ -207,6 +227,10 @@ class FibAgainstKernel(RuleBasedStateMachine):
     @rule(name=st.sampled_from(list(LINKS)), up=st.booleans())
     def link(self, name: str, up: bool) -> None:
         self.kernel.set_link(name, up=up)
+
+    @rule(name=st.sampled_from(list(LINKS)))
+    def remove_link(self, name: str) -> None:
+        self.kernel.remove_link(name)
 
     @rule(refusing=st.booleans())
     def refuse(self, refusing: bool) -> None:

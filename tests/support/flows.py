@@ -1,4 +1,8 @@
-"""Which way flows go: the kernel is asked, flow by flow, for the next hop of a five-tuple."""
+"""Which way flows go: the kernel is asked, flow by flow, for the next hop of a five-tuple.
+
+Ask while nothing is written: an IPv6 route that is replaced under the answer is answered with ENETUNREACH,
+though no packet misses it (`rt->from` of a cached entry is gone before the entry is).
+"""
 
 import socket
 import struct

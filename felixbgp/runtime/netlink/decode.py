@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from felixbgp.fib.hops import ordered
 from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKind
@@ -12,13 +13,16 @@ from felixbgp.runtime.netlink.messages import read_attributes
 
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE, RTA_VIA = 1, 4, 5, 6, 9, 15, 18
 IFLA_IFNAME = 3
+IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
+IFA_F_OPTIMISTIC, IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x04, 0x08, 0x40
 RTNH_F_DEAD = 1
 RTM_F_CLONED = 0x200
-IFF_UP = 1
+IFF_UP, IFF_LOWER_UP = 1, 1 << 16
 
 _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTNEXTHOP = struct.Struct("=HBBi")
 _IFINFOMSG = struct.Struct("=BxHiII")
+_IFADDRMSG = struct.Struct("=BBBBI")
 _UINT = struct.Struct("=I")
 _FAMILIES = {AF_INET: IPV4, AF_INET6: IPV6}
 _KINDS = {kind.value: kind for kind in RouteKind if kind is not RouteKind.OTHER}
@@ -30,11 +34,21 @@ HopsOf = Callable[[int], tuple[NextHop, ...] | None]
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An interface as the kernel reports it; `up` is IFF_UP."""
+    """An interface as the kernel reports it; `up` is IFF_UP, `carrier` is IFF_LOWER_UP."""
 
     index: int
     name: str
     up: bool
+    carrier: bool
+
+
+class HeldAddress(NamedTuple):
+    """An address on a link, by its index; `usable` unless it waits for, or failed, its detection."""
+
+    link: int
+    address: Address
+    length: int
+    usable: bool = True
 
 
 def decode_route(body: memoryview, table: int, name_of: InterfaceName) -> KernelRoute | None:
@@ -84,7 +98,27 @@ def decode_link(body: memoryview) -> Link | None:
     name = bytes(read_attributes(body[_IFINFOMSG.size :]).get(IFLA_IFNAME, b"")).rstrip(b"\0")
     if family or index <= 0 or not name:
         return None
-    return Link(index, name.decode(errors="surrogateescape"), bool(flags & IFF_UP))
+    text = name.decode(errors="surrogateescape")
+    return Link(index, text, bool(flags & IFF_UP), bool(flags & IFF_LOWER_UP))
+
+
+def decode_address(body: memoryview) -> HeldAddress | None:
+    """An address; None for nonsense. Of one with a peer the network is the peer's, so its own is one host."""
+    if len(body) < _IFADDRMSG.size:
+        return None
+    family_code, length, flags, _, index = _IFADDRMSG.unpack_from(body)
+    family = _FAMILIES.get(family_code)
+    if family is None or length > family.bits or index <= 0:
+        return None
+    attributes = read_attributes(body[_IFADDRMSG.size :])
+    there = bytes(attributes.get(IFA_ADDRESS, b""))
+    here = bytes(attributes.get(IFA_LOCAL, there))
+    if len(here) != family.octets:
+        return None
+    flags = _uint(attributes, IFA_FLAGS, flags)
+    waits = bool(flags & IFA_F_TENTATIVE) and not flags & IFA_F_OPTIMISTIC
+    usable = not waits and not flags & IFA_F_DADFAILED
+    return HeldAddress(index, Address(here), length if there in (b"", here) else family.bits, usable)
 
 
 def _next_hops(
@@ -102,11 +136,10 @@ def _next_hops(
         length, hop_flags, weight, index = _RTNEXTHOP.unpack_from(multipath)
         if not _RTNEXTHOP.size <= length <= len(multipath):
             return
-        # The kernel keeps a next hop whose link is down, and does not use it.
-        if not hop_flags & RTNH_F_DEAD:
-            gateway = _gateway(family, read_attributes(multipath[_RTNEXTHOP.size : length]))
-            interface = name_of(index) if index > 0 else ""
-            yield NextHop(gateway, interface, bool(hop_flags & RTNH_F_ONLINK), weight + 1)
+        gateway = _gateway(family, read_attributes(multipath[_RTNEXTHOP.size : length]))
+        interface = name_of(index) if index > 0 else ""
+        sign = -1 if hop_flags & RTNH_F_DEAD else 1
+        yield NextHop(gateway, interface, bool(hop_flags & RTNH_F_ONLINK), sign * (weight + 1))
         multipath = multipath[(length + 3) & ~3 :]
 
 

@@ -10,6 +10,7 @@
 import struct
 from collections.abc import Callable
 
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
@@ -23,6 +24,7 @@ from felixbgp.runtime.netlink.messages import (
     NLM_F_REPLACE,
     NLM_F_REQUEST,
     RTM_DELROUTE,
+    RTM_GETADDR,
     RTM_GETLINK,
     RTM_GETROUTE,
     RTM_NEWROUTE,
@@ -160,6 +162,14 @@ def dump_links() -> bytes:
     return _encoded(message)
 
 
+def dump_addresses() -> bytes:
+    """RTM_GETADDR of both families, on all links."""
+    message = ifaddrmsg()
+    message["header"]["type"] = RTM_GETADDR
+    message["header"]["flags"] = NLM_F_REQUEST | NLM_F_DUMP
+    return _encoded(message)
+
+
 def _scope(route: Route) -> int:
     """A destination on the link itself has link scope, anything else is somewhere."""
     on_link = route.kind is RouteKind.UNICAST and all(hop.gateway is None for hop in route.next_hops)
@@ -188,6 +198,6 @@ def _leading_to(group: int, message: bytes) -> bytes:
     return _LENGTH.pack(length) + message[_LENGTH.size :] + _OBJECT.pack(_OBJECT.size, RTA_NH_ID, group)
 
 
-def _encoded(message: rtmsg | ifinfmsg) -> bytes:
+def _encoded(message: rtmsg | ifinfmsg | ifaddrmsg) -> bytes:
     message.encode()
     return bytes(message.data)

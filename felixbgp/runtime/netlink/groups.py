@@ -93,6 +93,7 @@ class Groups:
         self._users: dict[int, dict[RouteKey, None]] = {}
         self._used: dict[RouteKey, int] = {}
         self._pinned: dict[Family, dict[int, None]] = {}
+        self._links_in_the_news: dict[int, None] = {}
         self._is_tidy = False
 
     # -- what there is ----------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ class Groups:
     def read(
         self, objects: Iterable[NexthopObject], name_of: Callable[[int], str]
     ) -> list[KernelRouteChanged]:
-        """Take a complete view of the objects; gives the routes of ours that differ by it."""
+        """Take a complete view of the objects; gives the routes of ours that differ by it, or may seem to."""
         before = {number: self._set_behind(number) for number in (*self._set_of, *self._users)}
         self._objects = {each.number: each for each in objects}
         self._hops, self._sets, self._set_of = {}, {}, {}
@@ -123,7 +124,9 @@ class Groups:
                 lineage = self._lineages.pop(number, (hop_set,))
                 if number in self._set_of:
                     self._lineages[number] = _longer(lineage, now)
+            if now != hop_set or any(hop.interface in self._links_in_the_news for hop, _ in hop_set):
                 changes += self._changes_of(number, bool(now), name_of)
+        self._links_in_the_news.clear()
         return changes
 
     def heard(self, known: NexthopObject, *, present: bool) -> None:
@@ -135,10 +138,16 @@ class Groups:
         else:
             self._objects.pop(known.number, None)
 
-    def heard_of_link(self, index: int) -> None:
-        """An interface changed; if an object of ours is on it, the kernel may have removed that."""
+    def heard_of_link(self, index: int, *, is_news: bool) -> None:
+        """An interface or its addresses may have changed, and with it what objects of ours are on it.
+
+        What the core was told (`is_news`) means another thing for routes with legacy multipath, so those that
+        lead to a group through the interface are told as they are, whether they differ or not.
+        """
         if any(hop.interface == index for hop in self._hops):
             self.in_doubt = True
+            if is_news:
+                self._links_in_the_news[index] = None
 
     # -- who uses it ------------------------------------------------------------------------------------
 
@@ -173,21 +182,27 @@ class Groups:
             # With the group the kernel would remove the route, and that is not ours.
             self._pin(route.prefix.family, number)
 
-    def told(self, route: KernelRoute, number: int, *, present: bool) -> bool:
-        """Somebody else (never ourselves) moved a route; False when that is older than what is known."""
+    def told(self, route: KernelRoute, number: int, *, present: bool) -> KernelRoute | None:
+        """Somebody else (never ourselves) moved a route; gives what there is to tell of that.
+
+        None: it is older than what is known.
+        """
         family = route.prefix.family
         if route.protocol != self._protocol:
             self._pin(family, number)
-            return True
+            return route
         key = RouteKey(route.prefix, route.metric)
         known = self._used.get(key, 0)
         # Our last write may be newer than this; what hangs on that is for the next reading to tell.
         self._pin(family, number)
         self._pin(family, known)
         if not present and self._is_ours(number) and number != known:
-            return False
+            return None
         self.use(key, number if present else 0)
-        return True
+        if present or not number:
+            return route
+        # It went as a whole, whatever is known of its next hops.
+        return route._replace(route=route.route._replace(next_hops=()))
 
     def use(self, key: RouteKey, number: int) -> None:
         """A route of ours leads to this group now; 0: to none."""
@@ -365,7 +380,7 @@ class Groups:
     def _changes_of(
         self, number: int, present: bool, name_of: Callable[[int], str]
     ) -> Iterator[KernelRouteChanged]:
-        hops = self.hops_of(number, name_of) or ()
+        hops = (self.hops_of(number, name_of) or ()) if present else ()
         for key in list(self._users.get(number, ())):
             if not present:
                 self.release(key)

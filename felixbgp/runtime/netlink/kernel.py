@@ -26,14 +26,17 @@ from felixbgp.fib.types import (
     RouteFailed,
 )
 from felixbgp.net import IPV4, IPV6, Family
-from felixbgp.runtime.netlink.decode import decode_link, decode_route_by_object
-from felixbgp.runtime.netlink.encode import RouteEncoder, dump_links, dump_routes
+from felixbgp.runtime.netlink.addresses import Addresses
+from felixbgp.runtime.netlink.decode import decode_address, decode_link, decode_route_by_object
+from felixbgp.runtime.netlink.encode import RouteEncoder, dump_addresses, dump_links, dump_routes
 from felixbgp.runtime.netlink.groups import Groups
 from felixbgp.runtime.netlink.links import Links
 from felixbgp.runtime.netlink.messages import (
     NLM_F_REPLACE,
+    RTM_DELADDR,
     RTM_DELLINK,
     RTM_DELROUTE,
+    RTM_NEWADDR,
     RTM_NEWLINK,
     RTM_NEWROUTE,
     Message,
@@ -48,7 +51,9 @@ from felixbgp.runtime.netlink.nexthops import (
 )
 from felixbgp.runtime.netlink.sockets import (
     DATAGRAM_OCTETS_MAX,
+    RTNLGRP_IPV4_IFADDR,
     RTNLGRP_IPV4_ROUTE,
+    RTNLGRP_IPV6_IFADDR,
     RTNLGRP_IPV6_ROUTE,
     RTNLGRP_LINK,
     dump,
@@ -58,6 +63,13 @@ from felixbgp.runtime.netlink.writer import RouteWriter
 from felixbgp.runtime.sockets import reason_of
 from felixbgp.runtime.telemetry import LOGGER
 
+GROUPS = (
+    RTNLGRP_LINK,
+    RTNLGRP_IPV4_IFADDR,
+    RTNLGRP_IPV4_ROUTE,
+    RTNLGRP_IPV6_IFADDR,
+    RTNLGRP_IPV6_ROUTE,
+)
 EVENTS_OCTETS = 32 << 20
 """Room for the events of some 50,000 routes; with the usual 200 KiB, 10,000 at once were too many."""
 RESYNC_SECONDS = 60
@@ -82,6 +94,7 @@ class Kernel:
         """
         self._table = table
         self._links = Links()
+        self._addresses = Addresses(self._links.name_of)
         self._groups = Groups(protocol, table)
         encoder = RouteEncoder(protocol, table, self._links.index_of)
         self._writer = RouteWriter(encoder, self._groups, self._links)
@@ -92,17 +105,15 @@ class Kernel:
     async def run(
         self, deliver: Deliver, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Deliver links and routes as they are, then (started) as they change, for ever.
+        """Deliver links, addresses and routes as they are, then (started) as they change, for ever.
 
         Raises:
             OSError: the kernel did not let us read at the start.
         """
-        groups = [RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE]
         self._groups.usable = await self._writer.kernel_has_groups()
-        if self._groups.usable:
-            groups.append(RTNLGRP_NEXTHOP)
-        else:
+        if not self._groups.usable:
             LOGGER.warning("this kernel has no resilient next-hop groups: flows move when ECMP changes")
+        groups = (*GROUPS, RTNLGRP_NEXTHOP) if self._groups.usable else GROUPS
         # Subscribed before the first look, so that nothing happens between the two.
         with open_netlink(EVENTS_OCTETS, groups) as monitor:
             await self._read_links(deliver)
@@ -152,20 +163,21 @@ class Kernel:
                 self._doubt(IPV4, IPV6)
 
     async def _read_links(self, deliver: Deliver) -> None:
-        """Deliver how the links differ from what was known."""
+        """Deliver how the links differ from what was known, and all addresses on them."""
         async with self._order:
             links = await dump(dump_links(), lambda message: decode_link(message.body))
-            deliver(self._links.replace_all(links))
+            addresses = await dump(dump_addresses(), lambda message: decode_address(message.body))
+            deliver([*self._links.replace_all(links), self._addresses.replace_all(addresses)])
 
     async def _read_objects(self, deliver: Deliver) -> None:
         """Deliver how the routes of ours differ by what their nexthop objects are."""
         if self._groups.usable:
             async with self._order:
-                await self._read_objects_in_order(deliver)
+                deliver(await self._changes_by_objects())
 
-    async def _read_objects_in_order(self, deliver: Deliver) -> None:
+    async def _changes_by_objects(self) -> list[KernelRouteChanged]:
         objects = await dump(dump_objects(), lambda message: decode_object(message.body))
-        deliver(self._groups.read(objects, self._links.name_of))
+        return self._groups.read(objects, self._links.name_of)
 
     async def _read_routes(self, family: Family, deliver: Deliver) -> None:
         async with self._order:
@@ -193,9 +205,13 @@ class Kernel:
             try:
                 async with self._order:
                     datagram = await monitor.recv(DATAGRAM_OCTETS_MAX)
-                    deliver(list(self._events(datagram)))
-                    if self._groups.in_doubt:
-                        await self._read_objects_in_order(deliver)
+                    events = list(self._events(datagram))
+                    try:
+                        if self._groups.in_doubt:
+                            events += await self._changes_by_objects()
+                    finally:
+                        # At once: what an interface took along and what its groups still have is one story.
+                        deliver(events)
             except OSError as error:
                 self._groups.lose_users()
                 deliver([KernelLost(reason_of(error))])
@@ -206,24 +222,40 @@ class Kernel:
     def _events(self, datagram: bytes) -> Iterator[KernelInput]:
         for message in split_messages(datagram):
             if message.type in (RTM_NEWLINK, RTM_DELLINK):
-                link = decode_link(message.body)
-                if link is not None:
-                    self._groups.heard_of_link(link.index)
-                    known = self._links
-                    change = known.changed(link) if message.type == RTM_NEWLINK else known.removed(link.index)
+                yield from self._link_events(message)
+            elif message.type in (RTM_NEWADDR, RTM_DELADDR):
+                address = decode_address(message.body)
+                if address is not None:
+                    change = self._addresses.changed(address, present=message.type == RTM_NEWADDR)
                     if change is not None:
+                        self._groups.heard_of_link(address.link, is_news=not change.present)
                         yield change
             elif message.type in (RTM_NEWROUTE, RTM_DELROUTE) and message.port != self._writer.port:
                 found = self._route(message)
                 present = message.type == RTM_NEWROUTE
-                if found is not None and self._groups.told(*found, present=present):
+                route = None if found is None else self._groups.told(*found, present=present)
+                if route is not None:
                     # Only a replacement is known to have nothing beside it; a new route may be one more.
                     alone = bool(message.flags & NLM_F_REPLACE)
-                    yield KernelRouteChanged(found[0], present, alone)
+                    yield KernelRouteChanged(route, present, alone)
             elif message.type in (RTM_NEWNEXTHOP, RTM_DELNEXTHOP) and message.port != self._writer.port:
                 known_object = decode_object(message.body)
                 if known_object is not None:
                     self._groups.heard(known_object, present=message.type == RTM_NEWNEXTHOP)
+
+    def _link_events(self, message: Message) -> Iterator[KernelInput]:
+        link = decode_link(message.body)
+        if link is None:
+            return
+        links = self._links
+        former_name = links.name_of(link.index)
+        change = links.removed(link.index) if message.type == RTM_DELLINK else links.changed(link)
+        self._groups.heard_of_link(link.index, is_news=change is not None)
+        if change is not None:
+            yield change
+            if change.name != former_name and self._addresses.are_on(change.index):
+                # Addresses are known by the name of their interface, which is another now.
+                yield self._addresses.snapshot()
 
     def _route(self, message: Message) -> tuple[KernelRoute, int] | None:
         """The route, and the number of its nexthop object."""

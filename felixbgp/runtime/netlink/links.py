@@ -29,12 +29,12 @@ class Links:
         self._forget(link.index)
         self._links[link.index] = link
         self._indices[link.name] = link.index
-        return LinkChanged(link.index, link.name, link.up)
+        return LinkChanged(link.index, link.name, link.up, carrier=link.carrier)
 
     def removed(self, index: int) -> LinkChanged | None:
         """An interface went away."""
         link = self._forget(index)
-        return None if link is None else LinkChanged(index, link.name, up=False, present=False)
+        return None if link is None else LinkChanged(index, link.name, up=False, present=False, carrier=False)
 
     def replace_all(self, links: Iterable[Link]) -> Iterator[LinkChanged]:
         """Take a complete view; what is gone comes first, for its name may be in use again."""

@@ -40,6 +40,8 @@ ANSWERS_OCTETS = 8 << 20
 """Every request of a batch may be refused, each with the kernel's own words."""
 BATCH_OCTETS_MAX = 1 << 16
 """Of one datagram: far below what a socket may send at once, and a few milliseconds of the kernel's time."""
+OBJECTS_OCTETS_MAX = 1 << 13
+"""Of one datagram with nexthop objects: to change a group costs the kernel up to half a millisecond."""
 
 
 class RouteWriter:
@@ -86,7 +88,7 @@ class RouteWriter:
         """Remove the groups and next hops of ours that no route leads to."""
         unused = self._groups.unused()
         answers = await self._exchange(
-            [(number, encode_removal(number, self._next_sequence())) for number in unused]
+            [(number, encode_removal(number, self._next_sequence())) for number in unused], OBJECTS_OCTETS_MAX
         )
         self._groups.removed(number for number in unused if answers[number].errno in (0, ENOENT))
 
@@ -119,7 +121,7 @@ class RouteWriter:
         for position, step in enumerate(steps):
             flags = NLM_F_REPLACE if step.replace else NLM_F_CREATE | NLM_F_EXCL
             requests.append((position, encode_object(step.wanted, flags, self._next_sequence())))
-        answers = await self._exchange(requests)
+        answers = await self._exchange(requests, OBJECTS_OCTETS_MAX)
         refused: dict[int, Answer] = {}
         for position, step in enumerate(steps):
             if answers[position].errno:
@@ -144,13 +146,15 @@ class RouteWriter:
             # It may be gone unheard.
             self._groups.in_doubt = True
 
-    async def _exchange(self, requests: Iterable[tuple[Key, bytearray]]) -> dict[Key, Answer]:
+    async def _exchange(
+        self, requests: Iterable[tuple[Key, bytearray]], octets_max: int = BATCH_OCTETS_MAX
+    ) -> dict[Key, Answer]:
         """Send requests, each with a key of its own, in as few datagrams as may be."""
         answers: dict[Key, Answer] = {}
         batch: dict[int, tuple[Key, bytearray]] = {}
         octets = 0
         for key, message in requests:
-            if octets + len(message) > BATCH_OCTETS_MAX:
+            if octets + len(message) > octets_max:
                 answers |= await self._send(batch)
                 batch, octets = {}, 0
             batch[HEADER.unpack_from(message)[3]] = (key, message)

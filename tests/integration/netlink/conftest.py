@@ -11,7 +11,9 @@ from typing import TypeVar
 import pytest
 import trio
 
-from felixbgp.fib.types import KernelInput
+from felixbgp.fib.fib import Fib
+from felixbgp.fib.types import KernelEffect, KernelInput, KernelRouteChanged
+from felixbgp.net import Prefix
 from felixbgp.runtime.netlink.kernel import Kernel
 
 CLONE_NEWNET = 0x40000000
@@ -103,3 +105,32 @@ async def running(table: int = 254) -> AsyncIterator[tuple[Kernel, Inbox]]:
             await nursery.start(kernel.run, inbox.deliver)
             yield kernel, inbox
             nursery.cancel_scope.cancel()
+
+
+def is_event_of(prefix: Prefix) -> Callable[[KernelInput], bool]:
+    return lambda event: isinstance(event, KernelRouteChanged) and event.route.prefix == prefix
+
+
+async def all_heard(inbox: Inbox) -> list[KernelInput]:
+    """Everything delivered up to a route of somebody else, added now."""
+    marker = Prefix.parse("203.0.113.77/32")
+    ip(f"route add blackhole {marker} metric 7")
+    heard = (await inbox.until(is_event_of(marker)))[:-1]
+    ip(f"route del blackhole {marker} metric 7")
+    await inbox.until(is_event_of(marker))
+    return heard
+
+
+async def settle(fib: Fib, kernel: Kernel, inbox: Inbox) -> int:
+    """Feed the fib and carry out what it asks for until it asks for nothing; gives how much that was."""
+    written = 0
+    while True:
+        for event in inbox.waiting:
+            fib.feed(event, 0)
+        inbox.waiting.clear()
+        effects: list[KernelEffect] = [*fib.replacements(0, 1000), *fib.deletions(0, 1000)]
+        if not effects:
+            return written
+        for effect in effects:
+            written += len(effect.routes)
+            inbox.deliver(await kernel.apply(effect))

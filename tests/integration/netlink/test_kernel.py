@@ -1,7 +1,6 @@
 """Writing and watching the routing table of a real kernel."""
 
 import json
-from collections.abc import Callable
 from errno import EEXIST, ENETUNREACH, ENODEV, ENOENT
 from typing import Any
 
@@ -10,9 +9,10 @@ import pytest
 from felixbgp.fib.fib import Fib
 from felixbgp.fib.hops import satisfies
 from felixbgp.fib.types import (
+    AddressChanged,
+    AddressSnapshot,
     DeleteRoutes,
-    KernelEffect,
-    KernelInput,
+    InterfaceAddress,
     KernelLost,
     KernelRoute,
     KernelRouteChanged,
@@ -28,8 +28,16 @@ from felixbgp.fib.types import (
 )
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 from felixbgp.runtime.netlink import kernel as kernel_module
-from felixbgp.runtime.netlink.kernel import Kernel
-from tests.integration.netlink.conftest import METRIC, PROTOCOL, Inbox, ip, ip_batch, running
+from tests.integration.netlink.conftest import (
+    METRIC,
+    PROTOCOL,
+    all_heard,
+    ip,
+    ip_batch,
+    is_event_of,
+    running,
+    settle,
+)
 
 pytestmark = pytest.mark.trio
 
@@ -95,20 +103,6 @@ def create(*routes: tuple[Prefix, Route]) -> ReplaceRoutes:
     return ReplaceRoutes(routes, exclusive=True)
 
 
-def is_event_of(prefix: Prefix) -> Callable[[KernelInput], bool]:
-    return lambda event: isinstance(event, KernelRouteChanged) and event.route.prefix == prefix
-
-
-async def all_heard(inbox: Inbox) -> list[KernelInput]:
-    """Everything delivered up to a route of somebody else, added now."""
-    marker = Prefix.parse("203.0.113.77/32")
-    ip(f"route add blackhole {marker} metric 7")
-    heard = (await inbox.until(is_event_of(marker)))[:-1]
-    ip(f"route del blackhole {marker} metric 7")
-    await inbox.until(is_event_of(marker))
-    return heard
-
-
 async def test_first_view_is_links_then_routes() -> None:
     ip("route add 10.9.0.0/16 via 192.0.2.1 proto static metric 20")
     async with running() as (_, inbox):
@@ -116,6 +110,10 @@ async def test_first_view_is_links_then_routes() -> None:
         links = {each.name: each for each in first if isinstance(each, LinkChanged)}
         assert links.keys() == {"lo", "eth0", "eth1"}
         assert links["eth0"].up
+        assert links["eth0"].carrier
+        (addresses,) = (each.addresses for each in first if isinstance(each, AddressSnapshot))
+        assert InterfaceAddress("eth0", Address.parse("192.0.2.2"), 24) in addresses
+        assert InterfaceAddress("eth1", Address.parse("2001:db8:1::2"), 64) in addresses
         assert [type(each) for each in first[-2:]] == [KernelSnapshot, KernelSnapshot]
     v4, v6 = await snapshot(IPV4), await snapshot(IPV6)
     static = Prefix.parse("10.9.0.0/16")
@@ -270,12 +268,56 @@ async def test_links_come_go_and_change_their_names() -> None:
         ip("link del wan0")
         changes = [each for each in await all_heard(inbox) if isinstance(each, LinkChanged)]
         assert [each for each in changes if each.index == index] == [
-            LinkChanged(index, "eth0", up=False),
-            LinkChanged(index, "wan0", up=False),
+            LinkChanged(index, "eth0", up=False, carrier=False),
+            LinkChanged(index, "wan0", up=False, carrier=False),
             LinkChanged(index, "wan0", up=True),
-            LinkChanged(index, "wan0", up=False),
-            LinkChanged(index, "wan0", up=False, present=False),
+            LinkChanged(index, "wan0", up=False, carrier=False),
+            LinkChanged(index, "wan0", up=False, present=False, carrier=False),
         ]
+
+
+async def test_a_carrier_is_lost_with_the_other_end() -> None:
+    async with running() as (_, inbox):
+        index = next(e.index for e in inbox.waiting if isinstance(e, LinkChanged) and e.name == "eth0")
+        inbox.waiting.clear()
+        ip("link set eth1 down")
+        ip("link set eth1 up")
+        changes = [each for each in await all_heard(inbox) if isinstance(each, LinkChanged)]
+        assert [each for each in changes if each.index == index] == [
+            LinkChanged(index, "eth0", up=True, carrier=False),
+            LinkChanged(index, "eth0", up=True, carrier=True),
+        ]
+
+
+async def test_addresses_come_go_and_move_with_the_name_of_their_interface() -> None:
+    fourth = InterfaceAddress("eth0", Address.parse("192.0.2.77"), 24)
+    sixth = InterfaceAddress("eth0", Address.parse("2001:db8::77"), 64)
+    async with running() as (_, inbox):
+        inbox.waiting.clear()
+        ip("addr add 192.0.2.77/24 dev eth0")
+        ip("addr add 2001:db8::77/64 dev eth0 nodad")
+        # Deprecated, and in use nevertheless.
+        ip("addr change 2001:db8::77/64 dev eth0 preferred_lft 0")
+        ip("addr del 192.0.2.77/24 dev eth0")
+        heard = await all_heard(inbox)
+        assert [each for each in heard if isinstance(each, AddressChanged | AddressSnapshot)] == [
+            AddressChanged(fourth, present=True),
+            AddressChanged(sixth, present=True),
+            AddressChanged(fourth, present=False),
+        ]
+        ip("link set eth0 name wan0")
+        heard = await all_heard(inbox)
+        (addresses,) = (each.addresses for each in heard if isinstance(each, AddressSnapshot))
+        assert sixth._replace(interface="wan0") in addresses
+        assert not any(each.interface == "eth0" for each in addresses)
+
+
+async def test_an_address_is_told_of_when_nobody_else_on_the_link_has_it() -> None:
+    told = AddressChanged(InterfaceAddress("eth0", Address.parse("2001:db8::77"), 64), present=True)
+    async with running() as (_, inbox):
+        ip("addr add 2001:db8::77/64 dev eth0")
+        assert told not in await all_heard(inbox)
+        await inbox.until(lambda event: event == told)
 
 
 async def test_a_port_that_leaves_its_bridge_is_still_a_link() -> None:
@@ -300,6 +342,7 @@ async def test_lost_events_are_said_and_everything_is_read_again(monkeypatch: py
         ip("link del eth1")
         lost = await inbox.until(lambda event: isinstance(event, KernelLost))
         assert lost[-1] == KernelLost("No buffer space available")
+        assert (await inbox.next(AddressSnapshot)).addresses
         tables = {(await inbox.next(KernelSnapshot)).family for _ in range(2)}
         assert tables == {IPV4, IPV6}
     assert sum(metric == 9 for _, metric in await snapshot(IPV4)) == 256
@@ -328,21 +371,6 @@ async def test_ten_thousand_routes_in_batches() -> None:
             )
         assert not any(metric == METRIC for _, metric in await snapshot(IPV4))
         assert not any(isinstance(each, KernelLost) for each in await all_heard(inbox))
-
-
-async def settle(fib: Fib, kernel: Kernel, inbox: Inbox) -> int:
-    """Feed the fib and carry out what it asks for until it asks for nothing; gives how much that was."""
-    written = 0
-    while True:
-        for event in inbox.waiting:
-            fib.feed(event, 0)
-        inbox.waiting.clear()
-        effects: list[KernelEffect] = [*fib.replacements(0, 1000), *fib.deletions(0, 1000)]
-        if not effects:
-            return written
-        for effect in effects:
-            written += len(effect.routes)
-            inbox.deliver(await kernel.apply(effect))
 
 
 async def test_a_second_life_adopts_the_routes_of_the_first() -> None:

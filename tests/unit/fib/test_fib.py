@@ -1,12 +1,15 @@
 """Traces through `Fib`: what the kernel and the speaker say, and what is written in answer."""
 
-from errno import EBUSY, EEXIST, ENETUNREACH, ENOENT
+from errno import EBUSY, EEXIST, ENETDOWN, ENETUNREACH, ENODEV, ENOENT
 
 import pytest
 
 from felixbgp.fib.fib import Fib
 from felixbgp.fib.types import (
+    AddressChanged,
+    AddressSnapshot,
     DeleteRoutes,
+    InterfaceAddress,
     KernelLost,
     KernelRoute,
     KernelRouteChanged,
@@ -41,6 +44,10 @@ def link(interface: str, metric: int = 0) -> Route:
 
 R1, R2 = via("192.0.2.1"), via("192.0.2.2")
 LOW = R1._replace(metric=20)
+BOTH = Route(
+    RouteKind.UNICAST,
+    (NextHop(Address.parse("192.0.2.1"), "eth0"), NextHop(Address.parse("198.51.100.1"), "eth1")),
+)
 
 
 def own(prefix: Prefix, route: Route) -> KernelRoute:
@@ -497,19 +504,155 @@ def test_an_interface_that_only_says_so_again_hurries_nothing() -> None:
     assert writes(fib) == []
 
 
-def test_a_lost_interface_leaves_the_other_next_hop_and_the_route_is_put_right_later() -> None:
-    hops = (NextHop(Address.parse("192.0.2.1"), "eth0"), NextHop(Address.parse("198.51.100.1"), "eth1"))
-    both = Route(RouteKind.UNICAST, hops)
-    fib = installed(P1, both)
-    fib.feed(LinkChanged(4, "eth1", up=False), 0)
-    assert writes(fib) == [ReplaceRoutes(((P1, both),))]
-
-
-def test_a_renamed_interface_counts_as_another() -> None:
-    fib = installed(P1, via("192.0.2.1", "eth0"))
-    fib.feed(LinkChanged(3, "eth0", up=True), 0)
-    fib.feed(LinkChanged(3, "uplink", up=True), 0)
+def test_a_carrier_that_is_back_is_tried_at_once() -> None:
+    fib = ready()
+    fib.feed(LinkChanged(3, "eth0", up=True, carrier=False), 0)
+    fib.want(P1, via("192.0.2.1", "eth0"))
+    writes(fib)
+    fib.feed(RouteFailed(P1, ENETDOWN, "no carrier", present=True), 0)
+    assert writes(fib) == []
+    fib.feed(LinkChanged(3, "eth0", up=True, carrier=True), 0)
     assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
+
+
+def test_a_lost_interface_leaves_the_other_next_hop_and_the_route_is_put_right_later() -> None:
+    fib = installed(P1, BOTH)
+    fib.feed(LinkChanged(4, "eth1", up=False), 0)
+    assert writes(fib) == [ReplaceRoutes(((P1, BOTH),))]
+
+
+def test_what_is_left_of_a_route_is_written_anew_though_it_is_what_is_wanted() -> None:
+    """The kernel keeps the next hop that is down, and would revive it, or take the rest along with it."""
+    fib = installed(P1, BOTH)
+    fib.feed(LinkChanged(4, "eth1", up=False), 0)
+    left = BOTH._replace(next_hops=BOTH.next_hops[:1])
+    fib.want(P1, left)
+    assert writes(fib) == [ReplaceRoutes(((P1, left),))]
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    # Now the interface means nothing to the route.
+    fib.feed(LinkChanged(4, "eth1", up=False, present=False), 0)
+    assert writes(fib) == []
+
+
+def test_an_interface_that_is_removed_takes_along_ipv4_routes_that_only_named_it() -> None:
+    fib = installed(P1, BOTH)
+    fib.feed(LinkChanged(4, "eth1", up=False), 0)
+    fib.feed(LinkChanged(4, "eth1", up=False, present=False), 0)
+    assert writes(fib) == [add((P1, BOTH))]
+
+
+def test_a_next_hop_that_the_kernel_does_not_use_is_seen_and_written_anew() -> None:
+    one, other = BOTH.next_hops
+    fib = ready(own(P1, BOTH._replace(next_hops=(one, other._replace(weight=-1)))))
+    left = BOTH._replace(next_hops=(one,))
+    fib.want(P1, left)
+    assert writes(fib) == [ReplaceRoutes(((P1, left),))]
+
+
+def test_a_next_hop_of_somebody_else_that_the_kernel_does_not_use_is_not_reported() -> None:
+    one, other = BOTH.next_hops
+    theirs = KernelRoute(P1, BOTH._replace(next_hops=(one, other._replace(weight=-1))), BIRD)
+    used = theirs._replace(route=BOTH._replace(next_hops=(one,)))
+    fib = ready(theirs)
+    assert fib.take_foreign_changes() == [(P1, used)]
+    fib.feed(KernelRouteChanged(theirs, present=True), 0)
+    assert fib.take_foreign_changes() == []
+    fib.feed(KernelRouteChanged(theirs, present=False), 0)
+    assert fib.take_foreign_changes() == [(P1, None)]
+
+
+def test_an_ipv6_route_of_ours_that_loses_a_next_hop_is_replaced() -> None:
+    both = Route(
+        RouteKind.UNICAST,
+        (NextHop(Address.parse("fe80::1"), "eth0", weight=3), NextHop(Address.parse("fd00::1"))),
+    )
+    fib = installed(V6, both)
+    gone = both._replace(next_hops=(NextHop(Address.parse("fd00::1"), "eth1"),))
+    fib.feed(KernelRouteChanged(KernelRoute(V6, gone, OURS), present=False), 0)
+    assert writes(fib) == [ReplaceRoutes(((V6, both),))]
+
+
+def test_a_renamed_interface_keeps_its_routes() -> None:
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL)
+    fib = ready(connected)
+    fib.feed(LinkChanged(3, "eth0", up=True), 0)
+    fib.want(P1, via("192.0.2.1", "eth0"))
+    fib.want(P2, via("192.0.2.1"))
+    writes(fib)
+    fib.feed(RoutesApplied((P1, P2), present=True), 0)
+    fib.take_foreign_changes()
+
+    fib.feed(LinkChanged(3, "uplink", up=True), 0)
+    assert fib.take_foreign_changes() == [(connected.prefix, connected._replace(route=link("uplink")))]
+    # The name that is wanted leads elsewhere now.
+    assert writes(fib) == [ReplaceRoutes(((P1, via("192.0.2.1", "eth0")),))]
+    fib.want(P1, via("192.0.2.1", "uplink"))
+    fib.feed(RouteFailed(P1, ENODEV, "there is no interface eth0", present=True), 0)
+    assert writes(fib) == []
+    assert fib.problems() == {}
+
+
+def test_a_write_that_a_rename_overtook_is_made_sure_of() -> None:
+    fib = ready()
+    fib.feed(LinkChanged(3, "eth0", up=True), 0)
+    fib.want(P1, via("192.0.2.1", "eth0"))
+    writes(fib)
+    fib.feed(LinkChanged(3, "uplink", up=True), 0)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
+
+
+def test_an_interface_without_an_ipv4_address_has_no_ipv4_routes() -> None:
+    first, second = (InterfaceAddress("eth0", Address.parse(f"192.0.2.{n}"), 24) for n in (8, 9))
+    sixth = InterfaceAddress("eth0", Address.parse("fd00::8"), 64)
+    fib = ready()
+    fib.feed(AddressSnapshot((first, sixth)), 0)
+    for prefix, gateway in ((P1, "192.0.2.1"), (V6, "fd00::1")):
+        fib.want(prefix, via(gateway, "eth0"))
+    writes(fib)
+    fib.feed(RoutesApplied((P1, V6), present=True), 0)
+    fib.feed(AddressChanged(second, present=True), 0)
+    fib.feed(AddressChanged(first, present=False), 0)
+    fib.feed(AddressChanged(sixth, present=False), 0)
+    assert writes(fib) == []
+    fib.feed(AddressChanged(second, present=False), 0)
+    assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
+    fib.feed(RouteFailed(P1, ENETUNREACH, "Nexthop has invalid gateway", present=True), 0)
+    assert writes(fib) == []
+    # An address gives the network back, and with it the way to the gateway.
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL)
+    fib.feed(KernelRouteChanged(connected, present=True), 0)
+    assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
+
+
+def test_a_gateway_is_lost_with_its_interface_though_its_network_went_before() -> None:
+    connected = KernelRoute(Prefix.parse("192.0.2.0/24"), link("eth0"), KERNEL)
+    fib = ready(connected)
+    fib.want(P1, R1)
+    writes(fib)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    fib.feed(KernelRouteChanged(connected, present=False), 0)
+    assert writes(fib) == []  # the kernel keeps it
+    fib.feed(LinkChanged(3, "eth0", up=False), 0)
+    assert writes(fib) == [add((P1, R1))]
+
+
+def test_an_ipv4_route_through_an_ipv6_gateway_is_lost_with_its_interface() -> None:
+    fib = ready()
+    connected = KernelRoute(Prefix.parse("fd00::/64"), link("eth0", 256), KERNEL)
+    fib.feed(KernelRouteChanged(connected, present=True), 0)
+    fib.want(P1, via("fd00::1"))
+    writes(fib)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    fib.feed(LinkChanged(3, "eth0", up=False), 0)
+    assert writes(fib) == [add((P1, via("fd00::1")))]
+
+
+def test_our_routes_as_they_are_believed_to_be_can_be_seen() -> None:
+    fib = ready(own(P1, R1), own(P1, LOW), own(P2, R2))
+    assert fib.own(IPV4, 10) == [(P1, LOW), (P1, R1), (P2, R2)]
+    assert fib.own(IPV4, 1) == [(P1, LOW)]
+    assert fib.own(IPV6, 10) == []
 
 
 def test_losing_the_link_of_a_gateway_whose_interface_the_kernel_chose() -> None:

@@ -7,9 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from felixbgp.fib.types import LinkChanged, NextHop, RouteKind
+from felixbgp.fib.types import (
+    AddressChanged,
+    AddressSnapshot,
+    InterfaceAddress,
+    LinkChanged,
+    NextHop,
+    RouteKind,
+)
 from felixbgp.net import Address
-from felixbgp.runtime.netlink.decode import Link, decode_link, decode_route
+from felixbgp.runtime.netlink.addresses import Addresses
+from felixbgp.runtime.netlink.decode import HeldAddress, Link, decode_address, decode_link, decode_route
 from felixbgp.runtime.netlink.links import Links
 from felixbgp.runtime.netlink.messages import (
     HEADER,
@@ -56,11 +64,12 @@ def test_not_a_route_of_the_table(body: memoryview) -> None:
     assert decode_route(body, 254, str) is None
 
 
-def test_what_the_kernel_does_not_use_is_no_next_hop() -> None:
-    dead, alive = (struct.pack("=HBBi", 16, flag, 0, 2 + flag) + attribute(5, bytes(4)) for flag in (1, 0))
+def test_what_the_kernel_does_not_use_is_a_next_hop_of_negative_weight() -> None:
+    dead, alive = (struct.pack("=HBBi", 16, flag, 4, 2 + flag) + attribute(5, bytes(4)) for flag in (1, 0))
     found = decode_route(route(DESTINATION, attribute(9, dead + alive)), 254, str)
     assert found is not None
-    assert found.route.next_hops == (NextHop(Address(bytes(4)), "2"),)
+    gateway = Address(bytes(4))
+    assert found.route.next_hops == (NextHop(gateway, "2", weight=5), NextHop(gateway, "3", weight=-5))
 
 
 @pytest.mark.parametrize("kind", [2, 3, 9, 200])
@@ -77,8 +86,9 @@ def link(index: int = 3, flags: int = 1, family: int = 0, name: bytes = b"eth0\0
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        pytest.param(link(), Link(3, "eth0", up=True), id="up"),
-        pytest.param(link(flags=0x1002), Link(3, "eth0", up=False), id="down"),
+        pytest.param(link(), Link(3, "eth0", up=True, carrier=False), id="up"),
+        pytest.param(link(flags=0x1002), Link(3, "eth0", up=False, carrier=False), id="down"),
+        pytest.param(link(flags=0x10043), Link(3, "eth0", up=True, carrier=True), id="with a carrier"),
         pytest.param(link(family=7), None, id="a bridge speaks of its port"),
         pytest.param(link(name=b""), None, id="no name"),
         pytest.param(link(index=0), None, id="no index"),
@@ -146,19 +156,111 @@ def test_answers(kind: int, flags: int, body: bytes, reason: str) -> None:
     assert read_answer(Message(kind, flags, 1, 0, memoryview(body))).reason == reason
 
 
+def link_up(index: int, name: str, *, carrier: bool = True) -> Link:
+    return Link(index, name, up=True, carrier=carrier)
+
+
 def test_links_tell_only_what_is_news() -> None:
     links = Links()
-    assert list(links.replace_all([Link(1, "lo", up=True), Link(2, "eth0", up=True)])) == [
+    assert list(links.replace_all([link_up(1, "lo"), link_up(2, "eth0")])) == [
         LinkChanged(1, "lo", up=True),
         LinkChanged(2, "eth0", up=True),
     ]
-    assert links.changed(Link(2, "eth0", up=True)) is None
-    assert links.changed(Link(2, "wan0", up=True)) == LinkChanged(2, "wan0", up=True)
+    assert links.changed(link_up(2, "eth0")) is None
+    assert links.changed(link_up(2, "eth0", carrier=False)) == LinkChanged(2, "eth0", up=True, carrier=False)
+    assert links.changed(link_up(2, "wan0")) == LinkChanged(2, "wan0", up=True)
     assert (links.index_of("eth0"), links.index_of("wan0"), links.name_of(9)) == (None, 2, "if9")
     # While nobody listened: wan0 made way for another of the same name.
-    assert list(links.replace_all([Link(1, "lo", up=True), Link(5, "wan0", up=True)])) == [
-        LinkChanged(2, "wan0", up=False, present=False),
+    assert list(links.replace_all([link_up(1, "lo"), link_up(5, "wan0")])) == [
+        LinkChanged(2, "wan0", up=False, present=False, carrier=False),
         LinkChanged(5, "wan0", up=True),
     ]
     assert links.index_of("wan0") == 5
     assert links.removed(2) is None
+
+
+def address(
+    *attributes: bytes, family: int = 2, length: int = 24, flags: int = 0x80, index: int = 3
+) -> memoryview:
+    return memoryview(struct.pack("=BBBBI", family, length, flags, 0, index) + b"".join(attributes))
+
+
+HERE, THERE, SIXTH = bytes((192, 0, 2, 1)), bytes((192, 0, 2, 9)), bytes(15) + b"\1"
+
+
+def long_flags(flags: int) -> bytes:
+    return attribute(8, struct.pack("=I", flags))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(
+            address(attribute(1, HERE), attribute(2, HERE)), HeldAddress(3, Address(HERE), 24), id="IPv4"
+        ),
+        pytest.param(
+            address(attribute(1, SIXTH), family=10, length=64), HeldAddress(3, Address(SIXTH), 64), id="IPv6"
+        ),
+        pytest.param(
+            address(attribute(1, THERE), attribute(2, HERE)),
+            HeldAddress(3, Address(HERE), 32),
+            id="with a peer",
+        ),
+        pytest.param(
+            address(attribute(1, SIXTH), family=10, length=64, flags=0x20),
+            HeldAddress(3, Address(SIXTH), 64),
+            id="deprecated",
+        ),
+        pytest.param(
+            address(attribute(1, SIXTH), family=10, length=64, flags=0x40),
+            HeldAddress(3, Address(SIXTH), 64, usable=False),
+            id="tentative",
+        ),
+        pytest.param(
+            address(attribute(1, SIXTH), long_flags(0x444), family=10, length=64, flags=0x40),
+            HeldAddress(3, Address(SIXTH), 64),
+            id="tentative and used nevertheless",
+        ),
+        pytest.param(
+            address(attribute(1, SIXTH), long_flags(0x88), family=10, length=64),
+            HeldAddress(3, Address(SIXTH), 64, usable=False),
+            id="somebody else has it",
+        ),
+        pytest.param(address(attribute(1, HERE), family=7), None, id="neither IPv4 nor IPv6"),
+        pytest.param(address(attribute(1, HERE), length=33), None, id="longer than its family"),
+        pytest.param(address(attribute(1, HERE), index=0), None, id="no link"),
+        pytest.param(address(attribute(1, SIXTH)), None, id="of sixteen octets"),
+        pytest.param(address(), None, id="without one"),
+        pytest.param(address(attribute(1, HERE))[:7], None, id="header cut short"),
+    ],
+)
+def test_addresses(body: memoryview, expected: HeldAddress | None) -> None:
+    assert decode_address(body) == expected
+
+
+@given(st.one_of(BODIES, ATTRIBUTES.map(lambda each: bytes(address()) + b"".join(each))))
+def test_no_address_octets_raise(body: bytes) -> None:
+    decode_address(memoryview(body))
+
+
+def test_addresses_tell_only_what_is_news() -> None:
+    names = {2: "eth0", 3: "eth1"}
+    addresses = Addresses(names.__getitem__)
+    first = HeldAddress(2, Address(HERE), 24)
+    waiting = HeldAddress(3, Address(SIXTH), 64, usable=False)
+    told = InterfaceAddress("eth0", Address(HERE), 24)
+    assert addresses.replace_all([first, waiting]) == AddressSnapshot((told,))
+    assert addresses.changed(first, present=True) is None
+    assert addresses.changed(waiting, present=True) is None
+    assert not addresses.are_on(3)
+    usable = waiting._replace(usable=True)
+    ready = InterfaceAddress("eth1", Address(SIXTH), 64)
+    assert addresses.changed(usable, present=True) == AddressChanged(ready, present=True)
+    # Somebody else has it, as the kernel found out late.
+    assert addresses.changed(waiting, present=True) == AddressChanged(ready, present=False)
+    assert addresses.changed(waiting, present=False) is None
+    names[2] = "wan0"
+    assert addresses.are_on(2)
+    assert addresses.snapshot() == AddressSnapshot((told._replace(interface="wan0"),))
+    gone = told._replace(interface="wan0")
+    assert addresses.changed(first, present=False) == AddressChanged(gone, present=False)
