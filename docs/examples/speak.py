@@ -25,7 +25,8 @@ number = 0
 while True:
     now = monotonic_ns()
     effects = speaker.control(now)
-    for family, nlri, selected in speaker.decide(now, budget=1000):
+    speaker.take_in(now, budget=1000)
+    for family, nlri, selected, _ in speaker.decide(now, budget=1000):
         print(Prefix(family, nlri), "via", *(selected.next_hops if selected else ["nobody"]), flush=True)
     for effect in [*effects, *speaker.withdrawals(now, 1000), *speaker.announcements(now, 1000, {})]:
         if isinstance(effect, Connect):

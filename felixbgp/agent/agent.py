@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from felixbgp import __version__
 from felixbgp.agent.config import AgentConfig
+from felixbgp.agent.connected import ConnectedInput
 from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
@@ -28,11 +29,13 @@ from felixbgp.agent.inputs import (
     StatusWritten,
 )
 from felixbgp.agent.listening import Listener
+from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
 from felixbgp.agent.reporting import Reporting
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.inputs import Endpoint, TransportInput
+from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.snapshot import SpeakerStatistics
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.cluster.demands import Demands
@@ -78,13 +81,15 @@ class Agent:
         self._given = False
         self._demands: Demands | None = None
         self._log_level = DEFAULT_LOG_LEVEL
-        self._derivation = Derivation(config.node, router_id=config.router_id)
+        self._derivation = Derivation(
+            config.node, router_id=config.router_id, route_metric=config.route_metric
+        )
         self._derivation_due = False
         self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter)
         self._fib = Fib(config.route_protocol)
         self._origination = Origination()
-        self._forwarding = Forwarding(config.route_metric)
+        self._forwarding = Forwarding()
         self._listener = Listener()
         self._publication = Publication()
         self._node_statuses = NodeStatuses(config.node)
@@ -107,6 +112,9 @@ class Agent:
             self._speaker.feed(event, now)
         elif isinstance(event, KernelInput):
             self._fib.feed(event, now)
+            self._forwarding.feed(event)
+            if isinstance(event, ConnectedInput):
+                self._origination.feed(event)
         elif isinstance(event, StoreInput):
             self._feed_store(event, now)
         elif isinstance(event, Listening | ListenFailed):
@@ -124,9 +132,8 @@ class Agent:
         self._derive(now)
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
-        self._originate()
-        for prefix, route in self._forwarding.select(self._speaker.decide(now, budget)):
-            self._fib.want(prefix, route)
+        self._originate(budget)
+        self._select(now, budget)
         self._sweep(now)
         effects += self._speaker.withdrawals(now, budget)
         effects += self._fib.replacements(now, budget)
@@ -144,6 +151,7 @@ class Agent:
         """When to drain again though nothing was fed; a time in the past, or 0, means now."""
         deadlines = (
             0 if self._derivation_due or (not self._given and self._state.has_demands()) else None,
+            0 if self._is_originating() or not self._forwarding.is_settled else None,
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
             self._listener.next_deadline(),
@@ -172,6 +180,10 @@ class Agent:
             ignored={**self._state.ignored, **self._node_statuses.ignored},
             report_problems=self._reporting.problems(),
             route_problems=self._fib.problems(),
+            next_hop_problems={
+                next_hop: (count, self._forwarding.reason(next_hop))
+                for next_hop, count in self._speaker.unresolved().items()
+            },
             listen_problems=self._listener.problems(),
             datastore=self._datastore,
             now=now,
@@ -253,10 +265,8 @@ class Agent:
             self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers, now)
         else:
             self._speaker.change_peers(derived.peers, now)
-        ranges = (*wanted.aggregates, *wanted.service_ranges)
-        self._origination.configure(ranges, wanted.workload_interfaces, wanted.static_routes)
-        kernel = self._forwarding.configure(wanted.kernel_exclusions, wanted.tunnels, wanted.static_routes)
-        self._want(kernel)
+        self._origination.configure(wanted)
+        self._forwarding.configure(wanted)
         endpoints = tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen)
         self._listener.want(endpoints, self._keys(derived.peers))
         if before is None:
@@ -275,10 +285,31 @@ class Agent:
         }
         return tuple(keys.items())
 
-    def _originate(self) -> None:
-        self._origination.kernel_changed(self._fib.take_foreign_changes())
-        for prefix, route in self._origination.take_changes():
+    def _originate(self, budget: int) -> None:
+        self._origination.kernel_changed(self._fib.take_foreign_changes(budget))
+        self._forwarding.kernel_changed(self._fib.take_used_changes())
+        for prefix, route in self._origination.take_changes(budget):
             self._speaker.originate(prefix.family, prefix.nlri, route)
+
+    def _is_originating(self) -> bool:
+        return self._fib.has_foreign_changes() or self._origination.has_changes()
+
+    def _select(self, now: int, budget: int) -> None:
+        """Take in what peers sent, select routes, and say which of them the kernel shall have.
+
+        A selected route may be the way to a next hop, so that others can be used, or no longer can.
+        """
+        self._speaker.take_in(now, budget)
+        self._forwarding.forget(self._speaker.take_unused_next_hops())
+        self._forwarding.track(self._speaker.next_hops.take_unjudged())
+        for first in (True, *(False,) * RECURSIONS_MAX):
+            self._forwarding.settle(now)
+            verdicts = self._forwarding.take_verdicts()
+            if not (verdicts or first):
+                break
+            self._speaker.judge(verdicts)
+            self._want(self._forwarding.select(self._speaker.decide(now, budget)))
+        self._want(self._forwarding.take_routes(budget))
 
     def _want(self, routes: Iterable[tuple[Prefix, Route | None]]) -> None:
         for prefix, route in routes:
@@ -288,8 +319,9 @@ class Agent:
         """Let go of a former life's kernel routes once the peers have said what is still true."""
         if self._sweep_at is None:
             return
-        if now >= self._sweep_at or all(peer.end_of_rib_received for peer in self._speaker.peers()):
-            if self._speaker.statistics().updates_waiting or self._speaker.statistics().prefixes_to_decide:
+        if now >= self._sweep_at or self._speaker.has_all_tables():
+            speaker = self._speaker.statistics()
+            if self._is_originating() or speaker.updates_waiting or speaker.prefixes_to_decide:
                 return
             self._sweep_at = None
             self._fib.start()
@@ -314,7 +346,8 @@ class Agent:
 
     def _route_facts(self, family: Family) -> RouteFacts:
         limit = report_routes.SCANNED_MAX
-        return RouteFacts(family, self._speaker.routes(family, limit), self._fib.foreign(family, limit))
+        paths = self._speaker.routes(family, limit, without=RouteSource.KERNEL)
+        return RouteFacts(family, paths, self._fib.foreign(family, limit))
 
     def _take_facts(self) -> list[Fact]:
         facts = [
@@ -322,6 +355,7 @@ class Agent:
             *self._state.take_facts(),
             *self._speaker.take_facts(),
             *self._fib.take_facts(),
+            *self._forwarding.take_facts(),
             *self._node_statuses.take_facts(),
             *self._reporting.take_facts(),
         ]

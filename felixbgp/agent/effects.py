@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from felixbgp.agent.forwarding import NextHopFact
 from felixbgp.bgp.effects import TransportEffect
 from felixbgp.bgp.facts import BgpFact
 from felixbgp.bgp.inputs import Endpoint
@@ -95,7 +96,7 @@ class IntentProblem:
     problem: Problem
 
 
-Fact = BgpFact | ClusterFact | FibFact | IntentProblem | NodeStatusNotWritten
+Fact = BgpFact | ClusterFact | FibFact | IntentProblem | NextHopFact | NodeStatusNotWritten
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,51 +1,70 @@
-"""Which routes of its own a node originates: blocks, workload routes of the kernel, static routes."""
+"""Which routes of its own a node originates: connected networks, static routes, blocks, what the kernel has.
 
-from collections.abc import Iterable, Sequence
+    addresses, links ─▶ ConnectedNetworks ─┐
+    Intent: ranges, static routes ─────────┼─▶ the best source of each prefix ─▶ LocalRoute
+    kernel: routes of others ──────────────┘
+
+What is originated takes part in the decision; what leaves the node is up to the export policies.
+"""
+
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from itertools import islice
 
+from felixbgp.agent.connected import ConnectedInput, ConnectedNetworks
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.routes import LocalRoute
-from felixbgp.fib.types import KernelRoute, Route, RouteKind
-from felixbgp.intent.types import StaticRoute
+from felixbgp.bgp.routes import LocalRoute, Precedence
+from felixbgp.fib.types import KernelRoute
+from felixbgp.intent.priorities import NormalPriority, local_pref_of
+from felixbgp.intent.types import Intent
 from felixbgp.net import Address, Prefix
-
-BLACKHOLE = Route(RouteKind.BLACKHOLE)
 
 
 class Origination:
-    """Local routes by prefix; of one prefix a static route is preferred to a workload's, and that to a block.
+    """Local routes by prefix. Of several sources the first of this list counts.
 
-    So it is in Calico, by BIRD's preferences and because a block of one address has no blackhole.
+    1. connected networks, then 2. static routes, as BIRD prefers its protocols (direct 240, static 200);
+    3. a workload's route, as a block of one address has no blackhole in Calico: its workload stands for it;
+    4. blocks and service ranges (static 200 as well);
+    5. any other route of the kernel (10), which gives way to learned ones (100) too.
 
-    Routes of the kernel that leave by no workload interface are kept, since the patterns may change, and
-    originate nothing.
+    A workload's route, which is 5 in BIRD, does not give way to a learned one unless that has a better
+    priority: else an older or a foreign route for an address that is here would lead away from it.
     """
 
     def __init__(self) -> None:
-        self._aggregates: dict[Prefix, None] = {}
+        self._connected = ConnectedNetworks()
+        self._ranges: dict[Prefix, None] = {}
         self._static: dict[Prefix, Address] = {}
         self._patterns: tuple[str, ...] = ()
+        self._normal = NormalPriority()
         self._kernel: dict[Prefix, KernelRoute] = {}
         self._originated: dict[Prefix, LocalRoute] = {}
         self._dirty: dict[Prefix, None] = {}
+        self._dirty_in_kernel: dict[Prefix, None] = {}
+        """Apart from the others, for there may be a hundred thousand of them."""
+        self._is_configured = False
 
-    def configure(
-        self,
-        aggregates: Sequence[Prefix],
-        workload_interfaces: tuple[str, ...],
-        static: Sequence[StaticRoute] = (),
-    ) -> None:
-        """State the wanted blocks and static routes, and the patterns that tell a workload's interface."""
-        gateways = {route.prefix: route.gateway for route in static}
+    def configure(self, intent: Intent) -> None:
+        """State what is wanted. Nothing is originated before this was said once."""
+        self._connected.ignore(intent.ignored_interfaces)
+        gateways = {route.prefix: route.gateway for route in intent.static_routes}
+        ranges = dict.fromkeys((*intent.aggregates, *intent.service_ranges))
         self._dirty.update(dict.fromkeys((*self._static, *gateways)))
-        self._static = gateways
-        wanted = dict.fromkeys(aggregates)
-        self._dirty.update(dict.fromkeys(p for p in self._aggregates if p not in wanted))
-        self._dirty.update(dict.fromkeys(p for p in wanted if p not in self._aggregates))
-        self._aggregates = wanted
-        if workload_interfaces != self._patterns:
-            self._patterns = workload_interfaces
-            self._dirty.update(dict.fromkeys(self._kernel))
+        self._dirty.update(dict.fromkeys(prefix for prefix in self._ranges if prefix not in ranges))
+        self._dirty.update(dict.fromkeys(prefix for prefix in ranges if prefix not in self._ranges))
+        self._static, self._ranges = gateways, ranges
+        if intent.normal_priority != self._normal:
+            self._normal = intent.normal_priority
+            self._dirty.update(dict.fromkeys(self._originated))
+        if intent.workload_interfaces != self._patterns:
+            self._patterns = intent.workload_interfaces
+            self._dirty_in_kernel.update(dict.fromkeys(self._kernel))
+        self._is_configured = True
+
+    def feed(self, event: ConnectedInput) -> None:
+        """Take one fact about links or addresses."""
+        self._connected.feed(event)
 
     def kernel_changed(self, changes: Iterable[tuple[Prefix, KernelRoute | None]]) -> None:
         """The best route that others wrote for these prefixes is now this; None when none is left."""
@@ -54,12 +73,24 @@ class Origination:
                 self._kernel.pop(prefix, None)
             else:
                 self._kernel[prefix] = route
-            self._dirty[prefix] = None
+            self._dirty_in_kernel[prefix] = None
 
-    def take_changes(self) -> list[tuple[Prefix, LocalRoute | None]]:
-        """The prefixes whose local route differs from what the last call said."""
+    def has_changes(self) -> bool:
+        """Whether `take_changes` may have something to tell."""
+        waiting = self._dirty or self._dirty_in_kernel or self._connected.has_changes()
+        return self._is_configured and bool(waiting)
+
+    def take_changes(self, budget: int) -> list[tuple[Prefix, LocalRoute | None]]:
+        """Where the local route is another than was said, of up to `budget` prefixes of the kernel."""
+        if not self._is_configured:
+            return []
+        self._dirty.update(dict.fromkeys(self._connected.take_changes()))
+        due, self._dirty = self._dirty, {}
+        for prefix in list(islice(self._dirty_in_kernel, budget)):
+            del self._dirty_in_kernel[prefix]
+            due[prefix] = None
         changes = []
-        for prefix in self._dirty:
+        for prefix in due:
             route = self._local_route(prefix)
             if route == self._originated.get(prefix):
                 continue
@@ -68,19 +99,38 @@ class Origination:
             else:
                 self._originated[prefix] = route
             changes.append((prefix, route))
-        self._dirty.clear()
         return changes
 
     def _local_route(self, prefix: Prefix) -> LocalRoute | None:
+        normal = local_pref_of(self._normal.of(prefix.family))
+        if (interface := self._connected.interface(prefix)) is not None:
+            return LocalRoute(RouteSource.DIRECT, interface, local_pref=normal)
         if (gateway := self._static.get(prefix)) is not None:
-            return LocalRoute(RouteSource.STATIC, next_hop=gateway)
+            return LocalRoute(RouteSource.STATIC, next_hop=gateway, local_pref=normal)
         found = self._kernel.get(prefix)
         if found is not None and (interface := self._workload_interface(found)):
-            return LocalRoute(RouteSource.KERNEL, interface)
-        return LocalRoute(RouteSource.AGGREGATE) if prefix in self._aggregates else None
+            local_pref = local_pref_of(found.metric) if found.metric else normal
+            return LocalRoute(RouteSource.KERNEL, interface, None, local_pref, Precedence.BESIDE)
+        if prefix in self._ranges:
+            return LocalRoute(RouteSource.AGGREGATE, local_pref=normal)
+        if found is None or not prefix.address.is_routable:
+            return None
+        return _of_others(found, normal)
 
     def _workload_interface(self, found: KernelRoute) -> str:
         for hop in found.route.next_hops:
             if any(fnmatchcase(hop.interface, pattern) for pattern in self._patterns):
                 return hop.interface
         return ""
+
+
+def _of_others(found: KernelRoute, normal: int) -> LocalRoute:
+    """A route that leaves by no workload interface. One with several next hops has no interface, as in BIRD.
+
+    A metric is told as a priority, as in Calico; 0 stands for none, which Calico takes for the best one.
+    """
+    interface, gateway = "", None
+    if len(found.route.next_hops) == 1:
+        gateway, interface = found.route.next_hops[0][:2]
+    local_pref = local_pref_of(found.metric) if found.metric else normal
+    return LocalRoute(RouteSource.KERNEL, interface, gateway, local_pref, Precedence.LAST)

@@ -26,7 +26,7 @@ from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.framer import EXTENDED_MESSAGE_OCTETS_MAX, MESSAGE_OCTETS_MAX
-from felixbgp.bgp.wire.messages import Negotiated
+from felixbgp.bgp.wire.messages import Negotiated, UpdateMessage
 from felixbgp.net import Address, Family
 
 SEND_HOLD_TIME_MIN_NS: Final = 480_000_000_000
@@ -64,6 +64,20 @@ class Exchange:
     def send_hold_time_ns(self) -> int:
         """How long octets may lie here before the session is given up (RFC 9687 §3)."""
         return max(SEND_HOLD_TIME_MIN_NS, 2 * self.negotiated.hold_time_ns)
+
+    def take_in(self, update: UpdateMessage) -> int:
+        """Put an UPDATE into the Adj-RIBs-In, withdrawals first (RFC 4271 §4.3); returns its size."""
+        cost = 1
+        for family, nlris in update.withdrawn:
+            self.ribs[family].withdraw(nlris)
+            cost += len(nlris)
+        for family, attributes, nlris in update.announced:
+            self.ribs[family].announce(attributes, nlris)
+            cost += len(nlris)
+        if update.end_of_rib is not None:
+            self.ribs[update.end_of_rib].end_of_rib = True
+            self.ribs[update.end_of_rib].end_refresh()
+        return cost
 
 
 class Peering:
@@ -189,6 +203,12 @@ class Peering:
             ),
         )
 
+    @property
+    def has_whole_table(self) -> bool:
+        """Whether the peer has said of every family that its initial table is complete."""
+        ribs = () if self.exchange is None else self.exchange.ribs.values()
+        return bool(ribs) and all(rib.end_of_rib for rib in ribs)
+
     def snapshot(self, advertised: int) -> PeerSnapshot:
         """The picture of now; `advertised` is the number of prefixes the peer was told."""
         config, session, exchange = self.config, self.session, self.exchange
@@ -206,7 +226,7 @@ class Peering:
             remote_identifier=None if negotiated is None else negotiated.peer_identifier,
             hold_time_s=None if negotiated is None else negotiated.hold_time_ns // SECOND_NS,
             established_count=self.established_count,
-            end_of_rib_received=exchange is not None and bool(ribs) and all(rib.end_of_rib for rib in ribs),
+            end_of_rib_received=self.has_whole_table,
             prefixes_received=sum(map(len, ribs)),
             prefixes_accepted=sum(rib.accepted_count for rib in ribs),
             warning=_warning(exchange),

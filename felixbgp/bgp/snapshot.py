@@ -1,10 +1,11 @@
 """What the speaker shows of itself: immutable pictures for status, plans and tests."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
+from felixbgp.bgp.rib.path import Path
 from felixbgp.net import Address, Family, Nlri
 
 
@@ -41,7 +42,10 @@ class PeerSnapshot:
 
 
 class RouteSnapshot(NamedTuple):
-    """One eligible path to a prefix. `peer` is None for a route of our own, `next_hop` where it has none."""
+    """One eligible path to a prefix.
+
+    `peer` is None for a route of our own, `next_hop` where it has none, `interface` "" where none is known.
+    """
 
     nlri: Nlri
     source: RouteSource
@@ -49,6 +53,14 @@ class RouteSnapshot(NamedTuple):
     next_hop: Address | None
     best: bool
     """Whether the decision process selected it."""
+    interface: str = ""
+
+    @classmethod
+    def of(cls, nlri: Nlri, path: Path, *, best: bool) -> Self:
+        """That of one path."""
+        peer = None if path.peer is None else path.peer.peer
+        next_hop = Address(path.attributes.next_hop) if path.attributes.next_hop else None
+        return cls(nlri, path.source, peer, next_hop, best, path.interface)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,13 @@
                  ┌─────────────┼──────────────────┐
                  ▼             ▼                  ▼
            TransportEffect   UPDATEs waiting   session up, down
-                               │ decide            │
+                               │ take_in           │
                                ▼                   │
                         Adj-RIB-In (per peer) ◀────┘         originate
                                │ import policy                   │
                                ▼                                 ▼
                             Loc-RIB ◀── our own routes ──────────┘
+          next_hops, new ones ◀┤ ◀── judge: which of them are resolvable
                                │ decide ─▶ RouteChange
                                ▼
                      Advertising: update groups, Adj-RIB-Out
@@ -24,10 +25,12 @@ Standing rules
   2. Inputs before timers, so that a KEEPALIVE that is already here beats the hold timer.
   3. Everything shown or emitted is ordered by peer or by arrival, never by a set.
   4. `release` must be called whenever a prefix leaves `held`, also when it is no longer wanted there.
-  5. Whoever feeds octets stops reading a connection while `is_behind` says so: nothing else bounds what a
+  5. Next hops are judged between `take_in` and `decide`; without that all of them count as resolvable.
+  6. Whoever feeds octets stops reading a connection while `is_behind` says so: nothing else bounds what a
      peer sends faster than it is worked off.
 """
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
 from enum import IntEnum
 from itertools import islice
@@ -53,13 +56,14 @@ from felixbgp.bgp.inputs import (
     TransportInput,
 )
 from felixbgp.bgp.peering import Exchange, Peering
+from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.prefix_limit import LimitStep
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.adj_rib_out import Outlet
 from felixbgp.bgp.rib.loc_rib import LocRib, Multipath
 from felixbgp.bgp.rib.local_routes import LocalRoutes
-from felixbgp.bgp.rib.path import Path
-from felixbgp.bgp.routes import LocalRoute, RouteChange, Selected
+from felixbgp.bgp.rib.next_hops import NextHops
+from felixbgp.bgp.routes import LocalRoute, Reachability, RouteChange, Selected
 from felixbgp.bgp.session.actions import (
     DownKind,
     Observed,
@@ -74,7 +78,7 @@ from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot, RouteSnapshot, SpeakerStatistics
 from felixbgp.bgp.wire.codec import encode_notification, encode_route_refresh
 from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode, WireError
-from felixbgp.bgp.wire.messages import NotificationMessage, RouteRefreshMessage, UpdateMessage
+from felixbgp.bgp.wire.messages import NotificationMessage, RouteRefreshMessage
 from felixbgp.bgp.wire.update import decode_update
 from felixbgp.net import IPV4, IPV6, Address, Family, Nlri
 
@@ -136,6 +140,7 @@ class Speaker:
         "_refusals",
         "_refused",
         "_waiting",
+        "next_hops",
     )
 
     def __init__(self, config: SpeakerConfig, jitter: Callable[[], float]) -> None:
@@ -153,7 +158,8 @@ class Speaker:
         self._refused: dict[Address, int] = {}
         self._refusals = Allowance(REFUSALS_PER_SECOND, SECOND_NS)
         self._deadlines = Deadlines()
-        self._loc_ribs = {family: LocRib(family) for family in (IPV4, IPV6)}
+        self.next_hops = NextHops()
+        self._loc_ribs = {family: LocRib(family, self.next_hops) for family in (IPV4, IPV6)}
         self._local = {family: LocalRoutes(loc_rib) for family, loc_rib in self._loc_ribs.items()}
         self._advertising = Advertising(self._loc_ribs)
         self._waiting: dict[int, Peering] = {}
@@ -204,7 +210,7 @@ class Speaker:
             self._peerings = {peer: self._peerings[peer] for peer in sorted(self._peerings, key=_peer_order)}
 
     def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
-        """Make a prefix ours, or with None no longer ours; it is preferred to any learned route."""
+        """Make a prefix ours, or with None no longer ours."""
         self._local[family].originate(nlri, route)
 
     def release(self, family: Family, nlris: Iterable[Nlri]) -> None:
@@ -360,7 +366,7 @@ class Speaker:
         self._peerings[config.peer] = self._numbered[peering.number] = peering
         same_address = self._by_address.setdefault(config.peer.address, [])
         same_address.append(peering)
-        same_address.sort(key=_port)
+        same_address.sort(key=lambda one: one.config.peer.port)
         self._administer(peering, now)
 
     def _administer(self, peering: Peering, now: int) -> None:
@@ -432,8 +438,8 @@ class Speaker:
 
     # ---- routes in
 
-    def decide(self, now: int, budget: int) -> list[RouteChange]:
-        """Work off what peers sent, for about `budget` prefixes, then decide for up to as many."""
+    def take_in(self, now: int, budget: int) -> None:
+        """Work off what peers sent, for about `budget` prefixes."""
         left = budget
         while self._gone and left > 0:
             left -= self._gone[-1].remove_some(left)
@@ -441,6 +447,21 @@ class Speaker:
                 self._gone.pop()
         while self._waiting and left > 0:
             left -= self._work_turn(next(iter(self._waiting.values())), left, now)
+
+    def judge(self, verdicts: Mapping[Address, Reachability]) -> None:
+        """Say which next hops are resolvable (RFC 4271 §9.1.2); the next `decide` heeds it."""
+        changed = self.next_hops.judge(verdicts)
+        for loc_rib in self._loc_ribs.values() if changed else ():
+            loc_rib.reconsider(changed)
+
+    def take_unused_next_hops(self) -> list[Address]:
+        """Next hops that need not be judged any more; looked for only now and then."""
+        if not self.next_hops.are_many:
+            return []
+        return self.next_hops.sweep(set().union(*(rib.next_hops_in_use() for rib in self._loc_ribs.values())))
+
+    def decide(self, now: int, budget: int) -> list[RouteChange]:
+        """Select the routes of up to `budget` prefixes in each family."""
         if self._deferral is not None:
             self._deferral.update(self._peerings.values(), now)
             if not self._deferral.families:
@@ -494,7 +515,7 @@ class Speaker:
             return 1
         if update.errors:
             self._note_malformed(peering, update.errors, now)
-        cost = _take_in(exchange, update)
+        cost = exchange.take_in(update)
         if update.announced:
             if any(rib.is_exhausting for rib in exchange.ribs.values()):
                 self._give_up_exhausting(peering, now)
@@ -629,15 +650,28 @@ class Speaker:
         """The Loc-RIB's entry of a prefix."""
         return self._loc_ribs[family].selected(nlri)
 
+    def has_all_tables(self) -> bool:
+        """Whether every peer has said that its initial table is complete (End-of-RIB, RFC 4724 §2)."""
+        return all(peering.has_whole_table for peering in self._peerings.values())
+
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
         advertised = self._advertising.advertised_counts()
         return [peering.snapshot(advertised[peer]) for peer, peering in self._peerings.items()]
 
-    def routes(self, family: Family, limit: int) -> list[RouteSnapshot]:
+    def routes(
+        self, family: Family, limit: int, *, without: RouteSource | None = None
+    ) -> list[RouteSnapshot]:
         """The eligible paths of a family, `limit` of them at most, in the order in which prefixes came."""
-        found = islice(self._loc_ribs[family].paths(), limit)
-        return [_route_snapshot(nlri, path, best=best) for nlri, path, best in found]
+        wanted = (found for found in self._loc_ribs[family].paths() if found[1].source is not without)
+        return [RouteSnapshot.of(nlri, path, best=best) for nlri, path, best in islice(wanted, limit)]
+
+    def unresolved(self) -> dict[Address, int]:
+        """By next hop, how many prefixes have a path that is not used for want of a way to it."""
+        counts: Counter[bytes] = Counter()
+        for loc_rib in self._loc_ribs.values():
+            counts.update(loc_rib.unresolved())
+        return {Address(next_hop): counts[next_hop] for next_hop in sorted(counts)}
 
     def statistics(self) -> SpeakerStatistics:
         """Sizes and queues."""
@@ -655,34 +689,9 @@ class Speaker:
         )
 
 
-def _take_in(exchange: Exchange, update: UpdateMessage) -> int:
-    """Put an UPDATE into the Adj-RIBs-In, withdrawals first (RFC 4271 §4.3); returns its size."""
-    cost = 1
-    for family, nlris in update.withdrawn:
-        exchange.ribs[family].withdraw(nlris)
-        cost += len(nlris)
-    for family, attributes, nlris in update.announced:
-        exchange.ribs[family].announce(attributes, nlris)
-        cost += len(nlris)
-    if update.end_of_rib is not None:
-        exchange.ribs[update.end_of_rib].end_of_rib = True
-        exchange.ribs[update.end_of_rib].end_refresh()
-    return cost
-
-
-def _route_snapshot(nlri: Nlri, path: Path, *, best: bool) -> RouteSnapshot:
-    peer = None if path.peer is None else path.peer.peer
-    next_hop = Address(path.attributes.next_hop) if path.attributes.next_hop else None
-    return RouteSnapshot(nlri, path.source, peer, next_hop, best)
-
-
 def _key(peering: Peering, timer: _Timer) -> int:
     return len(_Timer) * peering.number + timer
 
 
 def _peer_order(peer: PeerId) -> tuple[int, bytes, int]:
     return (len(peer.address), bytes(peer.address), peer.port)
-
-
-def _port(peering: Peering) -> int:
-    return peering.config.peer.port

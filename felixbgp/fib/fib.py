@@ -136,12 +136,27 @@ class Fib:
         """NLRI that stopped being held since the last call: taken by the kernel, or no longer wanted."""
         return [(family, nlri) for family, table in self._tables.items() for nlri in table.take_released()]
 
-    def take_foreign_changes(self) -> list[tuple[Prefix, KernelRoute | None]]:
-        """Prefixes whose best foreign unicast route (lowest metric) changed, with it; None when it left."""
+    def has_foreign_changes(self) -> bool:
+        """Whether `take_foreign_changes` may have something to tell."""
+        return any(table.foreign.has_changes() for table in self._tables.values())
+
+    def take_foreign_changes(self, budget: int) -> list[tuple[Prefix, KernelRoute | None]]:
+        """Prefixes whose best route of others (lowest metric) changed, with it; None when it left.
+
+        Looks at up to `budget` prefixes of each family.
+        """
         return [
             (Prefix(family, nlri), best)
             for family, table in self._tables.items()
-            for nlri, best in table.foreign.take_changes()
+            for nlri, best in table.foreign.take_changes(budget)
+        ]
+
+    def take_used_changes(self) -> list[tuple[Prefix, KernelRoute | None]]:
+        """The same for the best of all foreign routes: where packets would go if we had none."""
+        return [
+            (Prefix(family, nlri), best)
+            for family, table in self._tables.items()
+            for nlri, best in table.foreign.take_used_changes()
         ]
 
     def foreign(self, family: Family, limit: int) -> list[KernelRoute]:

@@ -1,6 +1,7 @@
 """Routes of everybody else in the watched table: observed, reported, never touched."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 from felixbgp.fib.hops import (
     HopIndex,
@@ -25,6 +26,40 @@ def protocol_name(protocol: int) -> str:
     return PROTOCOL_NAMES.get(protocol, str(protocol))
 
 
+_NOT_LEARNED = frozenset((0, 1, 2))
+"""Nobody's, ICMP redirects, and what the kernel itself made when an address was set."""
+
+
+class _Best:
+    """Per prefix the route of the lowest metric among those that count; tells where it is another one."""
+
+    __slots__ = ("_counts", "_reported", "changed")
+
+    def __init__(self, counts: Callable[[KernelRoute], bool]) -> None:
+        self._counts = counts
+        self._reported: dict[Nlri, KernelRoute] = {}
+        self.changed: dict[Nlri, None] = {}
+        """Where to look again."""
+
+    def take(
+        self, routes: Mapping[Nlri, tuple[KernelRoute, ...]], budget: int | None = None
+    ) -> list[tuple[Nlri, KernelRoute | None]]:
+        """The changes since the last call; looks at `budget` prefixes, None for all."""
+        changes: list[tuple[Nlri, KernelRoute | None]] = []
+        for nlri in list(islice(self.changed, budget)):
+            del self.changed[nlri]
+            counting = filter(self._counts, routes.get(nlri, ()))
+            best = min(counting, key=lambda route: route.metric, default=None)
+            if best == self._reported.get(nlri):
+                continue
+            changes.append((nlri, best))
+            if best is None:
+                del self._reported[nlri]
+            else:
+                self._reported[nlri] = best
+        return changes
+
+
 class ForeignRoutes:
     """The foreign routes of one family.
 
@@ -32,13 +67,13 @@ class ForeignRoutes:
     appended them (IPv4) or where they are routes to links (IPv6, fe80::/64 on every interface).
     """
 
-    __slots__ = ("_changed", "_index", "_reported", "_routes")
+    __slots__ = ("_index", "_learned", "_routes", "_used")
 
     def __init__(self) -> None:
         self._routes: dict[Nlri, tuple[KernelRoute, ...]] = {}
         self._index = HopIndex()
-        self._reported: dict[Nlri, KernelRoute] = {}
-        self._changed: dict[Nlri, None] = {}
+        self._learned = _Best(_is_learned)
+        self._used = _Best(_is_used)
 
     def __len__(self) -> int:
         return len(self._routes)
@@ -85,11 +120,13 @@ class ForeignRoutes:
             if is_connected(route.route) and names_interface(route.route, interface)
         ]
 
-    def lose_interface(self, interface: str) -> None:
-        """Forget what went through a lost interface."""
-        for nlri in self._index.through_interface(interface):
+    def lose_interface(self, interface: str) -> list[Nlri]:
+        """Forget what went through a lost interface; gives the prefixes that were concerned."""
+        concerned = self._index.through_interface(interface)
+        for nlri in concerned:
             left = ((route, without_interface(route.route, interface)) for route in self._routes[nlri])
             self._set(nlri, tuple(route._replace(route=rest) for route, rest in left if rest is not None))
+        return concerned
 
     def rename_interface(self, name: str, new_name: str) -> None:
         """Call an interface by its new name."""
@@ -104,24 +141,20 @@ class ForeignRoutes:
         """The foreign route that sits at exactly this prefix and metric, or None."""
         return next((route for route in self._routes.get(nlri, ()) if route.metric == metric), None)
 
-    def take_changes(self) -> list[tuple[Nlri, KernelRoute | None]]:
-        """Where the best unicast route (lowest metric) is another than when last asked."""
-        changes: list[tuple[Nlri, KernelRoute | None]] = []
-        for nlri in self._changed:
-            best = self._best(nlri)
-            if best == self._reported.get(nlri):
-                continue
-            changes.append((nlri, best))
-            if best is None:
-                del self._reported[nlri]
-            else:
-                self._reported[nlri] = best
-        self._changed.clear()
-        return changes
+    def has_changes(self) -> bool:
+        """Whether `take_changes` may have something to tell."""
+        return bool(self._learned.changed)
 
-    def _best(self, nlri: Nlri) -> KernelRoute | None:
-        unicast = (route for route in self._routes.get(nlri, ()) if route.route.kind is RouteKind.UNICAST)
-        return min(unicast, key=lambda route: route.metric, default=None)
+    def take_changes(self, budget: int) -> list[tuple[Nlri, KernelRoute | None]]:
+        """Where the best route that BIRD would learn (lowest metric) is another than was told.
+
+        Looks at up to `budget` prefixes.
+        """
+        return self._learned.take(self._routes, budget)
+
+    def take_used_changes(self) -> list[tuple[Nlri, KernelRoute | None]]:
+        """The same at once, for the best of all routes: the one that the kernel uses, but for ours."""
+        return self._used.take(self._routes)
 
     def _set(self, nlri: Nlri, routes: tuple[KernelRoute, ...]) -> None:
         for route in self._routes.pop(nlri, ()):
@@ -130,7 +163,18 @@ class ForeignRoutes:
             self._index.add(nlri, route.route)
         if routes:
             self._routes[nlri] = routes
-        self._changed[nlri] = None
+        self._learned.changed[nlri] = None
+        self._used.changed[nlri] = None
+
+
+def _is_learned(route: KernelRoute) -> bool:
+    """Whether BIRD would learn the route: somebody wrote it, and it says what becomes of packets."""
+    return route.protocol not in _NOT_LEARNED and route.route.kind is not RouteKind.OTHER
+
+
+def _is_used(route: KernelRoute) -> bool:
+    """Whether the kernel looks no further: a throw route has it look in the next table."""
+    return route.route.kind is not RouteKind.OTHER
 
 
 def _same(one: KernelRoute, other: KernelRoute) -> bool:

@@ -202,8 +202,9 @@ class FamilyTable:
         else:
             cut = list(self.own.lose_interface(interface))
         self._overtake(interface)
-        self.foreign.lose_interface(interface)
-        for nlri in cut:
+        # Where a foreign route was in our place, there is room now.
+        cut += self.foreign.lose_interface(interface)
+        for nlri in dict.fromkeys(cut):
             self._settle(nlri)
 
     def rename_interface(self, name: str, new_name: str) -> None:

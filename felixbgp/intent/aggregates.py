@@ -1,18 +1,21 @@
 """What a node originates, and what it keeps out of the kernel."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from felixbgp.intent.site import Site
-from felixbgp.intent.types import Tunnel
+from felixbgp.intent.types import WORKLOAD_INTERFACES, Tunnel
 from felixbgp.net import IPV4, Prefix
-from felixbgp.resources import AffinityState
-from felixbgp.resources.bgp_configuration import ProgramClusterRoutes, ServiceBlock
+from felixbgp.resources import AffinityState, IpPool
+from felixbgp.resources.bgp_configuration import ProgramClusterRoutes, ServiceBlock, Switch
 from felixbgp.resources.ip_pool import EncapsulationMode, IpPoolSpec
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 """A node with this label set to `true` advertises no service ranges."""
 
 IPIP_INTERFACE = "tunl0"
+
+SERVICE_INTERFACES = "kube-ipvs*"
+"""kube-proxy gives such an interface the address of every service, on every node."""
 
 
 def own_aggregates(site: Site) -> tuple[Prefix, ...]:
@@ -39,39 +42,49 @@ def confirmed_blocks(site: Site) -> tuple[Prefix, ...]:
 def service_ranges(site: Site) -> tuple[Prefix, ...]:
     """The service ranges this node advertises as wholes.
 
-    A load balancer entry of a single address belongs to one service, which only the Kubernetes API knows.
+    An external or load balancer entry of a single address belongs to one service, which only the Kubernetes
+    API knows; so do all load balancer addresses when they are not to be aggregated.
     """
     if site.local.labels.get(EXCLUDE_LABEL) == "true":
         return ()
     defaults = site.defaults
-    balanced = load_balancer_ranges(site)
+    aggregated = defaults.service_load_balancer_aggregation is not Switch.DISABLED
     ranges = {
         *_cidrs(defaults.service_cluster_ips),
-        *_cidrs(defaults.service_external_ips),
-        *(range_ for range_ in balanced if not range_.is_host),
+        *_ranges(defaults.service_external_ips),
+        *(_ranges(defaults.service_load_balancer_ips) if aggregated else ()),
     }
     return tuple(sorted(ranges))
 
 
-def load_balancer_ranges(site: Site) -> tuple[Prefix, ...]:
-    """The ranges of `serviceLoadBalancerIPs`."""
-    return tuple(sorted(set(_cidrs(site.defaults.service_load_balancer_ips))))
+def reflected_ranges(site: Site) -> tuple[Prefix, ...]:
+    """The service ranges whose addresses a route reflector passes on, whoever has them."""
+    defaults = site.defaults
+    return tuple(
+        sorted({*_cidrs(defaults.service_load_balancer_ips), *_cidrs(defaults.service_external_ips)})
+    )
 
 
 def kernel_exclusions(site: Site) -> tuple[Prefix, ...]:
     """Ranges whose routes BGP does not put into the kernel.
 
     VXLAN pools are Felix's, and other pools too as far as `programClusterRoutes` says; a route to a service
-    range would take packets to a service past the node's own load balancing.
+    range would take packets to a service past the node's own load balancing. Entries that are one service's
+    address are no ranges, as in Calico.
     """
     defaults = site.defaults
     services = (
         *_cidrs(defaults.service_cluster_ips),
-        *_cidrs(defaults.service_external_ips),
-        *_cidrs(defaults.service_load_balancer_ips),
+        *_ranges(defaults.service_external_ips),
+        *_ranges(defaults.service_load_balancer_ips),
     )
-    pools = (pool.spec.cidr for pool in site.pools if not _programs(site, pool.spec))
+    pools = (pool.spec.cidr for pool in pools_of_felix(site))
     return tuple(sorted({*services, *pools}))
+
+
+def pools_of_felix(site: Site) -> Iterator[IpPool]:
+    """The pools whose routes Felix writes."""
+    return (pool for pool in site.pools if not _programs(site, pool.spec))
 
 
 def tunnels(site: Site) -> tuple[Tunnel, ...]:
@@ -87,21 +100,35 @@ def tunnels(site: Site) -> tuple[Tunnel, ...]:
     return tuple(found)
 
 
+def programs_ipip(site: Site) -> bool:
+    """Whether BGP, and not Felix, writes the routes of IPIP pools."""
+    return site.defaults.program_cluster_routes not in (
+        ProgramClusterRoutes.DISABLED,
+        ProgramClusterRoutes.ENABLED_NO_ENCAP_ONLY,
+    )
+
+
 def _programs(site: Site, pool: IpPoolSpec) -> bool:
     """Whether BGP, and not Felix, writes the routes of a pool (BGPConfiguration's programClusterRoutes)."""
     never = EncapsulationMode.NEVER
     if pool.vxlan_mode is not never:
         return False
-    match site.defaults.program_cluster_routes:
-        case ProgramClusterRoutes.DISABLED:
-            return False
-        case ProgramClusterRoutes.ENABLED_IPIP_ONLY:
-            return pool.effective_ipip_mode is not never
-        case ProgramClusterRoutes.ENABLED_NO_ENCAP_ONLY:
-            return pool.effective_ipip_mode is never
-        case _:
-            return True
+    if pool.effective_ipip_mode is not never:
+        return programs_ipip(site)
+    return site.defaults.program_cluster_routes not in (
+        ProgramClusterRoutes.DISABLED,
+        ProgramClusterRoutes.ENABLED_IPIP_ONLY,
+    )
+
+
+def ignored_interfaces(site: Site) -> tuple[str, ...]:
+    """Patterns of the interfaces whose networks are not this node's to originate."""
+    return (*WORKLOAD_INTERFACES, SERVICE_INTERFACES, *site.defaults.ignored_interfaces)
 
 
 def _cidrs(blocks: Iterable[ServiceBlock]) -> list[Prefix]:
     return [block.cidr for block in blocks if block.cidr is not None]
+
+
+def _ranges(blocks: Iterable[ServiceBlock]) -> list[Prefix]:
+    return [cidr for cidr in _cidrs(blocks) if not cidr.is_host]

@@ -17,7 +17,13 @@ from felixbgp.cluster.changes import Changes
 from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS, secret_of
 from felixbgp.cluster.secrets import SECRETS
 from felixbgp.cluster.state import ClusterState
-from felixbgp.intent.aggregates import kernel_exclusions, own_aggregates, service_ranges, tunnels
+from felixbgp.intent.aggregates import (
+    ignored_interfaces,
+    kernel_exclusions,
+    own_aggregates,
+    service_ranges,
+    tunnels,
+)
 from felixbgp.intent.claims import Claims
 from felixbgp.intent.findings import Findings
 from felixbgp.intent.log_level import log_level
@@ -25,6 +31,7 @@ from felixbgp.intent.members import configuration, member_of
 from felixbgp.intent.mesh import Mesh
 from felixbgp.intent.peers import PeerClaims
 from felixbgp.intent.policies import Policies
+from felixbgp.intent.priorities import NORMAL_PRIORITY
 from felixbgp.intent.reports import report_absent, report_annotations, report_configurations
 from felixbgp.intent.site import Site
 from felixbgp.intent.static_routes import Reachable, static_routes
@@ -55,13 +62,17 @@ class Derived(NamedTuple):
 class Derivation:
     """Follows one state for node `node`. Never raises: what cannot be done is in the intent's `problems`.
 
-    `router_id` is the BGP identifier to use instead of the node's IPv4 address (four octets). Invalid values
-    are not among the problems: the state names those itself, by key.
+    `router_id` is the BGP identifier to use instead of the node's IPv4 address (four octets), `route_metric`
+    the normal priority of routes where no BGPConfiguration gives one. Invalid values are not among the
+    problems: the state names those itself, by key.
     """
 
-    def __init__(self, node: str, *, router_id: Address | None = None) -> None:
+    def __init__(
+        self, node: str, *, router_id: Address | None = None, route_metric: int = NORMAL_PRIORITY
+    ) -> None:
         self._node = node
         self._router_id = router_id
+        self._route_metric = route_metric
         self._intent = Intent()
         self._deriving: _Deriving | None = None
 
@@ -79,7 +90,7 @@ class Derivation:
 
     def _restart(self, state: ClusterState) -> Derived:
         former, self._deriving = self._intent, None
-        site = Site.of(state, self._node)
+        site = Site.of(state, self._node, self._route_metric)
         identifier = self._router_id or (None if site is None else site.local.address(IPV4))
         if site is None or identifier is None:
             self._intent = self._without_speaker(state, site)
@@ -161,6 +172,8 @@ class _Deriving:
             tunnels=tunnels(site),
             static_routes=static_routes(self._reachable(), findings),
             log_level=log_level(site.defaults, site.own),
+            ignored_interfaces=ignored_interfaces(site),
+            normal_priority=site.normal_priority,
             problems=self._problems(findings),
         )
 

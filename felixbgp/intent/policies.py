@@ -19,7 +19,15 @@ from felixbgp.bgp.policy.types import (
     SetLocalPref,
 )
 from felixbgp.intent.advertisements import advertisements, community_of
-from felixbgp.intent.aggregates import confirmed_blocks, load_balancer_ranges, service_ranges
+from felixbgp.intent.aggregates import (
+    IPIP_INTERFACE,
+    confirmed_blocks,
+    pools_of_felix,
+    programs_ipip,
+    reflected_ranges,
+    service_ranges,
+)
+from felixbgp.intent.priorities import local_pref_of
 from felixbgp.intent.site import Site
 from felixbgp.net import IPV4, Family, Prefix
 from felixbgp.resources import BgpFilter
@@ -27,7 +35,8 @@ from felixbgp.resources.bgp_filter import FilterAction, FilterRule, FilterSource
 from felixbgp.resources.bgp_filter import Operation as WantedOperation
 
 INTERNAL_REJECTED_INTERFACES = ("*.cali", "*.calico")
-"""Tunnel devices: every node of the cluster has its own route over them."""
+"""Tunnel devices: every node of the cluster has its own route over them. IPIP's is among them where Felix
+writes its routes."""
 
 REJECTED_INTERFACES = ("bpf*.cali",)
 """Devices of the eBPF data path."""
@@ -84,9 +93,12 @@ def calico_export_rules(site: Site, family: Family, *, internal: bool) -> Iterat
         if pool.spec.disable_bgp_export:
             name = f"pool {pool.name} has disableBGPExport"
             yield Rule(name, _inside(pool.spec.cidr), Action.REJECT)
-    interfaces = (*INTERNAL_REJECTED_INTERFACES, *REJECTED_INTERFACES) if internal else REJECTED_INTERFACES
-    for interface in interfaces:
+    for interface in _rejected_interfaces(site, internal=internal):
         yield Rule(f"interface {interface}", Match(interface=interface), Action.REJECT)
+    for pool in pools_of_felix(site) if internal else ():
+        if pool.spec.cidr.family == family:
+            name = f"pool {pool.name} over a next hop of Felix"
+            yield Rule(name, _of_felix(pool.spec.cidr), Action.REJECT)
     for cidr, communities in advertisements(site):
         if cidr.family == family and communities:
             name = f"prefix advertisement {cidr}"
@@ -95,21 +107,36 @@ def calico_export_rules(site: Site, family: Family, *, internal: bool) -> Iterat
     for range_ in service_ranges(site):
         if range_.family == family:
             yield Rule(f"service range {range_}", _inside(range_), Action.ACCEPT)
-    if site.local.cluster_id is not None:
-        for range_ in load_balancer_ranges(site):
-            if range_.family == family:
-                yield Rule(f"load balancer range {range_}", _inside(range_), Action.ACCEPT)
+    for range_ in reflected_ranges(site) if site.local.cluster_id is not None else ():
+        if range_.family == family:
+            yield Rule(f"reflected service range {range_}", _inside(range_), Action.ACCEPT)
     for pool in pools:
         if not pool.spec.disable_bgp_export:
             yield Rule(f"pool {pool.name}", _inside(pool.spec.cidr), Action.ACCEPT)
 
 
+def _rejected_interfaces(site: Site, *, internal: bool) -> tuple[str, ...]:
+    if not internal:
+        return REJECTED_INTERFACES
+    of_ipip = () if programs_ipip(site) else (IPIP_INTERFACE,)
+    return (*INTERNAL_REJECTED_INTERFACES, *of_ipip, *REJECTED_INTERFACES)
+
+
 def _aggregation_rules(site: Site, family: Family) -> Iterator[Rule]:
-    """A block goes out as a whole, and nothing inside it does."""
+    """A block goes out as a whole, and of what is inside it only what has a better priority than normal."""
+    normal = local_pref_of(site.normal_priority.of(family))
     for block in confirmed_blocks(site):
         if block.family == family:
+            inside = PrefixMatch.inside(block)
             yield Rule(f"own block {block}", Match(PrefixMatch.equal(block)), Action.ACCEPT)
-            yield Rule(f"inside own block {block}", _inside(block), Action.REJECT)
+            better = Match(inside, local_pref_above=normal)
+            yield Rule(f"better priority inside own block {block}", better, Action.ACCEPT)
+            yield Rule(f"inside own block {block}", Match(inside), Action.REJECT)
+
+
+def _of_felix(pool: Prefix) -> Match:
+    """Its routes to other nodes, which tell of their blocks themselves; a workload's has no next hop."""
+    return Match(PrefixMatch.inside(pool), frozenset({RouteSource.KERNEL}), has_next_hop=True)
 
 
 def _inside(prefix: Prefix) -> Match:
@@ -136,7 +163,7 @@ def compiled_rule(name: str, rule: FilterRule, *, same_as: bool) -> Rule | None:
         interface=rule.interface,
         community=None if rule.communities is None else community_of(*rule.communities.values),
         as_path_start=rule.as_path_prefix,
-        local_pref=None if rule.priority is None else _local_pref(rule.priority),
+        local_pref=None if rule.priority is None else local_pref_of(rule.priority),
     )
     action = Action.ACCEPT if rule.action is FilterAction.ACCEPT else Action.REJECT
     operations = tuple(one for wanted in rule.operations for one in _operations(wanted))
@@ -150,15 +177,7 @@ def _operations(operation: WantedOperation) -> Iterator[Operation]:
     if operation.prepend_as_path is not None:
         yield PrependAsPath(operation.prepend_as_path.prefix)
     if operation.set_priority is not None:
-        yield SetLocalPref(_local_pref(operation.set_priority.value))
-
-
-PRIORITY_AND_LOCAL_PREF = 0x7FFF_FFFF
-"""A route's priority, of which lower is better, and its LOCAL_PREF add up to this in Calico."""
-
-
-def _local_pref(priority: int) -> int:
-    return PRIORITY_AND_LOCAL_PREF - priority
+        yield SetLocalPref(local_pref_of(operation.set_priority.value))
 
 
 def _prefix_match(rule: FilterRule, cidr: Prefix) -> PrefixMatch:

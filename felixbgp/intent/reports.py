@@ -28,26 +28,36 @@ def report_annotations(state: ClusterState, node: str, findings: Findings) -> No
 
 
 def report_configurations(state: ClusterState, node: str, findings: Findings) -> None:
-    """Name the BGPConfigurations that mean nothing, and the fields that this agent does not act on."""
+    """Name the BGPConfigurations that mean nothing, and the fields without effect, or with half of it."""
     own = NODE_NAME_PREFIX + node
     for name, found in state.bgp_configurations.items():
         if name != DEFAULT_NAME and not name.startswith(NODE_NAME_PREFIX):
             reason = "is ignored: only the names default and node.<name> mean something"
             findings.add(f"BGPConfiguration {name}", "", reason)
         elif name in (DEFAULT_NAME, own):
-            _report_ignored(f"BGPConfiguration {name}", found.spec, findings)
+            _report_unused(name, found.spec, findings)
 
 
-def _report_ignored(subject: str, spec: BgpConfigurationSpec, findings: Findings) -> None:
-    ignored = {
-        "ignoredInterfaces": (spec.ignored_interfaces, "connected networks are not originated"),
-        "ipv4NormalRoutePriority": (spec.ipv4_normal_route_priority, "the metric is the agent's setting"),
-        "ipv6NormalRoutePriority": (spec.ipv6_normal_route_priority, "the metric is the agent's setting"),
-        "serviceLoadBalancerAggregation": (
-            spec.service_load_balancer_aggregation is Switch.DISABLED,
-            "single services are not advertised",
-        ),
-    }
-    for field, (value, reason) in ignored.items():
-        if value:
-            findings.add(subject, f"spec.{field}", f"is ignored: {reason}")
+def _report_unused(name: str, spec: BgpConfigurationSpec, findings: Findings) -> None:
+    subject = f"BGPConfiguration {name}"
+    if name != DEFAULT_NAME:
+        for field, value in (
+            ("bindMode", spec.bind_mode),
+            ("ignoredInterfaces", spec.ignored_interfaces),
+            ("ipv4NormalRoutePriority", spec.ipv4_normal_route_priority),
+            ("ipv6NormalRoutePriority", spec.ipv6_normal_route_priority),
+            ("localWorkloadPeeringIPV4", spec.local_workload_peering_ipv4),
+            ("localWorkloadPeeringIPV6", spec.local_workload_peering_ipv6),
+            ("programClusterRoutes", spec.program_cluster_routes),
+            ("serviceLoadBalancerAggregation", spec.service_load_balancer_aggregation),
+        ):
+            if value:
+                findings.add(
+                    subject, f"spec.{field}", "is ignored: only that of the BGPConfiguration default counts"
+                )
+    elif spec.service_load_balancer_aggregation is Switch.DISABLED:
+        reason = (
+            "no load balancer address is advertised: the ranges are not to be, "
+            "and single services are known to the Kubernetes API alone"
+        )
+        findings.add(subject, "spec.serviceLoadBalancerAggregation", reason)

@@ -7,6 +7,7 @@ from typing import Self
 from felixbgp.cluster.state import ClusterState
 from felixbgp.intent.members import Member, Members, configuration
 from felixbgp.intent.passwords import Lookup
+from felixbgp.intent.priorities import NORMAL_PRIORITY, NormalPriority
 from felixbgp.net import Prefix
 from felixbgp.resources import AffinityState, BgpFilter, IpPool, Node, WorkloadEndpoint
 from felixbgp.resources.bgp_configuration import DEFAULT_NAME, NODE_NAME_PREFIX, BgpConfigurationSpec
@@ -34,19 +35,24 @@ class Site:
     endpoints_obstacle: str
     """Why they are not known; "" when they are."""
     secret: Lookup
+    normal_priority: NormalPriority
 
     @classmethod
-    def of(cls, state: ClusterState, name: str) -> Self | None:
-        """The site as node `name` sees it; None while there is no such Node, or none with a BGP address."""
+    def of(cls, state: ClusterState, name: str, route_metric: int = NORMAL_PRIORITY) -> Self | None:
+        """The site as node `name` sees it; None while there is no such Node, or none with a BGP address.
+
+        `route_metric` is the normal priority where the BGPConfiguration has none.
+        """
         members = Members(state)
         local, local_node = members.get(name), state.nodes.get(name)
         if local is None or local_node is None:
             return None
+        defaults = configuration(state, DEFAULT_NAME)
         return cls(
             local=local,
             local_node=local_node,
             members=members,
-            defaults=configuration(state, DEFAULT_NAME),
+            defaults=defaults,
             own=configuration(state, NODE_NAME_PREFIX + name),
             filters=state.bgp_filters,
             pools=_pools(state),
@@ -54,6 +60,10 @@ class Site:
             endpoints=_endpoints(state, name),
             endpoints_obstacle=state.workload_endpoints_obstacle,
             secret=state.secret,
+            normal_priority=NormalPriority(
+                defaults.ipv4_normal_route_priority or route_metric,
+                defaults.ipv6_normal_route_priority or route_metric,
+            ),
         )
 
     def read_ranges(self, state: ClusterState) -> None:

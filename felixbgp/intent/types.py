@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.intent.priorities import NORMAL_PRIORITIES, NormalPriority
 from felixbgp.net import Address, Prefix
 
 RESOURCES = "/calico/resources/v3/projectcalico.org/"
@@ -11,6 +12,10 @@ RESOURCES = "/calico/resources/v3/projectcalico.org/"
 
 DEFAULT_LOG_LEVEL = "info"
 """When no BGPConfiguration says otherwise, as in Calico."""
+
+
+WORKLOAD_INTERFACES = ("cali*",)
+"""Patterns of the interfaces that workloads are behind, as Calico names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,10 @@ class Intent:
     """Routes to originate and to put into the kernel; one per prefix."""
     log_level: str = DEFAULT_LOG_LEVEL
     """What to log from: `debug`, `info`, `warning` or `error`."""
-    workload_interfaces: tuple[str, ...] = ("cali*",)
+    workload_interfaces: tuple[str, ...] = WORKLOAD_INTERFACES
     """Patterns of the interfaces whose kernel routes are workloads of this node."""
+    ignored_interfaces: tuple[str, ...] = ()
+    """Patterns of the interfaces whose connected networks are not originated."""
+    normal_priority: NormalPriority = NORMAL_PRIORITIES
+    """The priority of a route that has none of its own: its metric in the kernel, told as LOCAL_PREF."""
     problems: tuple[Problem, ...] = ()

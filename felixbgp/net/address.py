@@ -48,8 +48,20 @@ class Address(bytes):
             return self[:2] == b"\xa9\xfe"
         return self[0] == 0xFE and self[1] & 0xC0 == 0x80
 
+    @property
+    def is_routable(self) -> bool:
+        """Whether others may have a route to it: it is no loopback, link-local or multicast address."""
+        if self.is_link_local:
+            return False
+        if len(self) == 4:
+            return self[0] != 127 and self[0] < 224
+        return self[0] != 0xFF and self != _LOOPBACK_V6
+
     def __str__(self) -> str:
         return str(IPv4Address(bytes(self)) if len(self) == 4 else IPv6Address(bytes(self)))
 
     def __repr__(self) -> str:
         return f"Address({str(self)!r})"
+
+
+_LOOPBACK_V6 = Address(bytes(15) + b"\1")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from felixbgp.agent.effects import Fact, IntentProblem, NodeStatusNotWritten
+from felixbgp.agent.forwarding import NextHopUnresolvable
 from felixbgp.bgp import facts as bgp
 from felixbgp.cluster.facts import InvalidValue, ReadRefused, StoreLost
 from felixbgp.fib.types import RouteProblem
@@ -24,6 +25,7 @@ LOUD = (
     ReadRefused,
     IntentProblem,
     NodeStatusNotWritten,
+    NextHopUnresolvable,
     RouteProblem,
     bgp.NotificationReceived,
     bgp.NotificationSent,

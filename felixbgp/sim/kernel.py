@@ -18,7 +18,7 @@ from felixbgp.fib.types import (
     RouteKind,
     RoutesApplied,
 )
-from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
+from felixbgp.net import IPV4, IPV6, Family, Prefix
 
 LINK = "eth0"
 KERNEL_PROTOCOL = 2
@@ -78,7 +78,7 @@ class Kernel:
             key = RouteKey(prefix, route.metric)
             if effect.exclusive and key in self._routes:
                 failed.append(RouteFailed(prefix, EEXIST, "File exists", present=True))
-            elif all(self._reachable(hop.gateway) for hop in route.next_hops):
+            elif all(self._reachable(hop) for hop in route.next_hops):
                 self._routes[key] = KernelRoute(prefix, route, self.protocol)
                 applied.append(prefix)
             else:
@@ -96,7 +96,10 @@ class Kernel:
                 del self._routes[key]
         return [RoutesApplied(tuple(key.prefix for key in keys), present=False)]
 
-    def _reachable(self, gateway: Address | None) -> bool:
-        return gateway is None or any(
-            is_connected(there.route) and there.prefix.contains(gateway) for there in self._routes.values()
-        )
+    def _reachable(self, hop: NextHop) -> bool:
+        """Whether the kernel takes a next hop: its gateway has to be on a link."""
+        gateway = hop.gateway
+        if gateway is None or hop.onlink:
+            return True
+        links = (one for one in self._routes.values() if is_connected(one.route))
+        return any(link.prefix.contains(gateway) for link in links)

@@ -30,7 +30,7 @@ from felixbgp.cluster.inputs import SecretFilesRead
 from felixbgp.cluster.secrets import SecretFile, SecretId
 from felixbgp.fib.types import DeleteRoutes, KernelRoute, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL
-from felixbgp.net import Address
+from felixbgp.net import Address, Prefix
 from felixbgp.resources import ResourceKey
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.kernel import Kernel
@@ -95,6 +95,10 @@ class Node:
     def kernel_changed(self, route: KernelRoute, *, present: bool) -> None:
         """Somebody else on this node adds or removes a route."""
         self._feed(self.kernel.change(route, present=present), self._life)
+
+    def connect(self, network: Prefix) -> None:
+        """The node has an address in one more network."""
+        self._feed(self.kernel.connect(network), self._life)
 
     def write_secret(self, secret: SecretId, content: bytes | None) -> None:
         """Put a file into the node's directory of secrets, or with None remove it."""

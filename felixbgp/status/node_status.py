@@ -21,6 +21,7 @@ from felixbgp.resources import FieldError
 PEERS_MAX = 2_500
 BLOCKS_MAX = 4_000
 PROBLEMS_MAX = 200
+NEXT_HOPS_MAX = 50
 TEXT_MAX = 500
 """Characters of one reason or error. Peers send up to 255 of their own (RFC 9003), values any number."""
 
@@ -119,6 +120,7 @@ def build(
     invalid: Mapping[str, Sequence[FieldError]],
     ignored: Mapping[str, Sequence[FieldError]],
     route_problems: Mapping[Prefix, str],
+    next_hop_problems: Mapping[Address, tuple[int, str]],
     listen_problems: Mapping[str, str],
     datastore: DatastoreState,
     now: int,
@@ -128,8 +130,9 @@ def build(
 
     `intent` is None before the first one was derived; `invalid` maps keys in the store to what is wrong with
     their values, `ignored` to what of them is overlooked, `listen_problems` addresses to why they are not
-    listened on; `report_problems` are those of the CalicoNodeStatuses of this node. A `since` later than
-    `now` would read as the future and is cut to it.
+    listened on; `next_hop_problems` says of next hops how many prefixes have a path that is not used for want
+    of a way there, and why; `report_problems` are those of the CalicoNodeStatuses of this node. A `since`
+    later than `now` would read as the future and is cut to it.
     """
     intent = intent or Intent()
     statuses = sorted(
@@ -143,6 +146,7 @@ def build(
         *intent.problems,
         *_listen_problems(listen_problems),
         *report_problems,
+        *_next_hop_problems(next_hop_problems),
         *_route_problems(route_problems),
         # A newer Calico may write the same unknown field into thousands of values: the others come first.
         *_invalid_problems(ignored),
@@ -211,6 +215,16 @@ def _invalid_problems(invalid: Mapping[str, Sequence[FieldError]]) -> Iterable[P
 def _listen_problems(listen_problems: Mapping[str, str]) -> Iterable[Problem]:
     for address in sorted(listen_problems):
         yield Problem(f"listen {address}", "", listen_problems[address])
+
+
+def _next_hop_problems(next_hop_problems: Mapping[Address, tuple[int, str]]) -> Iterable[Problem]:
+    """Those that cost the most prefixes a path come first."""
+    for next_hop in nsmallest(
+        NEXT_HOPS_MAX, next_hop_problems, key=lambda one: (-next_hop_problems[one][0], _address_order(one))
+    ):
+        count, reason = next_hop_problems[next_hop]
+        yield Problem(f"next hop {next_hop}", "", f"{reason}; not used for {count} prefixes")
+    yield from _omitted(len(next_hop_problems) - NEXT_HOPS_MAX, "next hops that cannot be reached")
 
 
 def _route_problems(route_problems: Mapping[Prefix, str]) -> Iterable[Problem]:

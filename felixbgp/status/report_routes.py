@@ -62,6 +62,7 @@ class RouteFacts(NamedTuple):
 
     family: Family
     paths: Sequence[RouteSnapshot]
+    """But for those that were found in the kernel, and so are among the foreign ones."""
     foreign: Sequence[KernelRoute]
 
 
@@ -112,9 +113,7 @@ def _family_routes(facts: RouteFacts, around: Surroundings, links: _Links) -> li
     ours = {
         path.nlri
         for path in facts.paths
-        if path.best
-        and path.source is not RouteSource.KERNEL
-        and _is_lowest(_metric(Prefix(facts.family, path.nlri), around), lowest.get(path.nlri))
+        if path.best and _is_lowest(_metric(Prefix(facts.family, path.nlri), around), lowest.get(path.nlri))
     }
     found = [
         _kernel_route(
@@ -122,11 +121,11 @@ def _family_routes(facts: RouteFacts, around: Surroundings, links: _Links) -> li
         )
         for route in foreign
     ]
-    # Workloads' routes were found in the kernel, and so are among the foreign ones.
+    # Of a connected network the kernel tells as well, but for one of a single address.
     found += (
         _path(path, facts.family, around, links, in_use=path.best and path.nlri in ours)
         for path in facts.paths
-        if path.source is not RouteSource.KERNEL
+        if path.source is not RouteSource.DIRECT or path.nlri not in lowest
     )
     return sorted(found, key=_order)
 
@@ -161,6 +160,8 @@ def _path(
 ) -> RouteReport:
     kind = RouteKind.FIB if in_use else RouteKind.RIB
     destination = Prefix(family, path.nlri)
+    if path.source is RouteSource.DIRECT:
+        return RouteReport(kind, destination, None, path.interface, RouteSourceType.DIRECT)
     if path.next_hop is None:
         return RouteReport(kind, destination, None, "blackhole", RouteSourceType.STATIC)
     tunnel = _interface_wanted(around.wanted(destination), path.next_hop) if in_use else ""

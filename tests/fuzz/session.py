@@ -147,6 +147,7 @@ class Rig:
     def turn(self) -> None:
         speaker = self.speaker
         effects = speaker.control(self.now)
+        speaker.take_in(self.now, 100)
         for change in speaker.decide(self.now, 100):
             if change.selected is None:
                 del self.loc_rib[change.family, change.nlri]

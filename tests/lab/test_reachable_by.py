@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from felixbgp.lab import bird, checks
+from felixbgp.lab import bird, checks, netns
 from felixbgp.lab.checks import Route
 from felixbgp.lab.plan import LabPlan
 from felixbgp.lab.waiting import wait_until
@@ -30,6 +30,7 @@ def test_the_way_to_a_router_is_made_and_removed_with_its_peer() -> None:
 
         spec = {"peerIP": tor.service_v4, "asNumber": TOR_AS}
         prefix = tor.service_v4  # as `ip` prints a host route
+        netns.batch(["route add unreachable 203.0.113.0/24"], node.namespace)
         lab.put_peer("tor", spec | {"reachableBy": "203.0.113.1"})
         wait_until(lambda: f"route {prefix}/32" in told(), "the kernel's refusal is in the status", 60)
         lab.put_peer("tor", spec | {"reachableBy": tor.ipv4})

@@ -289,8 +289,7 @@ class FibAgainstKernel(RuleBasedStateMachine):
     def _check_reports(self, foreign: dict[RouteKey, KernelRoute]) -> None:
         best: dict[Prefix, KernelRoute] = {}
         for _, route in sorted(foreign.items(), key=lambda item: -item[0][1]):
-            if route.route.kind is RouteKind.UNICAST:
-                best[route.prefix] = route
+            best[route.prefix] = route
         assert self.reported == best
 
     def _deliver_everything(self) -> None:
@@ -301,7 +300,7 @@ class FibAgainstKernel(RuleBasedStateMachine):
 
     def _feed(self, event: KernelInput) -> None:
         self.fib.feed(event, self.now)
-        for prefix, route in self.fib.take_foreign_changes():
+        for prefix, route in self.fib.take_foreign_changes(100):
             assert self.reported.get(prefix) != route
             if route is None:
                 del self.reported[prefix]

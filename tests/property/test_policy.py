@@ -52,6 +52,8 @@ matches = st.builds(
     community=st.none() | st.sampled_from((0, 1, LARGE)),
     as_path_start=st.lists(st.sampled_from((1, 2)), max_size=2).map(tuple),
     local_pref=st.none() | st.sampled_from((0, 1)),
+    local_pref_above=st.none() | st.sampled_from((0, 1)),
+    has_next_hop=st.booleans(),
 )
 operations = st.one_of(
     st.builds(AddCommunity, st.sampled_from((0, 1, LARGE))),
@@ -78,6 +80,7 @@ attribute_sets = st.builds(
     communities=st.sets(st.sampled_from((0, 1))).map(sorted).map(tuple),
     large_communities=st.sampled_from(((), (LARGE,))),
     local_pref=st.none() | st.sampled_from((0, 1)),
+    next_hop=st.sampled_from((b"", b"\1\2\3\4")),
 )
 
 
@@ -97,6 +100,8 @@ def naive_match(
         and (match.community is None or match.community in (*of.communities, *of.large_communities))
         and tuple(first[: len(match.as_path_start)]) == match.as_path_start
         and (match.local_pref is None or of.local_pref == match.local_pref)
+        and (of.next_hop != b"" or not match.has_next_hop)
+        and (match.local_pref_above is None or (of.local_pref or 0) > match.local_pref_above)
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from felixbgp.net import Address
+from felixbgp.net import Address, Prefix
 from felixbgp.sim.node import Node
 from felixbgp.sim.world import World
 
@@ -23,7 +23,8 @@ def add_node(world: World, number: int) -> Node:
     for version, block in blocks:
         key = f"/calico/ipam/v2/host/{name}/{version}/block/{block}"
         world.store.put(key, b'{"state":"confirmed"}')
-    return world.add_node(name, [Address.parse(f"172.30.0.{number}"), Address.parse(f"fd30::{number:x}")])
+    addresses = [Address.parse(f"172.30.0.{number}"), Address.parse(f"fd30::{number:x}")]
+    return world.add_node(name, addresses, [Prefix.parse("172.30.0.0/24"), Prefix.parse("fd30::/64")])
 
 
 def mesh(size: int, seed: int) -> World:

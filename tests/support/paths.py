@@ -3,7 +3,7 @@
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.path import Path, PathPeer, local_path
-from felixbgp.bgp.routes import LocalRoute
+from felixbgp.bgp.routes import LocalRoute, Precedence
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
 from felixbgp.net import Address
 
@@ -44,6 +44,13 @@ def path(peer: PathPeer | None = None, **attributes: object) -> Path:
     return Path(PathAttributes(**known), path_peer() if peer is None else peer)  # type: ignore[arg-type]
 
 
-def own_path(source: RouteSource = RouteSource.AGGREGATE, interface: str = "", next_hop: str = "") -> Path:
+def own_path(
+    source: RouteSource = RouteSource.AGGREGATE,
+    interface: str = "",
+    next_hop: str = "",
+    local_pref: int | None = None,
+    precedence: Precedence = Precedence.FIRST,
+) -> Path:
     """A path of our own."""
-    return local_path(LocalRoute(source, interface, Address.parse(next_hop) if next_hop else None))
+    gateway = Address.parse(next_hop) if next_hop else None
+    return local_path(LocalRoute(source, interface, gateway, local_pref, precedence))

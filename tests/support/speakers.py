@@ -129,11 +129,12 @@ class Node:
         now = self.network.now
         speaker = self.speaker
         effects = speaker.control(now)
+        speaker.take_in(now, self.budget)
         for change in speaker.decide(now, self.budget):
             self.changes += 1
             prefix = Prefix(change.family, change.nlri)
             if change.selected is None:
-                del self.loc_rib[prefix]
+                self.loc_rib.pop(prefix, None)
             else:
                 self.loc_rib[prefix] = change.selected
         effects += speaker.withdrawals(now, self.budget)

@@ -12,7 +12,12 @@ def attributes_match(match: Match, attributes: PathAttributes) -> bool:
         return False
     if match.as_path_start and not begins_with(attributes.as_path, match.as_path_start):
         return False
-    return match.local_pref is None or attributes.local_pref == match.local_pref
+    if match.has_next_hop and not attributes.next_hop:
+        return False
+    if match.local_pref is not None and attributes.local_pref != match.local_pref:
+        return False
+    above = match.local_pref_above
+    return above is None or (attributes.local_pref is not None and attributes.local_pref > above)
 
 
 def carries(attributes: PathAttributes, community: Community) -> bool:

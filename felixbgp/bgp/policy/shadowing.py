@@ -181,8 +181,19 @@ def _covers(outer: Match, inner: Match, family: Family, possible: frozenset[Rout
         and outer.community in (None, inner.community)
         and inner.as_path_start[: len(outer.as_path_start)] == outer.as_path_start
         and outer.local_pref in (None, inner.local_pref)
+        and outer.has_next_hop <= inner.has_next_hop
+        and _covers_local_pref(outer.local_pref_above, inner)
         and _Prefixes.of(inner.prefix, family).within(_Prefixes.of(outer.prefix, family))
     )
+
+
+def _covers_local_pref(above: int | None, inner: Match) -> bool:
+    """The same for a LOCAL_PREF that must be greater than something."""
+    if above is None:
+        return True
+    if inner.local_pref is not None:
+        return inner.local_pref > above
+    return inner.local_pref_above is not None and inner.local_pref_above >= above
 
 
 def _covers_interface(outer: str | None, inner: str | None) -> bool:

@@ -82,11 +82,21 @@ class Match:
     """AS numbers that the AS_PATH must begin with; a set has no order, so none of its numbers counts."""
     local_pref: int | None = None
     """What LOCAL_PREF must be; a route without one never matches."""
+    local_pref_above: int | None = None
+    """What LOCAL_PREF must be greater than; likewise."""
+    has_next_hop: bool = False
+    """Whether the route must lead to a next hop; one of our own may end here, or on a link."""
 
     @property
     def looks_at_attributes(self) -> bool:
         """Whether the answer depends on the route's attributes."""
-        return self.community is not None or bool(self.as_path_start) or self.local_pref is not None
+        return (
+            self.community is not None
+            or bool(self.as_path_start)
+            or self.local_pref is not None
+            or self.local_pref_above is not None
+            or self.has_next_hop
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,11 +292,15 @@ class AdjRibIn:
                 self._sweep()
             path = self._paths[key] = self._new_path(attributes, path_id)
             self._octets += path.octets
+        else:
+            self._loc_rib.next_hops.meet(path.attributes.next_hop)
         return path
 
     def _new_path(self, attributes: PathAttributes, path_id: bytes, *, outlived: bool = False) -> Path:
+        amended = self._acceptance.amended(attributes, outlived=outlived)
+        self._loc_rib.next_hops.meet(amended.next_hop)
         return Path(
-            self._acceptance.amended(attributes, outlived=outlived),
+            amended,
             self._peer,
             ineligible=self._acceptance.refusal(attributes),
             received=attributes,

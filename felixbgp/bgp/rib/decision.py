@@ -20,6 +20,7 @@ class SelectionReason(Enum):
 
     ONLY_PATH = "only path"
     LOCAL = "originated here"
+    LEARNED = "learned, before what the kernel has from others"
     LONG_LIVED_STALE = "not kept beyond the end of its session"
     LOCAL_PREF = "higher LOCAL_PREF"
     AS_PATH = "shorter AS_PATH"
@@ -49,15 +50,18 @@ def best_path(paths: Sequence[Path]) -> Best:
     if len(paths) == 1:
         return _alone(paths, SelectionReason.ONLY_PATH)
     left = list(paths)
-    # 1. Our own routes before learned ones, as BIRD and therefore Calico order their protocols.
-    if len(left := _lowest(left, _is_learned)) == 1:
-        return _alone(left, SelectionReason.LOCAL)
+    # 1. Our own routes before or after learned ones, as BIRD and therefore Calico order their protocols.
+    if len(left := _lowest(left, _precedence)) == 1:
+        return _alone(left, SelectionReason.LEARNED if _is_learned(left[0]) else SelectionReason.LOCAL)
     # 1b. What is kept beyond its session only when there is nothing else (RFC 9494 §4.3).
     if len(left := _lowest(left, _is_long_lived_stale)) == 1:
         return _alone(left, SelectionReason.LONG_LIVED_STALE)
     # 2. The highest degree of preference (RFC 4271 §9.1.1).
     if len(left := _lowest(left, _negative_local_pref)) == 1:
         return _alone(left, SelectionReason.LOCAL_PREF)
+    # 2b. One of our own that stood beside the learned ones: what is here needs no way to elsewhere.
+    if len(left := _lowest(left, _is_learned)) == 1:
+        return _alone(left, SelectionReason.LOCAL)
     # 3. The fewest AS numbers (§9.1.2.2 a).
     if len(left := _lowest(left, _as_path_length)) == 1:
         return _alone(left, SelectionReason.AS_PATH)
@@ -98,6 +102,10 @@ def _lowest_med_per_neighbour(paths: list[Path]) -> list[Path]:
         med = path.attributes.med or 0
         lowest[path.neighbour_as] = min(med, lowest.get(path.neighbour_as, med))
     return [path for path in paths if (path.attributes.med or 0) == lowest[path.neighbour_as]]
+
+
+def _precedence(path: Path) -> int:
+    return path.precedence
 
 
 def _is_learned(path: Path) -> bool:

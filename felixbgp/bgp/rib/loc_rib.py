@@ -2,18 +2,22 @@
 
 Adj-RIB-In (peer 1) ──┐
 Adj-RIB-In (peer 2) ──┼─ replace(nlri, old, new) ─▶ candidates ─ dirty ─▶ decide() ─▶ selected
-routes of our own  ───┘                                                     │
-                                                          RouteChange, and prefixes to export again
+routes of our own  ───┘                                         ▲           │
+                                   reconsider(next hops) ───────┘  RouteChange, and prefixes to export again
+
+A path whose NEXT_HOP is not resolvable stays a candidate and takes no part in the decision (RFC 4271 §9.1.2).
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 from felixbgp.bgp.rib.decision import Best, best_path
+from felixbgp.bgp.rib.next_hops import NextHops
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.routes import RouteChange, Selected
-from felixbgp.net import Address, Family, Nlri
+from felixbgp.net import Address, Family, Nlri, Prefix
 
 CHOICES_MAX: Final = 8192
 """Prefixes are decided in the order they arrived, so those with the same candidates come together; more sets
@@ -21,6 +25,7 @@ of candidates than one batch holds would only keep dead paths in memory."""
 CHOICES_OCTETS_MAX: Final = 64 << 20
 """The same for the memory they keep: 8 KiB for each, which are several paths."""
 
+Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
@@ -67,6 +72,7 @@ class LocRib:
     """Candidates, selected routes, and the prefixes whose decision is due."""
 
     __slots__ = (
+        "_barred",
         "_candidates",
         "_choices",
         "_choices_octets",
@@ -75,10 +81,13 @@ class LocRib:
         "_path_count",
         "_selected",
         "family",
+        "next_hops",
     )
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: Family, next_hops: NextHops | None = None) -> None:
         self.family = family
+        self.next_hops = NextHops() if next_hops is None else next_hops
+        """Those of the whole speaker."""
         self._multipath = Multipath()
         self._candidates: dict[Nlri, tuple[Path, ...]] = {}
         self._selected: dict[Nlri, Choice] = {}
@@ -87,6 +96,8 @@ class LocRib:
         self._choices_octets = 0
         """About how much memory the candidates of all choices take."""
         self._path_count = 0
+        self._barred: dict[Nlri, tuple[bytes, ...]] = {}
+        """The next hops of the paths that were not to be used, as of the last decision on each prefix."""
 
     def __len__(self) -> int:
         return len(self._selected)
@@ -100,6 +111,45 @@ class LocRib:
     def dirty_count(self) -> int:
         """Prefixes waiting for their decision."""
         return len(self._dirty)
+
+    # ---- next hops
+
+    def reconsider(self, next_hops: Mapping[bytes, None]) -> None:
+        """Decide again what has a path by one of these next hops.
+
+        This looks at every candidate: next hops change rarely, and an index would cost every route.
+        """
+        # Prefixes with the same paths have the same tuple of them.
+        concerned: dict[tuple[Path, ...], bool] = {}
+        for nlri, paths in self._candidates.items():
+            if paths not in concerned:
+                concerned[paths] = any(path.attributes.next_hop in next_hops for path in paths)
+            if concerned[paths]:
+                self._dirty[nlri] = None
+
+    def next_hops_in_use(self) -> set[bytes]:
+        """Those of all candidates."""
+        return {path.attributes.next_hop for paths in self._candidates.values() for path in paths}
+
+    def unresolved(self) -> Counter[bytes]:
+        """By next hop, how many prefixes have a path that is not used for want of a way to it."""
+        return Counter(next_hop for next_hops in self._barred.values() for next_hop in next_hops)
+
+    def _usable(self, nlri: Nlri, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        """The paths that may be selected; those of our own always may."""
+        barred = [path for path in paths if self._is_barred(nlri, path)]
+        if not barred:
+            self._barred.pop(nlri, None)
+            return paths
+        self._barred[nlri] = tuple(dict.fromkeys(path.attributes.next_hop for path in barred))
+        usable = tuple(path for path in paths if path not in barred)
+        return usable[0].alone if len(usable) == 1 else usable
+
+    def _is_barred(self, nlri: Nlri, path: Path) -> bool:
+        prefix = Prefix(self.family, nlri)
+        return path.peer is not None and self.next_hops.is_barred(path.attributes.next_hop, prefix)
+
+    # ---- routes
 
     def configure(self, multipath: Multipath) -> None:
         """Say how many paths may be used together; another number has everything decided again."""
@@ -138,8 +188,11 @@ class LocRib:
         return None if choice is None else choice.selected
 
     def candidates(self, nlri: Nlri) -> tuple[Path, ...]:
-        """The eligible paths of a prefix, in no particular order."""
-        return self._candidates.get(nlri, ())
+        """The paths of a prefix that may be used, in no particular order."""
+        paths = self._candidates.get(nlri, ())
+        if nlri not in self._barred:
+            return paths
+        return tuple(path for path in paths if not self._is_barred(nlri, path))
 
     def paths(self) -> Iterator[tuple[Nlri, Path, bool]]:
         """Every eligible path, and whether it is the selected one, in the order in which prefixes came."""
@@ -163,13 +216,15 @@ class LocRib:
         touched = [nlri for nlri, _ in take_first(self._dirty, budget)]
         for nlri in touched:
             old = selected.get(nlri)
+            before = self._barred.get(nlri, ())
             choice = self._choice(nlri)
             if choice is None:
-                if old is None:
-                    continue
-                del selected[nlri]
-                changes.append(RouteChange(self.family, nlri, None))
-                moved.append(nlri)
+                unresolved = self._barred.get(nlri, ())
+                if old is not None or unresolved != before:
+                    changes.append(RouteChange(self.family, nlri, None, tuple(map(Address, unresolved))))
+                if old is not None:
+                    del selected[nlri]
+                    moved.append(nlri)
             elif choice is not old:
                 selected[nlri] = choice
                 if old is None or old.path is not choice.path:
@@ -180,7 +235,12 @@ class LocRib:
 
     def _choice(self, nlri: Nlri) -> Choice | None:
         paths = self._candidates.get(nlri)
-        if paths is None:
+        if self.next_hops.bars_any or self._barred:
+            if paths is None:
+                self._barred.pop(nlri, None)
+                return None
+            paths = self._usable(nlri, paths)
+        if not paths:
             return None
         choice = self._choices.get(paths)
         if choice is None:
@@ -195,7 +255,7 @@ class LocRib:
         self._choices_octets = 0
 
 
-def take_first(waiting: dict[Nlri, Value], count: int) -> list[tuple[Nlri, Value]]:
+def take_first(waiting: dict[Key, Value], count: int) -> list[tuple[Key, Value]]:
     """Remove and return the first `count` entries, oldest first."""
     if count >= len(waiting):
         everything = list(waiting.items())

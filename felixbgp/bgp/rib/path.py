@@ -10,7 +10,7 @@ from typing import Final
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.memory import octets_of
-from felixbgp.bgp.routes import LocalRoute
+from felixbgp.bgp.routes import LocalRoute, Precedence
 from felixbgp.bgp.wire.communities import LLGR_STALE
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
 
@@ -56,6 +56,7 @@ class Path:
         "outlived",
         "path_id",
         "peer",
+        "precedence",
         "received",
         "source",
     )
@@ -71,6 +72,7 @@ class Path:
         received: PathAttributes | None = None,
         path_id: bytes = b"",
         outlived: bool = False,
+        precedence: Precedence = Precedence.BESIDE,
     ) -> None:
         self.attributes = attributes
         self.received = attributes if received is None else received
@@ -80,6 +82,8 @@ class Path:
         self.peer = peer
         self.source = source
         self.interface = interface
+        self.precedence = precedence
+        """How it stands to learned paths, which are all `BESIDE`."""
         self.ineligible = ineligible
         """Why the decision process must not see the path; "" when it may."""
         self.octets = octets_of(attributes)
@@ -107,13 +111,14 @@ def changed_path(path: Path, attributes: PathAttributes) -> Path:
         received=path.received,
         path_id=path.path_id,
         outlived=path.outlived,
+        precedence=path.precedence,
     )
 
 
 def local_path(route: LocalRoute) -> Path:
     """The path of a route we originate."""
-    attributes = PathAttributes(next_hop=bytes(route.next_hop or b""))
-    return Path(attributes, None, source=route.source, interface=route.interface)
+    attributes = PathAttributes(next_hop=bytes(route.next_hop or b""), local_pref=route.local_pref)
+    return Path(attributes, None, source=route.source, interface=route.interface, precedence=route.precedence)
 
 
 def as_path_length(as_path: Sequence[Segment]) -> int:

@@ -7,8 +7,10 @@ from itertools import permutations
 
 import pytest
 
+from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.decision import SelectionReason, best_path
 from felixbgp.bgp.rib.path import Path
+from felixbgp.bgp.routes import Precedence
 from felixbgp.bgp.wire.communities import LLGR_STALE
 from felixbgp.bgp.wire.messages import Origin
 from tests.support.paths import OUR_AS, as_set, own_path, path, path_peer, sequence
@@ -23,6 +25,30 @@ STEPS: list[tuple[str, Path, Path, SelectionReason]] = [
         "1: our own before learned, whatever its LOCAL_PREF",
         own_path(),
         path(EXTERNAL, as_path=(), local_pref=1000),
+        SelectionReason.LOCAL,
+    ),
+    (
+        "1: learned before what only the kernel has, whatever its LOCAL_PREF",
+        path(INTERNAL, local_pref=1, as_path=sequence(1, 2)),
+        own_path(RouteSource.KERNEL, local_pref=1000, precedence=Precedence.LAST),
+        SelectionReason.LEARNED,
+    ),
+    (
+        "9.1.1: a workload of ours beside learned routes, by LOCAL_PREF",
+        own_path(RouteSource.KERNEL, local_pref=200, precedence=Precedence.BESIDE),
+        path(EXTERNAL, as_path=(), local_pref=199),
+        SelectionReason.LOCAL_PREF,
+    ),
+    (
+        "9.1.1: and it gives way to a better one",
+        path(INTERNAL, local_pref=201, as_path=sequence(1)),
+        own_path(RouteSource.KERNEL, local_pref=200, precedence=Precedence.BESIDE),
+        SelectionReason.LOCAL_PREF,
+    ),
+    (
+        "9.1.1: of the same LOCAL_PREF, ours",
+        own_path(RouteSource.KERNEL, local_pref=200, precedence=Precedence.BESIDE),
+        path(EXTERNAL, as_path=(), local_pref=200),
         SelectionReason.LOCAL,
     ),
     (

@@ -1,19 +1,24 @@
 """Which kernel route each selected or static route becomes."""
 
+from dataclasses import replace
+
+import pytest
+
 from felixbgp.agent.forwarding import Forwarding
-from felixbgp.agent.origination import BLACKHOLE
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.fib.types import NextHop, Route, RouteKind
-from felixbgp.intent.types import StaticRoute, Tunnel
+from felixbgp.intent.priorities import NormalPriority
+from felixbgp.intent.types import Intent, StaticRoute, Tunnel
 from felixbgp.net import Address, Prefix
 
 GATEWAY = Address.parse("10.0.0.254")
 HOP = Address.parse("10.0.0.2")
 PEER = Prefix.parse("192.0.2.1/32")
 BLOCK = Prefix.parse("10.65.0.0/26")
+BLACKHOLE = Route(RouteKind.BLACKHOLE)
 STATIC = Route(RouteKind.UNICAST, (NextHop(GATEWAY),))
 LEARNED = Route(RouteKind.UNICAST, (NextHop(HOP),))
 
@@ -25,54 +30,93 @@ def selected(prefix: Prefix, source: RouteSource) -> RouteChange:
     return RouteChange(prefix.family, prefix.nlri, choice)
 
 
+def forwarding() -> Forwarding:
+    """One that was not told of any kernel: every next hop is taken to be on a link."""
+    made = Forwarding()
+    made.track([HOP, GATEWAY])
+    made.settle(0)
+    return made
+
+
+def configured(made: Forwarding, wanted: Intent) -> list[tuple[Prefix, Route | None]]:
+    """The kernel routes that another intent may change."""
+    made.configure(wanted)
+    made.settle(0)
+    return list(made.take_routes(1000))
+
+
+def intent(
+    *excluded: Prefix, tunnels: tuple[Tunnel, ...] = (), static: tuple[StaticRoute, ...] = ()
+) -> Intent:
+    return Intent(kernel_exclusions=excluded, tunnels=tunnels, static_routes=static)
+
+
 def gone(prefix: Prefix) -> RouteChange:
     return RouteChange(prefix.family, prefix.nlri, None)
 
 
 def test_a_block_is_a_blackhole_and_a_peers_route_leads_to_its_next_hop() -> None:
-    forwarding = Forwarding()
+    made = forwarding()
     changes = [selected(BLOCK, RouteSource.AGGREGATE), selected(PEER, RouteSource.BGP)]
-    assert list(forwarding.select(changes)) == [(BLOCK, BLACKHOLE), (PEER, LEARNED)]
-    assert list(forwarding.select([gone(PEER)])) == [(PEER, None)]
+    assert list(made.select(changes)) == [(BLOCK, BLACKHOLE), (PEER, LEARNED)]
+    assert list(made.select([gone(PEER)])) == [(PEER, None)]
 
 
 def test_what_was_found_in_the_kernel_is_not_written_there() -> None:
-    assert list(Forwarding().select([selected(PEER, RouteSource.KERNEL)])) == [(PEER, None)]
+    assert list(forwarding().select([selected(PEER, RouteSource.KERNEL)])) == [(PEER, None)]
 
 
 def test_another_set_of_ranges_changes_what_it_covers() -> None:
-    forwarding = Forwarding()
-    list(forwarding.select([selected(PEER, RouteSource.BGP), selected(BLOCK, RouteSource.BGP)]))
-    assert list(forwarding.configure([PEER], [])) == [(PEER, None)]
-    assert list(forwarding.configure([PEER], [])) == []
+    made = forwarding()
+    list(made.select([selected(PEER, RouteSource.BGP), selected(BLOCK, RouteSource.BGP)]))
+    assert dict(configured(made, intent(PEER))) == {PEER: None, BLOCK: LEARNED}
+    assert configured(made, intent(PEER)) == []
     tunnelled = Route(RouteKind.UNICAST, (NextHop(HOP, "tunl0", onlink=True),))
-    assert list(forwarding.configure([], [Tunnel(BLOCK, "tunl0")])) == [(PEER, LEARNED), (BLOCK, tunnelled)]
+    assert dict(configured(made, intent(tunnels=(Tunnel(BLOCK, "tunl0"),)))) == {
+        PEER: LEARNED,
+        BLOCK: tunnelled,
+    }
 
 
 def test_a_static_route_needs_nothing_selected_and_wins_over_all_else() -> None:
-    forwarding = Forwarding()
-    static = [StaticRoute(PEER, GATEWAY)]
-    assert list(forwarding.configure([PEER], [Tunnel(PEER, "tunl0")], static)) == [(PEER, STATIC)]
-    assert list(forwarding.select([selected(PEER, RouteSource.STATIC)])) == [(PEER, STATIC)]
-    assert list(forwarding.select([selected(PEER, RouteSource.BGP)])) == [(PEER, STATIC)]
-    assert list(forwarding.select([gone(PEER)])) == [(PEER, STATIC)]
+    made = forwarding()
+    static = (StaticRoute(PEER, GATEWAY),)
+    assert configured(made, intent(PEER, tunnels=(Tunnel(PEER, "tunl0"),), static=static)) == [(PEER, STATIC)]
+    assert list(made.select([selected(PEER, RouteSource.STATIC)])) == [(PEER, STATIC)]
+    assert list(made.select([selected(PEER, RouteSource.BGP)])) == [(PEER, STATIC)]
+    assert list(made.select([gone(PEER)])) == [(PEER, STATIC)]
 
 
 def test_a_static_route_that_changes_or_goes_gives_way_to_what_is_selected() -> None:
-    forwarding = Forwarding()
-    list(forwarding.configure([], [], [StaticRoute(PEER, GATEWAY)]))
-    list(forwarding.select([selected(PEER, RouteSource.BGP)]))
-    assert list(forwarding.configure([], [], [StaticRoute(PEER, HOP)])) == [(PEER, LEARNED)]
-    assert list(forwarding.configure([], [], [StaticRoute(PEER, GATEWAY)])) == [(PEER, STATIC)]
-    assert list(forwarding.configure([], [], [])) == [(PEER, LEARNED)]
+    made = forwarding()
+    configured(made, intent(static=(StaticRoute(PEER, GATEWAY),)))
+    list(made.select([selected(PEER, RouteSource.BGP)]))
+    assert configured(made, intent(static=(StaticRoute(PEER, HOP),))) == [(PEER, LEARNED)]
+    assert configured(made, intent(static=(StaticRoute(PEER, GATEWAY),))) == [(PEER, STATIC)]
+    assert configured(made, intent()) == [(PEER, LEARNED)]
 
 
-def test_every_route_has_the_metric_that_was_set() -> None:
-    forwarding = Forwarding(7)
-    changes = [selected(BLOCK, RouteSource.AGGREGATE), selected(PEER, RouteSource.BGP)]
-    wanted = [*forwarding.select(changes), *forwarding.configure([], [], [StaticRoute(PEER, GATEWAY)])]
-    assert wanted == [
-        (BLOCK, BLACKHOLE._replace(metric=7)),
-        (PEER, LEARNED._replace(metric=7)),
-        (PEER, STATIC._replace(metric=7)),
+@pytest.mark.parametrize(
+    ("local_pref", "metric"),
+    [
+        pytest.param(None, 600, id="none: the normal priority"),
+        pytest.param(2147483647 - 1024, 1024, id="the normal priority of another node"),
+        pytest.param(2147483647 - 512, 512, id="a better one"),
+        pytest.param(100, 2147483547, id="that of a router that knows nothing of priorities"),
+        pytest.param(2147483647, 1, id="the best there is"),
+        pytest.param(4294967295, 1, id="beyond what Calico can say"),
+        pytest.param(0, 2147483647, id="the worst"),
+    ],
+)
+def test_the_metric_of_a_learned_route_is_its_priority(local_pref: int | None, metric: int) -> None:
+    made = forwarding()
+    normal = Intent(normal_priority=NormalPriority(ipv4=600), aggregates=(BLOCK,))
+    made.configure(normal)
+    change = selected(PEER, RouteSource.BGP)
+    assert change.selected is not None
+    learned = replace(change.selected, attributes=PathAttributes(local_pref=local_pref))
+    changes = [change._replace(selected=learned), selected(BLOCK, RouteSource.AGGREGATE)]
+    assert list(made.select(changes)) == [
+        (PEER, LEARNED._replace(metric=metric)),
+        (BLOCK, BLACKHOLE._replace(metric=600)),
     ]

@@ -119,6 +119,7 @@ class Siege:
             ignored={},
             route_problems={},
             listen_problems={},
+            next_hop_problems={},
             datastore=DatastoreState(DatastoreCondition.IN_SYNC, 0),
             now=self.network.now,
         )

@@ -306,7 +306,7 @@ def test_a_metric_that_is_wanted_again_while_it_is_removed_is_created_again() ->
 def test_a_route_that_carries_our_protocol_is_ours_whatever_its_metric() -> None:
     fib = installed()
     fib.feed(KernelRouteChanged(own(P1, LOW), present=True, alone=False), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
     assert writes(fib) == [remove(P1, metric=20)]
     fib.feed(RoutesApplied((P1,), present=False), 0)
     # A foreign route that takes its place takes nothing of ours.
@@ -554,11 +554,11 @@ def test_a_next_hop_of_somebody_else_that_the_kernel_does_not_use_is_not_reporte
     theirs = KernelRoute(P1, BOTH._replace(next_hops=(one, other._replace(weight=-1))), BIRD)
     used = theirs._replace(route=BOTH._replace(next_hops=(one,)))
     fib = ready(theirs)
-    assert fib.take_foreign_changes() == [(P1, used)]
+    assert fib.take_foreign_changes(100) == [(P1, used)]
     fib.feed(KernelRouteChanged(theirs, present=True), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
     fib.feed(KernelRouteChanged(theirs, present=False), 0)
-    assert fib.take_foreign_changes() == [(P1, None)]
+    assert fib.take_foreign_changes(100) == [(P1, None)]
 
 
 def test_an_ipv6_route_of_ours_that_loses_a_next_hop_is_replaced() -> None:
@@ -580,10 +580,10 @@ def test_a_renamed_interface_keeps_its_routes() -> None:
     fib.want(P2, via("192.0.2.1"))
     writes(fib)
     fib.feed(RoutesApplied((P1, P2), present=True), 0)
-    fib.take_foreign_changes()
+    fib.take_used_changes()
 
     fib.feed(LinkChanged(3, "uplink", up=True), 0)
-    assert fib.take_foreign_changes() == [(connected.prefix, connected._replace(route=link("uplink")))]
+    assert fib.take_used_changes() == [(connected.prefix, connected._replace(route=link("uplink")))]
     # The name that is wanted leads elsewhere now.
     assert writes(fib) == [ReplaceRoutes(((P1, via("192.0.2.1", "eth0")),))]
     fib.want(P1, via("192.0.2.1", "uplink"))
@@ -692,39 +692,61 @@ def test_batches_hold_500_and_the_budget_is_kept_over_both_families() -> None:
     assert fib.replacements(0, 0) == []
 
 
-def test_foreign_unicast_routes_are_reported_by_lowest_metric() -> None:
+def test_routes_of_others_are_reported_by_lowest_metric() -> None:
     workload = Prefix.parse("10.65.0.7/32")
     slow, fast = (KernelRoute(workload, link(f"cali{n}", n), 3) for n in (9, 1))
-    fib = ready(slow, own(P1, R1), KernelRoute(P2, BLACKHOLE, 4))
-    assert fib.take_foreign_changes() == [(workload, slow)]
-    assert fib.take_foreign_changes() == []
+    sink = KernelRoute(P2, BLACKHOLE, 4)
+    fib = ready(slow, own(P1, R1), sink)
+    assert fib.take_foreign_changes(100) == [(workload, slow), (P2, sink)]
+    assert fib.take_foreign_changes(100) == []
     fib.feed(KernelRouteChanged(fast, present=True), 0)
-    assert fib.take_foreign_changes() == [(workload, fast)]
+    assert fib.take_foreign_changes(100) == [(workload, fast)]
     fib.feed(KernelRouteChanged(slow, present=False), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
     fib.feed(LinkChanged(9, "cali1", up=False, present=False), 0)
-    assert fib.take_foreign_changes() == [(workload, None)]
+    assert fib.take_foreign_changes(100) == [(workload, None)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind", "reported"),
+    [
+        pytest.param(0, RouteKind.UNICAST, False, id="nobody's"),
+        pytest.param(1, RouteKind.UNICAST, False, id="an ICMP redirect"),
+        pytest.param(2, RouteKind.UNICAST, False, id="the kernel's own"),
+        pytest.param(3, RouteKind.UNICAST, True, id="typed by hand"),
+        pytest.param(16, RouteKind.UNICAST, True, id="of a DHCP client"),
+        pytest.param(80, RouteKind.BLACKHOLE, True, id="a blackhole of Felix"),
+        pytest.param(4, RouteKind.UNREACHABLE, True, id="unreachable"),
+        pytest.param(4, RouteKind.PROHIBIT, True, id="prohibited"),
+        pytest.param(4, RouteKind.OTHER, False, id="a kind that we do not know"),
+    ],
+)
+def test_what_bird_would_learn_is_reported(protocol: int, kind: RouteKind, reported: bool) -> None:
+    """Also where a route of the kernel itself has a lower metric."""
+    found = KernelRoute(P2, Route(kind, (NextHop(None, "eth0"),), 9), protocol)
+    fib = ready(KernelRoute(P2, link("eth0"), KERNEL), found)
+    assert fib.take_foreign_changes(100) == ([(P2, found)] if reported else [])
 
 
 def test_a_workload_that_moves_between_interfaces_is_reported_once() -> None:
     workload = Prefix.parse("10.65.0.7/32")
     before, after = (KernelRoute(workload, link(f"cali{n}"), 3) for n in (1, 2))
     fib = ready(before)
-    fib.take_foreign_changes()
+    fib.take_foreign_changes(100)
     fib.feed(KernelRouteChanged(after, present=True), 0)
-    assert fib.take_foreign_changes() == [(workload, after)]
+    assert fib.take_foreign_changes(100) == [(workload, after)]
     fib.feed(KernelRouteChanged(before, present=False), 0)
-    assert fib.take_foreign_changes() == []
+    assert fib.take_foreign_changes(100) == []
 
 
 def test_ipv6_routes_to_the_same_prefix_on_two_links_live_side_by_side() -> None:
     prefix = Prefix.parse("fe80::/64")
-    one, two = (KernelRoute(prefix, link(name, 256), KERNEL) for name in ("eth0", "eth1"))
+    one, two = (KernelRoute(prefix, link(name, 256), 9) for name in ("eth0", "eth1"))
     fib = ready()
     fib.feed(KernelSnapshot(IPV6, (one, two)), 0)
-    assert fib.take_foreign_changes() == [(prefix, one)]
+    assert fib.take_foreign_changes(100) == [(prefix, one)]
     fib.feed(KernelRouteChanged(one, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, two)]
+    assert fib.take_foreign_changes(100) == [(prefix, two)]
 
 
 def test_ipv6_next_hops_of_a_foreign_route_leave_one_by_one() -> None:
@@ -732,13 +754,13 @@ def test_ipv6_next_hops_of_a_foreign_route_leave_one_by_one() -> None:
     hops = tuple(NextHop(Address.parse(f"fe80::{n}"), "eth0") for n in (1, 2))
     fib = ready()
     fib.feed(KernelSnapshot(IPV6, (KernelRoute(prefix, Route(RouteKind.UNICAST, hops, 32), BIRD),)), 0)
-    fib.take_foreign_changes()
+    fib.take_foreign_changes(100)
     gone = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[:1], 32), BIRD)
     left = KernelRoute(prefix, Route(RouteKind.UNICAST, hops[1:], 32), BIRD)
     fib.feed(KernelRouteChanged(gone, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, left)]
+    assert fib.take_foreign_changes(100) == [(prefix, left)]
     fib.feed(KernelRouteChanged(left, present=False), 0)
-    assert fib.take_foreign_changes() == [(prefix, None)]
+    assert fib.take_foreign_changes(100) == [(prefix, None)]
 
 
 def test_answers_that_nobody_waits_for_change_nothing() -> None:

@@ -66,9 +66,9 @@ class Cluster:
         key = f"/calico/ipam/v2/host/{host}/{family}/block/{cidr.replace('/', '-')}"
         return self.store(key, json.dumps({"state": state}).encode())
 
-    def derive(self, node: str = "master", router_id: str | None = None) -> Intent:
+    def derive(self, node: str = "master", router_id: str | None = None, route_metric: int = 1024) -> Intent:
         identifier = None if router_id is None else Address.parse(router_id)
-        return derive(self._state, node, router_id=identifier)
+        return derive(self._state, node, router_id=identifier, route_metric=route_metric)
 
 
 def three_nodes() -> Cluster:
@@ -503,9 +503,44 @@ def test_configurations_that_mean_nothing() -> None:
 
 
 def test_single_services_are_not_advertised() -> None:
-    reason = "is ignored: single services are not advertised"
+    reason = (
+        "no load balancer address is advertised: the ranges are not to be, "
+        "and single services are known to the Kubernetes API alone"
+    )
     intent = three_nodes().defaults(serviceLoadBalancerAggregation="Disabled").derive()
     assert problems(intent) == [f"BGPConfiguration default | spec.serviceLoadBalancerAggregation | {reason}"]
+
+
+def test_what_only_the_default_configuration_can_say() -> None:
+    cluster = three_nodes()
+    fields: dict[str, object] = {
+        "bindMode": "NodeIP",
+        "ignoredInterfaces": ["eth1"],
+        "ipv4NormalRoutePriority": 512,
+        "ipv6NormalRoutePriority": 512,
+        "localWorkloadPeeringIPV4": "169.254.0.179",
+        "localWorkloadPeeringIPV6": "fe80::179",
+        "programClusterRoutes": "Disabled",
+        "serviceLoadBalancerAggregation": "Enabled",
+    }
+    reason = "is ignored: only that of the BGPConfiguration default counts"
+    intent = cluster.put("BGPConfiguration", "node.master", fields).derive()
+    assert problems(intent) == [f"BGPConfiguration node.master | spec.{field} | {reason}" for field in fields]
+    assert intent.normal_priority == (1024, 1024)
+    assert problems(cluster.put("BGPConfiguration", "node.master", {}).defaults(**fields).derive()) == []
+
+
+def test_networks_of_some_interfaces_are_not_ours_to_originate() -> None:
+    assert three_nodes().derive().ignored_interfaces == ("cali*", "kube-ipvs*")
+    intent = three_nodes().defaults(ignoredInterfaces=["eth1", "docker*"]).derive()
+    assert intent.ignored_interfaces == ("cali*", "kube-ipvs*", "eth1", "docker*")
+
+
+def test_the_normal_priority_is_the_configurations_or_else_the_agents_metric() -> None:
+    assert three_nodes().derive().normal_priority == (1024, 1024)
+    cluster = three_nodes().defaults(ipv4NormalRoutePriority=512)
+    assert cluster.derive().normal_priority == (512, 1024)
+    assert cluster.derive(route_metric=77).normal_priority == (512, 77)
 
 
 def test_an_invalid_object_is_left_to_the_state_that_names_its_key() -> None:
@@ -529,16 +564,27 @@ def test_service_ranges_are_originated_and_kept_out_of_the_kernel() -> None:
     cluster = Cluster().node("master", "10.0.0.1")
     cluster.defaults(
         serviceClusterIPs=[{"cidr": "10.96.0.0/12"}, {}],
-        serviceExternalIPs=[{"cidr": "192.0.2.0/28"}],
+        serviceExternalIPs=[{"cidr": "192.0.2.0/28"}, {"cidr": "203.0.113.2/32"}],
         serviceLoadBalancerIPs=[{"cidr": "198.51.100.0/24"}, {"cidr": "203.0.113.1/32"}],
     )
-    ranges = prefixes("10.96.0.0/12", "198.51.100.0/24", "192.0.2.0/28", "203.0.113.1/32")
-    assert cluster.derive().service_ranges == tuple(sorted(ranges[:3]))
-    assert cluster.derive().kernel_exclusions == tuple(sorted(ranges))
+    ranges = prefixes("10.96.0.0/12", "198.51.100.0/24", "192.0.2.0/28")
+    assert cluster.derive().service_ranges == ranges
+    assert cluster.derive().kernel_exclusions == ranges
     label = {"node.kubernetes.io/exclude-from-external-load-balancers": "true"}
     cluster.node("master", "10.0.0.1", labels=label)
     assert cluster.derive().service_ranges == ()
-    assert len(cluster.derive().kernel_exclusions) == 4
+    assert len(cluster.derive().kernel_exclusions) == 3
+
+
+def test_load_balancer_ranges_that_are_not_aggregated_stay_out_of_the_kernel_alone() -> None:
+    cluster = Cluster().node("master", "10.0.0.1")
+    cluster.defaults(
+        serviceExternalIPs=[{"cidr": "192.0.2.0/28"}],
+        serviceLoadBalancerIPs=[{"cidr": "198.51.100.0/24"}],
+        serviceLoadBalancerAggregation="Disabled",
+    )
+    assert cluster.derive().service_ranges == prefixes("192.0.2.0/28")
+    assert cluster.derive().kernel_exclusions == prefixes("198.51.100.0/24", "192.0.2.0/28")
 
 
 def pools() -> Cluster:

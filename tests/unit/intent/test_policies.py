@@ -63,7 +63,7 @@ def judge(
     policy: Policy, text: str, source: RouteSource = BGP, interface: str = "", **attributes: object
 ) -> Verdict:
     prefix = Prefix.parse(text)
-    known = PathAttributes(next_hop=b"\1\2\3\4", **attributes)  # type: ignore[arg-type]
+    known = PathAttributes(**{"next_hop": b"\1\2\3\4", **attributes})  # type: ignore[arg-type]
     return evaluate(policy, prefix.family, prefix.nlri, source=source, interface=interface, attributes=known)
 
 
@@ -125,6 +125,7 @@ def test_ipv6_blocks_leave_by_the_ipv6_session() -> None:
 def test_service_ranges_leave_and_on_a_reflector_load_balancer_addresses_too() -> None:
     spec = {
         "serviceClusterIPs": [{"cidr": "10.96.0.0/12"}],
+        "serviceExternalIPs": [{"cidr": "203.0.113.2/32"}],
         "serviceLoadBalancerIPs": [{"cidr": "203.0.113.1/32"}],
     }
     services = ("BGPConfiguration", "bgpconfigurations/default", spec)
@@ -132,8 +133,66 @@ def test_service_ranges_leave_and_on_a_reflector_load_balancer_addresses_too() -
     assert passes(export, "10.96.0.0/12", AGGREGATE)
     assert passes(export, "10.96.0.1/32")
     assert not passes(export, "203.0.113.1/32")
+    assert not passes(export, "203.0.113.2/32")
     _, export = policies(cluster(services, cluster_id="1.1.1.1"), EXTERNAL)
     assert passes(export, "203.0.113.1/32")
+    assert passes(export, "203.0.113.2/32")
+
+
+@pytest.mark.parametrize(
+    ("setting", "internal"),
+    [
+        (None, True),
+        ("Enabled", True),
+        ("EnabledIPIPOnly", True),
+        ("EnabledNoEncapOnly", False),
+        ("Disabled", False),
+    ],
+)
+def test_routes_that_felix_wrote_over_ipip_stay_in(setting: str | None, internal: bool) -> None:
+    spec = {} if setting is None else {"programClusterRoutes": setting}
+    state = cluster(("BGPConfiguration", "bgpconfigurations/default", spec))
+    for peer, expected in ((MESH, internal), (INTERNAL, internal), (EXTERNAL, True)):
+        _, export = policies(state, peer)
+        assert judge(export, "10.65.9.0/26", KERNEL, "tunl0", next_hop=b"").accepted is expected
+
+
+@pytest.mark.parametrize(
+    ("setting", "pool", "internal"),
+    [
+        ("Enabled", {}, True),
+        ("EnabledIPIPOnly", {}, False),
+        ("EnabledNoEncapOnly", {}, True),
+        ("Disabled", {}, False),
+        ("Enabled", {"ipipMode": "CrossSubnet"}, True),
+        ("EnabledIPIPOnly", {"ipipMode": "CrossSubnet"}, True),
+        ("EnabledNoEncapOnly", {"ipipMode": "CrossSubnet"}, False),
+        ("Enabled", {"vxlanMode": "CrossSubnet"}, False),
+    ],
+)
+def test_routes_that_felix_wrote_to_other_nodes_stay_in(setting: str, pool: object, internal: bool) -> None:
+    """Without a tunnel nothing tells them by their interface; a workload's route has no next hop."""
+    state = cluster(
+        ("BGPConfiguration", "bgpconfigurations/default", {"programClusterRoutes": setting}),
+        ("IPPool", "ippools/felix", {"cidr": "10.68.0.0/16", **pool}),  # type: ignore[dict-item]
+    )
+    for peer, expected in ((MESH, internal), (INTERNAL, internal), (EXTERNAL, True)):
+        _, export = policies(state, peer)
+        assert passes(export, "10.68.9.0/26", KERNEL, "eth0") is expected
+        assert passes(export, "10.68.9.0/26", BGP)
+        assert judge(export, "10.68.9.1/32", KERNEL, "cali1", next_hop=b"").accepted
+
+
+@pytest.mark.parametrize(("normal", "above"), [(None, 2147482623), (512, 2147483135)])
+def test_inside_a_block_only_a_priority_better_than_normal_leaves(normal: int | None, above: int) -> None:
+    spec = {} if normal is None else {"ipv4NormalRoutePriority": normal}
+    _, export = policies(cluster(("BGPConfiguration", "bgpconfigurations/default", spec)), MESH)
+    text, workload = "10.65.1.5/32", (KERNEL, "cali1")
+    assert not judge(export, text, *workload).accepted
+    assert not judge(export, text, *workload, local_pref=above).accepted
+    better = judge(export, text, *workload, local_pref=above + 1)
+    assert (better.accepted, better.rule) == (True, "better priority inside own block 10.65.1.0/26")
+    assert judge(export, text, local_pref=above + 1).accepted
 
 
 def test_everything_comes_in_without_filters() -> None:
@@ -244,6 +303,7 @@ def test_rules_are_named_for_the_person_who_asks_why() -> None:
         "pool hidden has disableBGPExport",
         "interface bpf*.cali",
         "own block 10.65.1.0/26",
+        "better priority inside own block 10.65.1.0/26",
         "inside own block 10.65.1.0/26",
         "pool pool",
         "pool disabled",

@@ -258,11 +258,11 @@ class TestReachableBy:
         self.put_router(world, "172.30.0.254", node="node-1")
         world.run_for(5 * SECOND)
         one, two = world.nodes.values()
-        assert self.route(one) == Route(RouteKind.UNICAST, (NextHop(self.GATEWAY),))
+        assert self.route(one) == Route(RouteKind.UNICAST, (NextHop(self.GATEWAY, "eth0"),))
         assert self.route(two) is None
         self.put_router(world, "172.30.0.253", node="node-1")
         world.run_for(5 * SECOND)
-        assert self.route(one) == Route(RouteKind.UNICAST, (NextHop(Address.parse("172.30.0.253")),))
+        assert self.route(one) == Route(RouteKind.UNICAST, (NextHop(Address.parse("172.30.0.253"), "eth0"),))
         self.put_router(world, None, node="node-1")
         world.run_for(5 * SECOND)
         assert self.route(one) is None
@@ -274,7 +274,7 @@ class TestReachableBy:
         self.put_router(world, "172.30.0.253", name="c", peerIP="192.0.2.1:2179")
         world.run_for(5 * SECOND)
         (node,) = world.nodes.values()
-        assert self.route(node) == Route(RouteKind.UNICAST, (NextHop(self.GATEWAY),))
+        assert self.route(node) == Route(RouteKind.UNICAST, (NextHop(self.GATEWAY, "eth0"),))
         reason = "192.0.2.1 is already reached by 172.30.0.254, by BGPPeer a, which comes first"
         assert problems(node) == (Problem("BGPPeer c", "spec.reachableBy", reason),)
 
@@ -285,9 +285,9 @@ class TestReachableBy:
         self.put_router(world, "172.30.0.254")
         world.run_for(5 * SECOND)
         assert problems(node) == (Problem("route 192.0.2.1/32", "", "Nexthop has invalid gateway"),)
-        node.kernel.connect(Prefix.parse("172.30.0.0/24"))
-        world.run_for(120 * SECOND)
-        assert self.route(node) == Route(RouteKind.UNICAST, (NextHop(self.GATEWAY),))
+        node.connect(Prefix.parse("172.30.0.0/24"))
+        world.run_for(SECOND)
+        assert self.route(node) == Route(RouteKind.UNICAST, (NextHop(self.GATEWAY, "eth0"),))
         assert problems(node) == ()
 
     @pytest.mark.parametrize("action", ["Accept", "Reject"])
@@ -302,5 +302,5 @@ class TestReachableBy:
         put_resource(world, "BGPPeer", "bgppeers", "all", spec)
         self.put_router(world, "172.30.0.254", node="node-1")
         settled(world, 2)
-        learned = Route(RouteKind.UNICAST, (NextHop(self.GATEWAY),))
+        learned = Route(RouteKind.UNICAST, (NextHop(self.GATEWAY, "eth0"),))
         assert self.route(world.nodes["node-2"]) == (learned if action == "Accept" else None)

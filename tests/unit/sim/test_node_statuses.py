@@ -45,9 +45,9 @@ def test_a_created_one_is_filled_at_once_with_all_three_classes() -> None:
     assert status["bgp"]["numberEstablishedV4"] == 1
     assert [peer["state"] for peer in status["bgp"]["peersV6"]] == ["Established"]
     assert [(route["destination"], route["gateway"]) for route in status["routes"]["routesV4"]] == [
-        ("0.0.0.0/0", "N/A"),  # everything is on one segment
         ("10.0.1.0/26", "N/A"),
         ("10.0.2.0/26", "172.30.0.2"),
+        ("172.30.0.0/24", "N/A"),
     ]
 
 

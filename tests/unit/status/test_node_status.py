@@ -51,6 +51,7 @@ def built(
     ignored: Mapping[str, tuple[FieldError, ...]] | None = None,
     route_problems: Mapping[Prefix, str] | None = None,
     listen_problems: Mapping[str, str] | None = None,
+    next_hop_problems: Mapping[Address, tuple[int, str]] | None = None,
     now: int = 1000,
 ) -> NodeStatus:
     return build(
@@ -63,6 +64,7 @@ def built(
         ignored=ignored or {},
         route_problems=route_problems or {},
         listen_problems=listen_problems or {},
+        next_hop_problems=next_hop_problems or {},
         datastore=IN_SYNC,
         now=now,
     )

@@ -97,10 +97,9 @@ def test_a_static_route_to_a_peer_is_static() -> None:
 
 def test_a_workloads_route_is_told_once_as_the_kernel_has_it() -> None:
     host = Prefix.parse("10.65.1.7/32")
-    own = RouteSnapshot(host.nlri, RouteSource.KERNEL, None, None, best=True)
     # Of our own metric too: IPv6 routes have 1024 where nobody says otherwise.
     kernel = foreign(host, KernelKind.UNICAST, METRIC, NextHop(None, "cali1"))
-    found = tables((own, learned(host, best=False)), (kernel,)).v4
+    found = tables((learned(host, best=False),), (kernel,)).v4
     assert found == (
         RouteReport(FIB, host, None, "cali1", RouteSourceType.KERNEL),
         RouteReport(RIB, host, PEER, "", RouteSourceType.NODE_MESH, PEER),
@@ -150,3 +149,16 @@ def test_routes_beyond_the_room_are_cut_those_in_no_use_first() -> None:
     assert (len(found.v4), len(found.v6)) == (ROUTES_MAX - 1, 1)
     assert sum(route.kind is FIB for route in found.v4) == len(many)
     assert not tables(paths[:10]).cut
+
+
+def test_a_connected_network_is_told_once_and_a_single_address_without_the_kernels_help() -> None:
+    """The kernel has routes to its own addresses elsewhere."""
+    host = Prefix.parse("10.65.9.9/32")
+    paths = tuple(
+        RouteSnapshot(prefix.nlri, RouteSource.DIRECT, None, None, best=True, interface=interface)
+        for prefix, interface in ((LAN.prefix, "eth0"), (host, "lo"))
+    )
+    assert tables(paths, (LAN,)).v4 == (
+        RouteReport(FIB, LAN.prefix, None, "eth0", RouteSourceType.DIRECT),
+        RouteReport(FIB, host, None, "lo", RouteSourceType.DIRECT),
+    )

@@ -5,7 +5,7 @@ import pytest
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.loc_rib import CHOICES_MAX, CHOICES_OCTETS_MAX, LocRib, Multipath, take_first
-from felixbgp.bgp.routes import RouteChange, Selected
+from felixbgp.bgp.routes import Reachability, RouteChange, Selected
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import IPV4, Address, Prefix
 from tests.support.paths import own_path, path, path_peer
@@ -187,3 +187,52 @@ def test_every_eligible_path_is_told_and_which_is_selected(rib: LocRib) -> None:
     decide(rib)
     rib.replace(TWO, None, waiting)
     assert list(rib.paths()) == [(ONE, worse, False), (ONE, best, True), (TWO, waiting, False)]
+
+
+def judge(rib: LocRib, *, resolvable: bool, through: frozenset[Prefix] = frozenset()) -> None:
+    rib.reconsider(rib.next_hops.judge({FAR: Reachability(resolvable=resolvable, through=through)}))
+
+
+def test_an_unresolvable_path_waits_until_its_next_hop_is_reached(rib: LocRib) -> None:
+    only = path()
+    judge(rib, resolvable=False)
+    rib.replace(ONE, None, only)
+    assert decide(rib) == ([], [RouteChange(IPV4, ONE, None, (FAR,))])
+    assert (rib.candidates(ONE), rib.unresolved()) == ((), {FAR: 1})
+    judge(rib, resolvable=True)
+    moved, changes = decide(rib)
+    assert (moved, [change.selected for change in changes]) == ([ONE], [rib.selected(ONE)])
+    assert (rib.path(ONE), rib.candidates(ONE), rib.unresolved()) == (only, (only,), {})
+
+
+def test_a_selected_path_whose_next_hop_is_lost_gives_way(rib: LocRib) -> None:
+    best, other = path(local_pref=200), path(path_peer("10.0.0.2"), next_hop=bytes(Address.parse("10.8.8.8")))
+    rib.replace(ONE, None, best)
+    rib.replace(ONE, None, other)
+    rib.replace(TWO, None, best)
+    decide(rib)
+    judge(rib, resolvable=False)
+    moved, changes = decide(rib)
+    assert moved == [ONE, TWO]
+    assert [change.unresolved for change in changes] == [(), (FAR,)]
+    assert (rib.path(ONE), rib.path(TWO), rib.candidates(ONE)) == (other, None, (other,))
+    rib.replace(TWO, best, None)
+    assert decide(rib) == ([], [RouteChange(IPV4, TWO, None)])
+    assert rib.unresolved() == {FAR: 1}
+
+
+def test_a_way_through_a_prefix_is_none_to_that_prefix_alone(rib: LocRib) -> None:
+    only = path()
+    rib.replace(ONE, None, only)
+    rib.replace(TWO, None, only)
+    judge(rib, resolvable=True, through=frozenset({Prefix(IPV4, ONE)}))
+    assert decide(rib)[0] == [TWO]
+    assert (rib.path(ONE), rib.path(TWO)) == (None, only)
+
+
+def test_our_own_routes_need_no_way(rib: LocRib) -> None:
+    judge(rib, resolvable=False)
+    own = own_path(next_hop=str(FAR))
+    rib.replace(ONE, None, own)
+    decide(rib)
+    assert (rib.path(ONE), rib.unresolved()) == (own, {})
