@@ -87,7 +87,7 @@ class Agent:
         self._derivation_due = False
         self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter)
-        self._fib = Fib(config.route_protocol)
+        self._fib = Fib(config.route_protocol, config.route_table)
         self._origination = Origination()
         self._forwarding = Forwarding()
         self._listener = Listener()

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from felixbgp.fib.types import MAIN_TABLE
 from felixbgp.net import Address
 
 ROUTE_PROTOCOL = 179
 """rtm_protocol of our routes, and nobody else's: 186, `bgp` for iproute2, is what FRR's zebra writes."""
 ROUTE_METRIC = 1024
-ROUTE_TABLE = 254
-"""The main table."""
+ROUTE_TABLE = MAIN_TABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,3 +22,4 @@ class AgentConfig:
     router_id: Address | None = None
     route_protocol: int = ROUTE_PROTOCOL
     route_metric: int = ROUTE_METRIC
+    route_table: int = ROUTE_TABLE

@@ -18,6 +18,7 @@ from typing import TypeVar, assert_never
 from felixbgp.fib.hops import is_connected
 from felixbgp.fib.table import FamilyTable
 from felixbgp.fib.types import (
+    MAIN_TABLE,
     AddressChanged,
     AddressSnapshot,
     DeleteRoutes,
@@ -58,11 +59,11 @@ class FibStatistics:
 
 
 class Fib:
-    """What the kernel should have against what it has. What carries `protocol` is ours."""
+    """What the kernel should have against what it has. What carries `protocol` in `table` is ours."""
 
-    def __init__(self, protocol: int) -> None:
+    def __init__(self, protocol: int, table: int = MAIN_TABLE) -> None:
         self._tables: dict[Family, FamilyTable] = {
-            family: FamilyTable(family, protocol) for family in (IPV4, IPV6)
+            family: FamilyTable(family, protocol, table) for family in (IPV4, IPV6)
         }
         self._links_up: dict[int, LinkChanged] = {}
         self._ipv4_on: Counter[str] = Counter()

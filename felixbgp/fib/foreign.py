@@ -63,7 +63,7 @@ class _Best:
 class ForeignRoutes:
     """The foreign routes of one family.
 
-    One prefix can have several: one per metric, and beside each other with the same metric where somebody
+    One prefix can have several: one per table and metric, and beside each other of one metric where somebody
     appended them (IPv4) or where they are routes to links (IPv6, fe80::/64 on every interface).
     """
 
@@ -90,10 +90,10 @@ class ForeignRoutes:
         return changed
 
     def add(self, route: KernelRoute, *, alone: bool) -> None:
-        """A route appeared or changed; with `alone`, others of its metric are gone."""
+        """A route appeared or changed; with `alone`, others of its table and metric are gone."""
         known = self._routes.get(route.prefix.nlri, ())
         kept = tuple(
-            other for other in known if other.metric != route.metric or not (alone or _same(other, route))
+            other for other in known if not _is_beside(other, route) or not (alone or _same(other, route))
         )
         self._set(route.prefix.nlri, (*kept, route))
 
@@ -106,10 +106,10 @@ class ForeignRoutes:
         kept = (_without(other, route) if _same(other, route) else other for other in known)
         self._set(route.prefix.nlri, tuple(other for other in kept if other is not None))
 
-    def remove_metric(self, nlri: Nlri, metric: int) -> None:
-        """Whatever had this prefix and metric was replaced."""
+    def remove_metric(self, nlri: Nlri, metric: int, table: int) -> None:
+        """Whatever had this prefix and metric in a table was replaced."""
         known = self._routes.get(nlri, ())
-        self._set(nlri, tuple(other for other in known if other.metric != metric))
+        self._set(nlri, tuple(other for other in known if (other.metric, other.table) != (metric, table)))
 
     def links_through(self, interface: str) -> list[Prefix]:
         """The prefixes that are connected through an interface."""
@@ -137,9 +137,10 @@ class ForeignRoutes:
                 tuple(r._replace(route=with_interface_renamed(r.route, name, new_name)) for r in there),
             )
 
-    def rival(self, nlri: Nlri, metric: int) -> KernelRoute | None:
-        """The foreign route that sits at exactly this prefix and metric, or None."""
-        return next((route for route in self._routes.get(nlri, ()) if route.metric == metric), None)
+    def rival(self, nlri: Nlri, metric: int, table: int) -> KernelRoute | None:
+        """The foreign route that sits at exactly this prefix and metric of a table, or None."""
+        known = self._routes.get(nlri, ())
+        return next((other for other in known if (other.metric, other.table) == (metric, table)), None)
 
     def has_changes(self) -> bool:
         """Whether `take_changes` may have something to tell."""
@@ -177,12 +178,16 @@ def _is_used(route: KernelRoute) -> bool:
     return route.route.kind is not RouteKind.OTHER
 
 
+def _is_beside(one: KernelRoute, other: KernelRoute) -> bool:
+    return one.metric == other.metric and one.table == other.table
+
+
 def _same(one: KernelRoute, other: KernelRoute) -> bool:
     """Whether two reports of one prefix speak of the same route, its next hops aside.
 
     Two routes to links, on different interfaces, are two routes.
     """
-    if one.metric != other.metric or one.protocol != other.protocol:
+    if not _is_beside(one, other) or one.protocol != other.protocol:
         return False
     if is_connected(one.route) and is_connected(other.route):
         return one.route.next_hops[0].interface == other.route.next_hops[0].interface

@@ -5,8 +5,8 @@ Standing rules:
 1.  A prefix has at most one write outstanding; the last wanted value is sent after its answer.
 2.  Nothing is written before the first snapshot, nor between `KernelLost` and the next one. Before
     `start()` only that is deleted which was wanted once and no longer is: nothing of a former life.
-3.  A route of ours is what carries our protocol, whatever its metric. A foreign route at the metric that
-    we want is a conflict: it is reported, and waited for.
+3.  A route of ours is what carries our protocol in our table, whatever its metric. A foreign route there, at
+    the metric that we want, is a conflict: it is reported, and waited for.
 4.  A route believed absent is created exclusively, so that a foreign route that appeared meanwhile makes
     the write fail; only a route believed ours is replaced.
 5.  What an event says while a write is outstanding is newer than the write, as far as we can know. If
@@ -53,11 +53,11 @@ class FamilyTable:
 
     __slots__ = (
         "_additions", "_deletions", "_facts", "_leftovers", "_protocol", "_released", "_replacements",
-        "_retry", "_started", "_withdrawn", "family", "foreign", "held", "own", "problems", "ready", "sent",
-        "wanted",
+        "_retry", "_started", "_table", "_withdrawn", "family", "foreign", "held", "own", "problems",
+        "ready", "sent", "wanted",
     )  # fmt: skip
 
-    def __init__(self, family: Family, protocol: int) -> None:
+    def __init__(self, family: Family, protocol: int, table: int) -> None:
         self.family = family
         self.wanted: dict[Nlri, Route] = {}
         self.own = OwnRoutes()
@@ -67,6 +67,7 @@ class FamilyTable:
         self.problems: dict[Nlri, str] = {}
         self.ready = False
         self._protocol = protocol
+        self._table = table
         self._started = False
         self._withdrawn: dict[tuple[Nlri, int], None] = {}
         self._additions: dict[Nlri, None] = {}
@@ -109,7 +110,7 @@ class FamilyTable:
         foreign: dict[Nlri, tuple[KernelRoute, ...]] = {}
         for route in routes:
             nlri = route.prefix.nlri
-            if route.protocol == self._protocol:
+            if self._is_own(route):
                 before = own.get(nlri, ())
                 # Of two that were appended to one metric, the kernel lists the one it uses first.
                 if all(other.metric != route.metric for other in before):
@@ -124,19 +125,21 @@ class FamilyTable:
         """Somebody else moved a route, of ours or of theirs."""
         nlri = route.prefix.nlri
         before = self.own.of(nlri)
-        if route.protocol != self._protocol:
+        if not self._is_own(route):
             self._foreign_changed(route, present=present, alone=alone)
         elif present:
             self.own.put(nlri, route.route)
             if alone:
-                self.foreign.remove_metric(nlri, route.metric)
+                self.foreign.remove_metric(nlri, route.metric, self._table)
         else:
             self.own.lose_hops(nlri, route.route)
         write = self.sent.get(nlri)
-        if write is not None and write.metric == route.metric:
+        is_here = route.table == self._table
+        if is_here and write is not None and write.metric == route.metric:
             write.overtaken = True
         wanted = self.wanted.get(nlri)
-        if self.own.of(nlri) != before or (wanted is not None and wanted.metric == route.metric):
+        is_at_wanted = is_here and wanted is not None and wanted.metric == route.metric
+        if is_at_wanted or self.own.of(nlri) != before:
             self._settle(nlri)
 
     def _foreign_changed(self, route: KernelRoute, *, present: bool, alone: bool) -> None:
@@ -145,7 +148,7 @@ class FamilyTable:
             self.foreign.remove(used)
             return
         self.foreign.add(used, alone=alone)
-        if alone:
+        if alone and route.table == self._table:
             self.own.remove(route.prefix.nlri, route.metric)
 
     def applied(self, nlri: Nlri) -> None:
@@ -303,7 +306,7 @@ class FamilyTable:
             return
         rival = None
         if wanted is not None and nlri in self.held:
-            rival = self.foreign.rival(nlri, wanted.metric)
+            rival = self.foreign.rival(nlri, wanted.metric, self._table)
             if rival is None:
                 self._retry.resume(nlri)
                 (self._additions if there is None else self._replacements)[nlri] = None
@@ -347,6 +350,9 @@ class FamilyTable:
     def _try_again(self, nlris: list[Nlri]) -> None:
         for nlri in nlris:
             self._settle(nlri)
+
+    def _is_own(self, route: KernelRoute) -> bool:
+        return route.protocol == self._protocol and route.table == self._table
 
 
 def _conflict(rival: KernelRoute) -> str:

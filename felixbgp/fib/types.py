@@ -47,12 +47,17 @@ class RouteKey(NamedTuple):
     metric: int
 
 
+MAIN_TABLE = 254
+"""The one in which the kernel itself writes its connected networks."""
+
+
 class KernelRoute(NamedTuple):
-    """A route in the watched table as the kernel reports it."""
+    """A route as the kernel reports it, in the table that ours go into or in the main table."""
 
     prefix: Prefix
     route: Route
     protocol: int
+    table: int = MAIN_TABLE
 
     @property
     def metric(self) -> int:
@@ -62,7 +67,7 @@ class KernelRoute(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KernelSnapshot:
-    """All routes of the table in one family, ours and others'; replaces what was known."""
+    """All routes of one family in the watched tables, ours and others'; replaces what was known."""
 
     family: Family
     routes: tuple[KernelRoute, ...]

@@ -53,6 +53,7 @@ class AgentSettings:
             router_id=self.router_id,
             route_protocol=self.route_protocol,
             route_metric=self.route_metric,
+            route_table=self.route_table,
         )
 
 

@@ -34,7 +34,7 @@ class World:
     """A router and what holds now."""
 
     def __init__(self, *peers: str) -> None:
-        self.router = Router(*peers, connected=("10.0.0.0/24", "10.5.0.0/24"))
+        self.router = Router(*peers, beside=("10.5.0.0/24",))
         self.announced: dict[str, str] = {}
         self.foreign: dict[str, KernelRoute] = {}
         self.carrier = True

@@ -28,9 +28,20 @@ TURNS_MAX = 200
 class Router:
     """An agent that was told its intent, and its kernel. Time stands still."""
 
-    def __init__(self, *peers: str, connected: Iterable[str] = ("10.0.0.0/24",), **intent: object) -> None:
-        """All peers are iBGP ones, of both families; `intent` has further fields of it."""
+    def __init__(
+        self,
+        *peers: str,
+        connected: Iterable[str] = ("10.0.0.0/24",),
+        beside: Iterable[str] = (),
+        **intent: object,
+    ) -> None:
+        """All peers are iBGP ones, of both families; `intent` has further fields of it.
+
+        The networks are on eth0, and `beside` on eth1, the third link.
+        """
         self.kernel = Kernel(ROUTE_PROTOCOL, map(Prefix.parse, connected))
+        self.kernel.add_link("eth1", map(Prefix.parse, beside))
+        self.kernel.add_link("tunl0")
         self.agent = Agent(AgentConfig(node="router"), lambda: 0.0)
         self.facts: list[Fact] = []
         self._connections: dict[str, int] = {}

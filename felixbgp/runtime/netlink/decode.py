@@ -1,7 +1,7 @@
 """What rtnetlink reports, as the fib's own types. Bytes that make no sense give None, never an exception."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -51,16 +51,16 @@ class HeldAddress(NamedTuple):
     usable: bool = True
 
 
-def decode_route(body: memoryview, table: int, name_of: InterfaceName) -> KernelRoute | None:
-    """A route of this table, where nothing is known of nexthop objects."""
-    found = decode_route_by_object(body, table, name_of, lambda _: None)
+def decode_route(body: memoryview, tables: Container[int], name_of: InterfaceName) -> KernelRoute | None:
+    """A route of these tables, where nothing is known of nexthop objects."""
+    found = decode_route_by_object(body, tables, name_of, lambda _: None)
     return None if found is None else found[0]
 
 
 def decode_route_by_object(
-    body: memoryview, table: int, name_of: InterfaceName, hops_of: HopsOf
+    body: memoryview, tables: Container[int], name_of: InterfaceName, hops_of: HopsOf
 ) -> tuple[KernelRoute, int] | None:
-    """A route of this table, and the number of the nexthop object that it leads to (0 = to none).
+    """A route of these tables, and the number of the nexthop object that it leads to (0 = to none).
 
     None for other tables, for routes that look at more than the destination (TOS, source), and for what
     the kernel keeps as a cache. Of an object the kernel tells the next hops too, unless it was told
@@ -73,7 +73,8 @@ def decode_route_by_object(
     if family is None or length > family.bits or source_length or tos or flags & RTM_F_CLONED:
         return None
     attributes = read_attributes(body[_RTMSG.size :])
-    if _uint(attributes, RTA_TABLE, table_octet) != table:
+    table = _uint(attributes, RTA_TABLE, table_octet)
+    if table not in tables:
         return None
     destination = attributes.get(RTA_DST, bytes(family.octets))
     if len(destination) != family.octets:
@@ -87,7 +88,7 @@ def decode_route_by_object(
             hops = ordered(tuple(_next_hops(family, flags, attributes, name_of)))
         route = route._replace(next_hops=hops)
     prefix = Prefix.of(Address(bytes(destination)), length)
-    return KernelRoute(prefix, route, protocol), number
+    return KernelRoute(prefix, route, protocol, table), number
 
 
 def decode_link(body: memoryview) -> Link | None:

@@ -82,6 +82,7 @@ class Groups:
         self.in_doubt = False
         """Whether the objects should be read again."""
         self._protocol = protocol
+        self._table = table
         # They are the namespace's, and an agent for another table or with another protocol has its own.
         self._base = protocol << 24 | (table & 0xFF) << 16
         self._last = 0
@@ -176,7 +177,7 @@ class Groups:
         """The routes are read, and this one leads to the object `number`."""
         if not self._is_ours(number):
             return
-        if route.protocol == self._protocol:
+        if self._is_route_of_ours(route):
             self.use(RouteKey(route.prefix, route.metric), number)
         else:
             # With the group the kernel would remove the route, and that is not ours.
@@ -188,7 +189,7 @@ class Groups:
         None: it is older than what is known.
         """
         family = route.prefix.family
-        if route.protocol != self._protocol:
+        if not self._is_route_of_ours(route):
             self._pin(family, number)
             return route
         key = RouteKey(route.prefix, route.metric)
@@ -385,12 +386,16 @@ class Groups:
             if not present:
                 self.release(key)
             route = Route(RouteKind.UNICAST, hops, key.metric)
-            yield KernelRouteChanged(KernelRoute(key.prefix, route, self._protocol), present, alone=False)
+            known = KernelRoute(key.prefix, route, self._protocol, self._table)
+            yield KernelRouteChanged(known, present, alone=False)
 
     def _pin(self, family: Family, number: int) -> None:
         """Keep a group as it is until the routes of the family are read again."""
         if self._is_ours(number) and family in self._pinned:
             self._pinned[family][number] = None
+
+    def _is_route_of_ours(self, route: KernelRoute) -> bool:
+        return route.protocol == self._protocol and route.table == self._table
 
     def _is_ours(self, number: int) -> bool:
         return number - self._base in range(1, NUMBERS + 1)

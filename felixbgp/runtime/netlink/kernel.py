@@ -11,11 +11,13 @@ before it, and nothing is delivered between what it saw and its own delivery.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from errno import EEXIST, ENOBUFS, ENOENT
 
 import trio
 
 from felixbgp.fib.types import (
+    MAIN_TABLE,
     KernelEffect,
     KernelInput,
     KernelLost,
@@ -84,7 +86,10 @@ Deliver = Callable[[Iterable[KernelInput]], None]
 
 
 class Kernel:
-    """One routing table of this network namespace; what is written there carries `protocol`."""
+    """One routing table of this network namespace; what is written there carries `protocol`.
+
+    The main table is read beside it: whatever the table of ours is, the links are in that one.
+    """
 
     def __init__(self, protocol: int, table: int) -> None:
         """Open the socket that writes.
@@ -92,7 +97,7 @@ class Kernel:
         Raises:
             OSError: no netlink here.
         """
-        self._table = table
+        self._tables = tuple(dict.fromkeys((table, MAIN_TABLE)))
         self._links = Links()
         self._addresses = Addresses(self._links.name_of)
         self._groups = Groups(protocol, table)
@@ -181,11 +186,11 @@ class Kernel:
 
     async def _read_routes(self, family: Family, deliver: Deliver) -> None:
         async with self._order:
-            try:
-                found = await dump(dump_routes(family, self._table), self._route)
-            except FileNotFoundError:
+            found: list[tuple[KernelRoute, int]] = []
+            for table in self._tables:
                 # A table comes to be with its first route.
-                found = []
+                with suppress(FileNotFoundError):
+                    found += await dump(dump_routes(family, table), self._route)
             self._groups.forget_users(family)
             for route, number in found:
                 self._groups.found(route, number)
@@ -259,7 +264,7 @@ class Kernel:
 
     def _route(self, message: Message) -> tuple[KernelRoute, int] | None:
         """The route, and the number of its nexthop object."""
-        return decode_route_by_object(message.body, self._table, self._links.name_of, self._hops_of)
+        return decode_route_by_object(message.body, self._tables, self._links.name_of, self._hops_of)
 
     def _hops_of(self, number: int) -> tuple[NextHop, ...] | None:
         return self._groups.hops_of(number, self._links.name_of)

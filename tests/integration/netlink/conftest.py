@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, closing
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ from felixbgp.runtime.netlink.kernel import Kernel
 
 CLONE_NEWNET = 0x40000000
 PROTOCOL, METRIC = 179, 1024
+MARKERS = count()
+"""Of two who listen in one namespace, each must know its own."""
 Wanted = TypeVar("Wanted")
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -113,7 +116,7 @@ def is_event_of(prefix: Prefix) -> Callable[[KernelInput], bool]:
 
 async def all_heard(inbox: Inbox) -> list[KernelInput]:
     """Everything delivered up to a route of somebody else, added now."""
-    marker = Prefix.parse("203.0.113.77/32")
+    marker = Prefix.parse(f"203.0.113.{next(MARKERS) % 256}/32")
     ip(f"route add blackhole {marker} metric 7")
     heard = (await inbox.until(is_event_of(marker)))[:-1]
     ip(f"route del blackhole {marker} metric 7")

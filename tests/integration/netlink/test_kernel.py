@@ -249,12 +249,35 @@ async def test_other_tables_are_not_looked_at() -> None:
         assert await all_heard(inbox) == []
     async with running(table=1000) as (kernel, inbox):
         tables = [each for each in inbox.waiting if isinstance(each, KernelSnapshot)]
-        assert {str(route.prefix) for table in tables for route in table.routes} == {
-            "10.7.0.0/16",
-            "10.8.0.0/16",
-        }
+        found = {(str(route.prefix), route.table) for table in tables for route in table.routes}
+        # The main table is read whatever the table of ours: it has the connected networks.
+        assert {("10.7.0.0/16", 1000), ("10.8.0.0/16", 1000), ("192.0.2.0/24", 254)} <= found
         await kernel.apply(create((P4, BLACKHOLE)))
         assert f"{P4}" in ip("route show table 1000")
+        ip("route add blackhole 10.9.0.0/16 metric 1")
+        ip("route add blackhole 10.9.0.0/16 table 1001 metric 1")
+        heard = [each for each in await all_heard(inbox) if isinstance(each, KernelRouteChanged)]
+        assert [(str(each.route.prefix), each.route.table) for each in heard] == [("10.9.0.0/16", 254)]
+
+
+@pytest.mark.parametrize("prefix", [P4, P6], ids=["IPv4", "IPv6"])
+async def test_in_a_table_of_our_own_routes_of_the_main_table_are_no_conflict(prefix: Prefix) -> None:
+    ip(f"route add blackhole {prefix} proto static metric {METRIC}")
+    ip(f"route add blackhole {prefix} proto {PROTOCOL} metric 7")
+    gateway = via("192.0.2.1") if prefix == P4 else via("2001:db8::1")
+    fib = Fib(PROTOCOL, 1000)
+    async with running(table=1000) as (kernel, inbox):
+        fib.want(prefix, unicast(gateway))
+        fib.start()
+        assert await settle(fib, kernel, inbox) == 1
+        assert fib.problems() == {}
+        family = "-4" if prefix == P4 else "-6"
+        assert "via" in ip(f"{family} route show table 1000")
+        # Neither the other's route nor what carries our number there was touched.
+        assert len(shown(prefix)) == 2
+        fib.want(prefix, None)
+        await settle(fib, kernel, inbox)
+        assert ip(f"{family} route show table 1000") == ""
 
 
 async def test_links_come_go_and_change_their_names() -> None:
@@ -387,15 +410,3 @@ async def test_a_second_life_adopts_the_routes_of_the_first() -> None:
             assert await settle(fib, kernel, inbox) == expected
             assert fib.statistics().installed == 2
             assert await all_heard(inbox) == []
-
-
-async def test_ours_that_somebody_took_away_come_back() -> None:
-    fib = Fib(PROTOCOL)
-    async with running() as (kernel, inbox):
-        fib.want(P4, BLACKHOLE)
-        fib.start()
-        assert await settle(fib, kernel, inbox) == 1
-        ip(f"route del blackhole {P4} metric {METRIC} proto {PROTOCOL}")
-        inbox.deliver(await all_heard(inbox))
-        assert await settle(fib, kernel, inbox) == 1
-        assert len(shown(P4)) == 1

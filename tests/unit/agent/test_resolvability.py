@@ -88,7 +88,7 @@ def test_the_worse_path_is_used_while_the_better_one_leads_nowhere() -> None:
 
 
 def test_a_next_hop_without_a_way_leaves_a_multipath_route() -> None:
-    router = Router(A, B, connected=("10.0.0.0/24", "10.9.0.0/24"))
+    router = Router(A, B, beside=("10.9.0.0/24",))
     router.announce(A, "192.168.7.0/24")
     router.announce(B, "192.168.7.0/24", next_hop="10.8.0.3")
     router.kernel_changed(foreign("10.8.0.0/24", "10.9.0.254", "eth1"), present=True)

@@ -324,6 +324,26 @@ def test_an_event_of_another_metric_hurries_no_refused_route() -> None:
     assert writes(fib) == []
 
 
+def test_in_a_table_of_our_own_routes_of_the_main_table_are_neither_ours_nor_rivals() -> None:
+    theirs, like_ours = KernelRoute(P1, R2, BIRD), KernelRoute(P1, LOW, OURS)
+    ours = KernelRoute(P1, R2, OURS, 1000)
+    fib = Fib(OURS, 1000)
+    fib.feed(KernelSnapshot(IPV4, (theirs, like_ours, ours)), 0)
+    fib.start()
+    fib.want(P1, R1)
+    assert writes(fib) == [ReplaceRoutes(((P1, R1),))]
+    # What happens there meanwhile is no news about ours.
+    fib.feed(KernelRouteChanged(theirs, present=True), 0)
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == []
+    fib.feed(KernelRouteChanged(KernelRoute(P1, R2, BIRD, 1000), present=True), 0)
+    assert "bird" in fib.problems()[P1]
+    assert fib.foreign(IPV4, 10) == [like_ours, theirs, KernelRoute(P1, R2, BIRD, 1000)]
+    fib.feed(KernelRouteChanged(ours, present=True), 0)
+    assert fib.foreign(IPV4, 10) == [like_ours, theirs]
+    assert writes(fib) == [ReplaceRoutes(((P1, R1),))]
+
+
 def test_a_foreign_route_that_takes_over_ours_is_not_taken_back() -> None:
     fib = installed()
     theirs = KernelRoute(P1, R2, 4)

@@ -61,7 +61,11 @@ def test_without_anything_there_are_defaults() -> None:
 def test_the_file_alone(file: Path) -> None:
     settings = loaded(path=file)
     assert settings.agent_config == AgentConfig(
-        node="from-file", router_id=Address.parse("10.0.0.3"), route_protocol=200, route_metric=3000
+        node="from-file",
+        router_id=Address.parse("10.0.0.3"),
+        route_protocol=200,
+        route_metric=3000,
+        route_table=1000,
     )
     assert settings.route_table == 1000
     assert (settings.log_level, settings.secrets_dir) == ("error", Path("/run/secrets/bgp"))

@@ -61,12 +61,12 @@ DESTINATION = attribute(1, bytes((10, 1, 2, 0)))
     ],
 )
 def test_not_a_route_of_the_table(body: memoryview) -> None:
-    assert decode_route(body, 254, str) is None
+    assert decode_route(body, (254,), str) is None
 
 
 def test_what_the_kernel_does_not_use_is_a_next_hop_of_negative_weight() -> None:
     dead, alive = (struct.pack("=HBBi", 16, flag, 4, 2 + flag) + attribute(5, bytes(4)) for flag in (1, 0))
-    found = decode_route(route(DESTINATION, attribute(9, dead + alive)), 254, str)
+    found = decode_route(route(DESTINATION, attribute(9, dead + alive)), (254,), str)
     assert found is not None
     gateway = Address(bytes(4))
     assert found.route.next_hops == (NextHop(gateway, "2", weight=5), NextHop(gateway, "3", weight=-5))
@@ -74,7 +74,7 @@ def test_what_the_kernel_does_not_use_is_a_next_hop_of_negative_weight() -> None
 
 @pytest.mark.parametrize("kind", [2, 3, 9, 200])
 def test_kinds_that_we_never_write(kind: int) -> None:
-    found = decode_route(route(DESTINATION, kind=kind), 254, str)
+    found = decode_route(route(DESTINATION, kind=kind), (254,), str)
     assert found is not None
     assert found.route.kind is RouteKind.OTHER
 
@@ -105,7 +105,7 @@ ATTRIBUTES = st.lists(st.builds(attribute, st.integers(0, 20), st.binary(max_siz
 
 @given(st.one_of(BODIES, ATTRIBUTES.map(lambda each: bytes(route(*each)))), st.integers(0, 300))
 def test_no_route_octets_raise(body: bytes, table: int) -> None:
-    decode_route(memoryview(body), table, str)
+    decode_route(memoryview(body), (table,), str)
 
 
 @given(st.one_of(BODIES, ATTRIBUTES.map(lambda each: bytes(link()) + b"".join(each))))

@@ -135,5 +135,5 @@ def test_what_is_written_is_read_back(entry: tuple[Prefix, Route], table: int) -
     prefix, route = entry
     (message,) = split_messages(bytes(encoder(table).replace(prefix, route, 1, exclusive=True)))
     name_of = NAMES.__getitem__
-    assert decode_route(message.body, table, name_of) == KernelRoute(prefix, route, 179)
-    assert decode_route(message.body, 17, name_of) is None
+    assert decode_route(message.body, (table, 254), name_of) == KernelRoute(prefix, route, 179, table)
+    assert decode_route(message.body, (17,), name_of) is None
