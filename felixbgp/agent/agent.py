@@ -16,11 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from felixbgp import __version__
+from felixbgp.agent.auditing import Auditing
 from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.connected import ConnectedInput
 from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
+    AuditWriteFailed,
+    AuditWritten,
     Input,
     ListenFailed,
     Listening,
@@ -33,6 +36,7 @@ from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
 from felixbgp.agent.reporting import Reporting
+from felixbgp.agent.rooms import Rooms
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.inputs import Endpoint, TransportInput
 from felixbgp.bgp.policy.types import RouteSource
@@ -94,6 +98,8 @@ class Agent:
         self._publication = Publication()
         self._node_statuses = NodeStatuses(config.node)
         self._reporting = Reporting()
+        rooms = Rooms(self._fib, self._speaker, self._origination)
+        self._auditing = Auditing(config.node, __version__, config.route_protocol, rooms)
         self._started_at: int | None = None
         self._reconfigured_at = 0
         self._datastore = DatastoreState(DatastoreCondition.SYNCING, 0)
@@ -107,10 +113,14 @@ class Agent:
         if isinstance(event, StoreInput) and is_of_node_statuses(event):
             self._feed_node_statuses(event, now)
             return
+        if isinstance(event, StoreInput) and self._auditing.requests.concerns(event):
+            self._auditing.feed_request(event, now)
+            return
         self._publication.touch()
         if isinstance(event, TransportInput):
             self._speaker.feed(event, now)
         elif isinstance(event, KernelInput):
+            self._auditing.observe(event, now)
             self._fib.feed(event, now)
             self._forwarding.feed(event)
             if isinstance(event, ConnectedInput):
@@ -123,6 +133,8 @@ class Agent:
             self._publication.feed(event, now)
         elif isinstance(event, NodeStatusResourceInput):
             self._reporting.feed(event, now)
+        elif isinstance(event, AuditWritten | AuditWriteFailed):
+            self._auditing.feed(event)
         else:
             self._given = True
             self._follow(Derived.between(self._intent or Intent(), event.intent), now)
@@ -141,6 +153,7 @@ class Agent:
             self._speaker.release(family, (nlri,))
         effects += self._speaker.announcements(now, budget, self._fib.held())
         effects += self._fib.deletions(now, budget)
+        effects += self._audit(now, budget)
         if self._may_publish():
             effects += self._reporting.take(now, lambda classes: self._report(classes, now))
             effects += self._publication.take(now, lambda: self.status(now))
@@ -155,6 +168,7 @@ class Agent:
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
             self._listener.next_deadline(),
+            self._auditing.next_deadline(),
             *(
                 (self._publication.next_deadline(), self._reporting.next_deadline())
                 if self._may_publish()
@@ -179,6 +193,7 @@ class Agent:
             invalid={**self._state.invalid, **self._node_statuses.invalid},
             ignored={**self._state.ignored, **self._node_statuses.ignored},
             report_problems=self._reporting.problems(),
+            audit=self._auditing.status(),
             route_problems=self._fib.problems(),
             next_hop_problems={
                 next_hop: (count, self._forwarding.reason(next_hop))
@@ -232,7 +247,8 @@ class Agent:
         self._derivation_due = self._derivation_due or self._state.in_sync()
         before, self._demands = self._demands, demands
         if before is None or before.prefixes != demands.prefixes:
-            yield Follow(watched_prefixes(self._config.node), (*demands.prefixes, NODE_STATUSES))
+            optional = (*demands.prefixes, NODE_STATUSES, self._auditing.requests.prefix)
+            yield Follow(watched_prefixes(self._config.node), optional)
         if demands.secrets != (before or Demands()).secrets:
             yield ReadSecretFiles(demands.secrets)
 
@@ -257,6 +273,7 @@ class Agent:
         if wanted == before:
             return
         self._reconfigured_at = now
+        self._auditing.configure(wanted)
         known = before.problems if before else ()
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
         if before is None and self._fib.statistics().installed:
@@ -315,6 +332,14 @@ class Agent:
         for prefix, route in routes:
             self._fib.want(prefix, route)
 
+    def _audit(self, now: int, budget: int) -> list[Effect]:
+        """Compare a part of what was read; the status shows the result."""
+        before = self._auditing.status()
+        effects = self._auditing.take(now, budget)
+        if self._auditing.status() != before:
+            self._publication.touch()
+        return [*effects]
+
     def _sweep(self, now: int) -> None:
         """Let go of a former life's kernel routes once the peers have said what is still true."""
         if self._sweep_at is None:
@@ -325,6 +350,7 @@ class Agent:
                 return
             self._sweep_at = None
             self._fib.start()
+            self._auditing.begin()
 
     def _route_counts(self) -> RouteCounts:
         counted = self._fib.statistics()
@@ -358,6 +384,7 @@ class Agent:
             *self._forwarding.take_facts(),
             *self._node_statuses.take_facts(),
             *self._reporting.take_facts(),
+            *self._auditing.take_facts(),
         ]
         self._facts.clear()
         return facts

@@ -8,10 +8,11 @@ from felixbgp.bgp.facts import BgpFact
 from felixbgp.bgp.inputs import Endpoint
 from felixbgp.cluster.facts import ClusterFact
 from felixbgp.cluster.secrets import SecretId
-from felixbgp.fib.types import FibFact, KernelEffect
+from felixbgp.fib.types import FibFact, KernelEffect, ReadKernel
 from felixbgp.intent.types import Problem
 from felixbgp.net import Prefix
 from felixbgp.resources.editing import Json
+from felixbgp.status.audit import AuditAnswer
 from felixbgp.status.node_status import NodeStatus
 from felixbgp.status.report import Report
 
@@ -82,6 +83,13 @@ class PutNodeStatusResource:
 
 
 @dataclass(frozen=True, slots=True)
+class PutAudit:
+    """Write the answer to who asked for an audit; answered by `AuditWritten` or `AuditWriteFailed`."""
+
+    answer: AuditAnswer
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatusNotWritten:
     """A fact: a CalicoNodeStatus could not be filled, in the store's words."""
 
@@ -96,7 +104,35 @@ class IntentProblem:
     problem: Problem
 
 
-Fact = BgpFact | ClusterFact | FibFact | IntentProblem | NextHopFact | NodeStatusNotWritten
+@dataclass(frozen=True, slots=True)
+class AuditDiffered:
+    """A fact: intent, Loc-RIB and kernel did not agree about a prefix; audit.proto explains the words."""
+
+    prefix: Prefix
+    kind: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEnded:
+    """A fact: a comparison that was asked for, or that found something, in prefixes; and who asked."""
+
+    compared: int
+    differing: int
+    healed: int
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditNotWritten:
+    """A fact: the answer to who asked for an audit could not be written, in the store's words."""
+
+    reason: str
+
+
+AuditFact = AuditDiffered | AuditEnded | AuditNotWritten
+Fact = BgpFact | ClusterFact | FibFact | AuditFact | IntentProblem | NextHopFact | NodeStatusNotWritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +145,13 @@ class Observe:
 Effect = (
     TransportEffect
     | KernelEffect
+    | ReadKernel
     | Listen
     | Follow
     | ReadSecretFiles
     | SetLogLevel
     | PutStatus
     | PutNodeStatusResource
+    | PutAudit
     | Observe
 )

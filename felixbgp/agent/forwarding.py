@@ -65,6 +65,7 @@ class Forwarding:
         self._lengths: dict[Family, list[int]] = {}
         """The prefix lengths that ever were, longest first: where a longest match is looked for."""
         self._excluded: tuple[Prefix, ...] = ()
+        self._encrypted: frozenset[Address] = frozenset()
         self._tunnels: tuple[Tunnel, ...] = ()
         self._static: dict[Prefix, Address] = {}
         self._ways: dict[tuple[tuple[Address, ...], Tunnel | None, int], Route | None] = {}
@@ -81,11 +82,12 @@ class Forwarding:
     def configure(self, intent: Intent) -> None:
         """Take the ranges to keep out of the kernel, the IPIP pools, the static routes and the metrics."""
         gateways = {route.prefix: route.gateway for route in intent.static_routes}
-        wanted = (intent.kernel_exclusions, intent.tunnels, gateways, intent.normal_priority)
-        if wanted == (self._excluded, self._tunnels, self._static, self._normal):
+        encrypted = frozenset(intent.encrypted_next_hops)
+        wanted = (intent.kernel_exclusions, intent.tunnels, gateways, intent.normal_priority, encrypted)
+        if wanted == (self._excluded, self._tunnels, self._static, self._normal, self._encrypted):
             return
         concerned = dict.fromkeys((*self._selected, *self._unresolved, *self._static, *gateways))
-        self._excluded, self._tunnels, self._static, self._normal = wanted
+        self._excluded, self._tunnels, self._static, self._normal, self._encrypted = wanted
         self._ways.clear()
         self._next_hops.track(gateways.values())
         for prefix in concerned:
@@ -220,6 +222,8 @@ class Forwarding:
             if selected.source not in (RouteSource.BGP, RouteSource.AGGREGATE):
                 return False
             next_hops = selected.next_hops
+            if self._is_left_to_felix(selected):
+                return False
         elif not next_hops:
             return False
         return not (prefix.is_host and next_hops == (address,)) and not self._is_excluded(prefix)
@@ -253,7 +257,7 @@ class Forwarding:
                 yield prefix, Route(RouteKind.UNICAST, hops or (NextHop(gateway),), self._metric(prefix))
                 continue
             selected = self._selected.get(prefix)
-            if selected is None or self._is_excluded(prefix):
+            if selected is None or self._is_left_to_felix(selected) or self._is_excluded(prefix):
                 yield prefix, None
             elif selected.source is RouteSource.AGGREGATE:
                 yield prefix, Route(RouteKind.BLACKHOLE, (), self._normal.of(prefix.family))
@@ -288,7 +292,7 @@ class Forwarding:
         """The hops of all next hops that are resolvable, each once."""
         hops: dict[tuple[Address | None, str], NextHop] = {}
         for gateway, resolution in found:
-            if not resolution.hops:
+            if not resolution.hops or gateway in self._encrypted:
                 continue
             if tunnel is None or (tunnel.direct is not None and tunnel.direct.contains(gateway)):
                 for hop in resolution.hops:
@@ -301,6 +305,10 @@ class Forwarding:
 
     def _tunnel(self, prefix: Prefix) -> Tunnel | None:
         return next((tunnel for tunnel in self._tunnels if tunnel.pool.covers(prefix)), None)
+
+    def _is_left_to_felix(self, selected: Selected) -> bool:
+        """Whether all its next hops are nodes to which packets go through wireguard."""
+        return bool(selected.next_hops) and self._encrypted.issuperset(selected.next_hops)
 
     def _is_excluded(self, prefix: Prefix) -> bool:
         return any(excluded.covers(prefix) for excluded in self._excluded)

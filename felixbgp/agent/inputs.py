@@ -62,6 +62,18 @@ NodeStatusResourceInput = NodeStatusResourceWritten | NodeStatusResourceConflict
 
 
 @dataclass(frozen=True, slots=True)
+class AuditWritten:
+    """The answer to `PutAudit`: whoever asked can read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditWriteFailed:
+    """The other answer to `PutAudit`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class IntentGiven:
     """What to do is said outright and no store is followed: a plain router."""
 
@@ -77,5 +89,7 @@ Input = (
     | StatusWritten
     | StatusWriteFailed
     | NodeStatusResourceInput
+    | AuditWritten
+    | AuditWriteFailed
     | IntentGiven
 )

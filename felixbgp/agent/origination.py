@@ -101,6 +101,14 @@ class Origination:
             changes.append((prefix, route))
         return changes
 
+    def originated(self, prefix: Prefix) -> LocalRoute | None:
+        """The local route of a prefix as the last `take_changes` left it."""
+        return self._originated.get(prefix)
+
+    def prefixes(self) -> list[Prefix]:
+        """The prefixes that have one."""
+        return list(self._originated)
+
     def _local_route(self, prefix: Prefix) -> LocalRoute | None:
         normal = local_pref_of(self._normal.of(prefix.family))
         if (interface := self._connected.interface(prefix)) is not None:

@@ -650,6 +650,10 @@ class Speaker:
         """The Loc-RIB's entry of a prefix."""
         return self._loc_ribs[family].selected(nlri)
 
+    def prefixes(self, family: Family) -> Iterable[Nlri]:
+        """Every prefix of the Loc-RIB as it is now; a copy."""
+        return self._loc_ribs[family].prefixes()
+
     def has_all_tables(self) -> bool:
         """Whether every peer has said that its initial table is complete (End-of-RIB, RFC 4724 §2)."""
         return all(peering.has_whole_table for peering in self._peerings.values())
@@ -668,9 +672,7 @@ class Speaker:
 
     def unresolved(self) -> dict[Address, int]:
         """By next hop, how many prefixes have a path that is not used for want of a way to it."""
-        counts: Counter[bytes] = Counter()
-        for loc_rib in self._loc_ribs.values():
-            counts.update(loc_rib.unresolved())
+        counts = sum((loc_rib.unresolved() for loc_rib in self._loc_ribs.values()), Counter[bytes]())
         return {Address(next_hop): counts[next_hop] for next_hop in sorted(counts)}
 
     def statistics(self) -> SpeakerStatistics:

@@ -1,6 +1,5 @@
 """`felixbgp node …`: what the nodes publish of themselves, from any machine that reaches etcd."""
 
-import os
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -8,21 +7,21 @@ from typing import Any
 
 import click
 
+from felixbgp.cli.audit import audit
 from felixbgp.cli.completion import complete_node
 from felixbgp.cli.diags import diags
+from felixbgp.cli.node_names import missing_text, wanted_node
 from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.printing import as_json, as_yaml
 from felixbgp.cli.store import Store, StoreError, run_with_store
 from felixbgp.cli.table import wants_colour
-from felixbgp.runtime.settings import node_name
-from felixbgp.runtime.settings_file import SettingsError
 from felixbgp.status.keys import NODES, prefix_of_node
 
 
 @click.group()
 def node() -> None:
-    """Show what the nodes tell of themselves.
+    """Show what the nodes tell of themselves, and audit them.
 
     \b
     Example:
@@ -30,6 +29,7 @@ def node() -> None:
     """  # noqa: D301 - \b tells click not to wrap
 
 
+node.add_command(audit)
 node.add_command(diags)
 
 
@@ -60,7 +60,7 @@ def status(name: str | None, every: bool, output: str, **given: Any) -> None:
     if name is not None and every:
         raise click.UsageError("give a NODE or --all, not both")
     settings = etcd_settings(given)
-    wanted = None if every else _wanted(name)
+    wanted = None if every else wanted_node(name)
     reports = run_with_store(settings, partial(_read, wanted))
     click.echo(_formatted(reports, output, single=wanted is not None), nl=False)
     if not all(report.is_well for report in reports):
@@ -72,24 +72,8 @@ async def _read(wanted: str | None, store: Store) -> list[NodeReport]:
     reports = read_reports(await store.list(NODES if wanted is None else prefix_of_node(wanted)))
     if not reports:
         others = [] if wanted is None else read_reports(await store.list(NODES))
-        raise StoreError(_missing(wanted, [report.node for report in others]))
+        raise StoreError(missing_text(wanted, [report.node for report in others]))
     return reports
-
-
-def _wanted(name: str | None) -> str:
-    if name is not None:
-        return name
-    try:
-        return node_name({}, os.environ)
-    except SettingsError as error:
-        raise click.ClickException(f"{error}; name the node, or give --all") from error
-
-
-def _missing(wanted: str | None, known: Sequence[str]) -> str:
-    if wanted is None or not known:
-        return f"no node has published a status under {NODES}"
-    others = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
-    return f"node {wanted!r} has not published a status; these have: {others}"
 
 
 def _formatted(reports: Sequence[NodeReport], output: str, *, single: bool) -> str:

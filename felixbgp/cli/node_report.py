@@ -11,9 +11,9 @@ import click
 from felixbgp.cli.store import Stored
 from felixbgp.cli.table import Cell, Coloured, bordered, printable
 from felixbgp.net import IPV4, IPV6, Family
+from felixbgp.status.audit import AuditStatus
 from felixbgp.status.document import (
     AgentAlive,
-    DocumentError,
     alive_to_object,
     decode,
     decode_alive,
@@ -21,6 +21,7 @@ from felixbgp.status.document import (
 )
 from felixbgp.status.keys import ALIVE, parse_key
 from felixbgp.status.node_status import DatastoreCondition, NodeStatus, PeerStatus
+from felixbgp.status.proto_json import DocumentError
 
 _SECOND_NS = 1_000_000_000
 _RECENT_NS = 20 * 3600 * _SECOND_NS
@@ -158,11 +159,24 @@ def _facts(status: NodeStatus, now_ns: int) -> list[str]:
     routes = status.routes
     failed = f", {routes.failed} failed" if routes.failed else ""
     lines.append(f"  Routes in the kernel: {routes.installed} of {routes.wanted}{failed}")
+    if status.audit is not None:
+        lines.append(f"  Audit: {_audit(status.audit, now_ns)}")
     if status.blocks:
         shown = [str(block) for block in status.blocks[:_BLOCKS_SHOWN]]
         more = len(status.blocks) - len(shown)
         lines.append(f"  Blocks: {', '.join(shown)}{f' and {more} more' if more else ''}")
     return lines
+
+
+def _audit(audit: AuditStatus, now_ns: int) -> str:
+    if audit.differing:
+        told = f"{audit.differing} of {audit.compared} prefixes differ in intent, Loc-RIB and kernel"
+    else:
+        told = f"intent, Loc-RIB and kernel agree on {audit.compared} prefixes"
+    told += f" since {since(audit.since, now_ns)}"
+    return told + (
+        f"; {audit.healed} put right, the last at {since(audit.last_healed, now_ns)}" if audit.healed else ""
+    )
 
 
 def _peers_of(status: NodeStatus, family: Family, now_ns: int, *, wide: bool, coloured: bool) -> str:

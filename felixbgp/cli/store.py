@@ -1,6 +1,7 @@
 """The store as the verbs use it: a few requests, and errors for people."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple, TypeVar
 
 import click
@@ -18,8 +19,12 @@ from felixbgp.runtime.etcd.errors import (
 )
 from felixbgp.runtime.etcd.settings import EtcdSettings
 from felixbgp.runtime.etcd.values import KeyValue, range_end_of
+from felixbgp.runtime.etcd.watch import Batch, watch_prefixes
 
 Result = TypeVar("Result")
+
+REVOKE_SECONDS = 2
+"""For tidying up before we leave; what is not tidied goes with its lease."""
 
 
 class StoreError(click.ClickException):
@@ -109,6 +114,26 @@ class Store:
             compare.append(transactions.Mod(prefix, end) < unchanged_since + 1)
         success = [transactions.Delete(key) for key in keys]
         return (await self._answer(self._client.txn(compare=compare, success=success))).succeeded
+
+    @asynccontextmanager
+    async def following(self, keys: Sequence[str]) -> AsyncIterator[trio.MemoryReceiveChannel[Batch]]:
+        """What the keys that begin with these have, and then every change; for the time of the block."""
+        async with watch_prefixes(self._client, keys) as batches:
+            yield batches
+
+    @asynccontextmanager
+    async def leased(self, values: Mapping[str, bytes], ttl_seconds: int) -> AsyncIterator[None]:
+        """Keys that are gone after the block, or when we are."""
+        lease = await self._answer(self._client.grant_lease(ttl_seconds))
+        try:
+            for key, value in values.items():
+                await self._answer(self._client.put(key, value, lease=lease))
+            yield
+        finally:
+            with trio.move_on_after(REVOKE_SECONDS) as scope:
+                scope.shield = True
+                with suppress(EtcdError):
+                    await self._client.revoke_lease(lease)
 
     async def _answer(self, request: Awaitable[Result]) -> Result:
         try:

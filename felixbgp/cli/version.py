@@ -94,8 +94,9 @@ async def _read(store: Store) -> Cluster:
 async def _agents(store: Store) -> dict[str, list[str]]:
     """Key by key: the documents beside them may be many megabytes."""
     # Loaded late: `--client` does without, and it brings protobuf.
-    from felixbgp.status.document import DocumentError, decode_alive  # noqa: PLC0415
+    from felixbgp.status.document import decode_alive  # noqa: PLC0415
     from felixbgp.status.keys import ALIVE, NODES, parse_key  # noqa: PLC0415
+    from felixbgp.status.proto_json import DocumentError  # noqa: PLC0415
 
     agents: dict[str, list[str]] = {}
     for key in await store.keys(NODES):

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TypeVar, assert_never
 
 from felixbgp.fib.hops import is_connected
-from felixbgp.fib.table import FamilyTable
+from felixbgp.fib.table import FamilyTable, Standing
 from felixbgp.fib.types import (
     MAIN_TABLE,
     AddressChanged,
@@ -25,6 +25,7 @@ from felixbgp.fib.types import (
     FibFact,
     KernelInput,
     KernelLost,
+    KernelRead,
     KernelRoute,
     KernelRouteChanged,
     KernelSnapshot,
@@ -34,7 +35,7 @@ from felixbgp.fib.types import (
     RouteFailed,
     RoutesApplied,
 )
-from felixbgp.net import IPV4, IPV6, Family, Prefix
+from felixbgp.net import IPV4, IPV6, Family, Nlri, Prefix
 
 Entry = TypeVar("Entry")
 
@@ -96,6 +97,8 @@ class Fib:
                 self._ipv4_on = Counter(a.interface for a in addresses if a.address.family == IPV4)
             case AddressChanged():
                 self._address_changed(event)
+            case KernelRead():
+                pass
             case KernelLost():
                 self._losses += 1
                 for table in self._tables.values():
@@ -171,6 +174,22 @@ class Fib:
     def wanted(self, prefix: Prefix) -> Route | None:
         """The route of ours that a prefix shall have in the kernel; None for none."""
         return self._tables[prefix.family].wanted.get(prefix.nlri)
+
+    def all_wanted(self, family: Family) -> dict[Nlri, Route]:
+        """Everything that is wanted in a family, at this moment; a copy."""
+        return dict(self._tables[family].wanted)
+
+    def in_work(self, family: Family) -> dict[Nlri, None]:
+        """The prefixes that are known not to be as wanted, or to have more than that; a copy."""
+        return self._tables[family].in_work()
+
+    def routes(self, prefix: Prefix) -> tuple[KernelRoute, ...]:
+        """All routes of a prefix in the kernel, as far as is known, ours first."""
+        return self._tables[prefix.family].routes(prefix.nlri)
+
+    def standing(self, prefix: Prefix) -> Standing:
+        """How far one prefix is."""
+        return self._tables[prefix.family].standing(prefix.nlri)
 
     def take_facts(self) -> list[FibFact]:
         """What is worth telling an operator since the last call."""

@@ -81,6 +81,10 @@ class ForeignRoutes:
     def __iter__(self) -> Iterator[KernelRoute]:
         return (route for routes in self._routes.values() for route in routes)
 
+    def of(self, nlri: Nlri) -> tuple[KernelRoute, ...]:
+        """The routes of a prefix."""
+        return self._routes.get(nlri, ())
+
     def replace_all(self, routes: dict[Nlri, tuple[KernelRoute, ...]]) -> list[Nlri]:
         """Take a complete view; gives the prefixes where anything differs."""
         changed = [nlri for nlri in self._routes if nlri not in routes]

@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from errno import ENOENT
 from itertools import islice
+from typing import NamedTuple
 
 from felixbgp.fib.foreign import ForeignRoutes, protocol_name
 from felixbgp.fib.hops import alive, names_interface, satisfies
@@ -35,6 +36,15 @@ from felixbgp.fib.own import OwnRoutes
 from felixbgp.fib.retry import RetryQueue
 from felixbgp.fib.types import KernelRoute, Route, RouteFailed, RouteKey, RouteProblem
 from felixbgp.net import IPV4, Family, Nlri, Prefix
+
+
+class Standing(NamedTuple):
+    """A prefix that is `settled` is as wanted, one that is `waiting` has a write due or under way."""
+
+    settled: bool
+    waiting: bool
+    problem: str
+    """Why it is not as wanted although tried; "" when it is, or was not tried yet."""
 
 
 @dataclass(slots=True)
@@ -278,6 +288,25 @@ class FamilyTable:
     def waiting(self) -> int:
         """How many prefixes have a write queued or outstanding."""
         return len(self._additions) + len(self._replacements) + len(self._deletions) + len(self.sent)
+
+    def in_work(self) -> dict[Nlri, None]:
+        """The prefixes that are known not to be as wanted, or to have more than that; a copy."""
+        return self.held | self._deletions | self._leftovers | dict.fromkeys(self.sent)
+
+    def routes(self, nlri: Nlri) -> tuple[KernelRoute, ...]:
+        """All routes of a prefix in the kernel, as far as is known, ours first."""
+        prefix = Prefix(self.family, nlri)
+        own = (KernelRoute(prefix, route, self._protocol) for route in self.own.of(nlri))
+        return (*own, *self.foreign.of(nlri))
+
+    def standing(self, nlri: Nlri) -> Standing:
+        """How far one prefix is."""
+        written = nlri in self.sent or nlri in self._deletions
+        return Standing(
+            settled=not (written or nlri in self.held or nlri in self._leftovers),
+            waiting=written or nlri in self._additions or nlri in self._replacements,
+            problem=self.problems.get(nlri, ""),
+        )
 
     def _send(self, queue: dict[Nlri, None], budget: int) -> list[tuple[Prefix, Route]]:
         if not self.ready:

@@ -147,6 +147,11 @@ class KernelLost:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class KernelRead:
+    """The answer to `ReadKernel`: everything was read since, and stands in the inputs before this one."""
+
+
 KernelInput = (
     KernelSnapshot
     | KernelRouteChanged
@@ -156,6 +161,7 @@ KernelInput = (
     | AddressSnapshot
     | AddressChanged
     | KernelLost
+    | KernelRead
 )
 
 
@@ -177,6 +183,14 @@ class DeleteRoutes:
     """Remove these routes of ours, each of another prefix; answered like `ReplaceRoutes`."""
 
     routes: tuple[RouteKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadKernel:
+    """Read links, addresses and routes of both families afresh.
+
+    Answered by snapshots and then `KernelRead`, or as long as it cannot be done by `KernelLost`.
+    """
 
 
 KernelEffect = ReplaceRoutes | DeleteRoutes

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from felixbgp.intent.site import Site
 from felixbgp.intent.types import WORKLOAD_INTERFACES, Tunnel
-from felixbgp.net import IPV4, Prefix
+from felixbgp.net import IPV4, Address, Prefix
 from felixbgp.resources import AffinityState, IpPool
 from felixbgp.resources.bgp_configuration import ProgramClusterRoutes, ServiceBlock, Switch
 from felixbgp.resources.ip_pool import EncapsulationMode, IpPoolSpec
@@ -106,6 +106,21 @@ def programs_ipip(site: Site) -> bool:
         ProgramClusterRoutes.DISABLED,
         ProgramClusterRoutes.ENABLED_NO_ENCAP_ONLY,
     )
+
+
+def encrypted_next_hops(site: Site) -> tuple[Address, ...]:
+    """The nodes to which packets go through wireguard: Felix has the routes to what is behind them.
+
+    That is so in a family in which both nodes have a wireguard interface (Calico v3.32).
+    """
+    local = site.local
+    found = (
+        member.address(family)
+        for member in (site.members.with_wireguard() if local.wireguard else ())
+        for family in member.wireguard & local.wireguard
+        if member.name != local.name
+    )
+    return tuple(sorted({address for address in found if address is not None}))
 
 
 def _programs(site: Site, pool: IpPoolSpec) -> bool:

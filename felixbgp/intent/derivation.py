@@ -18,6 +18,7 @@ from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS, secret_of
 from felixbgp.cluster.secrets import SECRETS
 from felixbgp.cluster.state import ClusterState
 from felixbgp.intent.aggregates import (
+    encrypted_next_hops,
     ignored_interfaces,
     kernel_exclusions,
     own_aggregates,
@@ -169,6 +170,7 @@ class _Deriving:
             aggregates=own_aggregates(site),
             service_ranges=service_ranges(site),
             kernel_exclusions=kernel_exclusions(site),
+            encrypted_next_hops=encrypted_next_hops(site),
             tunnels=tunnels(site),
             static_routes=static_routes(self._reachable(), findings),
             log_level=log_level(site.defaults, site.own),

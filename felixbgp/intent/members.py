@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from felixbgp.cluster.state import ClusterState
 from felixbgp.net import IPV4, IPV6, Address, Family
 from felixbgp.resources.bgp_configuration import DEFAULT_NAME, NODE_NAME_PREFIX, BgpConfigurationSpec
+from felixbgp.resources.node import NodeWireguard
 from felixbgp.resources.values import InterfaceAddress
 
 DEFAULT_AS_NUMBER = 64512
@@ -25,6 +26,8 @@ class Member:
     addresses: Mapping[Family, InterfaceAddress]
     port: int | None
     """The configured listening port, the node's own or the cluster's; None when nobody configured one."""
+    wireguard: frozenset[Family] = frozenset()
+    """The families in which it has a wireguard interface."""
 
     def address(self, family: Family) -> Address | None:
         """The node's BGP address in a family, or None."""
@@ -54,7 +57,15 @@ def member_of(state: ClusterState, name: str) -> Member | None:
         cluster_id=bgp.route_reflector_cluster_id,
         addresses=addresses,
         port=own.listen_port or defaults.listen_port,
+        wireguard=_wireguard(node.spec.wireguard),
     )
+
+
+def _wireguard(written: NodeWireguard | None) -> frozenset[Family]:
+    if written is None:
+        return frozenset()
+    interfaces = {IPV4: written.interface_ipv4_address, IPV6: written.interface_ipv6_address}
+    return frozenset(family for family, address in interfaces.items() if address is not None)
 
 
 def configuration(state: ClusterState, name: str) -> BgpConfigurationSpec:
@@ -69,6 +80,7 @@ class Members:
     def __init__(self, state: ClusterState) -> None:
         self._by_name: dict[str, Member] = {}
         self._by_address: dict[Address, dict[str, Member]] = {}
+        self._with_wireguard: dict[str, Member] = {}
         for name in state.nodes:
             self.put(name, member_of(state, name))
 
@@ -88,6 +100,10 @@ class Members:
         """Every BGP address."""
         return list(self._by_address)
 
+    def with_wireguard(self) -> list[Member]:
+        """Those that have a wireguard interface, by name."""
+        return [self._with_wireguard[name] for name in sorted(self._with_wireguard)]
+
     def put(self, name: str, member: Member | None) -> dict[Address, None]:
         """This is the node now; gives every address that it has or had, none when it is as it was."""
         before = self._by_name.get(name)
@@ -99,6 +115,9 @@ class Members:
             del self._by_address[former.address][name]
             if not self._by_address[former.address]:
                 del self._by_address[former.address]
+        self._with_wireguard.pop(name, None)
+        if member is not None and member.wireguard:
+            self._with_wireguard[name] = member
         if member is None:
             del self._by_name[name]
             return touched

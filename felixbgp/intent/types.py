@@ -70,6 +70,8 @@ class Intent:
     """Service ranges to originate; never in the kernel, where they would cut off the services themselves."""
     kernel_exclusions: tuple[Prefix, ...] = ()
     """Ranges whose routes are not put into the kernel: VXLAN pools (Felix does it) and service ranges."""
+    encrypted_next_hops: tuple[Address, ...] = ()
+    """Nodes reached through wireguard: routes by them are not put into the kernel, for Felix has its own."""
     tunnels: tuple[Tunnel, ...] = ()
     """IPIP pools and how packets to them leave this node."""
     static_routes: tuple[StaticRoute, ...] = ()

@@ -17,13 +17,14 @@ from felixbgp.agent.effects import (
     Follow,
     Listen,
     Observe,
+    PutAudit,
     PutNodeStatusResource,
     PutStatus,
     ReadSecretFiles,
     SetLogLevel,
 )
 from felixbgp.agent.inputs import IntentGiven
-from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReplaceRoutes
+from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReadKernel, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.runtime import telemetry
 from felixbgp.runtime.driver import Driver
@@ -96,8 +97,10 @@ class _Shell:
             telemetry.observe(effect.fact)
         elif isinstance(effect, Listen):
             self._tcp.listen(effect)
-        elif isinstance(effect, PutStatus | PutNodeStatusResource | Follow):
+        elif isinstance(effect, PutStatus | PutNodeStatusResource | PutAudit | Follow):
             self._tell_store(effect)
+        elif isinstance(effect, ReadKernel):
+            self._kernel.read_again()
         elif isinstance(effect, ReadSecretFiles):
             self.secrets.want(effect.secrets)
         elif isinstance(effect, SetLogLevel):
@@ -106,7 +109,7 @@ class _Shell:
         else:
             self._tcp.perform(effect)
 
-    def _tell_store(self, effect: PutStatus | PutNodeStatusResource | Follow) -> None:
+    def _tell_store(self, effect: PutStatus | PutNodeStatusResource | PutAudit | Follow) -> None:
         """Start an effect on the store; a plain router has none."""
         if self._store is None:
             return
@@ -114,6 +117,8 @@ class _Shell:
             self._store.follow(effect)
         elif isinstance(effect, PutNodeStatusResource):
             self._nursery.start_soon(self._store.report, effect)
+        elif isinstance(effect, PutAudit):
+            self._nursery.start_soon(self._store.answer_audit, effect.answer)
         else:
             self._nursery.start_soon(self._store.publish, effect.status)
 

@@ -10,6 +10,8 @@ import trio
 from felixbgp import __version__
 from felixbgp.agent.effects import Follow, PutNodeStatusResource
 from felixbgp.agent.inputs import (
+    AuditWriteFailed,
+    AuditWritten,
     Input,
     NodeStatusResourceConflicted,
     NodeStatusResourceFailed,
@@ -27,7 +29,8 @@ from felixbgp.cluster.inputs import (
 from felixbgp.resources import ResourceKey
 from felixbgp.runtime.clock import now_ns
 from felixbgp.runtime.etcd import EtcdClient, EtcdError, EtcdSettings, LeasedKey, open_client, watch_prefixes
-from felixbgp.status import document, keys, report_document
+from felixbgp.status import audit_document, document, keys, report_document
+from felixbgp.status.audit import AuditAnswer
 from felixbgp.status.node_status import NodeStatus
 
 ALIVE_TTL_SECONDS = 15
@@ -106,6 +109,16 @@ class NodeStore:
         else:
             answer = StatusWritten()
         self._deliver([answer])
+
+    async def answer_audit(self, answer: AuditAnswer) -> None:
+        """Write the answer to who asked for an audit, and deliver how that went."""
+        outcome: Input = AuditWritten()
+        try:
+            value = audit_document.encode(answer, self._wall_offset_ns)
+            await self._client.put(keys.audit_key(self._node), value)
+        except EtcdError as error:
+            outcome = AuditWriteFailed(str(error))
+        self._deliver([outcome])
 
     async def report(self, effect: PutNodeStatusResource) -> None:
         """Write a report into its CalicoNodeStatus, if that is as the agent knows it; deliver the answer."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from felixbgp.agent.effects import Fact, IntentProblem, NodeStatusNotWritten
+from felixbgp.agent.effects import AuditDiffered, AuditNotWritten, Fact, IntentProblem, NodeStatusNotWritten
 from felixbgp.agent.forwarding import NextHopUnresolvable
 from felixbgp.bgp import facts as bgp
 from felixbgp.cluster.facts import InvalidValue, ReadRefused, StoreLost
@@ -25,6 +25,8 @@ LOUD = (
     ReadRefused,
     IntentProblem,
     NodeStatusNotWritten,
+    AuditDiffered,
+    AuditNotWritten,
     NextHopUnresolvable,
     RouteProblem,
     bgp.NotificationReceived,

@@ -12,12 +12,15 @@ from felixbgp.agent.effects import (
     Follow,
     Listen,
     Observe,
+    PutAudit,
     PutNodeStatusResource,
     PutStatus,
     ReadSecretFiles,
     SetLogLevel,
 )
 from felixbgp.agent.inputs import (
+    AuditWriteFailed,
+    AuditWritten,
     Input,
     Listening,
     NodeStatusResourceConflicted,
@@ -28,7 +31,7 @@ from felixbgp.agent.inputs import (
 )
 from felixbgp.cluster.inputs import SecretFilesRead
 from felixbgp.cluster.secrets import SecretFile, SecretId
-from felixbgp.fib.types import DeleteRoutes, KernelRoute, ReplaceRoutes
+from felixbgp.fib.types import DeleteRoutes, KernelRead, KernelRoute, ReadKernel, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL
 from felixbgp.net import Address, Prefix
 from felixbgp.resources import ResourceKey
@@ -37,7 +40,7 @@ from felixbgp.sim.kernel import Kernel
 from felixbgp.sim.network import Host, Network
 from felixbgp.sim.randomness import Randomness
 from felixbgp.sim.store import Store
-from felixbgp.status import report_document
+from felixbgp.status import audit_document, keys, report_document
 from felixbgp.status.node_status import NodeStatus
 
 BUDGET: Final = 1000
@@ -96,6 +99,11 @@ class Node:
         """Somebody else on this node adds or removes a route."""
         self._feed(self.kernel.change(route, present=present), self._life)
 
+    def read_kernel(self) -> None:
+        """Have the agent told of all routes as they are, as the real shell does once a minute."""
+        for snapshot in self.kernel.snapshots():
+            self._feed(snapshot, self._life)
+
     def connect(self, network: Prefix) -> None:
         """The node has an address in one more network."""
         self._feed(self.kernel.connect(network), self._life)
@@ -148,6 +156,17 @@ class Node:
             return NodeStatusResourceConflicted(effect.name)
         return NodeStatusResourceWritten(effect.name, self._store.revision)
 
+    def _put_audit(self, effect: PutAudit) -> AuditWritten | AuditWriteFailed:
+        if not self._store.is_available:
+            return AuditWriteFailed("no answer")
+        self._store.put(keys.audit_key(self.name), audit_document.encode(effect.answer, 0))
+        return AuditWritten()
+
+    def _read_asked(self, life: int) -> None:
+        if life == self._life:
+            self.read_kernel()
+            self._feed(KernelRead(), life)
+
     def _answer_later(self, answer: Input, life: int) -> None:
         self._clock.call_after(KERNEL_LATENCY_NS, lambda: self._feed(answer, life))
 
@@ -174,6 +193,10 @@ class Node:
             self._feed(StatusWritten(), life)
         elif isinstance(effect, PutNodeStatusResource):
             self._answer_later(self._report(effect), life)
+        elif isinstance(effect, ReadKernel):
+            self._clock.call_after(KERNEL_LATENCY_NS, lambda: self._read_asked(life))
+        elif isinstance(effect, PutAudit):
+            self._answer_later(self._put_audit(effect), life)
         elif isinstance(effect, Observe):
             self.facts.append(effect.fact)
         else:

@@ -1,23 +1,17 @@
 """The documents' form in etcd: proto3 JSON by the schema in protos/felixbgp/v1/status.proto.
 
-Encoding is deterministic, and readable as `etcdctl get` prints it: one line per peer and per problem.
-Decoding is for readers of any version: unknown fields are ignored, and whatever else is wrong ends in
-`DocumentError` with its reason.
+One line per peer and per problem. Decoding is for readers of any version: unknown fields are ignored, and
+whatever else is wrong ends in `DocumentError` with its reason.
 """
 
 import json
 from dataclasses import dataclass
-from typing import TypeVar, cast
-
-from google.protobuf.descriptor import Descriptor
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from felixbgp._pb.felixbgp.v1 import status_pb2
 from felixbgp.bgp.config import PeerId
 from felixbgp.intent.types import Problem
-from felixbgp.net import IPV4, IPV6, Address, AddressError, Family, Prefix, PrefixError
+from felixbgp.net import IPV4, IPV6, Address, AddressError, Family
+from felixbgp.status.audit import AuditStatus
 from felixbgp.status.node_status import (
     DatastoreCondition,
     DatastoreState,
@@ -26,17 +20,9 @@ from felixbgp.status.node_status import (
     RouteCounts,
     SpeakerStatus,
 )
+from felixbgp.status.proto_json import DocumentError, from_json, prefix_of, text_of, timestamp_of, to_json
 
-DOCUMENT_BYTES_MAX = 4 << 20
-"""What is read at most: etcd takes requests of 1.5 MiB by default, some operators allow more."""
-_MILLISECOND_NS = 1_000_000
 _FAMILIES = {family.label: family for family in (IPV4, IPV6)}
-
-_AnyMessage = TypeVar("_AnyMessage", bound=Message)
-
-
-class DocumentError(ValueError):
-    """A stored value that is no document of ours; the text names the field, if one is to blame, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +37,12 @@ class AgentAlive:
 def encode(status: NodeStatus, wall_offset_ns: int) -> bytes:
     """The status as JSON. `wall_offset_ns` turns its times into nanoseconds since 1970 (UTC)."""
     message = status_pb2.NodeStatus(
-        node=_text(status.node),
-        version=_text(status.version),
+        node=text_of(status.node),
+        version=text_of(status.version),
         datastore=status_pb2.Datastore(
             state=status.datastore.condition.value,
-            since=_timestamp(status.datastore.since + wall_offset_ns),
-            reason=_text(status.datastore.reason),
+            since=timestamp_of(status.datastore.since + wall_offset_ns),
+            reason=text_of(status.datastore.reason),
         ),
         speaker=None if status.speaker is None else _encode_speaker(status.speaker),
         peers=[_encode_peer(peer, wall_offset_ns) for peer in status.peers],
@@ -66,39 +52,41 @@ def encode(status: NodeStatus, wall_offset_ns: int) -> bytes:
         ),
         problems=[
             status_pb2.Problem(
-                subject=_text(problem.subject), field=_text(problem.field), reason=_text(problem.reason)
+                subject=text_of(problem.subject), field=text_of(problem.field), reason=text_of(problem.reason)
             )
             for problem in status.problems
         ],
+        audit=None if status.audit is None else _encode_audit(status.audit, wall_offset_ns),
     )
-    return _to_json(message)
+    return to_json(message)
 
 
 def decode(value: bytes) -> NodeStatus:
     """Read a stored status; its times are nanoseconds since 1970. Raises `DocumentError`."""
-    message = _from_json(value, status_pb2.NodeStatus())
+    message = from_json(value, status_pb2.NodeStatus())
     return NodeStatus(
         node=message.node,
         version=message.version,
         datastore=_decode_datastore(message.datastore),
         speaker=_decode_speaker(message.speaker) if message.HasField("speaker") else None,
         peers=tuple(_decode_peer(f"peers[{index}]", peer) for index, peer in enumerate(message.peers)),
-        blocks=tuple(_prefix(f"blocks[{index}]", text) for index, text in enumerate(message.blocks)),
+        blocks=tuple(prefix_of(f"blocks[{index}]", text) for index, text in enumerate(message.blocks)),
         routes=RouteCounts(message.routes.wanted, message.routes.installed, message.routes.failed),
         problems=tuple(Problem(entry.subject, entry.field, entry.reason) for entry in message.problems),
+        audit=_decode_audit(message.audit) if message.HasField("audit") else None,
     )
 
 
 def encode_alive(alive: AgentAlive) -> bytes:
     """The value of the leased key as JSON."""
-    return _to_json(
-        status_pb2.Alive(version=_text(alive.version), started=_timestamp(alive.started), pid=alive.pid)
+    return to_json(
+        status_pb2.Alive(version=text_of(alive.version), started=timestamp_of(alive.started), pid=alive.pid)
     )
 
 
 def decode_alive(value: bytes) -> AgentAlive:
     """Read the value of a leased key. Raises `DocumentError`."""
-    message = _from_json(value, status_pb2.Alive())
+    message = from_json(value, status_pb2.Alive())
     return AgentAlive(message.version, message.started.ToNanoseconds(), message.pid)
 
 
@@ -128,15 +116,15 @@ def _encode_peer(peer: PeerStatus, wall_offset_ns: int) -> status_pb2.Peer:
     return status_pb2.Peer(
         address=str(peer.peer.address),
         port=peer.peer.port,
-        name=_text(peer.name),
-        scope=_text(peer.scope),
-        resource=_text(peer.resource),
+        name=text_of(peer.name),
+        scope=text_of(peer.scope),
+        resource=text_of(peer.resource),
         families=[family.label for family in peer.families],
         local_as=peer.local_as,
         remote_as=peer.remote_as,
-        state=_text(peer.state),
-        since=_timestamp(peer.since + wall_offset_ns),
-        last_error=None if peer.last_error is None else _text(peer.last_error),
+        state=text_of(peer.state),
+        since=timestamp_of(peer.since + wall_offset_ns),
+        last_error=None if peer.last_error is None else text_of(peer.last_error),
         remote_identifier=None if peer.remote_identifier is None else str(peer.remote_identifier),
         hold_time=peer.hold_time_s,
         prefixes=status_pb2.Prefixes(
@@ -145,8 +133,29 @@ def _encode_peer(peer: PeerStatus, wall_offset_ns: int) -> status_pb2.Peer:
             advertised=peer.prefixes_advertised,
             stale=peer.prefixes_stale,
         ),
-        warning=None if peer.warning is None else _text(peer.warning),
+        warning=None if peer.warning is None else text_of(peer.warning),
         malformed_updates=dict(peer.malformed_updates),
+    )
+
+
+def _encode_audit(audit: AuditStatus, wall_offset_ns: int) -> status_pb2.Audit:
+    healed_at = timestamp_of(audit.last_healed + wall_offset_ns) if audit.healed else None
+    return status_pb2.Audit(
+        since=timestamp_of(audit.since + wall_offset_ns),
+        compared=audit.compared,
+        differing=audit.differing,
+        healed=audit.healed,
+        last_healed=healed_at,
+    )
+
+
+def _decode_audit(message: status_pb2.Audit) -> AuditStatus:
+    return AuditStatus(
+        since=message.since.ToNanoseconds(),
+        compared=message.compared,
+        differing=message.differing,
+        healed=message.healed,
+        last_healed=message.last_healed.ToNanoseconds(),
     )
 
 
@@ -204,80 +213,7 @@ def _address(path: str, text: str) -> Address:
         raise DocumentError(f"{path}: {error}") from error
 
 
-def _prefix(path: str, text: str) -> Prefix:
-    try:
-        return Prefix.parse(text)
-    except PrefixError as error:
-        raise DocumentError(f"{path}: {error}") from error
-
-
 def _family(path: str, label: str) -> Family:
     if label not in _FAMILIES:
         raise DocumentError(f"{path}: {label!r} is not a family known here")
     return _FAMILIES[label]
-
-
-def _timestamp(wall_ns: int) -> Timestamp:
-    """In whole milliseconds: finer says nothing to a reader and makes long lines."""
-    timestamp = Timestamp()
-    timestamp.FromNanoseconds(wall_ns - wall_ns % _MILLISECOND_NS)
-    return timestamp
-
-
-def _text(text: str) -> str:
-    """The text with what UTF-8 cannot carry (lone surrogates) replaced; protobuf refuses it."""
-    return text.encode(errors="replace").decode()
-
-
-def _to_json(message: Message) -> bytes:
-    tree = _in_schema_order(
-        MessageToDict(message, always_print_fields_with_no_presence=True),
-        cast("Descriptor", message.DESCRIPTOR),
-    )
-    fields = ",\n".join(f" {json.dumps(name)}: {_value_json(value)}" for name, value in tree.items())
-    return f"{{\n{fields}\n}}\n".encode()
-
-
-def _in_schema_order(tree: dict[str, object], descriptor: Descriptor) -> dict[str, object]:
-    """The same object with its fields as the schema lists them; protobuf puts empty ones last."""
-    ordered: dict[str, object] = {}
-    for field in descriptor.fields:
-        if field.json_name in tree:
-            ordered[field.json_name] = _field_in_schema_order(tree[field.json_name], field.message_type)
-    return ordered
-
-
-def _field_in_schema_order(value: object, descriptor: Descriptor | None) -> object:
-    if isinstance(value, dict) and descriptor is not None:
-        if descriptor.GetOptions().map_entry:
-            return dict(sorted(value.items()))
-        return _in_schema_order(value, descriptor)
-    if isinstance(value, list):
-        return [_field_in_schema_order(entry, descriptor) for entry in value]
-    return value
-
-
-def _value_json(value: object) -> str:
-    """One line, but for lists of objects: those get a line per object."""
-    if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
-        return "[\n  " + ",\n  ".join(_line(entry) for entry in value) + "\n ]"
-    return _line(value)
-
-
-def _line(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _from_json(value: bytes, message: _AnyMessage) -> _AnyMessage:
-    if len(value) > DOCUMENT_BYTES_MAX:
-        raise DocumentError(f"{len(value)} bytes are more than a document may have")
-    try:
-        tree = json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise DocumentError(f"not JSON: {error}") from error
-    if not isinstance(tree, dict):
-        raise DocumentError("not a JSON object")
-    try:
-        return ParseDict(tree, message, ignore_unknown_fields=True)
-    except (ParseError, ValueError, TypeError, RecursionError) as error:
-        raise DocumentError(str(error)) from error

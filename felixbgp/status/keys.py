@@ -1,9 +1,15 @@
-"""Where an agent's documents live in etcd (protos/felixbgp/v1/status.proto)."""
+"""Where an agent's documents live in etcd (protos/felixbgp/v1/), and what asks it for one."""
+
+import re
 
 NODES = "/felixbgp/v1/nodes/"
 """Everything the agents publish, node by node."""
 ALIVE = "alive"
 STATUS = "status"
+_AUDIT = "audit"
+_AUDIT_REQUESTS = "audit-requests/"
+_REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+"""Whoever asks makes one up: enough for a UUID, and short in a log."""
 
 
 def prefix_of_node(node: str) -> str:
@@ -29,3 +35,24 @@ def parse_key(key: str) -> tuple[str, str] | None:
     if not (node and slash and document in (ALIVE, STATUS)):
         return None
     return node, document
+
+
+def audit_key(node: str) -> str:
+    """The durable key of the last audit that somebody asked for."""
+    return prefix_of_node(node) + _AUDIT
+
+
+def audit_requests_prefix(node: str) -> str:
+    """What the keys of all who ask a node for an audit begin with."""
+    return prefix_of_node(node) + _AUDIT_REQUESTS
+
+
+def audit_request_key(node: str, request: str) -> str:
+    """The leased key of one who asks, who made up the id `request`."""
+    return audit_requests_prefix(node) + request
+
+
+def parse_audit_request_key(key: str, node: str) -> str | None:
+    """The id of a request for an audit of this node; None for a key that has none."""
+    request = key.removeprefix(audit_requests_prefix(node))
+    return request if _REQUEST_ID.fullmatch(request) else None

@@ -15,6 +15,7 @@ from felixbgp.bgp.snapshot import PeerSnapshot
 from felixbgp.intent.types import Intent, PeerOrigin, Problem
 from felixbgp.net import Address, Family, Prefix
 from felixbgp.resources import FieldError
+from felixbgp.status.audit import AuditStatus
 
 # One value in etcd is bounded by its request size, 1.5 MiB by default. These leave room for a mesh of 1,000
 # nodes in both families (about 400 bytes a peer) and keep the rest from pushing the peers out.
@@ -108,6 +109,7 @@ class NodeStatus:
     blocks: tuple[Prefix, ...] = ()
     routes: RouteCounts = RouteCounts()
     problems: tuple[Problem, ...] = ()
+    audit: AuditStatus | None = None
 
 
 def build(
@@ -125,6 +127,7 @@ def build(
     datastore: DatastoreState,
     now: int,
     report_problems: Sequence[Problem] = (),
+    audit: AuditStatus | None = None,
 ) -> NodeStatus:
     """Put the node's status together. Equal arguments, in whatever order their maps are, give equal results.
 
@@ -160,6 +163,7 @@ def build(
         blocks=tuple(sorted(intent.aggregates, key=_prefix_order)[:BLOCKS_MAX]),
         routes=routes,
         problems=_bounded(problems),
+        audit=audit,
     )
 
 

@@ -51,6 +51,7 @@ def nodes(name: str) -> Iterator[bytes]:
     yield document("Node", name, {"bgp": bgp | {"asNumber": 2}}, labels={"rack": "1"})
     yield document("Node", name, {"bgp": both | {"routeReflectorClusterID": "2.2.2.2"}})
     yield document("Node", name, {"bgp": bgp}, annotations=reflector, labels={"rr": "true"})
+    yield document("Node", name, {"bgp": both, "wireguard": {"interfaceIPv4Address": "10.99.0.1"}})
     yield document("Node", name, {"bgp": {"ipv4Address": "10.0.0.2"}})
     yield document("Node", name, {"bgp": {"ipv6Address": "fd00::3"}})
     yield document("Node", name, {})

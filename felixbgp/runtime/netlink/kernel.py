@@ -21,6 +21,7 @@ from felixbgp.fib.types import (
     KernelEffect,
     KernelInput,
     KernelLost,
+    KernelRead,
     KernelRoute,
     KernelRouteChanged,
     KernelSnapshot,
@@ -106,6 +107,7 @@ class Kernel:
         self._order = trio.Lock()
         self._doubted: dict[Family, None] = {}
         self._in_doubt = trio.Event()
+        self._asked = False
 
     async def run(
         self, deliver: Deliver, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -143,6 +145,11 @@ class Kernel:
                 self._doubt(result.prefix.family)
         return results
 
+    def read_again(self) -> None:
+        """Have everything read and delivered, then a `KernelRead`; it returns at once."""
+        self._asked = True
+        self._doubt(IPV4, IPV6)
+
     def close(self) -> None:
         """Close the socket that writes; routes stay."""
         self._writer.close()
@@ -155,6 +162,7 @@ class Kernel:
                 await self._in_doubt.wait()
             self._in_doubt = trio.Event()
             families, self._doubted = list(self._doubted), {}
+            asked, self._asked = self._asked, False
             try:
                 if waited.cancelled_caught or len(families) > 1:
                     families = [IPV4, IPV6]
@@ -162,8 +170,11 @@ class Kernel:
                 await self._read_objects(deliver)
                 for family in families:
                     await self._read_routes(family, deliver)
+                if asked:
+                    deliver([KernelRead()])
             except OSError as error:
                 deliver([KernelLost(str(error))])
+                self._asked = self._asked or asked
                 await trio.sleep(PAUSE_SECONDS)
                 self._doubt(IPV4, IPV6)
 

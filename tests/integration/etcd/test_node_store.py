@@ -13,6 +13,8 @@ import trio.testing
 from felixbgp._pb.etcd import auth_pb2, rpc_pb2
 from felixbgp.agent.effects import Follow, PutNodeStatusResource
 from felixbgp.agent.inputs import (
+    AuditWriteFailed,
+    AuditWritten,
     Input,
     NodeStatusResourceConflicted,
     NodeStatusResourceFailed,
@@ -33,6 +35,9 @@ from felixbgp.cluster.secrets import SECRETS
 from felixbgp.lab.etcd import EtcdServer
 from felixbgp.runtime.etcd import EtcdClient, EtcdSettings, open_client
 from felixbgp.runtime.store import NodeStore, open_node_store
+from felixbgp.status import audit_document
+from felixbgp.status.audit import AuditAnswer
+from felixbgp.status.keys import audit_key
 from felixbgp.status.report import PeerTable, Report
 from tests.integration.etcd.conftest import is_put, is_stored
 from tests.integration.etcd.test_security import READ_WRITE, administer, agent_and_root
@@ -49,12 +54,14 @@ class Heard:
     def __init__(self) -> None:
         self.events: list[StoreInput] = []
         self.answers: list[NodeStatusResourceInput] = []
+        self.audits: list[AuditWritten | AuditWriteFailed] = []
         self._more = trio.Event()
 
     def deliver(self, events: Iterable[Input]) -> None:
         heard = list(events)
         self.events += (event for event in heard if isinstance(event, StoreInput))
         self.answers += (event for event in heard if isinstance(event, NodeStatusResourceInput))
+        self.audits += (event for event in heard if isinstance(event, AuditWritten | AuditWriteFailed))
         self._more.set()
         self._more = trio.Event()
 
@@ -170,6 +177,23 @@ async def test_forbidden_secrets_disturb_nothing_and_come_when_they_are_allowed(
             await heard.until(is_put(f"{SECRETS}tor/password", b"two"))
             assert len(heard.of(PrefixRefused)) == 1
             assert [heard.snapshots(prefix) for prefix in REQUIRED] == [1, 1]
+
+
+async def test_an_audit_s_answer_is_written_or_it_is_told_why_not(settings: EtcdSettings) -> None:
+    answer = AuditAnswer(requests=("one",), node="node-1", version="0.1.0", began=0, ended=0, compared=7)
+    async with agent_and_root(settings) as (_, root):
+        for user, password, outcome in (
+            ("agent", "secret", AuditWriteFailed),
+            ("root", "root", AuditWritten),
+        ):
+            credentials = EtcdSettings(endpoints=settings.endpoints, username=user, password=password)
+            async with node_store(credentials) as (store, heard):
+                await store.answer_audit(answer)
+            assert [type(told) for told in heard.audits] == [outcome]
+        stored = await root.get(audit_key("node-1"))
+        assert stored is not None
+        found = audit_document.decode(stored.value)
+        assert (found.requests, found.compared) == (("one",), 7)
 
 
 STATUS_KEY = f"{NODE_STATUSES}my-status"

@@ -1,7 +1,7 @@
 """Writing and watching the routing table of a real kernel."""
 
 import json
-from errno import EEXIST, ENETUNREACH, ENODEV, ENOENT
+from errno import EEXIST, ENETUNREACH, ENOBUFS, ENODEV, ENOENT
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from felixbgp.fib.types import (
     DeleteRoutes,
     InterfaceAddress,
     KernelLost,
+    KernelRead,
     KernelRoute,
     KernelRouteChanged,
     KernelSnapshot,
@@ -410,3 +411,30 @@ async def test_a_second_life_adopts_the_routes_of_the_first() -> None:
             assert await settle(fib, kernel, inbox) == expected
             assert fib.statistics().installed == 2
             assert await all_heard(inbox) == []
+
+
+async def test_who_asks_gets_everything_as_it_is_and_then_word_that_it_was_all() -> None:
+    async with running() as (kernel, inbox):
+        await all_heard(inbox)
+        ip(f"route add blackhole {P4} proto static")
+        kernel.read_again()
+        heard = await inbox.until(lambda event: isinstance(event, KernelRead))
+        tables = {each.family: each for each in heard if isinstance(each, KernelSnapshot)}
+        assert tables.keys() == {IPV4, IPV6}
+        assert P4 in [route.prefix for route in tables[IPV4].routes]
+
+
+async def test_who_asks_while_nothing_can_be_read_hears_why_and_gets_it_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError(ENOBUFS, "No buffer space available")
+
+    async with running() as (kernel, inbox):
+        await all_heard(inbox)
+        with monkeypatch.context() as broken:
+            broken.setattr(kernel_module, "dump", fail)
+            kernel.read_again()
+            heard = await inbox.until(lambda event: isinstance(event, KernelLost))
+            assert not any(isinstance(event, KernelRead) for event in heard)
+        await inbox.until(lambda event: isinstance(event, KernelRead))

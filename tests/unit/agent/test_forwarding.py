@@ -7,12 +7,12 @@ import pytest
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.routes import RouteChange, Selected
+from felixbgp.bgp.routes import Reachability, RouteChange, Selected
 from felixbgp.bgp.wire.messages import PathAttributes
-from felixbgp.fib.types import NextHop, Route, RouteKind
+from felixbgp.fib.types import KernelRoute, KernelSnapshot, NextHop, Route, RouteKind
 from felixbgp.intent.priorities import NormalPriority
 from felixbgp.intent.types import Intent, StaticRoute, Tunnel
-from felixbgp.net import Address, Prefix
+from felixbgp.net import IPV4, Address, Prefix
 
 GATEWAY = Address.parse("10.0.0.254")
 HOP = Address.parse("10.0.0.2")
@@ -120,3 +120,41 @@ def test_the_metric_of_a_learned_route_is_its_priority(local_pref: int | None, m
         (PEER, LEARNED._replace(metric=metric)),
         (BLOCK, BLACKHOLE._replace(metric=600)),
     ]
+
+
+def test_a_next_hop_without_a_way_leaves_at_once_and_the_last_one_with_the_decision() -> None:
+    made = forwarding()
+    made.feed(KernelSnapshot(IPV4, ()))
+    links = [
+        KernelRoute(prefix, Route(RouteKind.UNICAST, (NextHop(None, name),), 0), 2)
+        for prefix, name in ((Prefix.parse("10.0.0.2/31"), "eth0"), (Prefix.parse("10.0.0.254/31"), "eth1"))
+    ]
+    made.kernel_changed([(link.prefix, link) for link in links])
+    made.settle(0)
+    change = selected(PEER, RouteSource.BGP)
+    assert change.selected is not None
+    both = replace(change.selected, next_hops=(HOP, GATEWAY))
+    hops = (NextHop(HOP, "eth0"), NextHop(GATEWAY, "eth1"))
+    assert list(made.select([change._replace(selected=both)])) == [(PEER, Route(RouteKind.UNICAST, hops))]
+    made.take_verdicts()
+
+    made.kernel_changed([(links[1].prefix, None)])
+    made.settle(0)
+    assert list(made.take_routes(10)) == [(PEER, Route(RouteKind.UNICAST, hops[:1]))]
+    made.kernel_changed([(links[0].prefix, None)])
+    made.settle(0)
+    assert list(made.take_routes(10)) == []
+    lost = Reachability(resolvable=False)
+    assert made.take_verdicts() == {GATEWAY: lost, HOP: lost}
+
+
+def test_the_gateway_of_a_static_route_is_not_forgotten_with_the_last_path_by_it() -> None:
+    made = forwarding()
+    configured(made, intent(static=(StaticRoute(PEER, GATEWAY),)))
+    made.forget([GATEWAY, HOP])
+    made.feed(KernelSnapshot(IPV4, ()))
+    link = KernelRoute(Prefix.parse("10.0.0.0/24"), Route(RouteKind.UNICAST, (NextHop(None, "eth0"),), 0), 2)
+    made.kernel_changed([(link.prefix, link)])
+    made.settle(0)
+    wanted = Route(RouteKind.UNICAST, (NextHop(GATEWAY, "eth0"),))
+    assert list(made.take_routes(10)) == [(PEER, wanted)]

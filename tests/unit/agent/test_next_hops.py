@@ -160,6 +160,13 @@ FAR_NODE = {"10.65.1.0/26": Ours(("172.31.0.2",)), "0.0.0.0/0": Ours(("172.30.0.
         ),
         pytest.param(
             "172.30.0.9",
+            {"172.30.0.0/24": Ours(("172.30.1.1",), metric=0)},
+            (via("172.30.0.9", "eth0"),),
+            (),
+            id="of two with one metric the other's, in whose place ours cannot be",
+        ),
+        pytest.param(
+            "172.30.0.9",
             {"172.30.0.0/24": Ours(("172.30.1.1",), metric=-1)},
             (via("172.30.1.1", "eth1"),),
             ("172.30.0.0/24",),
@@ -178,6 +185,16 @@ def test_by_our_own_routes(
     address: str, ours: Mapping[str, Ours], hops: tuple[NextHop, ...], through: tuple[str, ...]
 ) -> None:
     assert resolved(table(*KERNEL), address, ours) == Resolution(hops, prefixes(*through))
+
+
+def test_what_is_in_the_network_of_a_link_is_on_that_link() -> None:
+    """The kernel takes it as a gateway there, whatever more specific route leads to it."""
+    network = foreign("172.30.2.0/24", link("eth2"))
+    made = table(*KERNEL, network._replace(protocol=2))
+    ours = {"172.30.2.128/25": Ours(("172.30.0.2",))}
+    assert resolved(made, "172.30.2.129", ours).hops == (via("172.30.2.129", "eth2"),)
+    made = table(*KERNEL, network)
+    assert resolved(made, "172.30.2.129", ours).hops == (via("172.30.0.2", "eth0"),)
 
 
 def test_a_way_that_leads_through_itself_is_none() -> None:

@@ -2,6 +2,7 @@
 
 from felixbgp.agent.forwarding import NextHopResolved, NextHopUnresolvable
 from felixbgp.bgp.routes import Reachability
+from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.fib.types import KernelRoute, LinkChanged, NextHop, Route, RouteKind
 from felixbgp.intent.types import Problem, StaticRoute, Tunnel
 from felixbgp.net import IPV4, Address, Prefix
@@ -51,6 +52,25 @@ def test_a_workload_of_another_node_is_reached_by_that_node() -> None:
     assert router.problems()[0].subject == "next hop 10.65.2.7"
 
 
+def test_a_workload_is_reached_another_way_when_its_node_is() -> None:
+    router = Router("10.9.0.2")
+    for gateway in ("10.0.0.254", "10.0.0.253"):
+        router.kernel_changed(foreign("10.9.0.0/16", gateway, "eth0"), present=True)
+        router.announce("10.9.0.2", "10.65.2.0/26")
+        router.announce("10.9.0.2", "192.168.7.0/24", next_hop="10.65.2.7")
+        assert router.ways() == {"10.65.2.0/26": f"{gateway} eth0", "192.168.7.0/24": f"{gateway} eth0"}
+
+
+def test_more_routes_than_one_turn_takes_move_to_another_way() -> None:
+    router = Router("10.9.0.2")
+    router.kernel_changed(DEFAULT, present=True)
+    prefixes = [f"10.65.{number}.0/24" for number in range(250)]
+    router.tell("10.9.0.2", prefixes, PathAttributes(next_hop=Address.parse("10.9.0.2"), local_pref=100))
+    assert set(router.ways().values()) == {"10.0.0.254 eth0"}
+    router.kernel_changed(foreign("10.9.0.0/16", "10.0.0.253", "eth0"), present=True)
+    assert router.ways() == dict.fromkeys(sorted(prefixes), "10.0.0.253 eth0")
+
+
 def test_through_a_tunnel_if_the_way_leads_through_one() -> None:
     router = Router(A, tunnels=(Tunnel(Prefix.parse("10.65.0.0/16"), "tunl0"),))
     router.announce(A, "10.65.2.0/26")
@@ -97,6 +117,21 @@ def test_a_next_hop_without_a_way_leaves_a_multipath_route() -> None:
     assert router.ways() == {"192.168.7.0/24": f"{A} eth0"}
     router.feed(LinkChanged(3, "eth1", up=True, carrier=True))
     assert router.ways() == {"192.168.7.0/24": f"{A} eth0, 10.9.0.254 eth1"}
+
+
+def test_the_only_hop_that_is_left_has_no_weight() -> None:
+    """The kernel would not tell it back."""
+    router = Router(A, connected=("10.0.0.0/24", "10.8.0.0/24"))
+    hops = (
+        NextHop(Address.parse("10.0.0.254"), "eth0", weight=3),
+        NextHop(Address.parse("10.8.0.254"), "eth1"),
+    )
+    both = KernelRoute(Prefix.parse("10.9.0.0/16"), Route(RouteKind.UNICAST, hops, 0), 4)
+    router.kernel_changed(both, present=True)
+    router.announce(A, "192.168.7.0/24", next_hop="10.9.0.2")
+    assert router.routes()["192.168.7.0/24"].next_hops == hops
+    router.feed(LinkChanged(3, "eth1", up=True, carrier=False))
+    assert router.routes()["192.168.7.0/24"].next_hops == (hops[0]._replace(weight=1),)
 
 
 def test_two_next_hops_by_one_router_are_one_way() -> None:
@@ -164,6 +199,17 @@ def test_what_is_kept_out_of_the_kernel_is_no_way() -> None:
     assert router.ways() == {}
     router.kernel_changed(foreign("10.65.2.0/26", "10.65.2.0", "vxlan.calico", onlink=True), present=True)
     assert router.ways() == {"192.168.7.0/24": "10.65.2.0 vxlan.calico"}
+
+
+def test_routes_by_a_node_behind_wireguard_are_left_to_felix() -> None:
+    router = Router(A, B, encrypted_next_hops=(Address.parse(B),))
+    router.announce(B, "10.65.3.0/26")
+    router.announce(A, "10.65.2.0/26")
+    router.announce(B, "10.65.2.0/26")
+    router.announce(A, "192.168.7.0/24", next_hop="10.65.3.7")
+    assert router.ways() == {"10.65.2.0/26": f"{A} eth0"}
+    router.kernel_changed(foreign("10.65.3.0/26", None, "wireguard.cali"), present=True)
+    assert router.ways() == {"10.65.2.0/26": f"{A} eth0", "192.168.7.0/24": "10.65.3.7 wireguard.cali"}
 
 
 def test_a_static_route_leads_to_a_peer_and_is_reached_by_a_router_itself() -> None:

@@ -75,7 +75,7 @@ def test_wrong_usage_is_a_line_and_a_hint_and_leaves_with_2() -> None:
 
 def test_a_group_without_a_verb_shows_its_help() -> None:
     result = CliRunner().invoke(cli, ["node"])
-    assert "Commands:\n  diags" in result.output
+    assert "Commands:\n  audit" in result.output
     assert "error" not in result.output
 
 

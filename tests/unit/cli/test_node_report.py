@@ -12,6 +12,7 @@ from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
 from felixbgp.cli.store import Stored
 from felixbgp.intent.types import Problem
 from felixbgp.net import Address, Prefix
+from felixbgp.status.audit import AuditStatus
 from felixbgp.status.document import AgentAlive, encode, encode_alive
 from felixbgp.status.keys import NODES, alive_key, status_key
 from felixbgp.status.node_status import (
@@ -135,6 +136,25 @@ Problems
 
 """
     )
+
+
+@pytest.mark.parametrize(
+    ("audit", "line"),
+    [
+        (
+            AuditStatus(NOW_NS - HOUR_NS, compared=12, differing=0),
+            "intent, Loc-RIB and kernel agree on 12 prefixes since 21:13:20",
+        ),
+        (
+            AuditStatus(NOW_NS - HOUR_NS, compared=12, differing=2, healed=3, last_healed=NOW_NS),
+            "2 of 12 prefixes differ in intent, Loc-RIB and kernel since 21:13:20; 3 put right, the last at",
+        ),
+    ],
+    ids=["all agree", "some differ, others did"],
+)
+def test_the_result_of_the_audits(audit: AuditStatus, line: str) -> None:
+    text = render(NodeReport("node-1", ALIVE, replace(STATUS, audit=audit)), NOW_NS, wide=False)
+    assert f"\n  Audit: {line}" in text
 
 
 def test_a_dead_agent_is_said_first() -> None:

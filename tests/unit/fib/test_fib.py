@@ -800,3 +800,30 @@ def test_what_others_have_and_what_we_want_can_be_seen() -> None:
     assert fib.foreign(IPV6, 10) == []
     fib.want(P3, R1)
     assert (fib.wanted(P3), fib.wanted(P1), fib.wanted(V6)) == (R1, None, None)
+
+
+def test_how_far_a_prefix_is_can_be_asked() -> None:
+    fib = ready(own(P2, R1), start=False)
+    assert fib.standing(P1) == (True, False, "")
+    assert fib.standing(P2) == (False, False, ""), "from a former life"
+    fib.want(P1, R1)
+    fib.want(P3, R1)
+    assert list(fib.in_work(IPV4)) == [P1.nlri, P3.nlri, P2.nlri]
+    assert fib.standing(P1) == (False, True, ""), "due"
+    writes(fib)
+    assert fib.standing(P1) == (False, True, ""), "under way"
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    fib.feed(RouteFailed(P3, ENETUNREACH, "Network is unreachable", present=True), 0)
+    assert fib.standing(P1) == (True, False, "")
+    assert fib.standing(P3) == (False, False, "Network is unreachable")
+    fib.start()
+    assert fib.standing(P2) == (False, True, "")
+    assert fib.all_wanted(IPV4) == {P1.nlri: R1, P3.nlri: R1}
+    assert fib.all_wanted(IPV6) == {}
+
+
+def test_all_routes_of_a_prefix_are_ours_and_then_those_of_others() -> None:
+    theirs = KernelRoute(P1, LOW, BIRD)
+    fib = ready(theirs, own(P1, R1))
+    assert fib.routes(P1) == (own(P1, R1), theirs)
+    assert fib.routes(P2) == ()

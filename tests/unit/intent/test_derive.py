@@ -633,3 +633,21 @@ def test_of_two_pools_with_one_range_the_name_that_sorts_first_counts() -> None:
     assert cluster.derive().kernel_exclusions == prefixes("10.4.0.0/16")
     cluster.put("IPPool", "a", {"cidr": "10.4.0.0/16"})
     assert cluster.derive().kernel_exclusions == ()
+
+
+def test_nodes_with_wireguard_are_left_to_felix_where_both_have_it() -> None:
+    def wireguard(*families: str) -> dict[str, object]:
+        addresses = {"4": "10.99.0.1", "6": "fd99::1"}
+        return {f"interfaceIPv{family}Address": addresses[family] for family in families}
+
+    cluster = Cluster()
+    for number, families in enumerate(("46", "4", "46", "6", ""), start=1):
+        bgp = {"ipv4Address": f"10.0.0.{number}/24", "ipv6Address": f"fd00::{number}/64"}
+        cluster.put("Node", f"n{number}", {"bgp": bgp, "wireguard": wireguard(*families)})
+    expected = {
+        "n1": ("10.0.0.2", "10.0.0.3", "fd00::3", "fd00::4"),
+        "n2": ("10.0.0.1", "10.0.0.3"),
+        "n5": (),
+    }
+    for name, addresses in expected.items():
+        assert [str(one) for one in cluster.derive(name).encrypted_next_hops] == list(addresses)

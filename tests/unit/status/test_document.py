@@ -8,10 +8,9 @@ import pytest
 from felixbgp.bgp.config import PeerId
 from felixbgp.intent.types import Problem
 from felixbgp.net import IPV4, IPV6, Address, Prefix
+from felixbgp.status.audit import AuditStatus
 from felixbgp.status.document import (
-    DOCUMENT_BYTES_MAX,
     AgentAlive,
-    DocumentError,
     decode,
     decode_alive,
     encode,
@@ -26,6 +25,7 @@ from felixbgp.status.node_status import (
     RouteCounts,
     SpeakerStatus,
 )
+from felixbgp.status.proto_json import DOCUMENT_BYTES_MAX, DocumentError
 
 SECOND_NS = 1_000_000_000
 WALL_OFFSET_NS = 1_700_000_000 * SECOND_NS  # 2023-11-14T22:13:20Z
@@ -77,6 +77,7 @@ FULL = NodeStatus(
     blocks=(Prefix.parse("10.65.0.0/26"), Prefix.parse("fd01::/122")),
     routes=RouteCounts(10, 9, 1),
     problems=(Problem("/calico/x", "spec.asNumber", "out of range"),),
+    audit=AuditStatus(SECOND_NS, compared=10, differing=1, healed=2, last_healed=2 * SECOND_NS),
 )
 
 FULL_TEXT = """\
@@ -103,7 +104,9 @@ FULL_TEXT = """\
  "routes": {"wanted": 10, "installed": 9, "failed": 1},
  "problems": [
   {"subject": "/calico/x", "field": "spec.asNumber", "reason": "out of range"}
- ]
+ ],
+ "audit": {"since": "2023-11-14T22:13:21Z", "compared": 10, "differing": 1, "healed": 2, \
+"lastHealed": "2023-11-14T22:13:22Z"}
 }
 """
 
@@ -113,6 +116,10 @@ def shifted(status: NodeStatus, offset_ns: int) -> NodeStatus:
         status,
         datastore=replace(status.datastore, since=status.datastore.since + offset_ns),
         peers=tuple(replace(peer, since=peer.since + offset_ns) for peer in status.peers),
+        audit=status.audit
+        and status.audit._replace(
+            since=status.audit.since + offset_ns, last_healed=status.audit.last_healed + offset_ns
+        ),
     )
 
 
@@ -133,6 +140,12 @@ def test_the_document_is_readable_text() -> None:
 
 def test_what_is_read_back_is_what_was_written_in_wall_time() -> None:
     assert decode(encode(FULL, WALL_OFFSET_NS)) == shifted(FULL, WALL_OFFSET_NS)
+
+
+def test_an_audit_that_never_healed_anything_has_no_time_of_that() -> None:
+    status = replace(FULL, audit=AuditStatus(0, compared=10, differing=0))
+    assert b"lastHealed" not in encode(status, WALL_OFFSET_NS)
+    assert decode(encode(status, WALL_OFFSET_NS)).audit == AuditStatus(WALL_OFFSET_NS, 10, 0)
 
 
 def test_an_almost_empty_status_is_read_back() -> None:

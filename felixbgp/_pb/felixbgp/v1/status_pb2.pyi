@@ -17,7 +17,7 @@ class Alive(_message.Message):
     def __init__(self, version: _Optional[str] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., pid: _Optional[int] = ...) -> None: ...
 
 class NodeStatus(_message.Message):
-    __slots__ = ("node", "version", "datastore", "speaker", "peers", "blocks", "routes", "problems")
+    __slots__ = ("node", "version", "datastore", "speaker", "peers", "blocks", "routes", "problems", "audit")
     NODE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DATASTORE_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class NodeStatus(_message.Message):
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_FIELD_NUMBER: _ClassVar[int]
     node: str
     version: str
     datastore: Datastore
@@ -34,7 +35,8 @@ class NodeStatus(_message.Message):
     blocks: _containers.RepeatedScalarFieldContainer[str]
     routes: Routes
     problems: _containers.RepeatedCompositeFieldContainer[Problem]
-    def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., datastore: _Optional[_Union[Datastore, _Mapping]] = ..., speaker: _Optional[_Union[Speaker, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ..., blocks: _Optional[_Iterable[str]] = ..., routes: _Optional[_Union[Routes, _Mapping]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ...) -> None: ...
+    audit: Audit
+    def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., datastore: _Optional[_Union[Datastore, _Mapping]] = ..., speaker: _Optional[_Union[Speaker, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ..., blocks: _Optional[_Iterable[str]] = ..., routes: _Optional[_Union[Routes, _Mapping]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., audit: _Optional[_Union[Audit, _Mapping]] = ...) -> None: ...
 
 class Datastore(_message.Message):
     __slots__ = ("state", "since", "reason")
@@ -124,6 +126,20 @@ class Routes(_message.Message):
     installed: int
     failed: int
     def __init__(self, wanted: _Optional[int] = ..., installed: _Optional[int] = ..., failed: _Optional[int] = ...) -> None: ...
+
+class Audit(_message.Message):
+    __slots__ = ("since", "compared", "differing", "healed", "last_healed")
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
+    DIFFERING_FIELD_NUMBER: _ClassVar[int]
+    HEALED_FIELD_NUMBER: _ClassVar[int]
+    LAST_HEALED_FIELD_NUMBER: _ClassVar[int]
+    since: _timestamp_pb2.Timestamp
+    compared: int
+    differing: int
+    healed: int
+    last_healed: _timestamp_pb2.Timestamp
+    def __init__(self, since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., compared: _Optional[int] = ..., differing: _Optional[int] = ..., healed: _Optional[int] = ..., last_healed: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("subject", "field", "reason")

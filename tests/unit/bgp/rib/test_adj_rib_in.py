@@ -324,3 +324,16 @@ def test_what_is_worked_out_per_attribute_set_is_forgotten_with_it(loc_rib: LocR
         rib.announce(PathAttributes(next_hop=b"\12\0\0\2", med=med), (ONE,))
     assert max(len(rib._views), len(rib._variants)) <= SWEEP_FIRST
     assert attributes(loc_rib, ONE)[0].communities == (7,)
+
+
+def test_a_next_hop_is_met_again_after_it_was_forgotten(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    """The attributes are still here from before, and whoever judges next hops must hear of theirs."""
+    rib.announce(GOOD, (ONE,))
+    assert loc_rib.next_hops.take_unjudged() == [GOOD.next_hop]
+    rib.withdraw((ONE,))
+    assert loc_rib.next_hops.sweep(loc_rib.next_hops_in_use()) == [GOOD.next_hop]
+    rib.announce(GOOD, (ONE,))
+    assert loc_rib.next_hops.take_unjudged() == [GOOD.next_hop]
+    loc_rib.next_hops.sweep(())
+    rib.reconfigure(peer(), acceptance(), Policy())
+    assert loc_rib.next_hops.take_unjudged() == [GOOD.next_hop]
