@@ -195,6 +195,7 @@ class Agent:
             report_problems=self._reporting.problems(),
             audit=self._auditing.status(),
             route_problems=self._fib.problems(),
+            kernel_unheard=self._fib.unheard(),
             next_hop_problems={
                 next_hop: (count, self._forwarding.reason(next_hop))
                 for next_hop, count in self._speaker.unresolved().items()

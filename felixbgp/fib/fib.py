@@ -29,6 +29,7 @@ from felixbgp.fib.types import (
     KernelRoute,
     KernelRouteChanged,
     KernelSnapshot,
+    KernelUnheard,
     LinkChanged,
     ReplaceRoutes,
     Route,
@@ -68,6 +69,8 @@ class Fib:
         }
         self._links_up: dict[int, LinkChanged] = {}
         self._ipv4_on: Counter[str] = Counter()
+        self._unheard = ""
+        self._facts: list[FibFact] = []
         self._written = self._removed = self._refused = self._losses = 0
 
     def want(self, prefix: Prefix, route: Route | None) -> None:
@@ -84,6 +87,8 @@ class Fib:
         match event:
             case KernelSnapshot(family, routes):
                 self._tables[family].snapshot(routes)
+                if all(table.ready for table in self._tables.values()):
+                    self._unheard = ""
             case KernelRouteChanged(route, present, alone):
                 self._route_changed(route, present=present, alone=alone)
             case RoutesApplied(prefixes, present):
@@ -99,10 +104,8 @@ class Fib:
                 self._address_changed(event)
             case KernelRead():
                 pass
-            case KernelLost():
-                self._losses += 1
-                for table in self._tables.values():
-                    table.ready = False
+            case KernelLost(reason):
+                self._lost(reason)
             case _:
                 assert_never(event)
 
@@ -193,7 +196,12 @@ class Fib:
 
     def take_facts(self) -> list[FibFact]:
         """What is worth telling an operator since the last call."""
-        return [fact for table in self._tables.values() for fact in table.take_facts()]
+        facts, self._facts = self._facts, []
+        return facts + [fact for table in self._tables.values() for fact in table.take_facts()]
+
+    def unheard(self) -> str:
+        """Why the kernel is not heard at the moment, so that nothing is written; "" when it is."""
+        return self._unheard
 
     def problems(self) -> dict[Prefix, str]:
         """The prefixes that are not as wanted although tried, and why."""
@@ -218,6 +226,14 @@ class Fib:
             refused=self._refused,
             losses=self._losses,
         )
+
+    def _lost(self, reason: str) -> None:
+        self._losses += 1
+        for table in self._tables.values():
+            table.ready = False
+        if reason != self._unheard:
+            self._unheard = reason
+            self._facts.append(KernelUnheard(reason))
 
     def _applied(self, prefixes: tuple[Prefix, ...], *, present: bool) -> None:
         if present:

@@ -204,4 +204,11 @@ class RouteProblem:
     reason: str
 
 
-FibFact = RouteProblem
+@dataclass(frozen=True, slots=True)
+class KernelUnheard:
+    """A fact: what the kernel did was not heard, and why; nothing is written until its tables were read."""
+
+    reason: str
+
+
+FibFact = RouteProblem | KernelUnheard

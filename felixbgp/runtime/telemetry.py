@@ -13,7 +13,7 @@ from felixbgp.agent.effects import AuditDiffered, AuditNotWritten, Fact, IntentP
 from felixbgp.agent.forwarding import NextHopUnresolvable
 from felixbgp.bgp import facts as bgp
 from felixbgp.cluster.facts import InvalidValue, ReadRefused, StoreLost
-from felixbgp.fib.types import RouteProblem
+from felixbgp.fib.types import KernelUnheard, RouteProblem
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -29,6 +29,7 @@ LOUD = (
     AuditNotWritten,
     NextHopUnresolvable,
     RouteProblem,
+    KernelUnheard,
     bgp.NotificationReceived,
     bgp.NotificationSent,
     bgp.UpdateMalformed,

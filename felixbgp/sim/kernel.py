@@ -57,6 +57,8 @@ class Kernel:
         self._grouped: dict[RouteKey, None] = {}
         self._links: dict[str, _Link] = {}
         self._last_index = 1
+        self._refusal: tuple[int, str] | None = None
+        self._spared: frozenset[Prefix] = frozenset()
         self.writes = 0
         """How many routes were asked to be replaced or deleted."""
         self.add_link(LINK, connected)
@@ -99,6 +101,7 @@ class Kernel:
         return [*failed, *done, *(self.snapshot(family) for family in wrong)]
 
     def _put(self, prefix: Prefix, route: Route, *, exclusive: bool) -> None:
+        self._check_mood(prefix)
         hops = tuple(self._resolved(hop, prefix.family) for hop in route.next_hops)
         key = RouteKey(prefix, route.metric)
         if exclusive and key in self._routes:
@@ -111,12 +114,21 @@ class Kernel:
             self._grouped[key] = None
 
     def _delete(self, keys: tuple[RouteKey, ...]) -> list[KernelInput]:
+        removed: list[Prefix] = []
+        failed: list[KernelInput] = []
         for key in keys:
             self.writes += 1
+            try:
+                self._check_mood(key.prefix)
+            except _RefusedError as refusal:
+                errno, reason = refusal.args
+                failed.append(RouteFailed(key.prefix, errno, reason, present=False))
+                continue
             found = self._routes.get(key)
             if found is not None and found.protocol == self.protocol:
                 self._remove(key)
-        return [RoutesApplied(tuple(key.prefix for key in keys), present=False)]
+            removed.append(key.prefix)
+        return [*failed, RoutesApplied(tuple(removed), present=False)] if removed else failed
 
     def _resolved(self, hop: NextHop, family: Family) -> NextHop:
         """The next hop with the interface that it leads to."""
@@ -142,6 +154,18 @@ class Kernel:
                 if wanted in ("", interface):
                     return interface
         return None
+
+    def refuse(self, errno: int, reason: str, *, but: Iterable[Prefix] = ()) -> None:
+        """From now on refuse every write with this, but those of some prefixes."""
+        self._refusal, self._spared = (errno, reason), frozenset(but)
+
+    def relent(self) -> None:
+        """Refuse nothing without need any more."""
+        self._refusal = None
+
+    def _check_mood(self, prefix: Prefix) -> None:
+        if self._refusal is not None and prefix not in self._spared:
+            raise _RefusedError(*self._refusal)
 
     # -- what others do ---------------------------------------------------------------------------------
 

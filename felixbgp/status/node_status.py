@@ -128,14 +128,16 @@ def build(
     now: int,
     report_problems: Sequence[Problem] = (),
     audit: AuditStatus | None = None,
+    kernel_unheard: str = "",
 ) -> NodeStatus:
     """Put the node's status together. Equal arguments, in whatever order their maps are, give equal results.
 
     `intent` is None before the first one was derived; `invalid` maps keys in the store to what is wrong with
     their values, `ignored` to what of them is overlooked, `listen_problems` addresses to why they are not
     listened on; `next_hop_problems` says of next hops how many prefixes have a path that is not used for want
-    of a way there, and why; `report_problems` are those of the CalicoNodeStatuses of this node. A `since`
-    later than `now` would read as the future and is cut to it.
+    of a way there, and why; `report_problems` are those of the CalicoNodeStatuses of this node;
+    `kernel_unheard` is why no route is written, "" when they are. A `since` later than `now` would read as
+    the future and is cut to it.
     """
     intent = intent or Intent()
     statuses = sorted(
@@ -148,6 +150,7 @@ def build(
         *_invalid_problems(invalid),
         *intent.problems,
         *_listen_problems(listen_problems),
+        *_kernel_problems(kernel_unheard),
         *report_problems,
         *_next_hop_problems(next_hop_problems),
         *_route_problems(route_problems),
@@ -229,6 +232,11 @@ def _next_hop_problems(next_hop_problems: Mapping[Address, tuple[int, str]]) -> 
         count, reason = next_hop_problems[next_hop]
         yield Problem(f"next hop {next_hop}", "", f"{reason}; not used for {count} prefixes")
     yield from _omitted(len(next_hop_problems) - NEXT_HOPS_MAX, "next hops that cannot be reached")
+
+
+def _kernel_problems(unheard: str) -> Iterable[Problem]:
+    if unheard:
+        yield Problem("kernel", "", f"{unheard}; no route is written until its tables were read again")
 
 
 def _route_problems(route_problems: Mapping[Prefix, str]) -> Iterable[Problem]:

@@ -1,7 +1,7 @@
 """The kernel's routing table: watched, read again when in doubt, and written.
 
 ```
-   apply ──► RouteWriter ──► kernel ──► monitor ──► _watch ──┐
+   apply ──► RouteWriter ──► kernel ──► monitor ──► _hear ───┐
                  │                 └──► dumps ──► _keep_fresh ├──► deliver
                  └── answers, EEXIST: ask for a dump ─────────┘
 ```
@@ -12,7 +12,7 @@ before it, and nothing is delivered between what it saw and its own delivery.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from errno import EEXIST, ENOBUFS, ENOENT
+from errno import EAGAIN, EEXIST, EIO, ENOBUFS, ENOENT
 
 import trio
 
@@ -80,7 +80,7 @@ RESYNC_SECONDS = 60
 PAUSE_SECONDS = 1
 """Between two tries to read a table that changes while it is read, or a socket that fails."""
 
-_BELIEF_WAS_WRONG = (EEXIST, ENOENT, ENOBUFS)
+_BELIEF_WAS_WRONG = (EEXIST, ENOENT, ENOBUFS, EAGAIN, EIO)
 """Errors after which the table is read again: somebody was there before us, or an answer was lost."""
 
 Deliver = Callable[[Iterable[KernelInput]], None]
@@ -129,8 +129,12 @@ class Kernel:
                 await self._read_routes(family, deliver)
             task_status.started()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._watch, monitor, deliver)
                 nursery.start_soon(self._keep_fresh, deliver)
+                await self._hear(monitor, deliver)
+                while True:
+                    with await _subscribe(groups) as another:
+                        self._doubt(IPV4, IPV6)
+                        await self._hear(another, deliver)
 
     async def apply(self, effect: KernelEffect) -> list[KernelInput]:
         """Carry out one effect; the result names every prefix of it once, as done or as refused."""
@@ -215,10 +219,14 @@ class Kernel:
 
     # -- reading what changes ---------------------------------------------------------------------------
 
-    async def _watch(self, monitor: trio.socket.SocketType, deliver: Deliver) -> None:
-        while True:
-            await trio.lowlevel.wait_readable(monitor)
-            try:
+    async def _hear(self, monitor: trio.socket.SocketType, deliver: Deliver) -> None:
+        """Deliver what happens, until something was lost: from then on this socket is of no use.
+
+        One whose queue overflowed loses everything until it was read to its end, and says so only once.
+        """
+        try:
+            while True:
+                await trio.lowlevel.wait_readable(monitor)
                 async with self._order:
                     datagram = await monitor.recv(DATAGRAM_OCTETS_MAX)
                     events = list(self._events(datagram))
@@ -228,12 +236,12 @@ class Kernel:
                     finally:
                         # At once: what an interface took along and what its groups still have is one story.
                         deliver(events)
-            except OSError as error:
-                self._groups.lose_users()
-                deliver([KernelLost(reason_of(error))])
-                self._doubt(IPV4, IPV6)
-                if error.errno != ENOBUFS:
-                    await trio.sleep(PAUSE_SECONDS)
+        except OSError as error:
+            monitor.close()
+            self._groups.lose_users()
+            deliver([KernelLost(reason_of(error))])
+            if error.errno != ENOBUFS:
+                await trio.sleep(PAUSE_SECONDS)
 
     def _events(self, datagram: bytes) -> Iterator[KernelInput]:
         for message in split_messages(datagram):
@@ -279,3 +287,12 @@ class Kernel:
 
     def _hops_of(self, number: int) -> tuple[NextHop, ...] | None:
         return self._groups.hops_of(number, self._links.name_of)
+
+
+async def _subscribe(groups: tuple[int, ...]) -> trio.socket.SocketType:
+    """Another socket that hears of everything, as soon as there can be one."""
+    while True:
+        try:
+            return open_netlink(EVENTS_OCTETS, groups)
+        except OSError:
+            await trio.sleep(PAUSE_SECONDS)

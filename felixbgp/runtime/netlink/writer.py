@@ -4,8 +4,9 @@ Routes with several next hops lead to groups, which are written before them; gro
 to use are removed after them.
 """
 
+import os
 from collections.abc import Iterable, Iterator
-from errno import ENODEV, ENOENT, EOPNOTSUPP, ESRCH
+from errno import EIO, ENOBUFS, ENODEV, ENOENT, EOPNOTSUPP, ESRCH
 from typing import TypeVar
 
 from felixbgp.fib.types import (
@@ -167,22 +168,33 @@ class RouteWriter:
         ask_for_answer(batch[last][1])
         try:
             await self._socket.send(b"".join(message for _, message in batch.values()))
-            refusals = await self._read_answers(last)
+            refusals = self._read_answers(last)
         except OSError as error:
             # What became of the batch is not known; the caller reads the table again.
             self._groups.lose_users()
-            failed = Answer(error.errno or 0, "")
+            self._forget_answers()
+            failed = Answer(error.errno or EIO, "")
             return {key: failed for key, _ in batch.values()}
         done = Answer(0, "")
         return {key: refusals.get(sequence, done) for sequence, (key, _) in batch.items()}
 
-    async def _read_answers(self, last: int) -> dict[int, Answer]:
+    def _read_answers(self, last: int) -> dict[int, Answer]:
+        """The kernel answers before `send` returns: an answer that is not there now was lost."""
         answers: dict[int, Answer] = {}
         while last not in answers:
-            for message in split_messages(await self._socket.recv(DATAGRAM_OCTETS_MAX)):
+            for message in split_messages(os.read(self._socket.fileno(), DATAGRAM_OCTETS_MAX)):
                 if message.type == NLMSG_ERROR:
                     answers[message.sequence] = read_answer(message)
         return answers
+
+    def _forget_answers(self) -> None:
+        """Empty the queue: until it is empty the kernel drops further answers, and does not say so again."""
+        while True:
+            try:
+                os.read(self._socket.fileno(), DATAGRAM_OCTETS_MAX)
+            except OSError as error:
+                if error.errno != ENOBUFS:
+                    return
 
     def _next_sequence(self) -> int:
         self._sequence = self._sequence % 0xFFFFFFFF + 1

@@ -1,8 +1,10 @@
 """The contract of kernels, kept by the real one; sim's keeps it in tests/unit/sim/test_kernel.py."""
 
+import json
 from errno import EEXIST, ENOENT
 
 import pytest
+import trio
 
 from felixbgp.fib.types import (
     AddressChanged,
@@ -62,6 +64,10 @@ class RealBench:
 
     async def set_link(self, name: str, *, up: bool) -> None:
         ip(f"link set {name} {'up' if up else 'down'}")
+        with trio.fail_after(30):
+            # Up is what the administrator says; when the kernel uses it is the kernel's to say.
+            while up and json.loads(ip(f"-json link show {name}"))[0]["operstate"] != "UP":
+                await trio.lowlevel.checkpoint()
 
     async def remove_link(self, name: str) -> None:
         ip(f"link del {name}")

@@ -141,7 +141,9 @@ async def differences(fib: Fib) -> list[str]:
     for family in (IPV4, IPV6):
         there = await table(family)
         foreign = {in_words(route) for route in there if route.protocol != PROTOCOL}
-        found += sorted(foreign.symmetric_difference(map(in_words, fib.foreign(family, MANY))))
+        seen = set(map(in_words, fib.foreign(family, MANY)))
+        found += [f"not seen: {route}" for route in sorted(foreign - seen)]
+        found += [f"not there: {route}" for route in sorted(seen - foreign)]
         own = {route.prefix: route.route for route in there if route.protocol == PROTOCOL}
         believed = dict(fib.own(family, MANY))
         found += [f"ours: {prefix}" for prefix in sorted(own.keys() ^ believed.keys())]

@@ -14,6 +14,7 @@ from felixbgp.fib.types import (
     KernelRoute,
     KernelRouteChanged,
     KernelSnapshot,
+    KernelUnheard,
     LinkChanged,
     NextHop,
     ReplaceRoutes,
@@ -413,6 +414,21 @@ def test_lost_events_stop_writing_until_the_fresh_snapshot_which_causes_no_churn
     fib.feed(KernelSnapshot(IPV4, (own(P1, via("192.0.2.1", "eth0")), own(P3, R1))), 0)
     assert writes(fib) == [add((P2, R2)), remove(P3)]
     assert fib.statistics().losses == 1
+
+
+def test_lost_events_are_told_once_and_named_until_both_families_were_read() -> None:
+    fib = ready()
+    assert fib.unheard() == ""
+    fib.feed(KernelLost("No buffer space available"), 0)
+    fib.feed(KernelLost("No buffer space available"), 0)
+    assert fib.take_facts() == [KernelUnheard("No buffer space available")]
+    fib.feed(KernelSnapshot(IPV4, ()), 0)
+    assert fib.unheard() == "No buffer space available"
+    fib.feed(KernelSnapshot(IPV6, ()), 0)
+    assert fib.unheard() == ""
+    assert fib.statistics().losses == 2
+    fib.feed(KernelLost("No buffer space available"), 0)
+    assert fib.take_facts() == [KernelUnheard("No buffer space available")]
 
 
 def test_a_snapshot_without_our_route_puts_it_back() -> None:

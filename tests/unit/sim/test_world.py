@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from errno import EBUSY, ENOBUFS, ENOMEM, ENOSPC
 
 import pytest
 
 from felixbgp.bgp.facts import NotificationSent, SessionStateChanged
 from felixbgp.cluster.facts import InvalidValue
 from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKind
+from felixbgp.intent.types import Problem
 from felixbgp.net import Prefix
 from felixbgp.sim.world import SECOND, NotReached, World
 from tests.support.cluster import RESOURCES, add_node, converged, mesh, put_resource
@@ -118,6 +120,63 @@ def test_what_went_away_while_the_agent_was_dead_is_swept_after_the_peers_have_s
     node.start()
     world.run_until(lambda: gone not in node.kernel.routes(), limit_ns=60 * SECOND)
     assert len(node.kernel.routes()) == 5
+
+
+@pytest.mark.parametrize(
+    ("errno", "reason"),
+    [
+        (EBUSY, "Device or resource busy"),
+        (ENOMEM, "Cannot allocate memory"),
+        (ENOBUFS, "No buffer space available"),
+        (ENOSPC, "No space left on device"),
+    ],
+)
+def test_what_a_kernel_refuses_is_tried_again_and_told_and_stops_no_other_route(
+    errno: int, reason: str
+) -> None:
+    world = mesh(3, seed=3)
+    node, spared = world.nodes["node-1"], Prefix.parse("fd10::200/122")
+    node.kernel.refuse(errno, reason, but=[spared])
+    world.run_for(60 * SECOND)
+    assert list(node.kernel.routes()) == [spared]
+    assert node.status is not None
+    told = [problem for problem in node.status.problems if problem.subject.startswith("route ")]
+    assert [problem.subject for problem in told] == [
+        "route 10.0.1.0/26",
+        "route 10.0.2.0/26",
+        "route 10.0.3.0/26",
+        "route fd10::100/122",
+        "route fd10::300/122",
+    ]
+    assert {problem.reason for problem in told} == {reason}
+    assert (node.status.routes.installed, node.status.routes.failed) == (1, 5)
+    refused = node.agent.statistics().fib.refused
+    # 1, 2, 4 … seconds after another: six or seven times in the first minute, and once in every further one.
+    assert 5 * 5 <= refused <= 5 * 7
+    world.run_for(300 * SECOND)
+    assert node.agent.statistics().fib.refused - refused <= 5 * 6
+    # The others, too, wait for nobody; and of what is not in this kernel, nothing was announced.
+    for other in ("node-2", "node-3"):
+        assert Prefix.parse("10.0.1.0/26") not in world.nodes[other].kernel.routes()
+        assert len(world.nodes[other].kernel.routes()) == 4
+    node.kernel.relent()
+    world.run_until(lambda: converged(world, 3), limit_ns=61 * SECOND)
+    world.run_for(10 * SECOND)
+    assert not [problem for problem in node.status.problems if problem.subject.startswith("route ")]
+
+
+def test_a_deletion_that_a_kernel_refuses_is_tried_again_and_told() -> None:
+    world = mesh(2, seed=3)
+    world.run_until(lambda: converged(world, 2), limit_ns=60 * SECOND)
+    node, gone = world.nodes["node-1"], Prefix.parse("10.0.2.0/26")
+    node.kernel.refuse(EBUSY, "Device or resource busy")
+    world.store.delete("/calico/ipam/v2/host/node-2/ipv4/block/10.0.2.0-26")
+    world.run_for(20 * SECOND)
+    assert gone in node.kernel.routes()
+    assert node.status is not None
+    assert Problem(f"route {gone}", "", "Device or resource busy") in node.status.problems
+    node.kernel.relent()
+    world.run_until(lambda: gone not in node.kernel.routes(), limit_ns=61 * SECOND)
 
 
 def test_a_lost_store_changes_nothing_and_changes_made_meanwhile_are_followed() -> None:

@@ -52,6 +52,7 @@ def built(
     route_problems: Mapping[Prefix, str] | None = None,
     listen_problems: Mapping[str, str] | None = None,
     next_hop_problems: Mapping[Address, tuple[int, str]] | None = None,
+    kernel_unheard: str = "",
     now: int = 1000,
 ) -> NodeStatus:
     return build(
@@ -65,9 +66,16 @@ def built(
         route_problems=route_problems or {},
         listen_problems=listen_problems or {},
         next_hop_problems=next_hop_problems or {},
+        kernel_unheard=kernel_unheard,
         datastore=IN_SYNC,
         now=now,
     )
+
+
+def test_a_kernel_that_is_not_heard_is_named() -> None:
+    (problem,) = built(kernel_unheard="No buffer space available").problems
+    assert problem.subject == "kernel"
+    assert problem.reason.startswith("No buffer space available; no route is written")
 
 
 def test_a_node_that_knows_nothing_yet_still_has_a_status() -> None:
