@@ -102,10 +102,10 @@ class Fib:
                 self._ipv4_on = Counter(a.interface for a in addresses if a.address.family == IPV4)
             case AddressChanged():
                 self._address_changed(event)
-            case KernelRead():
-                pass
             case KernelLost(reason):
                 self._lost(reason)
+            case KernelRead():
+                pass
             case _:
                 assert_never(event)
 

@@ -127,8 +127,8 @@ def build(
     datastore: DatastoreState,
     now: int,
     report_problems: Sequence[Problem] = (),
-    audit: AuditStatus | None = None,
     kernel_unheard: str = "",
+    audit: AuditStatus | None = None,
 ) -> NodeStatus:
     """Put the node's status together. Equal arguments, in whatever order their maps are, give equal results.
 

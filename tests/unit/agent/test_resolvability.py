@@ -121,7 +121,7 @@ def test_a_next_hop_without_a_way_leaves_a_multipath_route() -> None:
 
 def test_the_only_hop_that_is_left_has_no_weight() -> None:
     """The kernel would not tell it back."""
-    router = Router(A, connected=("10.0.0.0/24", "10.8.0.0/24"))
+    router = Router(A, beside=("10.8.0.0/24",))
     hops = (
         NextHop(Address.parse("10.0.0.254"), "eth0", weight=3),
         NextHop(Address.parse("10.8.0.254"), "eth1"),
