@@ -6,14 +6,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 HIGHEST := .ci/constraints-highest.txt
 SECONDS ?= 10
+CHURN_SECONDS ?= 600
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
 SPEAKER_TESTS := tests/unit/bgp tests/property tests/conformance
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd tshark iproute2 iputils-ping openssl
 
-.PHONY: demo check format test test-root test-interop interop test-pins debian bench fuzz proto clean help
+.PHONY: demo check format test test-root test-interop interop test-pins debian bench bench-routes churn fuzz proto clean help
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.installed-demo ## a cluster on this machine: nodes, a router, real routes, pings (root)
 	@$(BIN)/felixbgp lab demo
@@ -49,6 +50,12 @@ debian: ## Debian packages of the tests, when root and apt-get are there
 
 bench: $(VENV)/.installed ## measurements, as ratios to a peer in the same run
 	$(BIN)/python -m bench
+
+bench-routes: $(VENV)/.installed debian ## 200,000 routes into the kernel and out again, beside BIRD in the same run (root)
+	$(BIN)/python -m bench routes
+
+churn: $(VENV)/.installed debian ## ten minutes of changes, flapping links and other daemons; CHURN_SECONDS=600 (root)
+	$(BIN)/python -m bench churn --seconds $(CHURN_SECONDS)
 
 fuzz: $(VENV)/.installed-fuzz ## look for octets that break a decoder, a session or a selector; SECONDS=10 per target
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)

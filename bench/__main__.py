@@ -1,13 +1,16 @@
 """`make bench`: CPU time of the hot paths, each as a ratio to a calibration loop of the same run.
 
 Machines differ and are noisy; the ratio is what to compare. Every scenario runs three times, the best counts.
+`python -m bench routes` and `python -m bench churn` are of real clusters, and need root.
 """
 
+import argparse
 import gc
+import sys
 from collections.abc import Callable
 from time import process_time
 
-from bench import derivation
+from bench import churn, derivation, routes
 from felixbgp.bgp.wire.messages import Negotiated, Origin, PathAttributes, Segment
 from felixbgp.bgp.wire.update import decode_update, encode_announcements
 from felixbgp.cluster.inputs import SnapshotReceived, StoredValue
@@ -124,7 +127,7 @@ def print_derivation() -> None:
         print(f"{name:34} {seconds * 1000:8.3f} {seconds / whole:8.2%}")
 
 
-def main() -> None:
+def print_hot_paths() -> None:
     """Print one line per scenario."""
     bodies, values, asked = updates(), nodes(), selectors()
     scenarios: dict[str, Callable[[], object]] = {
@@ -141,6 +144,25 @@ def main() -> None:
         seconds = measure(action)
         print(f"{name:28} {seconds:8.3f} {seconds / unit:8.2f}")
     print_derivation()
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
+    what = parser.add_subparsers(dest="what")
+    table = what.add_parser("routes", help="a table into the kernel and out again, beside BIRD (root)")
+    table.add_argument("--count", type=int, default=routes.ROUTES, help="how many (%(default)s)")
+    trouble = what.add_parser("churn", help="minutes of changes and mishaps, and what is left of it (root)")
+    trouble.add_argument("--seconds", type=float, default=churn.SECONDS, help="how long (%(default)s)")
+    asked = parser.parse_args()
+    if asked.what == "routes":
+        routes.run(asked.count)
+    elif asked.what == "churn":
+        result = churn.run(asked.seconds)
+        result.show()
+        sys.exit(bool(result.faults))
+    else:
+        print_hot_paths()
 
 
 if __name__ == "__main__":

@@ -347,7 +347,7 @@ class Agent:
             return
         if now >= self._sweep_at or self._speaker.has_all_tables():
             speaker = self._speaker.statistics()
-            if self._is_originating() or speaker.updates_waiting or speaker.prefixes_to_decide:
+            if speaker.updates_waiting or speaker.prefixes_to_decide:
                 return
             self._sweep_at = None
             self._fib.start()

@@ -49,8 +49,8 @@ class Tables(Protocol):
     def wanted(self, prefix: Prefix) -> Route | None:
         """What the kernel is to have."""
 
-    def excluded(self, prefix: Prefix) -> Prefix | None:
-        """The range that keeps a prefix out of the kernel."""
+    def excluded(self, prefix: Prefix) -> str:
+        """What keeps a prefix out of the kernel; "" when nothing does."""
 
     def prefixes(self, family: Family) -> Iterator[Nlri | None]:
         """All that is selected, wanted, or to be originated, each once; None for one that came before."""
@@ -82,7 +82,7 @@ def compare_kernel(
 
 
 def compare_tables(
-    intended: LocalRoute | None, selected: Selected | None, wanted: Route | None, excluded: Prefix | None
+    intended: LocalRoute | None, selected: Selected | None, wanted: Route | None, excluded: str
 ) -> Kind | None:
     """What is wrong between intent, Loc-RIB and what is asked of the kernel, of one prefix."""
     originated = selected is not None and selected.peer is None
@@ -94,7 +94,7 @@ def compare_tables(
         return Kind.NOT_INTENDED
     elif wanted is not None and selected is None:
         return Kind.NOT_SELECTED
-    if wanted is None and excluded is None and selected is not None and selected.source in PROGRAMMED:
+    if wanted is None and not excluded and selected is not None and selected.source in PROGRAMMED:
         return Kind.NOT_PROGRAMMED
     return None
 
@@ -103,7 +103,7 @@ def look(prefix: Prefix, tables: Tables) -> Kind | None:
     """`compare_tables` of a prefix as it is now."""
     selected, wanted = tables.selected(prefix), tables.wanted(prefix)
     is_excludable = wanted is None and selected is not None and selected.source in PROGRAMMED
-    excluded = tables.excluded(prefix) if is_excludable else None
+    excluded = tables.excluded(prefix) if is_excludable else ""
     return compare_tables(tables.intended(prefix), selected, wanted, excluded)
 
 

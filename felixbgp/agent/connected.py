@@ -8,6 +8,7 @@ A single address is a network too (`lo`, tunnels). One that means nothing beyond
 """
 
 from fnmatch import fnmatchcase
+from typing import assert_never
 
 from felixbgp.fib.types import AddressChanged, AddressSnapshot, InterfaceAddress, LinkChanged
 from felixbgp.net import Prefix
@@ -50,6 +51,8 @@ class ConnectedNetworks:
                     there[address] = None
                 else:
                     there.pop(address, None)
+            case _:
+                assert_never(event)
 
     def interface(self, network: Prefix) -> str | None:
         """The interface that leads to a network, as of the last `take_changes`."""

@@ -41,8 +41,8 @@ class Origination:
         self._kernel: dict[Prefix, KernelRoute] = {}
         self._originated: dict[Prefix, LocalRoute] = {}
         self._dirty: dict[Prefix, None] = {}
-        self._dirty_in_kernel: dict[Prefix, None] = {}
-        """Apart from the others, for there may be a hundred thousand of them."""
+        self._dirty_many: dict[Prefix, None] = {}
+        """Those that there may be a hundred thousand of, a budget of them at a time."""
         self._is_configured = False
 
     def configure(self, intent: Intent) -> None:
@@ -56,10 +56,10 @@ class Origination:
         self._static, self._ranges = gateways, ranges
         if intent.normal_priority != self._normal:
             self._normal = intent.normal_priority
-            self._dirty.update(dict.fromkeys(self._originated))
+            self._dirty_many.update(dict.fromkeys(self._originated))
         if intent.workload_interfaces != self._patterns:
             self._patterns = intent.workload_interfaces
-            self._dirty_in_kernel.update(dict.fromkeys(self._kernel))
+            self._dirty_many.update(dict.fromkeys(self._kernel))
         self._is_configured = True
 
     def feed(self, event: ConnectedInput) -> None:
@@ -73,21 +73,21 @@ class Origination:
                 self._kernel.pop(prefix, None)
             else:
                 self._kernel[prefix] = route
-            self._dirty_in_kernel[prefix] = None
+            self._dirty_many[prefix] = None
 
     def has_changes(self) -> bool:
         """Whether `take_changes` may have something to tell."""
-        waiting = self._dirty or self._dirty_in_kernel or self._connected.has_changes()
+        waiting = self._dirty or self._dirty_many or self._connected.has_changes()
         return self._is_configured and bool(waiting)
 
     def take_changes(self, budget: int) -> list[tuple[Prefix, LocalRoute | None]]:
-        """Where the local route is another than was said, of up to `budget` prefixes of the kernel."""
+        """Where the local route is another than was said, of up to `budget` prefixes where many wait."""
         if not self._is_configured:
             return []
         self._dirty.update(dict.fromkeys(self._connected.take_changes()))
         due, self._dirty = self._dirty, {}
-        for prefix in list(islice(self._dirty_in_kernel, budget)):
-            del self._dirty_in_kernel[prefix]
+        for prefix in list(islice(self._dirty_many, budget)):
+            del self._dirty_many[prefix]
             due[prefix] = None
         changes = []
         for prefix in due:

@@ -34,10 +34,17 @@ class Rooms:
         """What the kernel is to have."""
         return self.fib.wanted(prefix)
 
-    def excluded(self, prefix: Prefix) -> Prefix | None:
-        """The range that keeps a prefix out of the kernel."""
-        ranges = () if self.intent is None else self.intent.kernel_exclusions
-        return next((excluded for excluded in ranges if excluded.covers(prefix)), None)
+    def excluded(self, prefix: Prefix) -> str:
+        """What keeps a prefix out of the kernel; "" when nothing does."""
+        intent = self.intent or Intent()
+        excluded = next((one for one in intent.kernel_exclusions if one.covers(prefix)), None)
+        if excluded is not None:
+            return f"{excluded} stays out of the kernel"
+        selected = self.selected(prefix)
+        next_hops = () if selected is None else selected.next_hops
+        if next_hops and all(one in intent.encrypted_next_hops for one in next_hops):
+            return "by wireguard, whose routes are Felix's"
+        return ""
 
     def prefixes(self, family: Family) -> Iterator[Nlri | None]:
         """All that is selected, wanted, or to be originated, each once; it bears changes meanwhile.

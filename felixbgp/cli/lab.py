@@ -19,7 +19,7 @@ from felixbgp.lab import checks, processes, state
 from felixbgp.lab.demo import require_for_demo, run_demo
 from felixbgp.lab.lab import EXPECTED, NODE_ENDPOINT, TOR_KINDS, Lab, require
 from felixbgp.lab.lab import down as take_down
-from felixbgp.lab.plan import NODES_MAX, TORS_MAX, WORKLOADS_MAX, LabPlan
+from felixbgp.lab.plan import NODES_MAX, SUBNETS_MAX, TORS_MAX, WORKLOADS_MAX, LabPlan
 from felixbgp.lab.router import main as run_router
 
 MESH_SECONDS_MAX = 300.0
@@ -96,6 +96,13 @@ def lab() -> None:
 )
 @click.option("--ipv6/--no-ipv6", default=True, show_default=True, help="IPv6 beside IPv4.")
 @click.option(
+    "--subnets",
+    type=click.IntRange(1, SUBNETS_MAX),
+    default=1,
+    show_default=True,
+    help="Networks, joined by a router, in which nodes and ToRs take turns.",
+)
+@click.option(
     "--tor-kind",
     type=click.Choice(TOR_KINDS),
     default="auto",
@@ -118,6 +125,7 @@ def up(
     tors: int,
     workloads: int,
     ipv6: bool,
+    subnets: int,
     tor_kind: str,
     agents: bool,
     wait: bool,
@@ -128,7 +136,7 @@ def up(
 
     Nodes are node-1, node-2 …, their namespaces felix-node-1 …; fabric 172.30.0.0/16 and
     fd00:172:30::/64, nodes at 172.30.1.N, ToRs (AS 64567) at 172.30.2.N, pools 10.65.0.0/16 and
-    fd00:10:65::/112.
+    fd00:10:65::/112. With --subnets 2 the second is 172.31.0.0/16, and every other node in it.
 
     \b
     Example:
@@ -136,7 +144,14 @@ def up(
     """
     need(root=True)
     with plain_errors(), interruptible():
-        plan = LabPlan(name=name, node_count=nodes, tor_count=tors, workload_count=workloads, ipv6=ipv6)
+        plan = LabPlan(
+            name=name,
+            node_count=nodes,
+            tor_count=tors,
+            workload_count=workloads,
+            ipv6=ipv6,
+            subnet_count=subnets,
+        )
         made = Lab.up(
             plan,
             tor_kind=tor_kind,

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from felixbgp.lab.plan import FABRIC_V4, FABRIC_V6, TOR_AS_NUMBER, Tor
+from felixbgp.lab.plan import TOR_AS_NUMBER, Tor
 
 MAJOR_VERSION = b"BIRD version 2."
 """One daemon for both families, and dynamic neighbours, came with BIRD 2."""
@@ -34,9 +34,9 @@ def find_bird() -> str | None:
 
 
 def configuration(tor: Tor) -> str:
-    """A router that accepts every node of the fabric, announces its stubs, and fills its kernel.
+    """A router that accepts every node of its subnet, announces its stubs, and fills its kernel.
 
-    Neighbours are dynamic: whoever dials from the fabric with another AS number is a peer, so nodes that
+    Neighbours are dynamic: whoever dials from the subnet with another AS number is a peer, so nodes that
     join later, or change their AS, need no change here. It never dials: BIRD remembers a dynamic neighbour
     for good, and would knock for ever at a node whose BGPPeer is gone. After an error it accepts again in
     a second or two instead of its minute, since errors are what labs are for.
@@ -96,7 +96,7 @@ protocol device {{ }}
 
 def _family(tor: Tor, version: int) -> str:
     address, stub = (tor.ipv4, tor.stub_v4) if version == 4 else (tor.ipv6, tor.stub_v6)
-    fabric = f"{FABRIC_V4}.0.0/16" if version == 4 else f"{FABRIC_V6}:/64"
+    network = tor.subnet.network_v4 if version == 4 else tor.subnet.network_v6
     return f"""\
 protocol static stub{version} {{
   ipv{version};
@@ -108,7 +108,7 @@ protocol kernel kernel{version} {{
 }}
 protocol bgp nodes{version} {{
   local {address} as {TOR_AS_NUMBER};
-  neighbor range {fabric} external;
+  neighbor range {network} external;
   dynamic name "node{version}_";
   direct;
   passive;

@@ -16,9 +16,9 @@ CREATED = "2024-05-01T10:00:00Z"
 
 def cluster_resources(plan: LabPlan) -> dict[str, str]:
     """Every key and value that `lab up` writes."""
-    values = dict(_pool(4, POOL_V4, 26))
+    values = pool_resource(4)
     if plan.ipv6:
-        values |= _pool(6, POOL_V6, 122)
+        values |= pool_resource(6)
     for node in plan.nodes:
         values |= node_resources(node)
     return values
@@ -36,6 +36,20 @@ def node_resources(node: Node) -> dict[str, str]:
     if node.block_v6:
         values[affinity_key(node.name, node.block_v6)] = _affinity()
     return values
+
+
+def pool_resource(version: int, ipip_mode: str = "Never") -> dict[str, str]:
+    """The pool of all blocks of one family; `ipip_mode` is Never, Always or CrossSubnet."""
+    spec = {
+        "cidr": POOL_V4 if version == 4 else POOL_V6,
+        "vxlanMode": "Never",
+        "ipipMode": ipip_mode,
+        "natOutgoing": False,
+        "blockSize": 26 if version == 4 else 122,
+        "nodeSelector": "all()",
+        "allowedUses": ["Workload", "Tunnel"],
+    }
+    return _resource("IPPool", "ippools", f"default-ipv{version}-ippool", spec)
 
 
 def peer_resource(name: str, spec: Mapping[str, Any]) -> dict[str, str]:
@@ -73,19 +87,6 @@ def affinity_key(node: str, block: str) -> str:
 
 def _affinity() -> str:
     return _json({"state": "confirmed", "deleted": False})
-
-
-def _pool(version: int, cidr: str, block_size: int) -> dict[str, str]:
-    spec = {
-        "cidr": cidr,
-        "vxlanMode": "Never",
-        "ipipMode": "Never",
-        "natOutgoing": False,
-        "blockSize": block_size,
-        "nodeSelector": "all()",
-        "allowedUses": ["Workload", "Tunnel"],
-    }
-    return _resource("IPPool", "ippools", f"default-ipv{version}-ippool", spec)
 
 
 def _resource(

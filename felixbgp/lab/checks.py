@@ -136,20 +136,24 @@ def mesh_sessions(plan: LabPlan) -> Sessions:
 
 
 def tor_sessions(plan: LabPlan, versions: Iterable[int] = (4, 6)) -> Sessions:
-    """Every node with every ToR, in the families given."""
-    addresses = frozenset(address for tor in plan.tors for address in _addresses(tor, versions))
-    return {node.name: addresses for node in plan.nodes}
+    """Every node with every ToR of its subnet, in the families given."""
+    return {
+        node.name: frozenset(
+            address for tor in plan.tors if tor.subnet == node.subnet for address in _addresses(tor, versions)
+        )
+        for node in plan.nodes
+    }
 
 
 def missing_bird_sessions(lab: Lab, version: int) -> list[str]:
-    """ToRs whose BIRD has fewer Established sessions than there are nodes."""
-    wanted = lab.plan.node_count
-    found = {tor.name: bird.established(lab.control(tor), version) for tor in lab.plan.tors}
-    return [
-        f"BIRD on {name}: {count} of {wanted} IPv{version} sessions"
-        for name, count in found.items()
-        if count != wanted
-    ]
+    """ToRs whose BIRD has fewer Established sessions than there are nodes in its subnet."""
+    faults = []
+    for tor in lab.plan.tors:
+        wanted = sum(node.subnet == tor.subnet for node in lab.plan.nodes)
+        count = bird.established(lab.control(tor), version)
+        if count != wanted:
+            faults.append(f"BIRD on {tor.name}: {count} of {wanted} IPv{version} sessions")
+    return faults
 
 
 # --- kernel ------------------------------------------------------------------------------------------
@@ -167,16 +171,24 @@ def missing_routes(plan: LabPlan) -> list[str]:
     for version in plan.families:
         for node in plan.nodes:
             faults += _faults(node.name, node.namespace, version, wanted_by_node(plan, node, version))
-        blocks = {_block(node, version): _address(node, version) for node in plan.nodes}
         for tor in plan.tors:
+            near = [node for node in plan.nodes if node.subnet == tor.subnet]
+            blocks = {_block(node, version): _address(node, version) for node in near}
             faults += _faults(tor.name, tor.namespace, version, blocks)
     return faults
 
 
 def wanted_by_node(plan: LabPlan, node: Node, version: int) -> dict[str, str]:
-    """Prefix and gateway of each route a node must learn: the other nodes' blocks, the ToRs' stubs."""
-    others = {_block(other, version): _address(other, version) for other in plan.nodes if other != node}
-    stubs = {(tor.stub_v4 if version == 4 else tor.stub_v6): _address(tor, version) for tor in plan.tors}
+    """Prefix and gateway of each route a node must learn: the other nodes' blocks, its ToRs' stubs.
+
+    A block of another subnet is reached by way of the router between them.
+    """
+    others = {_block(other, version): _way(node, other, version) for other in plan.nodes if other != node}
+    stubs = {
+        (tor.stub_v4 if version == 4 else tor.stub_v6): _address(tor, version)
+        for tor in plan.tors
+        if tor.subnet == node.subnet
+    }
     return others | stubs
 
 
@@ -319,6 +331,12 @@ def _block(node: Node, version: int) -> str:
 
 def _address(member: Node | Tor, version: int) -> str:
     return member.ipv4 if version == 4 else member.ipv6
+
+
+def _way(node: Node, other: Node, version: int) -> str:
+    if node.subnet == other.subnet:
+        return _address(other, version)
+    return node.subnet.gateway_v4 if version == 4 else node.subnet.gateway_v6
 
 
 def _addresses(member: Node | Tor, versions: Iterable[int]) -> list[str]:

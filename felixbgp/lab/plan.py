@@ -7,6 +7,9 @@ r"""What a lab consists of, as values: names, addresses, blocks, workloads. Noth
       |                      |                    |
     ==+======================+====================+==  br0 172.30.0.1 in <name>-fabric
 
+With several subnets the nodes and ToRs take turns in them (br1 172.31.0.1 and so on), and the fabric is the
+router between them: it knows their networks and nothing of the cluster.
+
 Every address follows from the kind and number of its owner, so two labs of the same size are alike; they
 cannot meet, since each has its own fabric.
 """
@@ -22,20 +25,36 @@ NODES_MAX = 100
 TORS_MAX = 8
 WORKLOADS_MAX = 30
 """Per node. A /26 block holds 64 addresses."""
+SUBNETS_MAX = 8
+"""As many as there are ToRs at most, so that every rack can have its own."""
 AS_NUMBER = 64512
 """The cluster's AS: Calico's default, so the lab needs no BGPConfiguration."""
 TOR_AS_NUMBER = 64567
 BLOCK_SIZE = 64
 """Addresses in a block: /26 and /122, Calico's defaults."""
 
-FABRIC_V4 = "172.30"
-FABRIC_V6 = "fd00:172:30:"
+FABRIC_V4, FABRIC_V6 = "172.30", "fd00:172:30:"
+"""How the addresses of the first subnet begin."""
 POOL_V4 = "10.65.0.0/16"
 POOL_V6 = "fd00:10:65::/112"
 
 
 class PlanError(ValueError):
     """A lab that cannot be: a bad name, or a number out of bounds. The text is for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """One bridge of the fabric, with the networks on it. IPv6 texts are "" in a lab without IPv6.
+
+    The gateways are the bridge's own addresses.
+    """
+
+    bridge: str
+    network_v4: str
+    network_v6: str
+    gateway_v4: str
+    gateway_v6: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +79,7 @@ class Node:
     block_v4: str
     block_v6: str
     rack: str
+    subnet: Subnet
     workloads: tuple[Workload, ...]
 
 
@@ -75,6 +95,7 @@ class Tor:
     stub_v6: str
     service_v4: str
     service_v6: str
+    subnet: Subnet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +108,7 @@ class LabPlan:
     workload_count: int = 2
     """Workloads on each node."""
     ipv6: bool = True
+    subnet_count: int = 1
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -96,6 +118,7 @@ class LabPlan:
         _bounded("nodes", self.node_count, 1, NODES_MAX)
         _bounded("ToRs", self.tor_count, 0, TORS_MAX)
         _bounded("workloads per node", self.workload_count, 0, WORKLOADS_MAX)
+        _bounded("subnets", self.subnet_count, 1, SUBNETS_MAX)
 
     @property
     def fabric(self) -> str:
@@ -106,6 +129,11 @@ class LabPlan:
     def families(self) -> tuple[int, ...]:
         """The IP versions in use, as numbers."""
         return (4, 6) if self.ipv6 else (4,)
+
+    @property
+    def subnets(self) -> tuple[Subnet, ...]:
+        """All subnets in order."""
+        return tuple(self._subnet(number) for number in range(1, self.subnet_count + 1))
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -148,16 +176,32 @@ class LabPlan:
         """The node of that name or namespace; None when it is something else."""
         return next((node for node in self.nodes if member in (node.name, node.namespace)), None)
 
+    def _subnet(self, number: int) -> Subnet:
+        v4, v6 = _fabric(number)
+        return Subnet(
+            bridge=f"br{number - 1}",
+            network_v4=f"{v4}.0.0/16",
+            network_v6=self._v6(f"{v6}:/64"),
+            gateway_v4=f"{v4}.0.1",
+            gateway_v6=self._v6(f"{v6}:1"),
+        )
+
+    def _turn(self, number: int) -> int:
+        """The number of the subnet in which the node or ToR of a number is."""
+        return 1 + (number - 1) % self.subnet_count
+
     def _node(self, number: int) -> Node:
         name = f"node-{number}"
+        v4, v6 = _fabric(self._turn(number))
         return Node(
             name=name,
             namespace=f"{self.name}-{name}",
-            ipv4=f"{FABRIC_V4}.1.{number}",
-            ipv6=self._v6(f"{FABRIC_V6}:1:{number}"),
+            ipv4=f"{v4}.1.{number}",
+            ipv6=self._v6(f"{v6}:1:{number}"),
             block_v4=f"{_pool_v4(number, 0)}/26",
             block_v6=self._v6(f"{_pool_v6(number, 0)}/122"),
             rack=f"rack-{1 + (number - 1) % max(1, self.tor_count)}",
+            subnet=self._subnet(self._turn(number)),
             workloads=tuple(self._workload(name, number, w) for w in range(1, self.workload_count + 1)),
         )
 
@@ -172,15 +216,17 @@ class LabPlan:
         )
 
     def _tor(self, number: int) -> Tor:
+        v4, v6 = _fabric(self._turn(number))
         return Tor(
             name=f"tor-{number}",
             namespace=f"{self.name}-tor-{number}",
-            ipv4=f"{FABRIC_V4}.2.{number}",
-            ipv6=self._v6(f"{FABRIC_V6}:2:{number}"),
+            ipv4=f"{v4}.2.{number}",
+            ipv6=self._v6(f"{v6}:2:{number}"),
             stub_v4=f"198.18.{number}.0/24",
             stub_v6=self._v6(f"2001:db8:{number}::/64"),
             service_v4=f"198.18.{number}.1",
             service_v6=self._v6(f"2001:db8:{number}::1"),
+            subnet=self._subnet(self._turn(number)),
         )
 
     def _v6(self, text: str) -> str:
@@ -197,6 +243,11 @@ def owns_namespace(lab: str, namespace: str) -> bool:
     """Whether `namespace` is one a lab of that name makes, whatever its size was."""
     member = r"(fabric|tor-[0-9]+|node-[0-9]+(-w[0-9]+)?)"
     return re.fullmatch(rf"{re.escape(lab)}-{member}", namespace) is not None
+
+
+def _fabric(subnet: int) -> tuple[str, str]:
+    """How the addresses of a subnet begin, in each family."""
+    return f"172.{29 + subnet}", f"fd00:172:{29 + subnet}:"
 
 
 def _bounded(what: str, value: int, low: int, high: int) -> None:

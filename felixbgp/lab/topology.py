@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from felixbgp.lab import netns
-from felixbgp.lab.plan import FABRIC_V4, FABRIC_V6, LabPlan, Node, Tor, Workload
+from felixbgp.lab.plan import LabPlan, Node, Tor, Workload
 
 GATEWAY_V4 = "169.254.1.1"
 """Every workload's IPv4 gateway. No host has it: the node answers for it by proxy ARP."""
@@ -39,6 +39,8 @@ def build(plan: LabPlan) -> None:
         netns.write_sysctls(namespace, QUIET)
     for router in plan.routers:
         netns.write_sysctls(router.namespace, ROUTER)
+    if plan.subnet_count > 1:
+        netns.write_sysctls(plan.fabric, ROUTER)
     netns.batch(links(plan))
     netns.batch(fabric(plan), plan.fabric)
     for node in plan.nodes:
@@ -66,15 +68,17 @@ def links(plan: LabPlan) -> Iterator[str]:
 
 
 def fabric(plan: LabPlan) -> Iterator[str]:
-    """The bridge. Its own address is everybody's default gateway, and leads nowhere."""
+    """The bridges. The address of each is the default gateway there, and leads to the other ones at most."""
     yield "link set lo up"
-    yield "link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
-    yield f"address add {FABRIC_V4}.0.1/16 dev br0"
-    if plan.ipv6:
-        yield f"address add {FABRIC_V6}:1/64 dev br0 nodad"
+    for subnet in plan.subnets:
+        yield f"link add {subnet.bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+        yield f"address add {_on_link(subnet.gateway_v4, subnet.network_v4)} dev {subnet.bridge}"
+        if plan.ipv6:
+            yield f"address add {_on_link(subnet.gateway_v6, subnet.network_v6)} dev {subnet.bridge} nodad"
     for member in plan.routers:
-        yield f"link set {member.name} master br0 up"
-    yield "link set br0 up"
+        yield f"link set {member.name} master {member.subnet.bridge} up"
+    for subnet in plan.subnets:
+        yield f"link set {subnet.bridge} up"
 
 
 def node_commands(node: Node) -> Iterator[str]:
@@ -116,11 +120,17 @@ def proxy_sysctls(workload: Workload) -> dict[str, str]:
 
 
 def _fabric_side(member: Node | Tor) -> Iterator[str]:
+    subnet = member.subnet
     yield "link set lo up"
     yield "link set eth0 up"
-    yield f"address add {member.ipv4}/16 dev eth0"
+    yield f"address add {_on_link(member.ipv4, subnet.network_v4)} dev eth0"
     # Linux answers proxy ARP only for addresses it has a route to: hence the default route.
-    yield f"route add default via {FABRIC_V4}.0.1 dev eth0"
+    yield f"route add default via {subnet.gateway_v4} dev eth0"
     if member.ipv6:
-        yield f"address add {member.ipv6}/64 dev eth0 nodad"
-        yield f"route add default via {FABRIC_V6}:1 dev eth0"
+        yield f"address add {_on_link(member.ipv6, subnet.network_v6)} dev eth0 nodad"
+        yield f"route add default via {subnet.gateway_v6} dev eth0"
+
+
+def _on_link(address: str, network: str) -> str:
+    """An address with the length of the network that it is in."""
+    return f"{address}/{network.rpartition('/')[2]}"

@@ -28,6 +28,7 @@ from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReadKernel, ReplaceRo
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.runtime import telemetry
 from felixbgp.runtime.driver import Driver
+from felixbgp.runtime.garbage import short_collections
 from felixbgp.runtime.netlink.kernel import Kernel
 from felixbgp.runtime.secrets import SecretFiles
 from felixbgp.runtime.settings import AgentSettings
@@ -46,6 +47,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     agent = Agent(settings.agent_config, random.Random().random)  # noqa: S311 - jitter is no secret
     driver = Driver(agent)
     async with AsyncExitStack() as stack:
+        stack.enter_context(short_collections())
         kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_table)))
         store = None
         if intent is None:

@@ -126,11 +126,11 @@ class AuditStatus(NamedTuple):
     last_healed: int = 0
 
 
-def intent_text(intended: LocalRoute | None, excluded: Prefix | None, *, service: bool) -> str:
-    """Why a prefix is originated, and what keeps it out of the kernel."""
+def intent_text(intended: LocalRoute | None, excluded: str, *, service: bool) -> str:
+    """Why a prefix is originated, and what keeps it out of the kernel ("" when nothing does)."""
     parts = [] if intended is None else [_origin_text(intended, service=service)]
-    if excluded is not None:
-        parts.append(f"{excluded} stays out of the kernel")
+    if excluded:
+        parts.append(excluded)
     return _cut("; ".join(parts))
 
 

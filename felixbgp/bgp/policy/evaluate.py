@@ -1,13 +1,15 @@
 """Evaluation of policies: the first rule that matches decides.
 
-    Policy ─ family, source, interface ─▶ PolicyView ─┬─ nothing depends on attributes ─▶ PrefixView
-                                                      └─ else, per set of attributes ───▶ AttributeView
+    Policy ─ family, source, interface ─▶ PolicyView ─┬─ nothing depends on attributes ───────▶ PrefixView
+                                                      ├─ else, per outcome of all conditions ─▶ PrefixView
+                                                      └─ attributes change: per set of them ──▶ AttributeView
 
 A rule looks at the prefix, the source, the interface and the attributes of a route. Source and interface are
 the same for thousands of prefixes (everything learned from a peer has source BGP and no interface), so a
 policy is first narrowed to one pair of them; what is left is a short list of prefix tests, often none. Only a
 policy that looks at attributes or changes them is narrowed once more, to one set of them, which many prefixes
-share too: conditions and operations are worked out once per set.
+share too: conditions and operations are worked out once per set. Sets for which the same conditions hold
+share a view, unless they change.
 
 A rule that accepts or goes on carries out its operations; what comes after it sees the changed attributes.
 """
@@ -16,7 +18,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import translate
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from felixbgp.bgp.policy.conditions import attributes_match
 from felixbgp.bgp.policy.operations import carry_out
@@ -24,6 +26,10 @@ from felixbgp.bgp.policy.prefixes import PrefixTest
 from felixbgp.bgp.policy.types import DEFAULT, Action, Match, Operation, Policy, RouteSource, Rule
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Family, Nlri
+
+OUTCOMES_MAX: Final = 1024
+"""Outcomes of conditions whose view is kept. A filter of ten communities can have no more; the views of one
+that has are made again."""
 
 
 class Verdict(NamedTuple):
@@ -148,7 +154,7 @@ class AttributeView:
 class PolicyView:
     """A policy narrowed to one family, source and interface."""
 
-    __slots__ = ("_otherwise", "_steps", "plain")
+    __slots__ = ("_conditions", "_otherwise", "_outcomes", "_steps", "plain")
 
     def __init__(self, policy: Policy, family: Family, source: RouteSource, interface: str) -> None:
         # A policy whose default is NEXT says nothing about the route; what nobody accepts is rejected.
@@ -161,13 +167,39 @@ class PolicyView:
             steps.append(step)
         self._steps = tuple(steps)
         self._otherwise = otherwise
-        looks = any(step.match is not None or step.operations for step in steps)
-        self.plain = None if looks else PrefixView(self._steps, otherwise)
+        changes = any(step.operations for step in steps)
+        conditions = dict.fromkeys(step.match for step in steps if step.match is not None)
+        self.plain = None if changes or conditions else PrefixView(self._steps, otherwise)
         """The view for all attributes, when it looks at none and changes none."""
+        self._conditions = () if changes else tuple(conditions)
+        """Those on attributes, each once, when attributes stay as they are."""
+        self._outcomes: dict[tuple[bool, ...], PrefixView] = {}
+        """The views by which of the conditions hold."""
 
     def of(self, attributes: PathAttributes) -> PrefixView | AttributeView:
         """The view for one set of attributes; worth keeping for all prefixes that have it."""
-        return self.plain or AttributeView(self._steps, self._otherwise, attributes)
+        if self.plain is not None:
+            return self.plain
+        if not self._conditions:
+            return AttributeView(self._steps, self._otherwise, attributes)
+        outcome = tuple([attributes_match(condition, attributes) for condition in self._conditions])
+        view = self._outcomes.get(outcome)
+        if view is None:
+            if len(self._outcomes) >= OUTCOMES_MAX:
+                self._outcomes.clear()
+            view = self._outcomes[outcome] = self._view_of(outcome)
+        return view
+
+    def _view_of(self, outcome: tuple[bool, ...]) -> PrefixView:
+        holding = dict(zip(self._conditions, outcome, strict=True))
+        steps: list[_Step] = []
+        for step in self._steps:
+            if step.match is not None and not holding[step.match]:
+                continue
+            if step.prefix is None:
+                return PrefixView(tuple(steps), step.decided)
+            steps.append(step)
+        return PrefixView(tuple(steps), self._otherwise)
 
 
 def evaluate(
@@ -193,7 +225,7 @@ def _steps(policy: Policy, family: Family, source: RouteSource, interface: str) 
         prefix = rule.match.prefix
         yield _Step(
             prefix=None if prefix is None else PrefixTest.of(prefix, family),
-            match=rule.match if rule.match.looks_at_attributes else None,
+            match=rule.match.on_attributes if rule.match.looks_at_attributes else None,
             action=rule.action,
             operations=() if rule.action is Action.REJECT else rule.operations,
             decided=Decided(rule.action is Action.ACCEPT, number),

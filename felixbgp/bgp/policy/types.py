@@ -1,6 +1,6 @@
 """The vocabulary of policies. Evaluation is in `evaluate`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -97,6 +97,11 @@ class Match:
             or self.local_pref_above is not None
             or self.has_next_hop
         )
+
+    @property
+    def on_attributes(self) -> "Match":
+        """The conditions on attributes alone."""
+        return replace(self, prefix=None, sources=None, interface=None)
 
 
 @dataclass(frozen=True, slots=True)

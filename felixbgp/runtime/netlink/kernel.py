@@ -60,6 +60,7 @@ from felixbgp.runtime.netlink.sockets import (
     RTNLGRP_IPV6_ROUTE,
     RTNLGRP_LINK,
     dump,
+    keep_away,
     open_netlink,
 )
 from felixbgp.runtime.netlink.writer import RouteWriter
@@ -123,6 +124,7 @@ class Kernel:
         groups = (*GROUPS, RTNLGRP_NEXTHOP) if self._groups.usable else GROUPS
         # Subscribed before the first look, so that nothing happens between the two.
         with open_netlink(EVENTS_OCTETS, groups) as monitor:
+            keep_away(monitor, self._writer.port)
             await self._read_links(deliver)
             await self._read_objects(deliver)
             for family in (IPV4, IPV6):
@@ -133,6 +135,7 @@ class Kernel:
                 await self._hear(monitor, deliver)
                 while True:
                     with await _subscribe(groups) as another:
+                        keep_away(another, self._writer.port)
                         self._doubt(IPV4, IPV6)
                         await self._hear(another, deliver)
 

@@ -1,7 +1,10 @@
 """Netlink sockets on trio."""
 
+import ctypes
 import errno
+import os
 import socket
+import struct
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -20,7 +23,8 @@ Entry = TypeVar("Entry")
 
 SOL_NETLINK = 270
 NETLINK_ADD_MEMBERSHIP, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 1, 10, 11, 12
-SO_RCVBUFFORCE = 33
+_INSTRUCTION = struct.Struct("=HBBI")
+SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
 RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE = 1, 5, 7
 RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE = 9, 11
 DATAGRAM_OCTETS_MAX = 1 << 18
@@ -62,9 +66,42 @@ def open_netlink(receive_octets: int, groups: Iterable[int] = ()) -> trio.socket
     return trio.socket.from_stdlib_socket(sock)
 
 
+def keep_away(sock: trio.socket.SocketType, port: int) -> None:
+    """Have the kernel keep from a socket what was brought about by the requests of a port.
+
+    Every route that we write is a notice to all listeners, of a KiB or so each, which would fill our own
+    buffer faster than they are read and thrown away.
+    """
+    # Classic BPF, linux/filter.h. It loads in network order what netlink has in the machine's.
+    sender = int.from_bytes(struct.pack("=I", port), "big")
+    program = (
+        _INSTRUCTION.pack(0x20, 0, 0, 12)  # load the word at octet 12: nlmsg_pid
+        + _INSTRUCTION.pack(0x15, 0, 1, sender)  # unless it is the port, skip one
+        + _INSTRUCTION.pack(0x06, 0, 0, 0)  # return 0: not for us
+        + _INSTRUCTION.pack(0x06, 0, 0, 0xFFFFFFFF)  # return all of it
+    )
+    instructions = ctypes.create_string_buffer(program, len(program))
+    count = len(program) // _INSTRUCTION.size
+    sock.setsockopt(
+        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", count, ctypes.addressof(instructions))
+    )
+
+
 def port_of(sock: trio.socket.SocketType) -> int:
     """The port number by which the kernel names this socket."""
     return int(sock.getsockname()[0])
+
+
+async def send(sock: trio.socket.SocketType, datagram: bytes) -> None:
+    """Send requests. The kernel works through all of them before it returns.
+
+    For 500 routes that is a few milliseconds, and half a second when its table just then outgrows its own
+    index; so a thread waits for it, and everybody else goes on.
+
+    Raises:
+        OSError: the kernel did not take the datagram.
+    """
+    await trio.to_thread.run_sync(os.write, sock.fileno(), datagram)
 
 
 async def dump(request: bytes, decode: Callable[[Message], Entry | None]) -> list[Entry]:

@@ -33,7 +33,7 @@ from felixbgp.runtime.netlink.messages import (
     split_messages,
 )
 from felixbgp.runtime.netlink.nexthops import ask_for_resilience, encode_object, encode_removal
-from felixbgp.runtime.netlink.sockets import DATAGRAM_OCTETS_MAX, open_netlink, port_of
+from felixbgp.runtime.netlink.sockets import DATAGRAM_OCTETS_MAX, open_netlink, port_of, send
 
 Key = TypeVar("Key")
 
@@ -41,8 +41,6 @@ ANSWERS_OCTETS = 8 << 20
 """Every request of a batch may be refused, each with the kernel's own words."""
 BATCH_OCTETS_MAX = 1 << 16
 """Of one datagram: far below what a socket may send at once, and a few milliseconds of the kernel's time."""
-OBJECTS_OCTETS_MAX = 1 << 13
-"""Of one datagram with nexthop objects: to change a group costs the kernel up to half a millisecond."""
 
 
 class RouteWriter:
@@ -89,7 +87,7 @@ class RouteWriter:
         """Remove the groups and next hops of ours that no route leads to."""
         unused = self._groups.unused()
         answers = await self._exchange(
-            [(number, encode_removal(number, self._next_sequence())) for number in unused], OBJECTS_OCTETS_MAX
+            [(number, encode_removal(number, self._next_sequence())) for number in unused]
         )
         self._groups.removed(number for number in unused if answers[number].errno in (0, ENOENT))
 
@@ -122,7 +120,7 @@ class RouteWriter:
         for position, step in enumerate(steps):
             flags = NLM_F_REPLACE if step.replace else NLM_F_CREATE | NLM_F_EXCL
             requests.append((position, encode_object(step.wanted, flags, self._next_sequence())))
-        answers = await self._exchange(requests, OBJECTS_OCTETS_MAX)
+        answers = await self._exchange(requests)
         refused: dict[int, Answer] = {}
         for position, step in enumerate(steps):
             if answers[position].errno:
@@ -147,15 +145,13 @@ class RouteWriter:
             # It may be gone unheard.
             self._groups.in_doubt = True
 
-    async def _exchange(
-        self, requests: Iterable[tuple[Key, bytearray]], octets_max: int = BATCH_OCTETS_MAX
-    ) -> dict[Key, Answer]:
+    async def _exchange(self, requests: Iterable[tuple[Key, bytearray]]) -> dict[Key, Answer]:
         """Send requests, each with a key of its own, in as few datagrams as may be."""
         answers: dict[Key, Answer] = {}
         batch: dict[int, tuple[Key, bytearray]] = {}
         octets = 0
         for key, message in requests:
-            if octets + len(message) > octets_max:
+            if octets + len(message) > BATCH_OCTETS_MAX:
                 answers |= await self._send(batch)
                 batch, octets = {}, 0
             batch[HEADER.unpack_from(message)[3]] = (key, message)
@@ -167,7 +163,7 @@ class RouteWriter:
         last = next(reversed(batch))
         ask_for_answer(batch[last][1])
         try:
-            await self._socket.send(b"".join(message for _, message in batch.values()))
+            await send(self._socket, b"".join(message for _, message in batch.values()))
             refusals = self._read_answers(last)
         except OSError as error:
             # What became of the batch is not known; the caller reads the table again.

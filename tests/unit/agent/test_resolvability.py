@@ -1,5 +1,6 @@
 """Routes whose next hop is somewhere else: whether they are used, by which way, and what is said of them."""
 
+from felixbgp.agent.audit import look
 from felixbgp.agent.forwarding import NextHopResolved, NextHopUnresolvable
 from felixbgp.bgp.routes import Reachability
 from felixbgp.bgp.wire.messages import PathAttributes
@@ -208,6 +209,10 @@ def test_routes_by_a_node_behind_wireguard_are_left_to_felix() -> None:
     router.announce(B, "10.65.2.0/26")
     router.announce(A, "192.168.7.0/24", next_hop="10.65.3.7")
     assert router.ways() == {"10.65.2.0/26": f"{A} eth0"}
+    kept_out = [
+        look(Prefix.parse(text), router.agent._auditing._rooms) for text in ("10.65.2.0/26", "10.65.3.0/26")
+    ]
+    assert kept_out == [None, None], "an audit takes it for wanted"
     router.kernel_changed(foreign("10.65.3.0/26", None, "wireguard.cali"), present=True)
     assert router.ways() == {"10.65.2.0/26": f"{A} eth0", "192.168.7.0/24": "10.65.3.7 wireguard.cali"}
 

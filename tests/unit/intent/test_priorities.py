@@ -1,6 +1,6 @@
 import pytest
 
-from felixbgp.intent.priorities import NormalPriority, local_pref_of
+from felixbgp.intent.priorities import NormalPriority, local_pref_of, priority_of
 from felixbgp.net import IPV4, IPV6
 
 
@@ -10,6 +10,14 @@ from felixbgp.net import IPV4, IPV6
 )
 def test_a_better_priority_is_a_higher_local_pref(priority: int, local_pref: int) -> None:
     assert local_pref_of(priority) == local_pref
+
+
+@pytest.mark.parametrize(
+    ("local_pref", "priority"),
+    [(2147482623, 1024), (100, 2147483547), (0, 2147483647), (2147483647, 1), (4294967295, 1)],
+)
+def test_a_local_pref_tells_a_priority(local_pref: int, priority: int) -> None:
+    assert priority_of(local_pref) == priority
 
 
 def test_each_family_has_a_normal_priority() -> None:

@@ -69,6 +69,8 @@ def test_bad_names_are_refused(name: str) -> None:
         {"tor_count": 9},
         {"workload_count": -1},
         {"workload_count": 31},
+        {"subnet_count": 0},
+        {"subnet_count": 9},
     ],
 )
 def test_numbers_out_of_bounds_are_refused(bounds: dict[str, int]) -> None:
@@ -95,3 +97,21 @@ def test_racks_follow_the_tors() -> None:
         "rack-1", "rack-2", "rack-1", "rack-2",
     ]  # fmt: skip
     assert {node.rack for node in LabPlan(tor_count=0).nodes} == {"rack-1"}
+
+
+def test_nodes_and_tors_take_turns_in_the_subnets_and_lie_in_them() -> None:
+    plan = LabPlan(node_count=100, tor_count=8, subnet_count=3)
+    assert [member.subnet.bridge for member in plan.nodes[:4]] == ["br0", "br1", "br2", "br0"]
+    for member in plan.routers:
+        networks = (member.subnet.network_v4, member.subnet.network_v6)
+        for network, address in zip(networks, (member.ipv4, member.ipv6), strict=True):
+            assert Prefix.parse(network).contains(Address.parse(address))
+    for subnet in plan.subnets:
+        assert Prefix.parse(subnet.network_v4).contains(Address.parse(subnet.gateway_v4))
+        assert Prefix.parse(subnet.network_v6).contains(Address.parse(subnet.gateway_v6))
+    assert len({subnet.network_v4 for subnet in plan.subnets}) == 3
+
+
+def test_a_lab_without_ipv6_has_no_ipv6_in_its_subnets() -> None:
+    for subnet in LabPlan(ipv6=False, subnet_count=2).subnets:
+        assert (subnet.network_v6, subnet.gateway_v6) == ("", "")

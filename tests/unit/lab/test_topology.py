@@ -32,6 +32,18 @@ def test_a_router_answers_on_its_service_addresses() -> None:
     assert "address add 2001:db8:1::1/128 dev lo nodad" in lines
 
 
+def test_every_subnet_is_a_bridge_with_the_gateway_of_its_members() -> None:
+    plan = LabPlan(node_count=2, tor_count=0, subnet_count=2)
+    lines = list(topology.fabric(plan))
+    assert "address add 172.30.0.1/16 dev br0" in lines
+    assert "address add fd00:172:31::1/64 dev br1 nodad" in lines
+    assert "link set node-1 master br0 up" in lines
+    assert "link set node-2 master br1 up" in lines
+    far = list(topology.node_commands(plan.nodes[1]))
+    assert "address add 172.31.1.2/16 dev eth0" in far
+    assert "route add default via 172.31.0.1 dev eth0" in far
+
+
 def test_without_ipv6_no_command_names_an_ipv6_address() -> None:
     plan = LabPlan(ipv6=False)
     lines = [*topology.fabric(plan), *topology.links(plan)]

@@ -14,6 +14,13 @@ STANDARD, LARGE = 65001 << 16 | 7, (65001, 7, 4_000_000_000)
     ("match", "attributes", "holds"),
     [
         pytest.param(Match(), PathAttributes(), True, id="none"),
+        pytest.param(Match(has_next_hop=True), PathAttributes(), False, id="next hop: none"),
+        pytest.param(Match(has_next_hop=True), PathAttributes(next_hop=b"1234"), True, id="next hop: one"),
+        pytest.param(Match(local_pref_above=5), PathAttributes(local_pref=6), True, id="LOCAL_PREF above"),
+        pytest.param(
+            Match(local_pref_above=5), PathAttributes(local_pref=5), False, id="LOCAL_PREF: just not"
+        ),
+        pytest.param(Match(local_pref_above=5), PathAttributes(), False, id="LOCAL_PREF above: absent"),
         pytest.param(
             Match(community=STANDARD), PathAttributes(communities=(1, STANDARD)), True, id="standard: carried"
         ),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from felixbgp.bgp.policy.evaluate import AttributeView, PolicyView, PrefixView, evaluate
+from felixbgp.bgp.policy.evaluate import OUTCOMES_MAX, AttributeView, PolicyView, PrefixView, evaluate
 from felixbgp.bgp.policy.types import (
     DEFAULT,
     DEFAULT_RULE,
@@ -141,13 +141,11 @@ TEN, ELEVEN = Prefix.parse("10.0.0.0/8").nlri, Prefix.parse("11.0.0.0/8").nlri
 
 def view(
     *rules: Rule, attributes: PathAttributes = COLOURED, default: Action = Action.ACCEPT
-) -> AttributeView:
+) -> PrefixView | AttributeView:
     """The rules on these attributes; they do look at them."""
     narrowed = PolicyView(Policy(rules, default), IPV4, RouteSource.BGP, "")
     assert narrowed.plain is None
-    found = narrowed.of(attributes)
-    assert isinstance(found, AttributeView)
-    return found
+    return narrowed.of(attributes)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +168,37 @@ def test_without_a_look_at_prefixes_there_is_one_answer_per_set_of_attributes() 
         constant = view(rule, attributes=attributes).constant
         assert constant is not None
         assert constant.accepted is accepted
-    assert view(rule, Rule("other", Match(inside("10.0.0.0/8")), Action.REJECT)).constant is None
+    other = Rule("other", Match(inside("10.0.0.0/8")), Action.REJECT)
+    assert view(rule, other).constant is not None
+    assert view(rule, other, attributes=ATTRIBUTES).constant is None
+
+
+def test_attributes_for_which_the_same_conditions_hold_share_a_view_unless_they_change() -> None:
+    rules = (
+        Rule("one", Match(inside("10.0.0.0/8"), local_pref_above=50), Action.REJECT),
+        Rule("two", Match(inside("11.0.0.0/8"), local_pref_above=50), Action.REJECT),
+    )
+    narrowed = PolicyView(Policy(rules), IPV4, RouteSource.BGP, "")
+    low, high, higher = (PathAttributes(next_hop=b"\1\2\3\4", local_pref=value) for value in (50, 51, 52))
+    assert narrowed.of(high) is narrowed.of(higher)
+    assert narrowed.of(high) is not narrowed.of(low)
+    assert [narrowed.of(high).decide(nlri).rule for nlri in (TEN, ELEVEN)] == [0, 1]
+    assert [narrowed.of(low).decide(nlri).rule for nlri in (TEN, ELEVEN)] == [DEFAULT, DEFAULT]
+    colouring = (*rules, Rule("colour", Match(), Action.ACCEPT, (AddCommunity(C2),)))
+    changing = PolicyView(Policy(colouring), IPV4, RouteSource.BGP, "")
+    assert changing.of(high) is not changing.of(higher)
+
+
+def test_views_of_ever_new_outcomes_are_not_kept_for_good() -> None:
+    """Eleven conditions have more outcomes than are kept; each is right whenever it is asked for."""
+    rules = tuple(Rule(str(one), Match(community=one), Action.REJECT) for one in range(1, 12))
+    narrowed = PolicyView(Policy(rules), IPV4, RouteSource.BGP, "")
+    for outcome in range(1 << 11):
+        carried = tuple(one for one in range(1, 12) if outcome >> one - 1 & 1)
+        constant = narrowed.of(PathAttributes(communities=carried)).constant
+        assert constant is not None
+        assert constant.rule == (carried[0] - 1 if carried else DEFAULT)
+    assert len(narrowed._outcomes) <= OUTCOMES_MAX
 
 
 def test_operations_are_for_what_the_rule_accepts() -> None:
@@ -185,8 +213,10 @@ def test_operations_are_for_what_the_rule_accepts() -> None:
 def test_a_rule_that_rejects_changes_nothing() -> None:
     rule = Rule("ten", Match(), Action.REJECT, (AddCommunity(C2),))
     assert plain(Policy((rule,))).constant is not None
-    one = view(Rule("c", Match(community=C1), Action.REJECT, (AddCommunity(C2),))).decide(TEN)
-    assert (one.accepted, one.attributes) == (False, None)
+    rejecting = Rule("c", Match(community=C1), Action.REJECT, (AddCommunity(C2),))
+    colouring = Rule("colour", Match(), Action.NEXT, (AddCommunity(C3),))
+    for one in (view(rejecting).decide(TEN), view(colouring, rejecting).decide(TEN)):
+        assert (one.accepted, one.attributes) == (False, None)
 
 
 def test_a_rule_that_goes_on_changes_what_later_rules_see() -> None:
