@@ -2,11 +2,8 @@
 
 import json
 import logging
-import socket
-import threading
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
 from errno import ENETDOWN, ENETUNREACH
 from pathlib import Path
 from typing import Any
@@ -403,46 +400,3 @@ async def test_what_nobody_told_of_is_found_when_everything_is_read() -> None:
         await inbox.until(lambda event: ours([event]) == {P4: over(P4, 2, 3)})
         await write(kernel, (P4, wanted))
         assert await read_anew() == {P4: wanted}
-
-
-# -- atomicity ------------------------------------------------------------------------------------------
-
-
-class Reader(threading.Thread):
-    """Connects to addresses of a prefix, in the namespace of who starts it, until it is told to stop."""
-
-    def __init__(self, prefix: Prefix) -> None:
-        super().__init__()
-        self.found: Counter[str] = Counter()
-        self._family = socket.AF_INET if prefix.family is IPV4 else socket.AF_INET6
-        self._flows = [(str(flow.destination), flow.source_port) for flow in flows_to(prefix, 64)]
-        self._stop_asked = threading.Event()
-
-    def run(self) -> None:
-        while not self._stop_asked.is_set():
-            for flow in self._flows:
-                with socket.socket(self._family, socket.SOCK_DGRAM) as sock:
-                    try:
-                        sock.connect(flow)
-                    except OSError as error:
-                        self.found[str(error)] += 1
-                    else:
-                        self.found["way"] += 1
-
-    def close(self) -> None:
-        self._stop_asked.set()
-        self.join()
-
-
-@pytest.mark.parametrize("prefix", BOTH)
-async def test_a_prefix_is_never_absent_from_one_next_hop_to_many_and_back(prefix: Prefix) -> None:
-    forms = [over(prefix, *numbers) for numbers in ((0,), (0, 1), (0, 1, 2), (1, 2), (3,), (2, 3))]
-    async with running() as (kernel, _):
-        await write(kernel, (prefix, forms[0]), exclusive=True)
-        reader = Reader(prefix)
-        with closing(reader):
-            reader.start()
-            while reader.found["way"] < 10_000:
-                for form in forms:
-                    await write(kernel, (prefix, form))
-    assert reader.found.keys() == {"way"}
