@@ -1,6 +1,6 @@
 """Our own routes as the kernel is believed to have them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from felixbgp.fib.hops import (
     HopIndex,
@@ -39,11 +39,15 @@ class OwnRoutes:
 
     def find(self, nlri: Nlri, metric: int) -> Route | None:
         """The route at a prefix and metric, or None."""
-        return next((route for route in self.of(nlri) if route.metric == metric), None)
+        for route in self._routes.get(nlri, ()):
+            if route.metric == metric:
+                return route
+        return None
 
     def put(self, nlri: Nlri, route: Route) -> None:
         """Believe this route to be there, in the place of one of its metric."""
-        self._set(nlri, (*_others(self.of(nlri), route.metric), route))
+        known = self._routes.get(nlri)
+        self._set(nlri, (route,) if known is None else (*_others(known, route.metric), route))
 
     def remove(self, nlri: Nlri, metric: int) -> None:
         """Believe no route of this metric to be there."""
@@ -92,12 +96,12 @@ class OwnRoutes:
 
     def _map(self, nlri: Nlri, changed: Callable[[Route], Route | None]) -> None:
         left = (changed(route) for route in self.of(nlri))
-        self._set(nlri, (route for route in left if route is not None))
+        self._set(nlri, tuple(route for route in left if route is not None))
 
-    def _set(self, nlri: Nlri, routes: Iterable[Route]) -> None:
+    def _set(self, nlri: Nlri, routes: tuple[Route, ...]) -> None:
         for route in self._routes.pop(nlri, ()):
             self._index.discard(nlri, route)
-        there = _ordered(tuple(routes))
+        there = _ordered(routes)
         for route in there:
             self._index.add(nlri, route)
         if there:

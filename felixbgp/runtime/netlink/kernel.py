@@ -18,6 +18,7 @@ import trio
 
 from felixbgp.fib.types import (
     MAIN_TABLE,
+    DeleteRoutes,
     KernelEffect,
     KernelInput,
     KernelLost,
@@ -150,6 +151,9 @@ class Kernel:
         for result in results:
             if isinstance(result, RouteFailed) and result.errno in _BELIEF_WAS_WRONG:
                 self._doubt(result.prefix.family)
+        if isinstance(effect, DeleteRoutes) and not all(key.metric for key in effect.routes):
+            # Such a request names no metric: was the route gone, the kernel took another one of ours.
+            self._doubt(IPV4, IPV6)
         return results
 
     def read_again(self) -> None:

@@ -87,8 +87,8 @@ async def test_an_address_that_vanishes_in_the_middle_of_a_batch(family: Family)
             fib.feed(event, 0)
         first, second, third = fib.replacements(0, 1500)
         inbox.deliver(await kernel.apply(first))
-        # What we are told of it comes before, between or after the answers.
         ip(f"addr del {address} dev eth0")
+        # What we are told of it waits behind the answers to what was sent.
         inbox.deliver(await kernel.apply(second))
         inbox.deliver(await kernel.apply(third))
         await turn(fib, kernel, inbox)

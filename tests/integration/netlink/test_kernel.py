@@ -191,6 +191,18 @@ async def test_nobody_elses_route_is_removed(prefix: Prefix) -> None:
         assert len(shown(prefix)) == 1
 
 
+async def test_after_a_removal_that_can_name_no_metric_the_table_is_read_again() -> None:
+    ip(f"route add blackhole {P4} proto {PROTOCOL}")
+    ip(f"route add blackhole {P4} proto {PROTOCOL} metric {METRIC}")
+    async with running() as (kernel, inbox):
+        await all_heard(inbox)
+        for left in ({METRIC}, set()):
+            await kernel.apply(DeleteRoutes((RouteKey(P4, 0),)))
+            table = await inbox.next(KernelSnapshot)
+            assert {route.metric for route in table.routes if route.prefix == P4} == left
+            await inbox.next(KernelSnapshot)
+
+
 async def test_one_bad_entry_leaves_the_rest_of_its_batch_alone() -> None:
     prefixes = [Prefix.parse(f"10.1.{number}.0/24") for number in range(200)]
     good, bad = unicast(via("192.0.2.1")), unicast(via("203.0.113.1"))
