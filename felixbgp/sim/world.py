@@ -46,6 +46,8 @@ class World:
         """Start a node; `connected` are its networks, by default everything is on one segment."""
         everywhere = (Prefix.parse("0.0.0.0/0"), Prefix.parse("::/0"))
         kernel = Kernel(ROUTE_PROTOCOL, everywhere if connected is None else connected)
+        # Felix makes one on every node.
+        kernel.add_link("tunl0")
         shared = (self.clock, self.network, self.store)
         node = Node(name, tuple(addresses), kernel, shared, self._randomness.fork())
         self.nodes[name] = node

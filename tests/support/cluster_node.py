@@ -86,6 +86,7 @@ class ClusterNode:
         values = {one.key: one for one in objects}  # the last of a key counts
         self._stored = [StoredValue(*one, number) for number, one in enumerate(values.values(), 2)]
         self.kernel = Kernel(ROUTE_PROTOCOL, map(Prefix.parse, networks))
+        self.kernel.add_link("tunl0")
         self.agent = Agent(AgentConfig(node=LOCAL), lambda: 0.0)
         self._sessions: dict[str, Session] = {}
         self._by_connection: dict[int, Session] = {}
