@@ -1,8 +1,8 @@
 """`make bench`: CPU time of the hot paths, each as a ratio to a calibration loop of the same run.
 
 Machines differ and are noisy; the ratio is what to compare. Every scenario runs three times, the best counts.
-`python -m bench routes` and `python -m bench churn` are of real clusters, `python -m bench flows` is of the kernel;
-they need root.
+`python -m bench routes` and `python -m bench churn` are of real clusters, `python -m bench flows` is of the
+kernel; they need root.
 """
 
 import argparse
