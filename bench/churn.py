@@ -8,9 +8,9 @@
    somebody's routes at prefixes and the metric of ours
 ```
 
-At the end the peers fall silent. Then what they announced last, the Loc-RIB and the kernel must be one; every
-route of the others must be as they left it; and the agent's memory must not have grown since the first
-minute.
+At the end the peers fall silent. Then the kernel must have what they announced last; an audit must find
+intent, Loc-RIB and kernel to be one; every route of the others must be as they left it; and the memory of the
+agent must not have grown since the first minute.
 """
 
 import json
@@ -29,7 +29,7 @@ from felixbgp.agent.config import ROUTE_METRIC, ROUTE_PROTOCOL
 from felixbgp.bgp.wire.messages import Origin, PathAttributes, Segment, SegmentType
 from felixbgp.bgp.wire.update import encode_announcements, encode_withdrawals
 from felixbgp.lab import bird, checks, netns, processes
-from felixbgp.lab.lab import Lab, down
+from felixbgp.lab.lab import Lab, down, felixbgp_command
 from felixbgp.lab.plan import TOR_AS_NUMBER, LabPlan
 from felixbgp.lab.waiting import NotInTimeError, wait_until
 from felixbgp.net import Address, Prefix
@@ -215,7 +215,7 @@ class Others:
     def _routes(self, version: int) -> Iterator[tuple[str, str]]:
         """Some of its own, and some at prefixes where we have routes too, with a metric of its own."""
         numbers = [*range(PREFIXES, PREFIXES + 100), *range(100, 150)]
-        via = BEYOND[0] if version == 4 else BEYOND[2]
+        via = PEERS[0] if version == 4 else PEERS[2]
         for number in numbers:
             yield prefix_of(version, number), "blackhole" if number % 2 else f"via {via}"
 
@@ -365,6 +365,24 @@ def differences(lab: Lab, wanted: dict[int, Routes]) -> list[str]:
     return faults
 
 
+def audited(lab: Lab, rivals: dict[int, str]) -> Iterator[str]:
+    """What `felixbgp node audit` finds, but for the routes that others have in our place."""
+    command = [*felixbgp_command(), "node", "audit", lab.plan.nodes[0].name, "-o", "json"]
+    environment = dict(os.environ) | lab.environment()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    answer = json.loads(done.stdout or "{}").get("answer") or {"failure": done.stdout + done.stderr}
+    if answer.get("failure"):
+        yield f"the audit failed: {answer['failure']}"
+    expected = {(prefix, "Conflict", "LeftAlone") for prefix in rivals.values()}
+    found = {
+        (entry["prefix"], entry["kind"], entry["outcome"]): entry for entry in answer.get("differences", [])
+    }
+    for key in sorted(found.keys() - expected):
+        yield f"the audit found {json.dumps(found[key])}"
+    if answer.get("differing") != len(expected):
+        yield f"the audit found {answer.get('differing')} differences, {len(expected)} are of rivals"
+
+
 def settle(lab: Lab, wanted: dict[int, Routes], result: Result) -> float:
     """Wait until nothing differs; gives the seconds that took, and notes what still differs in the end."""
     last: list[str] = []
@@ -442,6 +460,7 @@ def trouble(lab: Lab, seconds: float, seed: int) -> Result:
             [prefix for routes in wanted.values() for prefix in list(routes)[:DELETED_AT_ONCE]]
         )
         result.returned_seconds = settle(lab, wanted, result)
+        result.faults += audited(lab, others.rivals)
         result.faults += others.faults()
         result.faults += checks.missing_routes(lab.plan)
         result.faults += [f"a peer's session ended: {each.ended}" for each in announcers if each.ended]

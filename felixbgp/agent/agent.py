@@ -305,19 +305,23 @@ class Agent:
 
     def _originate(self, budget: int) -> None:
         self._origination.kernel_changed(self._fib.take_foreign_changes(budget))
-        self._forwarding.kernel_changed(self._fib.take_used_changes())
+        self._forwarding.kernel_changed(self._fib.take_used_changes(budget))
         for prefix, route in self._origination.take_changes(budget):
             self._speaker.originate(prefix.family, prefix.nlri, route)
 
     def _is_originating(self) -> bool:
-        return self._fib.has_foreign_changes() or self._origination.has_changes()
+        waiting = self._fib.has_foreign_changes() or self._fib.has_used_changes()
+        return waiting or self._origination.has_changes()
 
     def _select(self, now: int, budget: int) -> None:
         """Take in what peers sent, select routes, and say which of them the kernel shall have.
 
-        A selected route may be the way to a next hop, so that others can be used, or no longer can.
+        A selected route may be the way to a next hop, so that others can be used, or no longer can. Before
+        all of the kernel's routes are known, next hops would be judged by half a table.
         """
         self._speaker.take_in(now, budget)
+        if self._fib.has_used_changes():
+            return
         self._forwarding.forget(self._speaker.take_unused_next_hops())
         self._forwarding.track(self._speaker.next_hops.take_unjudged())
         for first in (True, *(False,) * RECURSIONS_MAX):

@@ -158,12 +158,16 @@ class Fib:
             for nlri, best in table.foreign.take_changes(budget)
         ]
 
-    def take_used_changes(self) -> list[tuple[Prefix, KernelRoute | None]]:
+    def has_used_changes(self) -> bool:
+        """Whether `take_used_changes` may have something to tell."""
+        return any(table.foreign.has_used_changes() for table in self._tables.values())
+
+    def take_used_changes(self, budget: int) -> list[tuple[Prefix, KernelRoute | None]]:
         """The same for the best of all foreign routes: where packets would go if we had none."""
         return [
             (Prefix(family, nlri), best)
             for family, table in self._tables.items()
-            for nlri, best in table.foreign.take_used_changes()
+            for nlri, best in table.foreign.take_used_changes(budget)
         ]
 
     def foreign(self, family: Family, limit: int) -> list[KernelRoute]:

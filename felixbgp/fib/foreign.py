@@ -42,9 +42,9 @@ class _Best:
         """Where to look again."""
 
     def take(
-        self, routes: Mapping[Nlri, tuple[KernelRoute, ...]], budget: int | None = None
+        self, routes: Mapping[Nlri, tuple[KernelRoute, ...]], budget: int
     ) -> list[tuple[Nlri, KernelRoute | None]]:
-        """The changes since the last call; looks at `budget` prefixes, None for all."""
+        """The changes since the last call; looks at `budget` prefixes."""
         changes: list[tuple[Nlri, KernelRoute | None]] = []
         for nlri in list(islice(self.changed, budget)):
             del self.changed[nlri]
@@ -150,6 +150,10 @@ class ForeignRoutes:
         """Whether `take_changes` may have something to tell."""
         return bool(self._learned.changed)
 
+    def has_used_changes(self) -> bool:
+        """Whether `take_used_changes` may have something to tell."""
+        return bool(self._used.changed)
+
     def take_changes(self, budget: int) -> list[tuple[Nlri, KernelRoute | None]]:
         """Where the best route that BIRD would learn (lowest metric) is another than was told.
 
@@ -157,9 +161,9 @@ class ForeignRoutes:
         """
         return self._learned.take(self._routes, budget)
 
-    def take_used_changes(self) -> list[tuple[Nlri, KernelRoute | None]]:
-        """The same at once, for the best of all routes: the one that the kernel uses, but for ours."""
-        return self._used.take(self._routes)
+    def take_used_changes(self, budget: int) -> list[tuple[Nlri, KernelRoute | None]]:
+        """The same for the best of all routes: the one that the kernel uses, but for ours."""
+        return self._used.take(self._routes, budget)
 
     def _set(self, nlri: Nlri, routes: tuple[KernelRoute, ...]) -> None:
         for route in self._routes.pop(nlri, ()):

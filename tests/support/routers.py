@@ -44,6 +44,8 @@ class Router:
         self.kernel.add_link("tunl0")
         self.agent = Agent(AgentConfig(node="router"), lambda: 0.0)
         self.facts: list[Fact] = []
+        self.written: list[tuple[tuple[Prefix, Route], ...]] = []
+        """What was asked of the kernel."""
         self._connections: dict[str, int] = {}
         self._numbers = count(-1, -1)
         speaker = SpeakerConfig(
@@ -102,7 +104,10 @@ class Router:
     def settle(self) -> None:
         """Drain until nothing more is to be done at this moment."""
         for _ in range(TURNS_MAX):
-            for effect in self.agent.drain(0, 100):
+            effects = self.agent.drain(0, 100)
+            for effect in effects:
+                if isinstance(effect, ReplaceRoutes):
+                    self.written.append(effect.routes)
                 if isinstance(effect, ReplaceRoutes | DeleteRoutes):
                     self._feed(*self.kernel.apply(effect))
                 elif isinstance(effect, Listen):
@@ -112,7 +117,7 @@ class Router:
                 elif isinstance(effect, Observe):
                     self.facts.append(effect.fact)
             deadline = self.agent.next_deadline()
-            if deadline is None or deadline > 0:
+            if not effects and (deadline is None or deadline > 0):
                 return
         raise AssertionError("the agent never comes to rest")
 

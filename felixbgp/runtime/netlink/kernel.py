@@ -61,6 +61,7 @@ from felixbgp.runtime.netlink.sockets import (
     RTNLGRP_IPV6_ROUTE,
     RTNLGRP_LINK,
     dump,
+    is_readable,
     keep_away,
     open_netlink,
 )
@@ -79,6 +80,8 @@ EVENTS_OCTETS = 32 << 20
 """Room for the events of some 50,000 routes; with the usual 200 KiB, 10,000 at once were too many."""
 RESYNC_SECONDS = 60
 """How often the table is read although no event was lost: what goes wrong unheard lasts no longer."""
+DATAGRAMS_MAX = 256
+"""Taken at once: some milliseconds of work, as much as the agent does between two looks at its peers."""
 PAUSE_SECONDS = 1
 """Between two tries to read a table that changes while it is read, or a socket that fails."""
 
@@ -235,20 +238,27 @@ class Kernel:
             while True:
                 await trio.lowlevel.wait_readable(monitor)
                 async with self._order:
-                    datagram = await monitor.recv(DATAGRAM_OCTETS_MAX)
-                    events = list(self._events(datagram))
-                    try:
-                        if self._groups.in_doubt:
-                            events += await self._changes_by_objects()
-                    finally:
-                        # At once: what an interface took along and what its groups still have is one story.
-                        deliver(events)
+                    await self._take(monitor, deliver)
         except OSError as error:
             monitor.close()
             self._groups.lose_users()
             deliver([KernelLost(reason_of(error))])
             if error.errno != ENOBUFS:
                 await trio.sleep(PAUSE_SECONDS)
+
+    async def _take(self, monitor: trio.socket.SocketType, deliver: Deliver) -> None:
+        """Deliver what is there, together: who changes many routes sends a datagram for each."""
+        events: list[KernelInput] = []
+        try:
+            for _ in range(DATAGRAMS_MAX):
+                events += self._events(await monitor.recv(DATAGRAM_OCTETS_MAX))
+                if not is_readable(monitor):
+                    break
+            # With the rest: what an interface took along and what groups still have of it is one story.
+            if self._groups.in_doubt:
+                events += await self._changes_by_objects()
+        finally:
+            deliver(events)
 
     def _events(self, datagram: bytes) -> Iterator[KernelInput]:
         for message in split_messages(datagram):

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import select
 import socket
 import struct
 from collections.abc import Callable, Iterable
@@ -64,6 +65,13 @@ def open_netlink(receive_octets: int, groups: Iterable[int] = ()) -> trio.socket
         sock.close()
         raise
     return trio.socket.from_stdlib_socket(sock)
+
+
+def is_readable(sock: trio.socket.SocketType) -> bool:
+    """Whether something can be read without waiting."""
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def keep_away(sock: trio.socket.SocketType, port: int) -> None:

@@ -73,10 +73,12 @@ class Inbox:
 
     def __init__(self) -> None:
         self.waiting: list[KernelInput] = []
+        self.deliveries = 0
         self._arrived = trio.Event()
 
     def deliver(self, events: Iterable[KernelInput]) -> None:
         self.waiting += events
+        self.deliveries += 1
         self._arrived.set()
 
     async def until(self, wanted: Callable[[KernelInput], bool]) -> list[KernelInput]:

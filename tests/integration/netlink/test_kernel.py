@@ -17,6 +17,7 @@ from felixbgp.fib.types import (
     AddressSnapshot,
     DeleteRoutes,
     InterfaceAddress,
+    KernelInput,
     KernelLost,
     KernelRead,
     KernelRoute,
@@ -371,6 +372,22 @@ async def test_a_port_that_leaves_its_bridge_is_still_a_link() -> None:
         (event,) = (each for each in heard if is_event_of(Prefix.parse("10.9.0.0/16"))(each))
         assert isinstance(event, KernelRouteChanged)
         assert event.route.route == unicast(NextHop(None, "eth1"), metric=20)
+
+
+async def test_many_deeds_of_others_are_told_together() -> None:
+    """Whoever hears of each alone does so much between two of them that it falls behind."""
+    routes = [f"10.66.{number // 256}.{number % 256}/32 dev eth0" for number in range(2_000)]
+    async with running() as (_, inbox):
+        before = inbox.deliveries
+        # Nothing is read while this runs.
+        ip_batch(f"route add {route}" for route in routes)
+        told = await inbox.until(lambda event: _is_change_of(event, "10.66.7.207/32"))
+        assert len([event for event in told if isinstance(event, KernelRouteChanged)]) == len(routes)
+        assert inbox.deliveries - before <= 2 + len(routes) // kernel_module.DATAGRAMS_MAX
+
+
+def _is_change_of(event: KernelInput, prefix: str) -> bool:
+    return isinstance(event, KernelRouteChanged) and event.route.prefix == Prefix.parse(prefix)
 
 
 async def test_lost_events_are_said_and_everything_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,22 @@ def test_more_routes_than_one_turn_takes_move_to_another_way() -> None:
     assert router.ways() == dict.fromkeys(sorted(prefixes), "10.0.0.253 eth0")
 
 
+def test_nothing_is_judged_by_half_of_the_kernels_table() -> None:
+    """More routes of others than one turn takes, the one that counts the last of them."""
+    router = Router("10.9.0.2")
+    others = [
+        foreign(f"10.66.{number // 256}.{number % 256}/32", "10.0.0.254", "eth0") for number in range(350)
+    ]
+    wrong, right = foreign("10.9.0.0/16", "10.0.0.253", "eth0"), foreign("10.9.0.0/24", "10.0.0.254", "eth0")
+    for route in (wrong, *others, right):
+        router.kernel.change(route, present=True)
+    for snapshot in router.kernel.snapshots():
+        router.agent.feed(snapshot, 0)
+    router.announce("10.9.0.2", "10.65.2.0/26")
+    told = [route for change in router.written for prefix, route in change if str(prefix) == "10.65.2.0/26"]
+    assert [route.next_hops for route in told] == [(NextHop(Address.parse("10.0.0.254"), "eth0"),)]
+
+
 def test_through_a_tunnel_if_the_way_leads_through_one() -> None:
     router = Router(A, tunnels=(Tunnel(Prefix.parse("10.65.0.0/16"), "tunl0"),))
     router.announce(A, "10.65.2.0/26")

@@ -616,10 +616,10 @@ def test_a_renamed_interface_keeps_its_routes() -> None:
     fib.want(P2, via("192.0.2.1"))
     writes(fib)
     fib.feed(RoutesApplied((P1, P2), present=True), 0)
-    fib.take_used_changes()
+    fib.take_used_changes(100)
 
     fib.feed(LinkChanged(3, "uplink", up=True), 0)
-    assert fib.take_used_changes() == [(connected.prefix, connected._replace(route=link("uplink")))]
+    assert fib.take_used_changes(100) == [(connected.prefix, connected._replace(route=link("uplink")))]
     # The name that is wanted leads elsewhere now.
     assert writes(fib) == [ReplaceRoutes(((P1, via("192.0.2.1", "eth0")),))]
     fib.want(P1, via("192.0.2.1", "uplink"))
