@@ -1,4 +1,4 @@
-"""`python -m bench.flows` (root): how many flows move when one next hop of four leaves and comes.
+"""`python -m bench flows` (root): how many flows move when one next hop of four leaves and comes.
 
 4,096 flows, each asked of the kernel in a namespace of its own (layer-4 hash). *Survivors* are the flows of
 the next hops that stay; whatever of them moves, moves for nothing. Prints a table for each family.
@@ -107,10 +107,10 @@ def measure_share(prefix: Prefix) -> None:
     )
 
 
-def main() -> None:
+def run() -> None:
     """Both families."""
     if ctypes.CDLL(None).unshare(CLONE_NEWNET):
-        raise SystemExit("python -m bench.flows needs root")
+        raise SystemExit("python -m bench flows needs root")
     hash_ports()
     ip("link set lo up")
     for number in ALL:
@@ -141,7 +141,3 @@ def main() -> None:
                 ip(*(f"nexthop replace id {number + 1} {gateway(prefix, number)}" for number in ALL))
         measure_share(prefix)
         ip("nexthop flush")
-
-
-if __name__ == "__main__":
-    main()

@@ -254,10 +254,10 @@ class Kernel:
                 events += self._events(await monitor.recv(DATAGRAM_OCTETS_MAX))
                 if not is_readable(monitor):
                     break
+            # With the rest: what an interface took along and what groups still have of it is one story.
             if self._groups.in_doubt:
                 events += await self._changes_by_objects()
         finally:
-            # At once: what an interface took along and what its groups still have is one story.
             deliver(events)
 
     def _events(self, datagram: bytes) -> Iterator[KernelInput]:
