@@ -17,8 +17,6 @@ from felixbgp.runtime.clock import now_ns, seconds_until
 
 BUDGET = 1000
 """Prefixes per drain: some milliseconds of work, after which arrived bytes get their turn."""
-BUSY_BUDGET = 1
-"""The same while the kernel is behind; not 0, so that nothing can stand still for good."""
 BUSY_SECONDS = 0.05
 """How long a timer may be late while the kernel is behind. An answer of the kernel mostly comes sooner."""
 BACKLOG_MAX = 4096
@@ -61,8 +59,8 @@ class Driver:
     ) -> None:
         """Drain for ever. `perform` starts an effect and does not wait for it.
 
-        While `is_busy` the effects that were started last are not done, and as little as can be is added to
-        them: what came in is answered, and the rest is decided later, by what will be known then.
+        While `is_busy` the effects that were started last are not done, and nothing that a budget is for is
+        added to them: what came in is answered, the rest is decided later, by what will be known then.
         """
         while True:
             self._wake = trio.Event()
@@ -70,7 +68,7 @@ class Driver:
             self._drained.set()
             self._drained = trio.Event()
             busy = is_busy()
-            for effect in self._agent.drain(now_ns(), BUSY_BUDGET if busy else BUDGET):
+            for effect in self._agent.drain(now_ns(), 0 if busy else BUDGET):
                 perform(effect)
             await trio.lowlevel.checkpoint()
             with trio.move_on_after(BUSY_SECONDS if busy else self._seconds_left()):
