@@ -1,7 +1,8 @@
 """`make bench`: CPU time of the hot paths, each as a ratio to a calibration loop of the same run.
 
 Machines differ and are noisy; the ratio is what to compare. Every scenario runs three times, the best counts.
-`python -m bench routes` and `python -m bench churn` are of real clusters, and need root.
+`python -m bench routes` and `python -m bench churn` are of real clusters, `python -m bench flows` is of the
+kernel; they need root.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable
 from time import process_time
 
-from bench import churn, derivation, routes
+from bench import churn, derivation, flows, routes
 from felixbgp.bgp.wire.messages import Negotiated, Origin, PathAttributes, Segment
 from felixbgp.bgp.wire.update import decode_update, encode_announcements
 from felixbgp.cluster.inputs import SnapshotReceived, StoredValue
@@ -154,9 +155,12 @@ def main() -> None:
     table.add_argument("--count", type=int, default=routes.ROUTES, help="how many (%(default)s)")
     trouble = what.add_parser("churn", help="minutes of changes and mishaps, and what is left of it (root)")
     trouble.add_argument("--seconds", type=float, default=churn.SECONDS, help="how long (%(default)s)")
+    what.add_parser("flows", help="how many flows move when a next hop leaves or comes (root)")
     asked = parser.parse_args()
     if asked.what == "routes":
         routes.run(asked.count)
+    elif asked.what == "flows":
+        flows.run()
     elif asked.what == "churn":
         result = churn.run(asked.seconds)
         result.show()

@@ -4,6 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no error; how fast things are is for `bench/`.
+settings.register_profile("felixbgp", deadline=None)
+settings.load_profile("felixbgp")
 
 RULE = "golden files were written: commit a changed one only if you can say why it changed"
 

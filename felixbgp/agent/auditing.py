@@ -282,8 +282,9 @@ class Auditing:
             audit.heals_until = now + HEALING_NS
         if not audit.unchecked:
             audit.unchecked, audit.in_work = audit.in_work, []
-        batch = audit.unchecked[-budget:]
-        del audit.unchecked[-budget:]
+        left = max(len(audit.unchecked) - budget, 0)
+        batch = audit.unchecked[left:]
+        del audit.unchecked[left:]
         for finding in batch:
             outcome, reason = self._outcome(finding)
             if outcome is Outcome.WAITING:

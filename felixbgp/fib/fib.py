@@ -67,7 +67,7 @@ class Fib:
         self._tables: dict[Family, FamilyTable] = {
             family: FamilyTable(family, protocol, table) for family in (IPV4, IPV6)
         }
-        self._links_up: dict[int, str] = {}
+        self._links_up: dict[int, LinkChanged] = {}
         self._ipv4_on: Counter[str] = Counter()
         self._unheard = ""
         self._facts: list[FibFact] = []
@@ -261,17 +261,19 @@ class Fib:
 
     def _link_changed(self, link: LinkChanged) -> None:
         known = self._links_up.pop(link.index, None)
-        up = link.present and link.up
-        if up:
-            self._links_up[link.index] = link.name
-        if not up:
-            for name in dict.fromkeys((known, link.name)):
-                if name is not None:
-                    self._lose_interface(name, (IPV4, IPV6), is_removed=not link.present)
-        elif known != link.name:
-            for table in self._tables.values():
-                if known is not None:
-                    table.rename_interface(known, link.name)
+        name = None if known is None else known.name
+        if not (link.present and link.up):
+            for lost in dict.fromkeys((name, link.name)):
+                if lost is not None:
+                    self._lose_interface(lost, (IPV4, IPV6), is_removed=not link.present)
+            return
+        self._links_up[link.index] = link
+        # A next hop without carrier is refused to a route with several, if the kernel has groups for these.
+        has_carrier_again = link.carrier and known is not None and not known.carrier
+        for table in self._tables.values():
+            if name is not None and name != link.name:
+                table.rename_interface(name, link.name)
+            if name != link.name or has_carrier_again:
                 table.mended_by_link(link.name)
 
     def _lose_interface(self, name: str, families: Iterable[Family], *, is_removed: bool = False) -> None:

@@ -17,6 +17,8 @@ from felixbgp.runtime.clock import now_ns, seconds_until
 
 BUDGET = 1000
 """Prefixes per drain: some milliseconds of work, after which arrived bytes get their turn."""
+BUSY_SECONDS = 0.05
+"""How long a timer may be late while the kernel is behind. An answer of the kernel mostly comes sooner."""
 BACKLOG_MAX = 4096
 """Inputs that may wait between two drains; a socket's reader then pauses, and TCP tells its peer to."""
 
@@ -52,16 +54,27 @@ class Driver:
         while self._backlog >= BACKLOG_MAX or (connection is not None and self._agent.is_behind(connection)):
             await self._drained.wait()
 
-    async def run(self, perform: Callable[[Effect], None]) -> None:
-        """Drain for ever. `perform` starts an effect and does not wait for it."""
+    async def run(
+        self, perform: Callable[[Effect], None], is_busy: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Drain for ever. `perform` starts an effect and does not wait for it.
+
+        While `is_busy` the effects that were started last are not done, and nothing that a budget is for is
+        added to them: what came in is answered, the rest is decided later, by what will be known then.
+        """
         while True:
             self._wake = trio.Event()
             self._backlog = 0
             self._drained.set()
             self._drained = trio.Event()
-            for effect in self._agent.drain(now_ns(), BUDGET):
+            busy = is_busy()
+            for effect in self._agent.drain(now_ns(), 0 if busy else BUDGET):
                 perform(effect)
             await trio.lowlevel.checkpoint()
-            deadline = self._agent.next_deadline()
-            with trio.move_on_after(inf if deadline is None else seconds_until(deadline)):
+            with trio.move_on_after(BUSY_SECONDS if busy else self._seconds_left()):
                 await self._wake.wait()
+
+    def _seconds_left(self) -> float:
+        """Until there is something to do though nothing was fed."""
+        deadline = self._agent.next_deadline()
+        return inf if deadline is None else seconds_until(deadline)

@@ -35,6 +35,10 @@ from felixbgp.runtime.settings import AgentSettings
 from felixbgp.runtime.store import NodeStore, open_node_store
 from felixbgp.runtime.tcp import Tcp
 
+ROUTES_WAITING_MAX = 2000
+"""Kernel writes that may wait: enough to keep the kernel busy from one drain to the next. What is more urgent
+than a large table that is being taken in waits behind these alone."""
+
 
 async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) -> None:
     """Run one node's agent until SIGTERM or SIGINT.
@@ -62,7 +66,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
             driver.deliver([IntentGiven(intent)])
         nursery.start_soon(shell.write_routes)
         nursery.start_soon(shell.secrets.run)
-        nursery.start_soon(driver.run, shell.perform)
+        nursery.start_soon(driver.run, shell.perform, shell.is_busy)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             number = await anext(aiter(signals))
         telemetry.LOGGER.info("felixbgp stops on %s; kernel routes stay", signal.Signals(number).name)
@@ -88,12 +92,14 @@ class _Shell:
         self.secrets = SecretFiles(settings.secrets_dir, driver.deliver)
         self._tcp = Tcp(nursery, driver.deliver, driver.wait_room)
         self._routes: list[KernelEffect] = []
+        self._waiting_for_kernel = 0
         self._routes_waiting = trio.Event()
 
     def perform(self, effect: Effect) -> None:
         """Start one effect."""
         if isinstance(effect, ReplaceRoutes | DeleteRoutes):
             self._routes.append(effect)
+            self._waiting_for_kernel += len(effect.routes)
             self._routes_waiting.set()
         elif isinstance(effect, Observe):
             telemetry.observe(effect.fact)
@@ -110,6 +116,10 @@ class _Shell:
                 telemetry.set_level(effect.level)
         else:
             self._tcp.perform(effect)
+
+    def is_busy(self) -> bool:
+        """Whether so many kernel writes wait that the next had better stay undecided for a while."""
+        return self._waiting_for_kernel >= ROUTES_WAITING_MAX
 
     def _tell_store(self, effect: PutStatus | PutNodeStatusResource | PutAudit | Follow) -> None:
         """Start an effect on the store; a plain router has none."""
@@ -131,4 +141,6 @@ class _Shell:
             self._routes_waiting = trio.Event()
             effects, self._routes = self._routes, []
             for effect in effects:
-                self._driver.deliver(await self._kernel.apply(effect))
+                answers = await self._kernel.apply(effect)
+                self._waiting_for_kernel -= len(effect.routes)
+                self._driver.deliver(answers)

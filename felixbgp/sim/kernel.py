@@ -45,11 +45,16 @@ class _RefusedError(Exception):
 
 
 class Kernel:
-    """Outlives the agent on it, as a real one does. `connected` are the networks on its link, eth0."""
+    """Outlives the agent on it, as a real one does. `connected` are the networks on its link, eth0.
 
-    def __init__(self, protocol: int, connected: Iterable[Prefix]) -> None:
+    With `has_groups` our routes with several next hops lead to groups, as they do on Linux since 5.13.
+    """
+
+    def __init__(self, protocol: int, connected: Iterable[Prefix], *, has_groups: bool = True) -> None:
         self.protocol = protocol
+        self._has_groups = has_groups
         self._routes: dict[RouteKey, KernelRoute] = {}
+        self._grouped: dict[RouteKey, None] = {}
         self._links: dict[str, _Link] = {}
         self._last_index = 1
         self._refusal: tuple[int, str] | None = None
@@ -104,6 +109,9 @@ class Kernel:
         if not exclusive and key not in self._routes:
             raise _RefusedError(ENOENT, "No such file or directory")
         self._routes[key] = KernelRoute(prefix, route._replace(next_hops=hops), self.protocol)
+        self._grouped.pop(key, None)
+        if self._has_groups and len(hops) > 1:
+            self._grouped[key] = None
 
     def _delete(self, keys: tuple[RouteKey, ...]) -> list[KernelInput]:
         removed: list[Prefix] = []
@@ -118,7 +126,7 @@ class Kernel:
                 continue
             found = self._routes.get(key)
             if found is not None and found.protocol == self.protocol:
-                del self._routes[key]
+                self._remove(key)
             removed.append(key.prefix)
         return [*failed, RoutesApplied(tuple(removed), present=False)] if removed else failed
 
@@ -167,13 +175,12 @@ class Kernel:
         They add the interfaces of their route, too, where there are none.
         """
         key = RouteKey(route.prefix, route.metric)
+        self._remove(key)
         if present:
             for hop in route.route.next_hops:
                 if hop.interface not in self._links:
                     self.add_link(hop.interface)
             self._routes[key] = route
-        else:
-            self._routes.pop(key, None)
         return KernelRouteChanged(route, present)
 
     def connect(self, network: Prefix, name: str = LINK) -> KernelRouteChanged:
@@ -204,7 +211,7 @@ class Kernel:
         event = LinkChanged(link.index, name, up, carrier=up)
         if not up:
             link.networks = {network: None for network in link.networks if network.family == IPV4}
-            return [event, *self._cut(name, (IPV4, IPV6))]
+            return [event, *self._cut(name, (IPV4, IPV6)), *self._cut_groups(name)]
         for key, there in self._routes.items():
             self._routes[key] = there._replace(route=_revived(there.route, name))
         return [event, *(self.connect(network, name) for network in link.networks)]
@@ -233,7 +240,9 @@ class Kernel:
         """What goes through an interface dies; of IPv4 routes nothing is told."""
         events: list[KernelInput] = []
         for key, there in list(self._routes.items()):
-            if key.prefix.family not in families or not names_interface(there.route, name):
+            if key.prefix.family not in families or key in self._grouped:
+                continue
+            if not names_interface(there.route, name):
                 continue
             left = with_interface_dead(there.route, name)
             if left is not None:
@@ -244,6 +253,25 @@ class Kernel:
                 used = there._replace(route=alive(there.route))
                 events.append(KernelRouteChanged(used, present=False, alone=False))
         return events
+
+    def _cut_groups(self, name: str) -> list[KernelInput]:
+        """What goes through an interface leaves its groups, whose routes are told as they are then."""
+        events: list[KernelInput] = []
+        for key in list(self._grouped):
+            there = self._routes[key]
+            left = without_interface(there.route, name)
+            if left == there.route:
+                continue
+            now = there._replace(route=left or there.route._replace(next_hops=()))
+            events.append(KernelRouteChanged(now, present=left is not None, alone=False))
+            self._routes[key] = now
+            if left is None:
+                self._remove(key)
+        return events
+
+    def _remove(self, key: RouteKey) -> None:
+        self._routes.pop(key, None)
+        self._grouped.pop(key, None)
 
 
 def _on_link(network: Prefix, name: str) -> KernelRoute:

@@ -59,7 +59,7 @@ def audited(world: World, request: str) -> AuditAnswer:
     return found[0]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(acts(179))
 def test_an_audit_finds_and_heals_exactly_what_was_broken(done: list[Act]) -> None:
     world = mesh(2, seed=1)

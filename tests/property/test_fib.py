@@ -336,7 +336,7 @@ def _answered(answer: KernelInput) -> Prefix:
 
 
 TestFibAgainstKernel = FibAgainstKernel.TestCase
-TestFibAgainstKernel.settings = settings(stateful_step_count=40, deadline=None)
+TestFibAgainstKernel.settings = settings(stateful_step_count=40)
 
 
 def test_the_model_compares_as_the_fib_does() -> None:

@@ -74,7 +74,7 @@ def _foreign(prefix: str, hop: NextHop) -> KernelRoute:
     return KernelRoute(Prefix.parse(prefix), Route(RouteKind.UNICAST, (hop,), 0), 4)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(events)
 def test_with_one_path_per_prefix_only_the_end_counts(happened: list[Event]) -> None:
     world = World(A)
@@ -92,7 +92,7 @@ def test_with_one_path_per_prefix_only_the_end_counts(happened: list[Event]) -> 
     assert world.router.problems() == fresh.router.problems()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.sampled_from(((A, 100), (B, 200))), st.one_of(announcements, foreigners, links)))
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import product
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from felixbgp.bgp.policy.evaluate import PolicyView, Verdict, evaluate
@@ -191,7 +191,6 @@ def reached(policy: Policy, *, received: bool) -> set[int]:
 
 
 @given(policies, st.booleans())
-@settings(deadline=None)
 def test_no_rule_that_matches_a_route_is_called_unreachable(policy: Policy, received: bool) -> None:
     found = unreachable(policy.rules, IPV4, received=received)
     assert not found or {one.rule for one in found}.isdisjoint(reached(policy, received=received))

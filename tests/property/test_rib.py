@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from felixbgp.bgp.config import NextHopMode, PeerId
@@ -118,7 +118,6 @@ def release(one: Node) -> None:
 
 
 @given(networks(), st.lists(steps(), min_size=6, max_size=40), st.booleans())
-@settings(deadline=None)
 def test_at_rest_all_tables_agree(
     made: tuple[Network, list[Node]], happening: list[Step], settle_between: bool
 ) -> None:

@@ -6,7 +6,7 @@ from itertools import count
 from random import Random
 from typing import ClassVar
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from felixbgp.bgp.config import GracefulRestart, PeerConfig, PeerId, SpeakerConfig
@@ -248,7 +248,6 @@ def test_a_speaker_that_restarts_gracefully_is_back_before_the_old_session_times
     worlds_of(ANY_RESTARTS, ANY_DELAYS),
     st.lists(st.sampled_from(("deliver", "reset", "crash", "tick", "restart")), max_size=60),
 )
-@settings(deadline=None)
 def test_after_any_faults_exactly_one_session_comes_up_and_lasts(world: World, faults: list[str]) -> None:
     world.start()
     for fault in faults:

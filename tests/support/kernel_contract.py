@@ -111,11 +111,27 @@ CASES = {
 
 Scenario = Callable[[Bench, Case], Awaitable[None]]
 SCENARIOS: list[Scenario] = []
+WITH_GROUPS: list[Scenario] = []
+"""Where our routes with several next hops lead to groups of nexthop objects."""
+WITHOUT_GROUPS: list[Scenario] = []
+"""Where they hold their next hops themselves."""
 
 
 def scenario(function: Scenario) -> Scenario:
     """Enter a scenario into the contract."""
     SCENARIOS.append(function)
+    return function
+
+
+def with_groups(function: Scenario) -> Scenario:
+    """Enter a scenario of kernels with groups."""
+    WITH_GROUPS.append(function)
+    return function
+
+
+def without_groups(function: Scenario) -> Scenario:
+    """Enter a scenario of kernels without."""
+    WITHOUT_GROUPS.append(function)
     return function
 
 
@@ -277,8 +293,8 @@ async def connected_networks_are_routes_of_the_kernel(bench: Bench, case: Case) 
 
 @scenario
 async def with_an_interface_its_routes_go(bench: Bench, case: Case) -> None:
-    one, two, three = case.destinations
-    await bench.apply(create((one, case.via()), (two, case.both), (three, BLACKHOLE)))
+    one, two, _ = case.destinations
+    await bench.apply(create((one, case.via()), (two, BLACKHOLE)))
     await bench.heard()
     await bench.set_link("eth0", up=False)
     events = await bench.heard()
@@ -287,9 +303,69 @@ async def with_an_interface_its_routes_go(bench: Bench, case: Case) -> None:
     told = {each.route.prefix for each in events if isinstance(each, KernelRouteChanged)}
     assert told & {one, case.network} == (set() if case.family == IPV4 else {one, case.network})
     table = await bench.table(case.family)
-    assert {key.prefix for key in table} & {one, two, three, case.network} == {two, three}
+    assert {key.prefix for key in table} & {one, two, case.network} == {two}
+
+
+@without_groups
+async def a_next_hop_that_is_down_is_kept_among_others(bench: Bench, case: Case) -> None:
+    prefix = case.destinations[1]
+    await bench.apply(create((prefix, case.both)))
+    await bench.heard()
+    await bench.set_link("eth0", up=False)
+    assert await told_of(bench, prefix) == []
     there = case.both.next_hops
-    assert table[RouteKey(two, METRIC)].route.next_hops == (there[0]._replace(weight=-1), there[1])
+    left = (await of_prefix(bench, prefix))[METRIC].route.next_hops
+    assert left == (there[0]._replace(weight=-1), there[1])
+
+
+@with_groups
+async def a_next_hop_that_is_down_leaves_its_groups_and_stays_out(bench: Bench, case: Case) -> None:
+    prefix = case.destinations[1]
+    await bench.apply(create((prefix, case.both)))
+    await bench.heard()
+    await bench.set_link("eth0", up=False)
+    assert (await told_of(bench, prefix))[-1:] == [left_by_eth0(case, prefix)]
+    assert (await of_prefix(bench, prefix))[METRIC] == left_by_eth0(case, prefix).route
+    await bench.set_link("eth0", up=True)
+    await bench.heard()
+    assert (await of_prefix(bench, prefix))[METRIC] == left_by_eth0(case, prefix).route
+
+
+@with_groups
+async def the_last_next_hop_of_a_group_takes_its_routes_along(bench: Bench, case: Case) -> None:
+    prefix = case.destinations[1]
+    await bench.apply(create((prefix, case.both)))
+    await bench.set_link("eth0", up=False)
+    await bench.set_link("eth1", up=False)
+    told = await told_of(bench, prefix)
+    assert not told[-1].present
+    assert told[-1].route.metric == METRIC
+    assert await of_prefix(bench, prefix) == {}
+
+
+@with_groups
+async def an_interface_that_is_removed_leaves_its_groups(bench: Bench, case: Case) -> None:
+    prefix = case.destinations[1]
+    await bench.apply(create((prefix, case.both)))
+    await bench.heard()
+    await bench.remove_link("eth0")
+    assert (await told_of(bench, prefix))[-1:] == [left_by_eth0(case, prefix)]
+    assert (await of_prefix(bench, prefix))[METRIC] == left_by_eth0(case, prefix).route
+
+
+@with_groups
+async def the_last_address_leaves_groups_as_they_are(bench: Bench, case: Case) -> None:
+    prefix = case.destinations[1]
+    await bench.apply(create((prefix, case.both)))
+    await bench.disconnect(case.network, "eth0")
+    await bench.heard()
+    assert (await of_prefix(bench, prefix))[METRIC].route == case.both
+
+
+def left_by_eth0(case: Case, prefix: Prefix) -> KernelRouteChanged:
+    """What is told of a route through both when eth0 has left it."""
+    route = case.both._replace(next_hops=case.both.next_hops[1:])
+    return KernelRouteChanged(KernelRoute(prefix, route, OURS), present=True, alone=False)
 
 
 @scenario
@@ -301,7 +377,7 @@ async def an_interface_that_is_down_takes_no_routes(bench: Bench, case: Case) ->
     assert errno_of(answers) == {one: case.unreachable, two: case.unreachable, three: ENETDOWN}
 
 
-@scenario
+@without_groups
 async def a_next_hop_that_was_down_is_revived_without_a_word(bench: Bench, case: Case) -> None:
     prefix = case.destinations[1]
     await bench.apply(create((prefix, case.both)))
@@ -318,7 +394,7 @@ async def a_next_hop_that_was_down_is_revived_without_a_word(bench: Bench, case:
     assert (await of_prefix(bench, prefix))[METRIC].route == case.both
 
 
-@scenario
+@without_groups
 async def an_interface_that_is_removed_takes_whole_ipv4_routes_along(bench: Bench, case: Case) -> None:
     one, two, _ = case.destinations
     await bench.apply(create((one, case.via("eth0")), (two, case.both)))

@@ -5,7 +5,7 @@ from itertools import count
 
 from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import ROUTE_PROTOCOL, AgentConfig
-from felixbgp.agent.effects import Fact, Listen, Observe
+from felixbgp.agent.effects import Effect, Fact, Listen, Observe
 from felixbgp.agent.inputs import Input, IntentGiven, Listening
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import SendBytes
@@ -21,6 +21,7 @@ from felixbgp.sim.kernel import Kernel
 
 OWN = Address.parse("10.0.0.1")
 AS_NUMBER = 64512
+OTHER_AS_NUMBER = 65001
 TURNS_MAX = 200
 """More drains than anything takes here: whoever needs more never comes to rest."""
 
@@ -31,11 +32,12 @@ class Router:
     def __init__(
         self,
         *peers: str,
+        external: Iterable[str] = (),
         connected: Iterable[str] = ("10.0.0.0/24",),
         beside: Iterable[str] = (),
         **intent: object,
     ) -> None:
-        """All peers are iBGP ones, of both families; `intent` has further fields of it.
+        """All peers are iBGP ones but for the external ones, of both families; `intent` has more of it.
 
         The networks are on eth0, and `beside` on eth1, the third link.
         """
@@ -47,18 +49,17 @@ class Router:
         self.written: list[tuple[tuple[Prefix, Route], ...]] = []
         """What was asked of the kernel."""
         self._connections: dict[str, int] = {}
+        self._as_numbers = dict.fromkeys(peers, AS_NUMBER) | dict.fromkeys(external, OTHER_AS_NUMBER)
         self._numbers = count(-1, -1)
         speaker = SpeakerConfig(
             bgp_identifier=OWN, local_as=AS_NUMBER, multipath_internal=16, multipath_external=16
         )
         self._feed(*self.kernel.snapshots())
-        self._feed(
-            IntentGiven(
-                Intent(speaker=speaker, listen=(OWN,), peers=dict(map(_peer, peers)), **intent)  # type: ignore[arg-type]
-            )
-        )
+        configs = dict(map(self._peer, self._as_numbers))
+        given = Intent(speaker=speaker, listen=(OWN,), peers=configs, **intent)  # type: ignore[arg-type]
+        self._feed(IntentGiven(given))
         self.settle()
-        for peer in peers:
+        for peer in self._as_numbers:
             self._connect(peer)
 
     def announce(self, peer: str, prefix: str, next_hop: str | None = None, local_pref: int = 100) -> None:
@@ -106,20 +107,28 @@ class Router:
         for _ in range(TURNS_MAX):
             effects = self.agent.drain(0, 100)
             for effect in effects:
-                if isinstance(effect, ReplaceRoutes):
-                    self.written.append(effect.routes)
-                if isinstance(effect, ReplaceRoutes | DeleteRoutes):
-                    self._feed(*self.kernel.apply(effect))
-                elif isinstance(effect, Listen):
-                    self._feed(*map(Listening, effect.endpoints))
-                elif isinstance(effect, SendBytes):
-                    self._feed(BytesWritten(effect.connection, sum(map(len, effect.chunks))))
-                elif isinstance(effect, Observe):
-                    self.facts.append(effect.fact)
+                self.perform(effect)
             deadline = self.agent.next_deadline()
             if not effects and (deadline is None or deadline > 0):
                 return
         raise AssertionError("the agent never comes to rest")
+
+    def perform(self, effect: Effect) -> None:
+        """Carry out one effect."""
+        if isinstance(effect, ReplaceRoutes):
+            self.written.append(effect.routes)
+        if isinstance(effect, ReplaceRoutes | DeleteRoutes):
+            self._feed(*self.kernel.apply(effect))
+        elif isinstance(effect, Listen):
+            self._feed(*map(Listening, effect.endpoints))
+        elif isinstance(effect, SendBytes):
+            self._feed(BytesWritten(effect.connection, sum(map(len, effect.chunks))))
+        elif isinstance(effect, Observe):
+            self.facts.append(effect.fact)
+
+    def connection_of(self, peer: str) -> int:
+        """The number of the connection of a peer; 0 before it has one."""
+        return self._connections.get(peer, 0)
 
     def _feed(self, *events: Input) -> None:
         for event in events:
@@ -130,7 +139,7 @@ class Router:
         address = Address.parse(peer)
         self.feed(TcpAccepted(connection, Endpoint(OWN, 179), Endpoint(address, 40000)))
         offer = make_open(
-            local_as=AS_NUMBER,
+            local_as=self._as_numbers[peer],
             hold_time_s=90,
             bgp_identifier=Address(address[-4:]),
             families=(IPV4, IPV6),
@@ -138,21 +147,20 @@ class Router:
         )
         self._say(peer, encode_open(offer), encode_keepalive())
 
+    def _peer(self, text: str) -> tuple[PeerId, PeerConfig]:
+        peer = PeerId(Address.parse(text))
+        config = PeerConfig(
+            peer=peer,
+            name=text,
+            families=(IPV4, IPV6),
+            local_as=AS_NUMBER,
+            remote_as=self._as_numbers[text],
+            passive=True,
+        )
+        return peer, config
+
     def _say(self, peer: str, *messages: bytes) -> None:
         self.feed(BytesReceived(self._connections[peer], b"".join(messages)))
-
-
-def _peer(text: str) -> tuple[PeerId, PeerConfig]:
-    peer = PeerId(Address.parse(text))
-    config = PeerConfig(
-        peer=peer,
-        name=text,
-        families=(IPV4, IPV6),
-        local_as=AS_NUMBER,
-        remote_as=AS_NUMBER,
-        passive=True,
-    )
-    return peer, config
 
 
 def _octets(text: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from felixbgp.fib.hops import ordered
 from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKind
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
-from felixbgp.runtime.netlink.encode import AF_INET, AF_INET6, RTNH_F_ONLINK
+from felixbgp.runtime.netlink.encode import AF_INET, AF_INET6, RTA_NH_ID, RTNH_F_ONLINK
 from felixbgp.runtime.netlink.messages import read_attributes
 
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE, RTA_VIA = 1, 4, 5, 6, 9, 15, 18
@@ -28,6 +28,8 @@ _FAMILIES = {AF_INET: IPV4, AF_INET6: IPV6}
 _KINDS = {kind.value: kind for kind in RouteKind if kind is not RouteKind.OTHER}
 
 InterfaceName = Callable[[int], str]
+HopsOf = Callable[[int], tuple[NextHop, ...] | None]
+"""The next hops behind a nexthop object; None when it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,19 @@ class HeldAddress(NamedTuple):
 
 
 def decode_route(body: memoryview, tables: Container[int], name_of: InterfaceName) -> KernelRoute | None:
-    """A route of these tables.
+    """A route of these tables, where nothing is known of nexthop objects."""
+    found = decode_route_by_object(body, tables, name_of, lambda _: None)
+    return None if found is None else found[0]
+
+
+def decode_route_by_object(
+    body: memoryview, tables: Container[int], name_of: InterfaceName, hops_of: HopsOf
+) -> tuple[KernelRoute, int] | None:
+    """A route of these tables, and the number of the nexthop object that it leads to (0 = to none).
 
     None for other tables, for routes that look at more than the destination (TOS, source), and for what
-    the kernel keeps as a cache.
+    the kernel keeps as a cache. Of an object the kernel tells the next hops too, unless it was told
+    otherwise (nexthop_compat_mode); what is known of the object goes before.
     """
     if len(body) < _RTMSG.size:
         return None
@@ -69,12 +80,15 @@ def decode_route(body: memoryview, tables: Container[int], name_of: InterfaceNam
     if len(destination) != family.octets:
         return None
     metric = _uint(attributes, RTA_PRIORITY, 0)
+    number = _uint(attributes, RTA_NH_ID, 0)
     route = Route(_KINDS.get(kind, RouteKind.OTHER), (), metric)
     if route.kind is RouteKind.UNICAST:
-        hops = _next_hops(family, flags, attributes, name_of)
-        route = route._replace(next_hops=ordered(tuple(hops)))
+        hops = hops_of(number) if number else None
+        if hops is None:
+            hops = ordered(tuple(_next_hops(family, flags, attributes, name_of)))
+        route = route._replace(next_hops=hops)
     prefix = Prefix.of(Address(bytes(destination)), length)
-    return KernelRoute(prefix, route, protocol, table)
+    return KernelRoute(prefix, route, protocol, table), number
 
 
 def decode_link(body: memoryview) -> Link | None:
@@ -113,6 +127,8 @@ def _next_hops(
 ) -> Iterator[NextHop]:
     multipath = attributes.get(RTA_MULTIPATH)
     if multipath is None:
+        if not attributes.keys() & {RTA_OIF, RTA_GATEWAY, RTA_VIA}:
+            return
         index = _uint(attributes, RTA_OIF, 0)
         interface = name_of(index) if index > 0 else ""
         yield NextHop(_gateway(family, attributes), interface, bool(flags & RTNH_F_ONLINK))

@@ -35,12 +35,15 @@ RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 0, 253, 255
 RT_TABLE_COMPAT = 252
 """What stands in the header for a table whose number does not fit there."""
 RTNH_F_ONLINK = 4
+RTA_NH_ID = 30
 RTEXT_FILTER_SKIP_STATS = 8
 WEIGHT_MAX = 256
 TEMPLATES_MAX = 4096
 """Templates kept. More different next-hop sets than this are encoded anew, which is slower and no error."""
 
 _FLAGS_AND_SEQUENCE = struct.Struct("=HI")
+_LENGTH = struct.Struct("=I")
+_OBJECT = struct.Struct("=HHI")
 _FLAGS_OFFSET, _LENGTH_OFFSET, _DESTINATION_OFFSET = 6, 17, 32
 
 InterfaceIndex = Callable[[str], int | None]
@@ -57,16 +60,20 @@ class RouteEncoder:
         self._protocol = protocol
         self._table = table
         self._index_of = index_of
-        self._templates: dict[tuple[Family, Route | int, tuple[int, ...]], bytes] = {}
+        self._templates: dict[tuple[Family, Route | int, tuple[int, ...] | int], bytes] = {}
 
-    def replace(self, prefix: Prefix, route: Route, sequence: int, *, exclusive: bool) -> bytearray:
+    def replace(
+        self, prefix: Prefix, route: Route, sequence: int, *, exclusive: bool, group: int = 0
+    ) -> bytearray:
         """RTM_NEWROUTE: create a route (`exclusive`), or put it in the place of one that is there.
+
+        With `group` it leads to that nexthop object, which stands for its next hops.
 
         Raises:
             UnknownInterfaceError: a next hop names an interface that is not there.
         """
         flags = NLM_F_CREATE | NLM_F_EXCL if exclusive else NLM_F_REPLACE
-        return self._message(prefix, route, sequence, flags)
+        return self._message(prefix, route, sequence, flags, group)
 
     def delete(self, key: RouteKey, sequence: int) -> bytearray:
         """RTM_DELROUTE of the route with our protocol and this metric, whatever its next hops.
@@ -75,16 +82,18 @@ class RouteEncoder:
         """
         return self._message(key.prefix, key.metric, sequence, 0)
 
-    def _message(self, prefix: Prefix, route: Route | int, sequence: int, flags: int) -> bytearray:
+    def _message(
+        self, prefix: Prefix, route: Route | int, sequence: int, flags: int, group: int = 0
+    ) -> bytearray:
         """A request with a route, or of which only the metric matters."""
         # Interfaces come and go under one name, hence the indices in the key.
-        indices = () if isinstance(route, int) else tuple(map(self._index, route.next_hops))
-        key = (prefix.family, route, indices)
+        via = group or (() if isinstance(route, int) else tuple(map(self._index, route.next_hops)))
+        key = (prefix.family, route, via)
         template = self._templates.get(key)
         if template is None:
             if len(self._templates) >= TEMPLATES_MAX:
                 self._templates.clear()
-            template = self._templates[key] = self._template(prefix.family, route, indices)
+            template = self._templates[key] = self._template(prefix.family, route, via)
         message = bytearray(template)
         _FLAGS_AND_SEQUENCE.pack_into(message, _FLAGS_OFFSET, NLM_F_REQUEST | flags, sequence)
         nlri = prefix.nlri
@@ -100,7 +109,7 @@ class RouteEncoder:
             raise UnknownInterfaceError(f"there is no interface {hop.interface}")
         return index
 
-    def _template(self, family: Family, route: Route | int, indices: tuple[int, ...]) -> bytes:
+    def _template(self, family: Family, route: Route | int, via: tuple[int, ...] | int) -> bytes:
         message = rtmsg()
         message["header"]["type"] = RTM_DELROUTE if isinstance(route, int) else RTM_NEWROUTE
         message["family"], any_address = (AF_INET, "0.0.0.0") if family is IPV4 else (AF_INET6, "::")  # noqa: S104
@@ -115,7 +124,9 @@ class RouteEncoder:
         else:
             message["type"] = route.kind.value
             message["scope"] = _scope(route)
-            hops = [_hop(hop, index, family) for hop, index in zip(route.next_hops, indices, strict=True)]
+            if isinstance(via, int):
+                return _leading_to(via, _encoded(message))
+            hops = [_hop(hop, index, family) for hop, index in zip(route.next_hops, via, strict=True)]
             if len(hops) == 1:
                 message["flags"] = hops[0]["flags"]
                 message["attrs"] += hops[0]["attrs"]
@@ -179,6 +190,12 @@ def _hop(hop: NextHop, index: int, family: Family) -> dict[str, object]:
         "flags": RTNH_F_ONLINK if hop.onlink else 0,
         "attrs": attributes,
     }
+
+
+def _leading_to(group: int, message: bytes) -> bytes:
+    """Add RTA_NH_ID, which pyroute2 does not know."""
+    length = _LENGTH.unpack_from(message)[0] + _OBJECT.size
+    return _LENGTH.pack(length) + message[_LENGTH.size :] + _OBJECT.pack(_OBJECT.size, RTA_NH_ID, group)
 
 
 def _encoded(message: rtmsg | ifinfmsg | ifaddrmsg) -> bytes:

@@ -26,12 +26,14 @@ from felixbgp.fib.types import (
     KernelRoute,
     KernelRouteChanged,
     KernelSnapshot,
+    NextHop,
     RouteFailed,
 )
 from felixbgp.net import IPV4, IPV6, Family
 from felixbgp.runtime.netlink.addresses import Addresses
-from felixbgp.runtime.netlink.decode import decode_address, decode_link, decode_route
+from felixbgp.runtime.netlink.decode import decode_address, decode_link, decode_route_by_object
 from felixbgp.runtime.netlink.encode import RouteEncoder, dump_addresses, dump_links, dump_routes
+from felixbgp.runtime.netlink.groups import Groups
 from felixbgp.runtime.netlink.links import Links
 from felixbgp.runtime.netlink.messages import (
     NLM_F_REPLACE,
@@ -43,6 +45,13 @@ from felixbgp.runtime.netlink.messages import (
     RTM_NEWROUTE,
     Message,
     split_messages,
+)
+from felixbgp.runtime.netlink.nexthops import (
+    RTM_DELNEXTHOP,
+    RTM_NEWNEXTHOP,
+    RTNLGRP_NEXTHOP,
+    decode_object,
+    dump_objects,
 )
 from felixbgp.runtime.netlink.sockets import (
     DATAGRAM_OCTETS_MAX,
@@ -58,6 +67,7 @@ from felixbgp.runtime.netlink.sockets import (
 )
 from felixbgp.runtime.netlink.writer import RouteWriter
 from felixbgp.runtime.sockets import reason_of
+from felixbgp.runtime.telemetry import LOGGER
 
 GROUPS = (
     RTNLGRP_LINK,
@@ -96,7 +106,9 @@ class Kernel:
         self._tables = tuple(dict.fromkeys((table, MAIN_TABLE)))
         self._links = Links()
         self._addresses = Addresses(self._links.name_of)
-        self._writer = RouteWriter(RouteEncoder(protocol, table, self._links.index_of))
+        self._groups = Groups(protocol, table)
+        encoder = RouteEncoder(protocol, table, self._links.index_of)
+        self._writer = RouteWriter(encoder, self._groups, self._links)
         self._order = trio.Lock()
         self._doubted: dict[Family, None] = {}
         self._in_doubt = trio.Event()
@@ -110,10 +122,15 @@ class Kernel:
         Raises:
             OSError: the kernel did not let us read at the start.
         """
+        self._groups.usable = await self._writer.kernel_has_groups()
+        if not self._groups.usable:
+            LOGGER.warning("this kernel has no resilient next-hop groups: flows move when ECMP changes")
+        groups = (*GROUPS, RTNLGRP_NEXTHOP) if self._groups.usable else GROUPS
         # Subscribed before the first look, so that nothing happens between the two.
-        with open_netlink(EVENTS_OCTETS, GROUPS) as monitor:
+        with open_netlink(EVENTS_OCTETS, groups) as monitor:
             keep_away(monitor, self._writer.port)
             await self._read_links(deliver)
+            await self._read_objects(deliver)
             for family in (IPV4, IPV6):
                 await self._read_routes(family, deliver)
             task_status.started()
@@ -121,7 +138,8 @@ class Kernel:
                 nursery.start_soon(self._keep_fresh, deliver)
                 await self._hear(monitor, deliver)
                 while True:
-                    with await _subscribe() as another:
+                    with await _subscribe(groups) as another:
+                        keep_away(another, self._writer.port)
                         self._doubt(IPV4, IPV6)
                         await self._hear(another, deliver)
 
@@ -129,6 +147,10 @@ class Kernel:
         """Carry out one effect; the result names every prefix of it once, as done or as refused."""
         async with self._order:
             results = await self._writer.write(effect)
+        if self._groups.in_doubt:
+            self._doubt()
+        if not self._groups.knows_users:
+            self._doubt(IPV4, IPV6)
         for result in results:
             if isinstance(result, RouteFailed) and result.errno in _BELIEF_WAS_WRONG:
                 self._doubt(result.prefix.family)
@@ -159,6 +181,7 @@ class Kernel:
                 if waited.cancelled_caught or len(families) > 1:
                     families = [IPV4, IPV6]
                     await self._read_links(deliver)
+                await self._read_objects(deliver)
                 for family in families:
                     await self._read_routes(family, deliver)
                 if asked:
@@ -176,17 +199,31 @@ class Kernel:
             addresses = await dump(dump_addresses(), lambda message: decode_address(message.body))
             deliver([*self._links.replace_all(links), self._addresses.replace_all(addresses)])
 
+    async def _read_objects(self, deliver: Deliver) -> None:
+        """Deliver how the routes of ours differ by what their nexthop objects are."""
+        if self._groups.usable:
+            async with self._order:
+                deliver(await self._changes_by_objects())
+
+    async def _changes_by_objects(self) -> list[KernelRouteChanged]:
+        objects = await dump(dump_objects(), lambda message: decode_object(message.body))
+        return self._groups.read(objects, self._links.name_of)
+
     async def _read_routes(self, family: Family, deliver: Deliver) -> None:
         async with self._order:
-            routes: list[KernelRoute] = []
+            found: list[tuple[KernelRoute, int]] = []
             for table in self._tables:
                 # A table comes to be with its first route.
                 with suppress(FileNotFoundError):
-                    routes += await dump(dump_routes(family, table), self._route)
-            deliver([KernelSnapshot(family, tuple(routes))])
+                    found += await dump(dump_routes(family, table), self._route)
+            self._groups.forget_users(family)
+            for route, number in found:
+                self._groups.found(route, number)
+            await self._writer.tidy()
+            deliver([KernelSnapshot(family, tuple(route for route, _ in found))])
 
     def _doubt(self, *families: Family) -> None:
-        """Have the tables of these families read again."""
+        """Have the tables of these families read again, and the nexthop objects in any case."""
         self._doubted |= dict.fromkeys(families)
         self._in_doubt.set()
 
@@ -204,6 +241,7 @@ class Kernel:
                     await self._take(monitor, deliver)
         except OSError as error:
             monitor.close()
+            self._groups.lose_users()
             deliver([KernelLost(reason_of(error))])
             if error.errno != ENOBUFS:
                 await trio.sleep(PAUSE_SECONDS)
@@ -216,6 +254,9 @@ class Kernel:
                 events += self._events(await monitor.recv(DATAGRAM_OCTETS_MAX))
                 if not is_readable(monitor):
                     break
+            # With the rest: what an interface took along and what groups still have of it is one story.
+            if self._groups.in_doubt:
+                events += await self._changes_by_objects()
         finally:
             deliver(events)
 
@@ -228,13 +269,20 @@ class Kernel:
                 if address is not None:
                     change = self._addresses.changed(address, present=message.type == RTM_NEWADDR)
                     if change is not None:
+                        self._groups.heard_of_link(address.link, is_news=not change.present)
                         yield change
             elif message.type in (RTM_NEWROUTE, RTM_DELROUTE) and message.port != self._writer.port:
-                route = self._route(message)
+                found = self._route(message)
+                present = message.type == RTM_NEWROUTE
+                route = None if found is None else self._groups.told(*found, present=present)
                 if route is not None:
                     # Only a replacement is known to have nothing beside it; a new route may be one more.
                     alone = bool(message.flags & NLM_F_REPLACE)
-                    yield KernelRouteChanged(route, message.type == RTM_NEWROUTE, alone)
+                    yield KernelRouteChanged(route, present, alone)
+            elif message.type in (RTM_NEWNEXTHOP, RTM_DELNEXTHOP) and message.port != self._writer.port:
+                known_object = decode_object(message.body)
+                if known_object is not None:
+                    self._groups.heard(known_object, present=message.type == RTM_NEWNEXTHOP)
 
     def _link_events(self, message: Message) -> Iterator[KernelInput]:
         link = decode_link(message.body)
@@ -243,20 +291,25 @@ class Kernel:
         links = self._links
         former_name = links.name_of(link.index)
         change = links.removed(link.index) if message.type == RTM_DELLINK else links.changed(link)
+        self._groups.heard_of_link(link.index, is_news=change is not None)
         if change is not None:
             yield change
             if change.name != former_name and self._addresses.are_on(change.index):
                 # Addresses are known by the name of their interface, which is another now.
                 yield self._addresses.snapshot()
 
-    def _route(self, message: Message) -> KernelRoute | None:
-        return decode_route(message.body, self._tables, self._links.name_of)
+    def _route(self, message: Message) -> tuple[KernelRoute, int] | None:
+        """The route, and the number of its nexthop object."""
+        return decode_route_by_object(message.body, self._tables, self._links.name_of, self._hops_of)
+
+    def _hops_of(self, number: int) -> tuple[NextHop, ...] | None:
+        return self._groups.hops_of(number, self._links.name_of)
 
 
-async def _subscribe() -> trio.socket.SocketType:
+async def _subscribe(groups: tuple[int, ...]) -> trio.socket.SocketType:
     """Another socket that hears of everything, as soon as there can be one."""
     while True:
         try:
-            return open_netlink(EVENTS_OCTETS, GROUPS)
+            return open_netlink(EVENTS_OCTETS, groups)
         except OSError:
             await trio.sleep(PAUSE_SECONDS)

@@ -99,10 +99,11 @@ SCENARIOS = {
     ],
 }  # fmt: skip
 KEPT = {
-    "carrier lost and back", "renamed while up", "smaller and larger packets",
-    "bridged, moved to another bridge, and let go", "its other end moved between bridges",
+    "carrier lost and back": 2, "renamed while up": 0, "smaller and larger packets": 0,
+    "bridged, moved to another bridge, and let go": 0, "its other end moved between bridges": 0,
 }  # fmt: skip
-"""Where no route of ours is lost for a moment, so that none may be written again."""
+"""Where no route of ours is lost for a moment, and how many are written again all the same: the kernel takes
+a next hop without carrier out of the groups of routes with several, and does not put it back."""
 
 
 @pytest.fixture(autouse=True)
@@ -192,4 +193,5 @@ async def test_the_fib_believes_what_the_kernel_has(scenario: str) -> None:
         await write(fib, kernel, inbox)
         assert fib.problems() == {}
         assert fib.statistics().installed == len(WANTED)
-        assert fib.statistics().written == len(WANTED) or scenario not in KEPT
+        if scenario in KEPT:
+            assert fib.statistics().written == len(WANTED) + KEPT[scenario]

@@ -1,6 +1,6 @@
 """Traces through `Fib`: what the kernel and the speaker say, and what is written in answer."""
 
-from errno import EBUSY, EEXIST, ENETUNREACH, ENODEV, ENOENT
+from errno import EBUSY, EEXIST, ENETDOWN, ENETUNREACH, ENODEV, ENOENT
 
 import pytest
 
@@ -538,6 +538,17 @@ def test_an_interface_that_only_says_so_again_hurries_nothing() -> None:
     fib.feed(RouteFailed(P1, ENETUNREACH, "no", present=True), 0)
     fib.feed(LinkChanged(3, "eth0", up=True), 0)
     assert writes(fib) == []
+
+
+def test_a_carrier_that_is_back_is_tried_at_once() -> None:
+    fib = ready()
+    fib.feed(LinkChanged(3, "eth0", up=True, carrier=False), 0)
+    fib.want(P1, via("192.0.2.1", "eth0"))
+    writes(fib)
+    fib.feed(RouteFailed(P1, ENETDOWN, "no carrier", present=True), 0)
+    assert writes(fib) == []
+    fib.feed(LinkChanged(3, "eth0", up=True, carrier=True), 0)
+    assert writes(fib) == [add((P1, via("192.0.2.1", "eth0")))]
 
 
 def test_a_lost_interface_leaves_the_other_next_hop_and_the_route_is_put_right_later() -> None:

@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-import trio
+import trio.testing
 
 from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import AgentConfig
@@ -16,9 +16,10 @@ from felixbgp.bgp.wire.codec import encode_keepalive
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.bgp.wire.open import encode_open, make_open
 from felixbgp.bgp.wire.update import encode_announcements
+from felixbgp.fib.types import KernelSnapshot, ReplaceRoutes, RoutesApplied
 from felixbgp.intent.types import Intent
-from felixbgp.net import IPV4, Address
-from felixbgp.runtime.driver import Driver
+from felixbgp.net import IPV4, IPV6, Address, Prefix
+from felixbgp.runtime.driver import BUDGET, Driver
 from felixbgp.runtime.tcp import RECEIVE_OCTETS, Tcp
 from tests.support.paths import sequence
 
@@ -97,3 +98,32 @@ async def test_a_peer_that_sends_too_fast_is_not_read_meanwhile_and_nothing_of_i
     shortest = min(map(len, messages))
     limit = INBOUND_OCTETS_MAX + CHUNKS_MAX * RECEIVE_OCTETS
     assert 1000 < most_waiting < limit // shortest < UPDATES
+
+
+@pytest.mark.trio
+async def test_while_the_kernel_is_behind_no_more_is_asked_of_it_and_all_of_it_in_the_end() -> None:
+    wanted = [Prefix.parse(f"10.{number >> 8}.{number & 255}.0/24") for number in range(6 * BUDGET)]
+    asked: list[ReplaceRoutes] = []
+    driver = Driver(Agent(AgentConfig(node="node"), lambda: 0.5))
+
+    def outstanding() -> int:
+        return sum(len(effect.routes) for effect in asked)
+
+    def perform(effect: Effect) -> None:
+        if isinstance(effect, ReplaceRoutes):
+            asked.append(effect)
+
+    async with trio.open_nursery() as nursery:
+        driver.deliver([KernelSnapshot(family, ()) for family in (IPV4, IPV6)])
+        driver.deliver([IntentGiven(Intent(aggregates=tuple(wanted)))])
+        nursery.start_soon(driver.run, perform, lambda: outstanding() >= 2 * BUDGET)
+        written: list[Prefix] = []
+        with trio.fail_after(50):
+            while len(written) < len(wanted):
+                await trio.testing.wait_all_tasks_blocked()
+                assert 0 < outstanding() < 3.5 * BUDGET
+                done = tuple(prefix for prefix, _ in asked.pop(0).routes)
+                written += done
+                driver.deliver([RoutesApplied(done, present=True)])
+        nursery.cancel_scope.cancel()
+    assert sorted(written) == sorted(wanted)

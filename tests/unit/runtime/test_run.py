@@ -10,10 +10,12 @@ import trio
 from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.effects import Follow, SetLogLevel
+from felixbgp.fib.types import ReplaceRoutes, Route, RouteKind
+from felixbgp.net import Prefix
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.etcd import EtcdSettings
 from felixbgp.runtime.netlink.kernel import Kernel
-from felixbgp.runtime.run import _Shell
+from felixbgp.runtime.run import ROUTES_WAITING_MAX, _Shell
 from felixbgp.runtime.settings import AgentSettings
 from felixbgp.runtime.telemetry import LOGGER
 
@@ -49,3 +51,12 @@ async def test_the_log_level_of_the_cluster(nursery: trio.Nursery, given: str | 
 async def test_a_plain_router_follows_no_store(nursery: trio.Nursery) -> None:
     shell(nursery, None).perform(Follow(("/calico/",)))
     assert nursery.child_tasks == frozenset()
+
+
+async def test_it_is_busy_while_many_kernel_writes_wait(nursery: trio.Nursery) -> None:
+    some = tuple((Prefix.parse(f"10.0.{number}.0/24"), Route(RouteKind.BLACKHOLE)) for number in range(250))
+    waiting = shell(nursery, None)
+    for _ in range(ROUTES_WAITING_MAX // 250):
+        assert not waiting.is_busy()
+        waiting.perform(ReplaceRoutes(some))
+    assert waiting.is_busy()

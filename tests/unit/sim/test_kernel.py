@@ -5,7 +5,7 @@ import pytest
 from felixbgp.fib.types import KernelEffect, KernelInput, KernelRoute, RouteFailed, RouteKey, RoutesApplied
 from felixbgp.net import Family, Prefix
 from felixbgp.sim.kernel import Kernel
-from tests.support.kernel_contract import CASES, OURS, SCENARIOS, Case, Scenario
+from tests.support.kernel_contract import CASES, OURS, SCENARIOS, WITH_GROUPS, WITHOUT_GROUPS, Case, Scenario
 
 pytestmark = pytest.mark.trio
 
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.trio
 class SimBench:
     """Sim's kernel with the links of the contract."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_groups: bool) -> None:
         networks = {
             "eth0": ("192.0.2.0/24", "2001:db8::/64"),
             "eth1": ("198.51.100.0/24", "2001:db8:1::/64"),
         }
-        self._kernel = Kernel(OURS, map(Prefix.parse, networks["eth0"]))
+        self._kernel = Kernel(OURS, map(Prefix.parse, networks["eth0"]), has_groups=has_groups)
         self._told: list[KernelInput] = []
         self._kernel.add_link("eth1", map(Prefix.parse, networks["eth1"]))
 
@@ -51,7 +51,13 @@ class SimBench:
         self._told.append(self._kernel.disconnect(network, name))
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("scenario", [*SCENARIOS, *WITH_GROUPS], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_sims_kernel(case: Case, scenario: Scenario) -> None:
-    await scenario(SimBench(), case)
+    await scenario(SimBench(has_groups=True), case)
+
+
+@pytest.mark.parametrize("scenario", [*SCENARIOS, *WITHOUT_GROUPS], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+async def test_sims_kernel_without_groups(case: Case, scenario: Scenario) -> None:
+    await scenario(SimBench(has_groups=False), case)
