@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from felixbgp.agent.config import ROUTE_METRIC, ROUTE_PROTOCOL, ROUTE_TABLE, AgentConfig
+from felixbgp.fib.foreign import PROTOCOL_NAMES
 from felixbgp.net import Address, AddressError
 from felixbgp.runtime.etcd.settings import EtcdSettings, parse_endpoints
 from felixbgp.runtime.etcd.settings import SettingsError as EtcdSettingsError
@@ -87,6 +88,10 @@ CA_CERT = Setting("etcd.ca_cert", "ETCD_CA_CERT", "")
 CERT = Setting("etcd.cert", "ETCD_CERT", "")
 KEY = Setting("etcd.key", "ETCD_KEY", "")
 
+PROTOCOLS_OF_OTHERS = (0, 1, 2, 3, 4, 9, 16, 80)
+"""Of the kernel, the administrator, router advertisements, DHCP clients and Felix: on any node. Those of other
+routing daemons can be had, so that we can take over from one."""
+
 ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD, CA_CERT, CERT, KEY)
 SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, TABLE, *ETCD_SETTINGS)
 KNOWN = tuple(setting.name for setting in SETTINGS)
@@ -147,7 +152,7 @@ def load(
         node=node,
         etcd=etcd_from(sources),
         router_id=_router_id(sources.find(ROUTER_ID), node),
-        route_protocol=_integer(sources.find(PROTOCOL), 1, 255, ROUTE_PROTOCOL),
+        route_protocol=_protocol(sources.find(PROTOCOL)),
         route_metric=_integer(sources.find(METRIC), 1, 2**32 - 1, ROUTE_METRIC),
         route_table=_integer(sources.find(TABLE), 1, 2**32 - 1, ROUTE_TABLE),
         log_level=_log_level(sources.find(LOG_LEVEL)),
@@ -226,6 +231,15 @@ def _integer(found: Found | None, low: int, high: int, default: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and low <= int(text) <= high):
         raise found.refuse(f"{text!r} is not a number from {low} to {high}")
     return int(text)
+
+
+def _protocol(found: Found | None) -> int:
+    """The number that marks our routes; whoever else has it, we would take their routes for ours."""
+    number = _integer(found, 1, 255, ROUTE_PROTOCOL)
+    if found is not None and number in PROTOCOLS_OF_OTHERS:
+        whose = PROTOCOL_NAMES[number]
+        raise found.refuse(f"{found.text!r} marks the routes of {whose}, which would count as ours and go")
+    return number
 
 
 def _directory(found: Found | None) -> Path:

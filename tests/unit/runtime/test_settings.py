@@ -176,6 +176,14 @@ def test_a_hashed_router_id_is_never_multicast() -> None:
             "environment FELIXBGP_ROUTE_PROTOCOL: '256' is not a number from 1",
         ),
         (
+            {"FELIXBGP_ROUTE_PROTOCOL": "2"},
+            "environment FELIXBGP_ROUTE_PROTOCOL: '2' marks the routes of kernel, which would count as ours",
+        ),
+        (
+            {"FELIXBGP_ROUTE_PROTOCOL": "80"},
+            "environment FELIXBGP_ROUTE_PROTOCOL: '80' marks the routes of calico, which would count as ours",
+        ),
+        (
             {"FELIXBGP_SECRETS_DIR": "secrets"},
             "environment FELIXBGP_SECRETS_DIR: 'secrets' is not the absolute path of a directory",
         ),
