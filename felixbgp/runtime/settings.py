@@ -89,8 +89,8 @@ CERT = Setting("etcd.cert", "ETCD_CERT", "")
 KEY = Setting("etcd.key", "ETCD_KEY", "")
 
 PROTOCOLS_OF_OTHERS = (0, 1, 2, 3, 4, 9, 16, 80)
-"""Of the kernel, the administrator, router advertisements, DHCP clients and Felix: on any node. Those of other
-routing daemons can be had, so that we can take over from one."""
+"""Of the kernel, the administrator, router advertisements, DHCP clients and Felix: on any node. Those of
+other routing daemons are allowed, so that we can take over from one."""
 
 ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD, CA_CERT, CERT, KEY)
 SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, TABLE, *ETCD_SETTINGS)
