@@ -4,9 +4,11 @@ import ctypes
 import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from itertools import count
 from pathlib import Path
+from threading import Barrier
 from typing import TypeVar
 
 import pytest
@@ -18,6 +20,7 @@ from felixbgp.net import Prefix
 from felixbgp.runtime.netlink.kernel import Kernel
 
 CLONE_NEWNET = 0x40000000
+HOME_THREADS = 4
 PROTOCOL, METRIC = 179, 1024
 MARKERS = count()
 """Of two who listen in one namespace, each must know its own."""
@@ -43,6 +46,36 @@ def ip(command: str) -> str:
 
 def ip_batch(commands: Iterable[str], *flags: str) -> None:
     subprocess.run(["ip", *flags, "-batch", "-"], input="\n".join(commands), check=True, text=True)
+
+
+def threads_of_home() -> ThreadPoolExecutor:
+    """Threads that all began before any namespace was entered."""
+    pool, all_there = ThreadPoolExecutor(HOME_THREADS), Barrier(HOME_THREADS)
+    for begun in [pool.submit(all_there.wait) for _ in range(HOME_THREADS)]:
+        begun.result()
+    return pool
+
+
+POOL = threads_of_home()
+
+
+@pytest.fixture(autouse=True)
+def home_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no thread begin in a namespace.
+
+    trio keeps its threads for a while, and one that began in a namespace stays in it: whoever used it next,
+    in another test, would be there and not know it.
+    """
+
+    async def run_sync(function: Callable[..., object], *arguments: object, **_: object) -> object:
+        token, done = trio.lowlevel.current_trio_token(), trio.Event()
+        future = POOL.submit(function, *arguments)
+        future.add_done_callback(lambda _: token.run_sync_soon(done.set))
+        with trio.CancelScope(shield=True):
+            await done.wait()
+        return future.result()
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
 
 
 @pytest.fixture(autouse=True)
