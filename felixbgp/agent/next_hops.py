@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, Protocol
 from felixbgp.bgp.routes import Reachability
 from felixbgp.fib.hops import is_connected
 from felixbgp.fib.types import (
+    KERNEL_PROTOCOL,
     AddressChanged,
     AddressSnapshot,
     InterfaceAddress,
@@ -33,8 +34,6 @@ from felixbgp.fib.types import (
 from felixbgp.net import IPV6, Address, Family, Prefix
 from felixbgp.net.trie import PrefixTrie
 
-RTPROT_KERNEL: Final = 2
-"""Of routes that the kernel made itself, for the network of an address."""
 RECURSIONS_MAX: Final = 4
 """BGP routes on the way to a next hop: a workload, its node, and the way to that are two."""
 
@@ -233,7 +232,7 @@ def _no(reason: str) -> Resolution:
 
 def _is_on_link(found: KernelRoute) -> bool:
     """Whether the prefix is that of a link: the kernel takes any gateway in it."""
-    return found.protocol == RTPROT_KERNEL and is_connected(found.route)
+    return found.protocol == KERNEL_PROTOCOL and is_connected(found.route)
 
 
 def _precedes(kernel: tuple[Prefix, KernelRoute], ours: tuple[Prefix, int]) -> bool:

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from felixbgp.net import Address, Family, Prefix
+
+KERNEL_PROTOCOL: Final = 2
+"""rtm_protocol of what the kernel made itself when an address was set (RTPROT_KERNEL)."""
 
 
 class RouteKind(IntEnum):

@@ -9,6 +9,7 @@ from errno import EEXIST, EHOSTUNREACH, ENETDOWN, ENETUNREACH, ENODEV, ENOENT
 
 from felixbgp.fib.hops import alive, is_connected, names_interface, with_interface_dead, without_interface
 from felixbgp.fib.types import (
+    KERNEL_PROTOCOL,
     DeleteRoutes,
     KernelEffect,
     KernelInput,
@@ -28,8 +29,6 @@ from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 
 LINK = "eth0"
 """The one that every node has."""
-KERNEL_PROTOCOL = 2
-"""rtm_protocol `kernel`: a network that is connected because an address is in it."""
 
 
 @dataclass(slots=True)

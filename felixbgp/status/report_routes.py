@@ -14,7 +14,7 @@ from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.snapshot import RouteSnapshot
 from felixbgp.fib.hops import is_connected
-from felixbgp.fib.types import KernelRoute, Route
+from felixbgp.fib.types import KERNEL_PROTOCOL, KernelRoute, Route
 from felixbgp.fib.types import RouteKind as KernelKind
 from felixbgp.intent.types import PeerOrigin
 from felixbgp.net import IPV4, Address, Family, Nlri, Prefix
@@ -27,8 +27,6 @@ object stays below the 1.5 MiB that etcd takes by default. Every agent is told o
 SCANNED_MAX: Final = ROUTES_MAX + 1
 """Of one family, paths and kernel routes each: one more than can be told says that there are more."""
 
-_KERNEL_PROTOCOL: Final = 2
-"""RTPROT_KERNEL: what the kernel itself made when an address was set."""
 _SINKS: Final = {
     KernelKind.BLACKHOLE: "blackhole",
     KernelKind.UNREACHABLE: "unreachable",
@@ -148,7 +146,7 @@ def _is_told(route: KernelRoute) -> bool:
 
 def _kernel_route(route: KernelRoute, *, in_use: bool) -> RouteReport:
     kind = RouteKind.FIB if in_use else RouteKind.RIB
-    direct = is_connected(route.route) and route.protocol == _KERNEL_PROTOCOL
+    direct = is_connected(route.route) and route.protocol == KERNEL_PROTOCOL
     source = RouteSourceType.DIRECT if direct else RouteSourceType.KERNEL
     hops = route.route.next_hops
     interface = hops[0].interface if hops else _SINKS.get(route.route.kind, "")
