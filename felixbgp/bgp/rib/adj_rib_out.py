@@ -148,7 +148,10 @@ class AdjRibOut:
 
     def _take(self, nlri: Nlri, otherwise: Export | None) -> Export | None:
         """Stop what is pending for a prefix; returns what the members know of it."""
-        for pending in (self.announcing, self.waiting, self.withdrawing):
-            if nlri in pending:
-                return pending.pop(nlri)
+        if nlri in self.announcing:
+            return self.announcing.pop(nlri)
+        if self.waiting and nlri in self.waiting:
+            return self.waiting.pop(nlri)
+        if self.withdrawing and nlri in self.withdrawing:
+            return self.withdrawing.pop(nlri)
         return otherwise

@@ -1,15 +1,17 @@
 """Loc-RIB of one family (RFC 4271 §3.2): the candidates of every prefix and the one selected.
 
-Adj-RIB-In (peer 1) ──┐
-Adj-RIB-In (peer 2) ──┼─ replace(nlri, old, new) ─▶ candidates ─ dirty ─▶ decide() ─▶ selected
-routes of our own  ───┘                                         ▲           │
-                                   reconsider(next hops) ───────┘  RouteChange, and prefixes to export again
+Adj-RIB-In (peer 1) ──┐ add(nlris, path)
+Adj-RIB-In (peer 2) ──┼─ replace(nlri, old, new) ─▶ candidates, dirty ─▶ decide() ─▶ Choice
+routes of our own  ───┘                                    ▲                │
+                              reconsider(next hops) ───────┘  RouteChange, and prefixes to export again
 
 A path whose NEXT_HOP is not resolvable stays a candidate and takes no part in the decision (RFC 4271 §9.1.2).
+
+There is one entry per prefix and not two: what was chosen knows what it was chosen from.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
@@ -28,6 +30,8 @@ CHOICES_OCTETS_MAX: Final = 64 << 20
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
+_NO_PATHS: Final[tuple[Path, ...]] = ()
+
 
 class Multipath(NamedTuple):
     """How many equally good paths carry traffic together; 1 means one."""
@@ -37,24 +41,37 @@ class Multipath(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """The prefixes whose path is another one now, and all whose paths changed in any way."""
+    """What a call of `LocRib.decide` changed."""
 
-    moved: list[Nlri]
-    touched: list[Nlri]
+    moved: dict[Nlri, Path | None]
+    """The prefixes whose path is another one now, and which; None: they have none."""
+    touched: Sequence[tuple[Nlri, tuple[Path, ...]]]
+    """All whose candidates changed in any way."""
 
 
 class Choice:
     """The outcome for one set of candidates: the path to use, and what the outside sees of it."""
 
-    __slots__ = ("path", "selected")
+    __slots__ = ("_best", "_multipath", "_selected", "path", "paths")
 
-    def __init__(self, best: Best, multipath: Multipath) -> None:
-        path = best.path
-        peer = None if path.peer is None else path.peer.peer
-        self.path = path
-        self.selected = Selected(
-            path.source, peer, _next_hops(best, multipath), path.attributes, best.reason.value
-        )
+    def __init__(self, paths: tuple[Path, ...], best: Best | None, multipath: Multipath) -> None:
+        """`paths` are all candidates; `best` was chosen among the usable ones, None if there is none."""
+        self.paths = paths
+        self.path: Path | None = None if best is None else best.path
+        self._best = best
+        self._multipath = multipath
+        self._selected: Selected | None = None
+
+    def selected(self) -> Selected | None:
+        """What the outside sees of it; None where no path may be used."""
+        best = self._best
+        if self._selected is None and best is not None:
+            path = best.path
+            peer = None if path.peer is None else path.peer.peer
+            self._selected = Selected(
+                path.source, peer, _next_hops(best, self._multipath), path.attributes, best.reason.value
+            )
+        return self._selected
 
 
 def _next_hops(best: Best, multipath: Multipath) -> tuple[Address, ...]:
@@ -62,8 +79,10 @@ def _next_hops(best: Best, multipath: Multipath) -> tuple[Address, ...]:
     peer = best.path.peer
     if peer is None:
         return ()
+    if len(best.equal) == 1:
+        return (Address(best.path.attributes.next_hop),)
     # Two reflectors may tell of one and the same next hop.
-    gateways = dict.fromkeys(path.attributes.next_hop for path in best.equal)
+    gateways = dict.fromkeys([path.attributes.next_hop for path in best.equal])
     count = multipath.external if peer.external else multipath.internal
     return tuple(sorted(map(Address, islice(gateways, count))))
 
@@ -73,13 +92,14 @@ class LocRib:
 
     __slots__ = (
         "_barred",
-        "_candidates",
         "_choices",
         "_choices_octets",
         "_dirty",
+        "_entries",
         "_multipath",
+        "_partial",
         "_path_count",
-        "_selected",
+        "_selected_count",
         "family",
         "next_hops",
     )
@@ -89,18 +109,23 @@ class LocRib:
         self.next_hops = NextHops() if next_hops is None else next_hops
         """Those of the whole speaker."""
         self._multipath = Multipath()
-        self._candidates: dict[Nlri, tuple[Path, ...]] = {}
-        self._selected: dict[Nlri, Choice] = {}
-        self._dirty: dict[Nlri, None] = {}
+        self._entries: dict[Nlri, Choice] = {}
+        """Every prefix that has candidates, as of its last decision."""
+        self._dirty: dict[Nlri, tuple[Path, ...]] = {}
+        """The candidates of now, where the decision on them is due."""
         self._choices: dict[tuple[Path, ...], Choice] = {}
+        """By candidates, where all of them may be used."""
+        self._partial: dict[tuple[tuple[Path, ...], tuple[Path, ...]], Choice] = {}
+        """By all candidates and those that may be used."""
         self._choices_octets = 0
         """About how much memory the candidates of all choices take."""
         self._path_count = 0
+        self._selected_count = 0
         self._barred: dict[Nlri, tuple[bytes, ...]] = {}
         """The next hops of the paths that were not to be used, as of the last decision on each prefix."""
 
     def __len__(self) -> int:
-        return len(self._selected)
+        return self._selected_count
 
     @property
     def path_count(self) -> int:
@@ -119,21 +144,29 @@ class LocRib:
 
         This looks at every candidate: next hops change rarely, and an index would cost every route.
         """
-        # Prefixes with the same paths have the same tuple of them.
-        concerned: dict[tuple[Path, ...], bool] = {}
-        for nlri, paths in self._candidates.items():
-            if paths not in concerned:
-                concerned[paths] = any(path.attributes.next_hop in next_hops for path in paths)
-            if concerned[paths]:
-                self._dirty[nlri] = None
+        # Prefixes with the same paths have the same choice among them.
+        concerned: dict[Choice, bool] = {}
+        for nlri, choice in self._entries.items():
+            known = concerned.get(choice)
+            if known is None:
+                known = any(path.attributes.next_hop in next_hops for path in choice.paths)
+                concerned[choice] = known
+            if known and nlri not in self._dirty:
+                self._dirty[nlri] = choice.paths
 
     def next_hops_in_use(self) -> set[bytes]:
         """Those of all candidates."""
-        return {path.attributes.next_hop for paths in self._candidates.values() for path in paths}
+        in_use = {path.attributes.next_hop for paths in self._dirty.values() for path in paths}
+        choices = dict.fromkeys(self._entries.values())
+        in_use.update([path.attributes.next_hop for choice in choices for path in choice.paths])
+        return in_use
 
     def unresolved(self) -> Counter[bytes]:
         """By next hop, how many prefixes have a path that is not used for want of a way to it."""
-        return Counter(next_hop for next_hops in self._barred.values() for next_hop in next_hops)
+        counts: Counter[bytes] = Counter()
+        for next_hops in self._barred.values():
+            counts.update(next_hops)
+        return counts
 
     def _usable(self, nlri: Nlri, paths: tuple[Path, ...]) -> tuple[Path, ...]:
         """The paths that may be selected; those of our own always may."""
@@ -141,9 +174,8 @@ class LocRib:
         if not barred:
             self._barred.pop(nlri, None)
             return paths
-        self._barred[nlri] = tuple(dict.fromkeys(path.attributes.next_hop for path in barred))
-        usable = tuple(path for path in paths if path not in barred)
-        return usable[0].alone if len(usable) == 1 else usable
+        self._barred[nlri] = tuple(dict.fromkeys([path.attributes.next_hop for path in barred]))
+        return tuple([path for path in paths if path not in barred])
 
     def _is_barred(self, nlri: Nlri, path: Path) -> bool:
         prefix = Prefix(self.family, nlri)
@@ -156,102 +188,172 @@ class LocRib:
         if multipath != self._multipath:
             self._multipath = multipath
             self._forget_choices()
-            self._dirty.update(dict.fromkeys(self._candidates))
+            everything = {nlri: choice.paths for nlri, choice in self._entries.items()}
+            everything.update(self._dirty)
+            self._dirty = everything
+
+    def add(self, nlris: Sequence[Nlri], path: Path) -> None:
+        """A source that had no eligible path to these prefixes has this one now."""
+        self._path_count += len(nlris)
+        entries, dirty = self._entries, self._dirty
+        alone = (path,)
+        for nlri in nlris:
+            present = dirty.get(nlri)
+            if present is None:
+                choice = entries.get(nlri)
+                if choice is not None:
+                    present = choice.paths
+            dirty[nlri] = (*present, path) if present else alone
 
     def replace(self, nlri: Nlri, old: Path | None, new: Path | None) -> None:
         """One source's eligible path to a prefix changed; None means it has none."""
         if old is new:
             return
-        self._path_count += (new is not None) - (old is not None)
-        candidates = self._candidates
-        present = candidates.get(nlri)
-        if present is not None and not (len(present) == 1 and present[0] is old):
-            others = tuple(path for path in present if path is not old)
-            if new is not None:
-                candidates[nlri] = (*others, new)
-            else:
-                candidates[nlri] = others if len(others) > 1 else others[0].alone
-        elif new is not None:
-            candidates[nlri] = new.alone
-        else:
-            del candidates[nlri]
-        self._dirty[nlri] = None
+        if old is not None:
+            self._path_count -= 1
+        if new is not None:
+            self._path_count += 1
+        present = self._dirty.get(nlri)
+        if present is None:
+            choice = self._entries.get(nlri)
+            present = _NO_PATHS if choice is None else choice.paths
+        if len(present) == 1 and present[0] is old:
+            present = _NO_PATHS
+        elif old is not None:
+            present = tuple([path for path in present if path is not old])
+        self._dirty[nlri] = present if new is None else (*present, new)
 
     def path(self, nlri: Nlri) -> Path | None:
         """The selected path of a prefix as of its last decision."""
-        choice = self._selected.get(nlri)
+        choice = self._entries.get(nlri)
         return None if choice is None else choice.path
 
     def selected(self, nlri: Nlri) -> Selected | None:
         """The selected route of a prefix as of its last decision."""
-        choice = self._selected.get(nlri)
-        return None if choice is None else choice.selected
+        choice = self._entries.get(nlri)
+        return None if choice is None else choice.selected()
 
     def candidates(self, nlri: Nlri) -> tuple[Path, ...]:
         """The paths of a prefix that may be used, in no particular order."""
-        paths = self._candidates.get(nlri, ())
+        paths = self._dirty.get(nlri)
+        if paths is None:
+            choice = self._entries.get(nlri)
+            paths = _NO_PATHS if choice is None else choice.paths
         if nlri not in self._barred:
             return paths
-        return tuple(path for path in paths if not self._is_barred(nlri, path))
+        return tuple([path for path in paths if not self._is_barred(nlri, path)])
 
     def paths(self) -> Iterator[tuple[Nlri, Path, bool]]:
         """Every eligible path, and whether it is the selected one, in the order in which prefixes came."""
-        for nlri, paths in self._candidates.items():
-            selected = self.path(nlri)
-            for path in paths:
-                yield nlri, path, path is selected
+        for nlri, choice in self._entries.items():
+            for path in self._dirty.get(nlri, choice.paths):
+                yield nlri, path, path is choice.path
+        for nlri, paths in self._dirty.items():
+            if nlri not in self._entries:
+                for path in paths:
+                    yield nlri, path, False
 
-    def prefixes(self) -> dict[Nlri, None]:
-        """Every prefix with a selected route, as an ordered set of its own."""
-        return dict.fromkeys(self._selected)
+    def selected_paths(self) -> dict[Nlri, Path | None]:
+        """The path of every prefix that has a selected one, as a dictionary of its own."""
+        return {nlri: choice.path for nlri, choice in self._entries.items() if choice.path is not None}
 
-    def decide(self, budget: int, changes: list[RouteChange]) -> Decided:
+    def prefixes(self) -> list[Nlri]:
+        """Every prefix with a selected route, in the order in which they came."""
+        return list(self.selected_paths())
+
+    def decide(self, budget: int, changes: list[RouteChange] | None) -> Decided:
         """Decide for up to `budget` prefixes; appends what the outside sees and returns what to export again.
 
         A prefix is exported again when its path is another object, for that may differ in what the export
-        rules look at; `changes` gets it only when the route itself differs.
+        rules look at; `changes` gets it only when the route itself differs. None: nobody wants them.
         """
-        moved: list[Nlri] = []
-        selected = self._selected
-        touched = [nlri for nlri, _ in take_first(self._dirty, budget)]
-        for nlri in touched:
-            old = selected.get(nlri)
-            before = self._barred.get(nlri, ())
-            choice = self._choice(nlri)
-            if choice is None:
-                unresolved = self._barred.get(nlri, ())
-                if old is not None or unresolved != before:
-                    changes.append(RouteChange(self.family, nlri, None, tuple(map(Address, unresolved))))
-                if old is not None:
-                    del selected[nlri]
-                    moved.append(nlri)
-            elif choice is not old:
-                selected[nlri] = choice
-                if old is None or old.path is not choice.path:
-                    moved.append(nlri)
-                if old is None or not _same_route(old.selected, choice.selected):
-                    changes.append(RouteChange(self.family, nlri, choice.selected))
-        return Decided(moved, touched)
-
-    def _choice(self, nlri: Nlri) -> Choice | None:
-        paths = self._candidates.get(nlri)
+        batch = take_first(self._dirty, budget)
         if self.next_hops.bars_any or self._barred:
-            if paths is None:
-                self._barred.pop(nlri, None)
-                return None
-            paths = self._usable(nlri, paths)
-        if not paths:
-            return None
+            return Decided(self._decide_among_usable(batch, changes), batch)
+        moved: dict[Nlri, Path | None] = {}
+        entries = self._entries
+        before: tuple[Path, ...] | None = None
+        choice: Choice | None = None
+        for nlri, paths in batch:
+            if paths is not before:
+                before = paths
+                choice = self._choice(paths) if paths else None
+            old = entries.get(nlri)
+            if choice is not old:
+                self._enter(nlri, old, choice, moved)
+                if changes is not None and not _is_same_route(old, choice):
+                    selected = None if choice is None else choice.selected()
+                    changes.append(RouteChange(self.family, nlri, selected))
+        return Decided(moved, batch)
+
+    def _decide_among_usable(
+        self, batch: Sequence[tuple[Nlri, tuple[Path, ...]]], changes: list[RouteChange] | None
+    ) -> dict[Nlri, Path | None]:
+        """The same while some next hops are not resolvable, which depends on the prefix."""
+        moved: dict[Nlri, Path | None] = {}
+        for nlri, paths in batch:
+            barred_before = self._barred.get(nlri, ())
+            choice = self._choice_among_usable(nlri, paths)
+            unused = choice is None or choice.path is None
+            unresolved = self._barred.get(nlri, ()) if unused else ()
+            old = self._entries.get(nlri)
+            if choice is not old:
+                self._enter(nlri, old, choice, moved)
+            if changes is None:
+                continue
+            if not _is_same_route(old, choice) or (unused and unresolved != barred_before):
+                selected = None if choice is None else choice.selected()
+                changes.append(RouteChange(self.family, nlri, selected, tuple(map(Address, unresolved))))
+        return moved
+
+    def _enter(
+        self, nlri: Nlri, old: Choice | None, choice: Choice | None, moved: dict[Nlri, Path | None]
+    ) -> None:
+        path_before = None if old is None else old.path
+        path = None if choice is None else choice.path
+        if choice is None:
+            del self._entries[nlri]
+        else:
+            self._entries[nlri] = choice
+        if path is not path_before:
+            moved[nlri] = path
+            if path_before is None:
+                self._selected_count += 1
+            elif path is None:
+                self._selected_count -= 1
+
+    def _choice(self, paths: tuple[Path, ...]) -> Choice:
         choice = self._choices.get(paths)
         if choice is None:
-            if len(self._choices) >= CHOICES_MAX or self._choices_octets >= CHOICES_OCTETS_MAX:
-                self._forget_choices()
-            self._choices_octets += sum(path.octets for path in paths)
-            choice = self._choices[paths] = Choice(best_path(paths), self._multipath)
+            self._make_room(paths)
+            choice = self._choices[paths] = Choice(paths, best_path(paths), self._multipath)
         return choice
+
+    def _choice_among_usable(self, nlri: Nlri, paths: tuple[Path, ...]) -> Choice | None:
+        if not paths:
+            self._barred.pop(nlri, None)
+            return None
+        usable = self._usable(nlri, paths)
+        if usable is paths:
+            return self._choice(paths)
+        choice = self._partial.get((paths, usable))
+        if choice is None:
+            self._make_room(paths)
+            choice = Choice(paths, best_path(usable) if usable else None, self._multipath)
+            self._partial[paths, usable] = choice
+        return choice
+
+    def _make_room(self, paths: tuple[Path, ...]) -> None:
+        """Forget choices once they are too many; one more will be kept."""
+        count = len(self._choices) + len(self._partial)
+        if count >= CHOICES_MAX or self._choices_octets >= CHOICES_OCTETS_MAX:
+            self._forget_choices()
+        for path in paths:
+            self._choices_octets += path.octets
 
     def _forget_choices(self) -> None:
         self._choices.clear()
+        self._partial.clear()
         self._choices_octets = 0
 
 
@@ -267,8 +369,14 @@ def take_first(waiting: dict[Key, Value], count: int) -> list[tuple[Key, Value]]
     return taken
 
 
-def _same_route(one: Selected, other: Selected) -> bool:
-    """Whether two selections lead to the same place with the same attributes, whatever decided for them."""
+def _is_same_route(old: Choice | None, new: Choice | None) -> bool:
+    """Whether two choices lead to the same place with the same attributes, whatever decided for them."""
+    if old is new:
+        return True
+    one = None if old is None else old.selected()
+    other = None if new is None else new.selected()
+    if one is None or other is None:
+        return one is other
     return (
         one.source is other.source
         and one.peer == other.peer

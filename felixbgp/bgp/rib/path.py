@@ -43,7 +43,6 @@ class Path:
     """Attributes and their origin. Equal only to itself; `peer` is None for a route of our own."""
 
     __slots__ = (
-        "alone",
         "as_path_length",
         "attributes",
         "identifier",
@@ -59,6 +58,7 @@ class Path:
         "precedence",
         "received",
         "source",
+        "uses",
     )
 
     def __init__(
@@ -88,8 +88,8 @@ class Path:
         """Why the decision process must not see the path; "" when it may."""
         self.octets = octets_of(attributes)
         """About how much memory it takes."""
-        self.alone: tuple[Path, ...] = (self,)
-        """The candidates of a prefix that has no other path: shared, as most prefixes have one path."""
+        self.uses = 0
+        """How many routes of its Adj-RIB-In have it: when the last one goes, so does the path."""
         self.long_lived_stale = LLGR_STALE in attributes.communities
         self.outlived = outlived
         """Whether we keep it beyond the restart time of its peer (RFC 9494)."""
