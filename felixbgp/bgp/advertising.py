@@ -51,7 +51,7 @@ class Advertising:
 
     def mark(self, family: Family, decided: Decided) -> None:
         """Paths of these prefixes changed."""
-        if decided.touched:
+        if decided.touched or decided.fresh:
             for view, group in self._groups.items():
                 if view.family == family:
                     group.mark(decided)

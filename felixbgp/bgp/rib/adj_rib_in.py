@@ -79,7 +79,7 @@ class AdjRibIn:
         self._changed: dict[Nlri, Path] = {}
         """What the Loc-RIB has where the policy changed attributes."""
         self._ineligible_count = 0
-        self._paths: dict[tuple[PathAttributes, bytes], Path] = {}
+        self._paths: dict[PathAttributes | tuple[PathAttributes, bytes], Path] = {}
         """The distinct sets that routes have."""
         self._octets = 0
         """About how much memory these take."""
@@ -244,11 +244,12 @@ class AdjRibIn:
             return
         routes = self._routes
         fresh: list[Nlri] = []
+        count = len(routes)
         for nlri in nlris:
-            if nlri in routes:
+            if routes.setdefault(nlri, path) is not path:
                 self._set(nlri, path)
-            else:
-                routes[nlri] = path
+            elif len(routes) != count:
+                count += 1
                 fresh.append(nlri)
         path.uses += len(fresh)
         accepted = path
@@ -321,7 +322,7 @@ class AdjRibIn:
 
     def _path(self, attributes: PathAttributes, path_id: bytes) -> Path:
         # Two paths of one prefix are two, also where they say the same.
-        key = (attributes, path_id)
+        key = (attributes, path_id) if path_id else attributes
         path = self._paths.get(key)
         if path is None:
             path = self._paths[key] = self._new_path(attributes, path_id)
@@ -344,7 +345,7 @@ class AdjRibIn:
 
     def _drop(self, path: Path) -> None:
         """Forget a path that no route has any more."""
-        key = (path.received, path.path_id)
+        key = (path.received, path.path_id) if path.path_id else path.received
         if self._paths.get(key) is path:
             del self._paths[key]
             self._octets -= path.octets

@@ -108,6 +108,14 @@ class AdjRibOut:
         elif not new.same(known):
             self.announcing[nlri] = known
 
+    def note_fresh(self, nlris: list[Nlri], export: Export) -> None:
+        """The same for prefixes that the members should have known nothing of."""
+        if self.withdrawing or self.waiting or self.announcing:
+            for nlri in nlris:
+                self.note(nlri, None, export)
+        else:
+            self.announcing.update(dict.fromkeys(nlris))
+
     def release(self, nlri: Nlri) -> None:
         """The kernel is ready for a prefix."""
         if nlri in self.waiting:

@@ -7,7 +7,8 @@ routes of our own  ───┘                                    ▲          
 
 A path whose NEXT_HOP is not resolvable stays a candidate and takes no part in the decision (RFC 4271 §9.1.2).
 
-There is one entry per prefix and not two: what was chosen knows what it was chosen from.
+There is one entry per prefix: its path where it has one, else the choice among several. Most prefixes are new
+when they are announced, and many come with the same path; such batches stay batches from `add` to the peers.
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
-from felixbgp.bgp.rib.decision import Best, best_path
+from felixbgp.bgp.rib.decision import Best, SelectionReason, best_path
 from felixbgp.bgp.rib.next_hops import NextHops
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.routes import RouteChange, Selected
@@ -29,8 +30,6 @@ CHOICES_OCTETS_MAX: Final = 64 << 20
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-
-_NO_PATHS: Final[tuple[Path, ...]] = ()
 
 
 class Multipath(NamedTuple):
@@ -46,11 +45,13 @@ class Decided(NamedTuple):
     moved: dict[Nlri, Path | None]
     """The prefixes whose path is another one now, and which; None: they have none."""
     touched: Sequence[tuple[Nlri, tuple[Path, ...]]]
-    """All whose candidates changed in any way."""
+    """All whose candidates changed in any way, but for those of `fresh`."""
+    fresh: Sequence[tuple[Path, list[Nlri]]]
+    """Paths of prefixes that had none before; some may have moved since."""
 
 
 class Choice:
-    """The outcome for one set of candidates: the path to use, and what the outside sees of it."""
+    """The outcome for a set of candidates: the path to use, and what the outside sees of it."""
 
     __slots__ = ("_best", "_multipath", "_selected", "path", "paths")
 
@@ -66,12 +67,40 @@ class Choice:
         """What the outside sees of it; None where no path may be used."""
         best = self._best
         if self._selected is None and best is not None:
-            path = best.path
-            peer = None if path.peer is None else path.peer.peer
-            self._selected = Selected(
-                path.source, peer, _next_hops(best, self._multipath), path.attributes, best.reason.value
-            )
+            next_hops = _next_hops(best, self._multipath)
+            self._selected = _selected(best.path, next_hops, best.reason.value)
         return self._selected
+
+
+Entry = Path | Choice
+"""Of a prefix: its only candidate, which may be used; or the choice among several."""
+
+
+def _paths_of(entry: Entry | None) -> tuple[Path, ...]:
+    if entry is None:
+        return ()
+    return (entry,) if isinstance(entry, Path) else entry.paths
+
+
+def _path_of(entry: Entry | None) -> Path | None:
+    return entry.path if isinstance(entry, Choice) else entry
+
+
+def _selected_of(entry: Entry | None) -> Selected | None:
+    if entry is None:
+        return None
+    if isinstance(entry, Choice):
+        return entry.selected()
+    if entry.selected is None:
+        next_hops = () if entry.peer is None else (Address(entry.attributes.next_hop),)
+        entry.selected = _selected(entry, next_hops, SelectionReason.ONLY_PATH.value)
+    return entry.selected
+
+
+def _selected(path: Path, next_hops: tuple[Address, ...], reason: str) -> Selected:
+    return Selected(
+        path.source, None if path.peer is None else path.peer.peer, next_hops, path.attributes, reason
+    )
 
 
 def _next_hops(best: Best, multipath: Multipath) -> tuple[Address, ...]:
@@ -79,8 +108,6 @@ def _next_hops(best: Best, multipath: Multipath) -> tuple[Address, ...]:
     peer = best.path.peer
     if peer is None:
         return ()
-    if len(best.equal) == 1:
-        return (Address(best.path.attributes.next_hop),)
     # Two reflectors may tell of one and the same next hop.
     gateways = dict.fromkeys([path.attributes.next_hop for path in best.equal])
     count = multipath.external if peer.external else multipath.internal
@@ -96,6 +123,7 @@ class LocRib:
         "_choices_octets",
         "_dirty",
         "_entries",
+        "_fresh",
         "_multipath",
         "_partial",
         "_path_count",
@@ -109,8 +137,10 @@ class LocRib:
         self.next_hops = NextHops() if next_hops is None else next_hops
         """Those of the whole speaker."""
         self._multipath = Multipath()
-        self._entries: dict[Nlri, Choice] = {}
+        self._entries: dict[Nlri, Entry] = {}
         """Every prefix that has candidates, as of its last decision."""
+        self._fresh: list[tuple[Path, list[Nlri]]] = []
+        """What was added last, as long as nothing else happened."""
         self._dirty: dict[Nlri, tuple[Path, ...]] = {}
         """The candidates of now, where the decision on them is due."""
         self._choices: dict[tuple[Path, ...], Choice] = {}
@@ -135,7 +165,10 @@ class LocRib:
     @property
     def dirty_count(self) -> int:
         """Prefixes waiting for their decision."""
-        return len(self._dirty)
+        count = len(self._dirty)
+        for _, nlris in self._fresh:
+            count += len(nlris)
+        return count
 
     # ---- next hops
 
@@ -144,21 +177,23 @@ class LocRib:
 
         This looks at every candidate: next hops change rarely, and an index would cost every route.
         """
-        # Prefixes with the same paths have the same choice among them.
-        concerned: dict[Choice, bool] = {}
-        for nlri, choice in self._entries.items():
-            known = concerned.get(choice)
+        self._spread()
+        # Prefixes with the same paths have the same entry.
+        concerned: dict[Entry, bool] = {}
+        for nlri, entry in self._entries.items():
+            known = concerned.get(entry)
             if known is None:
-                known = any(path.attributes.next_hop in next_hops for path in choice.paths)
-                concerned[choice] = known
+                known = any(path.attributes.next_hop in next_hops for path in _paths_of(entry))
+                concerned[entry] = known
             if known and nlri not in self._dirty:
-                self._dirty[nlri] = choice.paths
+                self._dirty[nlri] = _paths_of(entry)
 
     def next_hops_in_use(self) -> set[bytes]:
         """Those of all candidates."""
+        self._spread()
         in_use = {path.attributes.next_hop for paths in self._dirty.values() for path in paths}
-        choices = dict.fromkeys(self._entries.values())
-        in_use.update([path.attributes.next_hop for choice in choices for path in choice.paths])
+        for entry in dict.fromkeys(self._entries.values()):
+            in_use.update([path.attributes.next_hop for path in _paths_of(entry)])
         return in_use
 
     def unresolved(self) -> Counter[bytes]:
@@ -188,66 +223,73 @@ class LocRib:
         if multipath != self._multipath:
             self._multipath = multipath
             self._forget_choices()
-            everything = {nlri: choice.paths for nlri, choice in self._entries.items()}
+            self._spread()
+            everything = {nlri: _paths_of(entry) for nlri, entry in self._entries.items()}
             everything.update(self._dirty)
             self._dirty = everything
 
-    def add(self, nlris: Sequence[Nlri], path: Path) -> None:
-        """A source that had no eligible path to these prefixes has this one now."""
-        self._path_count += len(nlris)
-        entries, dirty = self._entries, self._dirty
-        alone = (path,)
-        for nlri in nlris:
-            present = dirty.get(nlri)
-            if present is None:
-                choice = entries.get(nlri)
-                if choice is not None:
-                    present = choice.paths
-            dirty[nlri] = (*present, path) if present else alone
+    def add(self, nlris: list[Nlri], path: Path) -> None:
+        """A source that had no eligible path to these prefixes has this one now. The list is kept."""
+        if nlris:
+            self._path_count += len(nlris)
+            self._fresh.append((path, nlris))
 
     def replace(self, nlri: Nlri, old: Path | None, new: Path | None) -> None:
         """One source's eligible path to a prefix changed; None means it has none."""
         if old is new:
             return
+        if self._fresh:
+            self._spread()
         if old is not None:
             self._path_count -= 1
         if new is not None:
             self._path_count += 1
         present = self._dirty.get(nlri)
         if present is None:
-            choice = self._entries.get(nlri)
-            present = _NO_PATHS if choice is None else choice.paths
+            present = _paths_of(self._entries.get(nlri))
         if len(present) == 1 and present[0] is old:
-            present = _NO_PATHS
+            present = ()
         elif old is not None:
             present = tuple([path for path in present if path is not old])
         self._dirty[nlri] = present if new is None else (*present, new)
 
+    def _spread(self) -> None:
+        """Make of the batches what they are short for."""
+        batches, self._fresh = self._fresh, []
+        entries, dirty = self._entries, self._dirty
+        for path, nlris in batches:
+            alone = (path,)
+            for nlri in nlris:
+                present = dirty.get(nlri)
+                if present is None:
+                    present = _paths_of(entries.get(nlri))
+                dirty[nlri] = (*present, path) if present else alone
+
     def path(self, nlri: Nlri) -> Path | None:
         """The selected path of a prefix as of its last decision."""
-        choice = self._entries.get(nlri)
-        return None if choice is None else choice.path
+        return _path_of(self._entries.get(nlri))
 
     def selected(self, nlri: Nlri) -> Selected | None:
         """The selected route of a prefix as of its last decision."""
-        choice = self._entries.get(nlri)
-        return None if choice is None else choice.selected()
+        return _selected_of(self._entries.get(nlri))
 
     def candidates(self, nlri: Nlri) -> tuple[Path, ...]:
         """The paths of a prefix that may be used, in no particular order."""
+        self._spread()
         paths = self._dirty.get(nlri)
         if paths is None:
-            choice = self._entries.get(nlri)
-            paths = _NO_PATHS if choice is None else choice.paths
+            paths = _paths_of(self._entries.get(nlri))
         if nlri not in self._barred:
             return paths
         return tuple([path for path in paths if not self._is_barred(nlri, path)])
 
     def paths(self) -> Iterator[tuple[Nlri, Path, bool]]:
         """Every eligible path, and whether it is the selected one, in the order in which prefixes came."""
-        for nlri, choice in self._entries.items():
-            for path in self._dirty.get(nlri, choice.paths):
-                yield nlri, path, path is choice.path
+        self._spread()
+        for nlri, entry in self._entries.items():
+            selected = _path_of(entry)
+            for path in self._dirty.get(nlri, _paths_of(entry)):
+                yield nlri, path, path is selected
         for nlri, paths in self._dirty.items():
             if nlri not in self._entries:
                 for path in paths:
@@ -255,7 +297,12 @@ class LocRib:
 
     def selected_paths(self) -> dict[Nlri, Path | None]:
         """The path of every prefix that has a selected one, as a dictionary of its own."""
-        return {nlri: choice.path for nlri, choice in self._entries.items() if choice.path is not None}
+        found: dict[Nlri, Path | None] = {}
+        for nlri, entry in self._entries.items():
+            path = _path_of(entry)
+            if path is not None:
+                found[nlri] = path
+        return found
 
     def prefixes(self) -> list[Nlri]:
         """Every prefix with a selected route, in the order in which they came."""
@@ -267,24 +314,56 @@ class LocRib:
         A prefix is exported again when its path is another object, for that may differ in what the export
         rules look at; `changes` gets it only when the route itself differs. None: nobody wants them.
         """
-        batch = take_first(self._dirty, budget)
         if self.next_hops.bars_any or self._barred:
-            return Decided(self._decide_among_usable(batch, changes), batch)
+            self._spread()
+            batch = take_first(self._dirty, budget)
+            return Decided(self._decide_among_usable(batch, changes), batch, ())
+        if self._dirty:
+            self._spread()
+        fresh = self._decide_fresh(budget, changes)
+        for _, nlris in fresh:
+            budget -= len(nlris)
+        batch = take_first(self._dirty, budget)
         moved: dict[Nlri, Path | None] = {}
-        entries = self._entries
         before: tuple[Path, ...] | None = None
-        choice: Choice | None = None
+        entry: Entry | None = None
         for nlri, paths in batch:
             if paths is not before:
                 before = paths
-                choice = self._choice(paths) if paths else None
-            old = entries.get(nlri)
-            if choice is not old:
-                self._enter(nlri, old, choice, moved)
-                if changes is not None and not _is_same_route(old, choice):
-                    selected = None if choice is None else choice.selected()
+                entry = self._entry(paths)
+            old = self._entries.get(nlri)
+            if entry is not old:
+                self._enter(nlri, old, entry, moved)
+                if changes is not None and not _is_same_route(old, entry):
+                    changes.append(RouteChange(self.family, nlri, _selected_of(entry)))
+        return Decided(moved, batch, fresh)
+
+    def _decide_fresh(self, budget: int, changes: list[RouteChange] | None) -> list[tuple[Path, list[Nlri]]]:
+        """Decide for batches of what was added; gives the prefixes that had no candidate before."""
+        fresh: list[tuple[Path, list[Nlri]]] = []
+        entries, taken = self._entries, 0
+        for path, nlris in self._fresh:
+            if budget <= 0:
+                break
+            taken += 1
+            budget -= len(nlris)
+            alone: list[Nlri] = []
+            count = len(entries)
+            for nlri in nlris:
+                old = entries.setdefault(nlri, path)
+                if len(entries) != count:
+                    count += 1
+                    alone.append(nlri)
+                else:
+                    self._dirty[nlri] = (*self._dirty.get(nlri, _paths_of(old)), path)
+            self._selected_count += len(alone)
+            fresh.append((path, alone))
+            if changes is not None:
+                selected = _selected_of(path)
+                for nlri in alone:
                     changes.append(RouteChange(self.family, nlri, selected))
-        return Decided(moved, batch)
+        del self._fresh[:taken]
+        return fresh
 
     def _decide_among_usable(
         self, batch: Sequence[tuple[Nlri, tuple[Path, ...]]], changes: list[RouteChange] | None
@@ -293,28 +372,27 @@ class LocRib:
         moved: dict[Nlri, Path | None] = {}
         for nlri, paths in batch:
             barred_before = self._barred.get(nlri, ())
-            choice = self._choice_among_usable(nlri, paths)
-            unused = choice is None or choice.path is None
+            entry = self._entry_among_usable(nlri, paths)
+            unused = _path_of(entry) is None
             unresolved = self._barred.get(nlri, ()) if unused else ()
             old = self._entries.get(nlri)
-            if choice is not old:
-                self._enter(nlri, old, choice, moved)
+            if entry is not old:
+                self._enter(nlri, old, entry, moved)
             if changes is None:
                 continue
-            if not _is_same_route(old, choice) or (unused and unresolved != barred_before):
-                selected = None if choice is None else choice.selected()
+            if not _is_same_route(old, entry) or (unused and unresolved != barred_before):
+                selected = _selected_of(entry)
                 changes.append(RouteChange(self.family, nlri, selected, tuple(map(Address, unresolved))))
         return moved
 
     def _enter(
-        self, nlri: Nlri, old: Choice | None, choice: Choice | None, moved: dict[Nlri, Path | None]
+        self, nlri: Nlri, old: Entry | None, entry: Entry | None, moved: dict[Nlri, Path | None]
     ) -> None:
-        path_before = None if old is None else old.path
-        path = None if choice is None else choice.path
-        if choice is None:
+        path_before, path = _path_of(old), _path_of(entry)
+        if entry is None:
             del self._entries[nlri]
         else:
-            self._entries[nlri] = choice
+            self._entries[nlri] = entry
         if path is not path_before:
             moved[nlri] = path
             if path_before is None:
@@ -322,20 +400,23 @@ class LocRib:
             elif path is None:
                 self._selected_count -= 1
 
-    def _choice(self, paths: tuple[Path, ...]) -> Choice:
+    def _entry(self, paths: tuple[Path, ...]) -> Entry | None:
+        """What to keep of these candidates where all of them may be used."""
+        if len(paths) < 2:
+            return paths[0] if paths else None
         choice = self._choices.get(paths)
         if choice is None:
             self._make_room(paths)
             choice = self._choices[paths] = Choice(paths, best_path(paths), self._multipath)
         return choice
 
-    def _choice_among_usable(self, nlri: Nlri, paths: tuple[Path, ...]) -> Choice | None:
+    def _entry_among_usable(self, nlri: Nlri, paths: tuple[Path, ...]) -> Entry | None:
         if not paths:
             self._barred.pop(nlri, None)
             return None
         usable = self._usable(nlri, paths)
         if usable is paths:
-            return self._choice(paths)
+            return self._entry(paths)
         choice = self._partial.get((paths, usable))
         if choice is None:
             self._make_room(paths)
@@ -369,12 +450,11 @@ def take_first(waiting: dict[Key, Value], count: int) -> list[tuple[Key, Value]]
     return taken
 
 
-def _is_same_route(old: Choice | None, new: Choice | None) -> bool:
-    """Whether two choices lead to the same place with the same attributes, whatever decided for them."""
+def _is_same_route(old: Entry | None, new: Entry | None) -> bool:
+    """Whether two entries lead to the same place with the same attributes, whatever decided for them."""
     if old is new:
         return True
-    one = None if old is None else old.selected()
-    other = None if new is None else new.selected()
+    one, other = _selected_of(old), _selected_of(new)
     if one is None or other is None:
         return one is other
     return (

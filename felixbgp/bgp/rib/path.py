@@ -10,7 +10,7 @@ from typing import Final
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.memory import octets_of
-from felixbgp.bgp.routes import LocalRoute, Precedence
+from felixbgp.bgp.routes import LocalRoute, Precedence, Selected
 from felixbgp.bgp.wire.communities import LLGR_STALE
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
 
@@ -57,6 +57,7 @@ class Path:
         "peer",
         "precedence",
         "received",
+        "selected",
         "source",
         "uses",
     )
@@ -88,6 +89,8 @@ class Path:
         """Why the decision process must not see the path; "" when it may."""
         self.octets = octets_of(attributes)
         """About how much memory it takes."""
+        self.selected: Selected | None = None
+        """What the outside sees where it is a prefix's only path, once somebody wants to know."""
         self.uses = 0
         """How many routes of its Adj-RIB-In have it: when the last one goes, so does the path."""
         self.long_lived_stale = LLGR_STALE in attributes.communities

@@ -42,6 +42,8 @@ NUMBERS_SWEEP_FIRST: Final = 4096
 """Path identifiers before unused ones are looked for; from then on, twice the number in use."""
 COMPLETION_WAIT_NS: Final = 5_000_000_000
 """How long End-of-RIB waits for the kernel: batches of routes take milliseconds, a refused one forever."""
+NLRI_OCTETS_MAX: Final = 17
+"""Of a /128."""
 JOIN_PENDING_MAX: Final = 1024
 """Tables with more pending prefixes are not compared, as that would cost more than it saves."""
 
@@ -214,11 +216,31 @@ class UpdateGroup:
 
     def mark(self, decided: LocRibDecided) -> None:
         """Paths of prefixes changed: for most peers only the selected one counts."""
+        settled = not self._changed
+        for path, nlris in decided.fresh:
+            if not settled or not self._settle_fresh(path, nlris):
+                self._changed.update(dict.fromkeys(nlris, path))
         if self.view.add_path:
             for nlri, _ in decided.touched:
                 self._changed[nlri] = None
         else:
             self._changed.update(decided.moved)
+
+    def _settle_fresh(self, path: Path, nlris: list[Nlri]) -> bool:
+        """Settle prefixes that had no path before, at once if they all fare alike; whether they do."""
+        decided = None if self.view.add_path else self._view(path).constant
+        if decided is None:
+            return False
+        export = self._export_decided(path, decided)
+        if export is None:
+            return True
+        if export.room < NLRI_OCTETS_MAX:
+            return False
+        self._wanted.update(dict.fromkeys(nlris, export))
+        export.tally.count += len(nlris)
+        for table in self._tables:
+            table.note_fresh(nlris, export)
+        return True
 
     def release(self, nlris: Iterable[Nlri]) -> None:
         """The kernel is ready for these prefixes."""

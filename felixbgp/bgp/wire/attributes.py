@@ -95,15 +95,20 @@ class Fault(NamedTuple):
         return WireError(ErrorCode.UPDATE_MESSAGE, self.subcode, self.data, self.text)
 
 
-class AttributeSet(NamedTuple):
+class AttributeSet:
     """All that the attributes of an UPDATE say, those of RFC 4760 excepted."""
 
-    attributes: PathAttributes
-    seen: int
-    """Types that were there, malformed ones too: bit n stands for type n."""
-    fault: Fault | None
-    errors: tuple[str, ...]
-    """What was malformed, in words, RFC 7606's verdict first."""
+    __slots__ = ("attributes", "errors", "fault", "seen")
+
+    def __init__(
+        self, attributes: PathAttributes, seen: int, fault: Fault | None, errors: tuple[str, ...]
+    ) -> None:
+        self.attributes = attributes
+        self.seen = seen
+        """Types that were there, malformed ones too: bit n stands for type n."""
+        self.fault = fault
+        self.errors = errors
+        """What was malformed, in words, RFC 7606's verdict first."""
 
 
 class Multiprotocol(NamedTuple):
@@ -499,7 +504,8 @@ def _decode(octets: bytes, four_octet_as: bool, ebgp: bool, next_hop: bytes) -> 
             seen |= 1 << number
             _decode_one(octets[position:end], octets[value_start:end], ebgp, draft)
         position = end
-    return AttributeSet(draft.finish(next_hop), seen, draft.fault, tuple(draft.errors))
+    errors = tuple(draft.errors) if draft.errors else ()
+    return AttributeSet(draft.finish(next_hop), seen, draft.fault, errors)
 
 
 def _bounds(octets: bytes, position: int) -> tuple[int, int]:

@@ -203,7 +203,7 @@ class OpenMessage:
     capabilities: tuple[Capability, ...] = ()
 
 
-class UpdateMessage(NamedTuple):
+class UpdateMessage:
     """RFC 4271 §4.3 with RFC 4760 folded in: per family, canonical NLRI bytes.
 
     Where the peer sends path identifiers, each NLRI is the four octets of the identifier and then the
@@ -211,11 +211,33 @@ class UpdateMessage(NamedTuple):
     Announcements with an attribute error arrive as withdrawals (RFC 7606 §2, treat-as-withdraw).
     """
 
-    withdrawn: tuple[tuple[Family, tuple[Nlri, ...]], ...] = ()
-    announced: tuple[tuple[Family, PathAttributes, tuple[Nlri, ...]], ...] = ()
-    end_of_rib: Family | None = None
-    errors: tuple[str, ...] = ()
-    """What was malformed and tolerated, in words, with RFC 7606's verdict first."""
+    __slots__ = ("announced", "end_of_rib", "errors", "withdrawn")
+
+    def __init__(
+        self,
+        *,
+        withdrawn: tuple[tuple[Family, tuple[Nlri, ...]], ...] = (),
+        announced: tuple[tuple[Family, PathAttributes, tuple[Nlri, ...]], ...] = (),
+        end_of_rib: Family | None = None,
+        errors: tuple[str, ...] = (),
+    ) -> None:
+        self.withdrawn = withdrawn
+        self.announced = announced
+        self.end_of_rib = end_of_rib
+        self.errors = errors
+        """What was malformed and tolerated, in words, with RFC 7606's verdict first."""
+
+    def _values(self) -> tuple[object, ...]:
+        return (self.withdrawn, self.announced, self.end_of_rib, self.errors)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UpdateMessage) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return f"UpdateMessage{self._values()!r}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,7 +277,7 @@ def test_new_names_cause_nothing_and_are_shown() -> None:
     assert other.drain() == []
     assert (other.facts, other.changes) == ([], 0)
     assert other.speaker.statistics().prefixes_to_decide == other.speaker.statistics().prefixes_to_send == 0
-    assert other.speaker._loc_ribs[IPV4].candidates(Prefix.parse(BLOCK).nlri) is paths
+    assert other.speaker._loc_ribs[IPV4].candidates(Prefix.parse(BLOCK).nlri) == paths
     assert other.refusal(one, OTHER_BLOCK) == "new no"
 
 

@@ -27,11 +27,12 @@ def decode(octets: bytes, *, four_octet_as: bool = True, ebgp: bool = False) -> 
 
 def test_the_mandatory_ones_alone() -> None:
     found = decode(MANDATORY)
-    assert found == AttributeSet(PLAIN, 0b1110, None, ())
+    assert (found.attributes, found.seen, found.fault, found.errors) == (PLAIN, 0b1110, None, ())
 
 
 def test_no_attributes_at_all() -> None:
-    assert decode(b"") == AttributeSet(PathAttributes(), 0, None, ())
+    found = decode(b"")
+    assert (found.attributes, found.seen, found.fault, found.errors) == (PathAttributes(), 0, None, ())
 
 
 @pytest.mark.parametrize(
