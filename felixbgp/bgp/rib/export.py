@@ -163,7 +163,7 @@ def may_advertise(view: ExportView, path: Path) -> bool:
 def _only_to_customer(view: ExportView, attributes: PathAttributes) -> int | None:
     """RFC 9234 §5: what goes down or across is marked by the first who sends it there."""
     known = attributes.only_to_customer
-    marked = view.peer_role in (*DOWN, Role.PEER)
+    marked = view.peer_role in DOWN or view.peer_role == Role.PEER
     return view.local_as if known is None and marked else known
 
 
