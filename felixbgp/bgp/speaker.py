@@ -143,7 +143,7 @@ class Speaker:
         "next_hops",
     )
 
-    def __init__(self, config: SpeakerConfig, jitter: Callable[[], float]) -> None:
+    def __init__(self, config: SpeakerConfig, jitter: Callable[[], float], *, forwards: bool = True) -> None:
         self._config = config
         self._jitter = jitter
         self._events: list[tuple[TransportInput, int]] = []
@@ -158,7 +158,7 @@ class Speaker:
         self._refused: dict[Address, int] = {}
         self._refusals = Allowance(REFUSALS_PER_SECOND, SECOND_NS)
         self._deadlines = Deadlines()
-        self.next_hops = NextHops()
+        self.next_hops = NextHops(are_judged=forwards)
         self._loc_ribs = {family: LocRib(family, self.next_hops) for family in (IPV4, IPV6)}
         self._local = {family: LocalRoutes(loc_rib) for family, loc_rib in self._loc_ribs.items()}
         self._advertising = Advertising(self._loc_ribs)
@@ -461,15 +461,16 @@ class Speaker:
         return self.next_hops.sweep(set().union(*(rib.next_hops_in_use() for rib in self._loc_ribs.values())))
 
     def decide(self, now: int, budget: int) -> list[RouteChange]:
-        """Select the routes of up to `budget` prefixes in each family."""
+        """Select the routes of up to `budget` prefixes in each family; gives what changed, if we forward."""
         if self._deferral is not None:
             self._deferral.update(self._peerings.values(), now)
             if not self._deferral.families:
                 self._deferral = None
         changes: list[RouteChange] = []
+        heard = changes if self.next_hops.are_judged else None
         for family, loc_rib in self._loc_ribs.items():
             if family not in self._deferred:
-                self._advertising.mark(family, loc_rib.decide(budget, changes))
+                self._advertising.mark(family, loc_rib.decide(budget, heard))
         return changes
 
     def is_behind(self, connection: int) -> bool:

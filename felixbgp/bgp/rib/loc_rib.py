@@ -205,11 +205,11 @@ class LocRib:
         """Every prefix with a selected route, as an ordered set of its own."""
         return dict.fromkeys(self._selected)
 
-    def decide(self, budget: int, changes: list[RouteChange]) -> Decided:
+    def decide(self, budget: int, changes: list[RouteChange] | None) -> Decided:
         """Decide for up to `budget` prefixes; appends what the outside sees and returns what to export again.
 
         A prefix is exported again when its path is another object, for that may differ in what the export
-        rules look at; `changes` gets it only when the route itself differs.
+        rules look at; `changes` gets it only when the route itself differs. None: nobody wants them.
         """
         moved: list[Nlri] = []
         selected = self._selected
@@ -220,7 +220,7 @@ class LocRib:
             choice = self._choice(nlri)
             if choice is None:
                 unresolved = self._barred.get(nlri, ())
-                if old is not None or unresolved != before:
+                if changes is not None and (old is not None or unresolved != before):
                     changes.append(RouteChange(self.family, nlri, None, tuple(map(Address, unresolved))))
                 if old is not None:
                     del selected[nlri]
@@ -229,6 +229,8 @@ class LocRib:
                 selected[nlri] = choice
                 if old is None or old.path is not choice.path:
                     moved.append(nlri)
+                if changes is None:
+                    continue
                 if old is None or not _same_route(old.selected, choice.selected):
                     changes.append(RouteChange(self.family, nlri, choice.selected))
         return Decided(moved, touched)
