@@ -173,8 +173,10 @@ class Forwarding:
         self._ways.clear()
         self._next_hops.track(gateways.values())
         for prefix in static:
-            self._tables[prefix.family].note_length(prefix.length)
-            self._due.add(prefix.family, prefix.nlri, [prefix.nlri])
+            table = self._tables[prefix.family]
+            table.note_length(prefix.length)
+            if prefix.nlri not in table.selected:
+                self._due.add(prefix.family, prefix.nlri, [prefix.nlri])
         for family, table in self._tables.items():
             for next_hops, nlris in table.via.items():
                 self._due.add(family, next_hops, list(nlris))
