@@ -228,7 +228,7 @@ class LargeCluster:
             answers.append(BytesWritten(effect.connection, sum(map(len, effect.chunks))))
             if effect.connection not in self._opened:
                 self._opened[effect.connection] = None
-                answers.append(BytesReceived(effect.connection, _greeting(self._greeted[effect.connection])))
+                answers.append(BytesReceived(effect.connection, greeting(self._greeted[effect.connection])))
         elif isinstance(effect, ReplaceRoutes | DeleteRoutes):
             answers += self._kernel.apply(effect)
         elif isinstance(effect, Listen):
@@ -242,11 +242,11 @@ class LargeCluster:
             answers.extend(SnapshotReceived(prefix, self.revision, ()) for prefix in effect.optional)
 
 
-def _greeting(address: Address) -> bytes:
+def greeting(address: Address, hold_time_s: int = 0) -> bytes:
     """What a node says when it is dialled: all of it at once, and its block."""
     external = address >= ROUTER
     asn = ROUTER_AS if external else AS_NUMBER
-    opening = make_open(local_as=asn, hold_time_s=0, bgp_identifier=address, families=(IPV4,))
+    opening = make_open(local_as=asn, hold_time_s=hold_time_s, bgp_identifier=address, families=(IPV4,))
     attributes = PathAttributes(
         origin=Origin.IGP,
         as_path=(Segment(SegmentType.AS_SEQUENCE, (asn,)),) if external else (),
