@@ -190,7 +190,6 @@ class Speaker:
         self._change(changes, Affects.NOTHING, now)
 
     def _change(self, changes: Mapping[PeerId, PeerConfig | None], for_all: Affects, now: int) -> None:
-        added = False
         for peer in sorted(changes, key=lambda peer: (changes[peer] is not None, _peer_order(peer))):
             config, peering = changes[peer], self._peerings.get(peer)
             if config is None:
@@ -204,9 +203,6 @@ class Speaker:
             if peering is not None:
                 self._remove(peering, CeaseSubcode.OTHER_CONFIGURATION_CHANGE, now)
             self._add(config, 0 if peering is None else peering.established_count, now)
-            added = True
-        if added:
-            self._peerings = {peer: self._peerings[peer] for peer in sorted(self._peerings, key=_peer_order)}
 
     def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
         """Make a prefix ours, or with None no longer ours."""
@@ -660,13 +656,14 @@ class Speaker:
         return self._loc_ribs[family].prefixes()
 
     def has_all_tables(self) -> bool:
-        """Whether every peer has said that its initial table is complete (End-of-RIB, RFC 4724 §2)."""
+        """Whether every peer has told its initial table (End-of-RIB, RFC 4724 §2)."""
         return all(peering.has_whole_table for peering in self._peerings.values())
 
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
         advertised = self._advertising.advertised_counts()
-        return [peering.snapshot(advertised[peer]) for peer, peering in self._peerings.items()]
+        ordered = sorted(self._peerings, key=_peer_order)
+        return [self._peerings[peer].snapshot(advertised[peer]) for peer in ordered]
 
     def routes(
         self, family: Family, limit: int, *, without: RouteSource | None = None
