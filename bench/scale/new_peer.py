@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import monotonic, sleep
@@ -127,7 +128,7 @@ def of_bird(turns: int) -> Latency:
                 processes.Command(space, command, str(directory / f"{space}.log"), space)
             )
             stack.callback(processes.stop_all, [running])
-            wait_until(lambda space=space: bird.query(directory / space, "show status"), "BIRD", 10)
+            wait_until(partial(bird.query, directory / space, "show status"), "BIRD", 10)
         return Latency(tuple(_one_of_bird(directory) for _ in range(turns)))
 
 
