@@ -25,9 +25,10 @@ ROUTES_MAX: Final = 4_000_000
 """Of one peer and family, where nobody set a limit: three times the Internet's table in 2026."""
 SWEEP_FIRST: Final = 1024
 """Distinct attribute sets before unused ones are looked for; from then on, twice the number in use."""
-SWEEP_OCTETS_FIRST: Final = 32 << 20
+# Bounds of memory are no `Final`: mypyc would build their values in, and no test could set smaller ones.
+SWEEP_OCTETS_FIRST: int = 32 << 20
 """The same for the memory they take, about: for sets that are as large as a peer can make them."""
-ATTRIBUTES_OCTETS_MAX: Final = 1 << 30
+ATTRIBUTES_OCTETS_MAX: int = 1 << 30
 """What the sets in use of one peer and family may take, about: twice those of the Internet's table."""
 
 
