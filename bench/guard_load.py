@@ -1,8 +1,8 @@
 """What the guard counts: routes through the speaker and through the fib, always the same ones.
 
 It is run by `bench/guard.py`. `os.getppid()` divides the phases: callgrind writes down what it counted at
-each call of it. In between nothing is done for the guard's sake; messages are made before. With `memory` it prints
-instead, as JSON, what a route takes while it is there.
+each call of it. In between nothing is done for the guard's sake; messages are made before. With `memory` it
+prints instead, as JSON, what a route takes while it is there.
 """
 
 import gc
