@@ -27,6 +27,7 @@ from felixbgp.agent.inputs import IntentGiven
 from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReadKernel, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.runtime import telemetry
+from felixbgp.runtime.core import core_form
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.garbage import short_collections
 from felixbgp.runtime.netlink.kernel import Kernel
@@ -48,7 +49,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     flows on and the next start adopts them.
     """
     telemetry.start_logging(settings.log_level or DEFAULT_LOG_LEVEL)
-    telemetry.LOGGER.info("felixbgp %s starts on node %s", __version__, settings.node)
+    telemetry.LOGGER.info("felixbgp %s (core %s) starts on node %s", __version__, core_form(), settings.node)
     agent = Agent(settings.agent_config, random.Random().random)  # noqa: S311 - jitter is no secret
     driver = Driver(agent)
     async with AsyncExitStack() as stack:

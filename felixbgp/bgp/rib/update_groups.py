@@ -31,12 +31,13 @@ from felixbgp.net import Nlri
 
 BATCH: Final = 1024
 """Prefixes encoded between two looks at the credit: at one attribute set each, about 100 KiB of messages."""
-EXPORTS_MAX: Final = 8192
+# Bounds of memory are no `Final`: mypyc would build their values in, and no test could set smaller ones.
+EXPORTS_MAX: int = 8192
 """Remembered results per path. When full all are forgotten, as finding the dead ones would cost as much.
 Prefixes of one path mostly come together; a drain settles few more paths than these."""
-EXPORTS_OCTETS_MAX: Final = 64 << 20
+EXPORTS_OCTETS_MAX: int = 64 << 20
 """The same for the memory they keep: 1 KiB for each, as much as the paths of the Internet take."""
-POLICIES_MAX: Final = 4096
+POLICIES_MAX: int = 4096
 """Interfaces for which the policy is kept in narrowed form, which workloads come and go with; likewise."""
 NUMBERS_SWEEP_FIRST: Final = 4096
 """Path identifiers before unused ones are looked for; from then on, twice the number in use."""

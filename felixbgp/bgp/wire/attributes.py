@@ -458,7 +458,7 @@ class _Memo:
 
 
 _MEMO_ENTRY_OCTETS: Final = 64
-_MEMO_OCTETS_MAX: Final = 2 * 1024 * 1024
+_MEMO_OCTETS_MAX: int = 2 * 1024 * 1024
 """Per generation, counting keys; decoded values are about ten times that, so 40 MB at the very worst."""
 
 # A memo of a pure function, so sharing it between peers and speakers changes nothing but time and memory.
