@@ -438,8 +438,8 @@ class Speaker:
 
     # ---- routes in
 
-    def take_in(self, now: int, budget: int) -> None:
-        """Work off what peers sent, for about `budget` prefixes."""
+    def take_in(self, now: int, budget: int) -> int:
+        """Work off what peers sent, for about `budget` prefixes; what is left of that, 0 if more waits."""
         left = budget
         while self._gone and left > 0:
             left -= self._gone[-1].remove_some(left)
@@ -447,6 +447,7 @@ class Speaker:
                 self._gone.pop()
         while self._waiting and left > 0:
             left -= self._work_turn(next(iter(self._waiting.values())), left, now)
+        return 0 if self._waiting or self._gone else left
 
     def judge(self, verdicts: Mapping[Address, Reachability]) -> None:
         """Say which next hops are resolvable (RFC 4271 §9.1.2); the next `decide` heeds it."""
