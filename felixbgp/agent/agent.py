@@ -13,7 +13,7 @@ Standing rules:
 * An agent that does not forward (`--no-kernel`) selects, and keeps no route beyond the Loc-RIB.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from felixbgp import __version__
@@ -49,7 +49,7 @@ from felixbgp.cluster.inputs import DatastoreLost, DatastoreRestored, StoreInput
 from felixbgp.cluster.node_statuses import NODE_STATUSES, NodeStatuses, is_of_node_statuses
 from felixbgp.cluster.state import ClusterState, watched_prefixes
 from felixbgp.fib.fib import Fib, FibStatistics
-from felixbgp.fib.types import KernelInput, Route
+from felixbgp.fib.types import KernelInput
 from felixbgp.intent.derivation import Derivation, Derived
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.intent.unforwarded import without_kernel
@@ -173,8 +173,8 @@ class Agent:
         self._sweep(now)
         effects: list[Effect] = [*self._speaker.withdrawals(now, budget)]
         effects += self._fib.replacements(now, budget)
-        for family, nlri in self._fib.take_released():
-            self._speaker.release(family, (nlri,))
+        for family, nlris in self._fib.take_released().items():
+            self._speaker.release(family, nlris)
         effects += self._speaker.announcements(now, budget, self._fib.held())
         effects += self._fib.deletions(now, budget)
         effects += self._audit(now, budget)
@@ -373,13 +373,9 @@ class Agent:
             if not (verdicts or first):
                 break
             self._speaker.judge(verdicts)
-            self._want(self._forwarding.select(self._speaker.decide(now, budget)))
-        self._want(self._forwarding.take_routes(budget))
+            self._fib.want_each(self._forwarding.select(self._speaker.decide(now, budget)))
+        self._fib.want_each(self._forwarding.take_routes(budget))
         return is_selecting
-
-    def _want(self, routes: Iterable[tuple[Prefix, Route | None]]) -> None:
-        for prefix, route in routes:
-            self._fib.want(prefix, route)
 
     def _audit(self, now: int, budget: int) -> list[Effect]:
         """Compare a part of what was read; the status shows the result."""

@@ -45,7 +45,6 @@ from felixbgp.bgp.deadlines import Deadlines
 from felixbgp.bgp.deferral import SELECTION_DEFERRAL_NS, Deferral
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
 from felixbgp.bgp.facts import BgpFact, ConnectionRefused, PrefixLimitReached, UpdateMalformed
-from felixbgp.bgp.inbound import Entry
 from felixbgp.bgp.inputs import (
     BytesReceived,
     BytesWritten,
@@ -55,7 +54,7 @@ from felixbgp.bgp.inputs import (
     TcpConnectFailed,
     TransportInput,
 )
-from felixbgp.bgp.peering import Exchange, Peering
+from felixbgp.bgp.peering import Exchange, Peering, peer_order
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.prefix_limit import LimitStep
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
@@ -71,7 +70,7 @@ from felixbgp.bgp.session.actions import (
     SessionAction,
     SessionDown,
     SessionEstablished,
-    UpdateArrived,
+    UpdatesArrived,
 )
 from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.session.peer import Peer
@@ -191,8 +190,7 @@ class Speaker:
         self._change(changes, Affects.NOTHING, now)
 
     def _change(self, changes: Mapping[PeerId, PeerConfig | None], for_all: Affects, now: int) -> None:
-        added = False
-        for peer in sorted(changes, key=lambda peer: (changes[peer] is not None, _peer_order(peer))):
+        for peer in sorted(changes, key=lambda peer: (changes[peer] is not None, peer_order(peer))):
             config, peering = changes[peer], self._peerings.get(peer)
             if config is None:
                 if peering is not None:
@@ -205,9 +203,6 @@ class Speaker:
             if peering is not None:
                 self._remove(peering, CeaseSubcode.OTHER_CONFIGURATION_CHANGE, now)
             self._add(config, 0 if peering is None else peering.established_count, now)
-            added = True
-        if added:
-            self._peerings = {peer: self._peerings[peer] for peer in sorted(self._peerings, key=_peer_order)}
 
     def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
         """Make a prefix ours, or with None no longer ours."""
@@ -276,9 +271,8 @@ class Speaker:
         """Do what a session asks for, in its order."""
         for action in actions:
             match action:
-                case UpdateArrived():
-                    peering.updates_received += 1
-                    self._queue(peering, action.body)
+                case UpdatesArrived():
+                    self._queue_updates(peering, action.bodies)
                 case Connect():
                     outlet = Outlet(action.connection, self._outbound)
                     self._links[action.connection] = _Link(peering, outlet, None)
@@ -480,7 +474,13 @@ class Speaker:
         exchange = None if link is None else link.peering.exchange
         return exchange is not None and exchange.outlet.connection == connection and exchange.inbound.is_full
 
-    def _queue(self, peering: Peering, entry: Entry) -> None:
+    def _queue_updates(self, peering: Peering, bodies: list[bytes]) -> None:
+        peering.updates_received += len(bodies)
+        if peering.exchange is not None:  # Always so: only an Established session has any.
+            peering.exchange.inbound.put_updates(bodies)
+            self._waiting[peering.number] = peering
+
+    def _queue(self, peering: Peering, entry: RefreshRequested) -> None:
         if peering.exchange is not None:  # Always so: only an Established session has any.
             peering.exchange.inbound.put(entry)
             self._waiting[peering.number] = peering
@@ -653,17 +653,18 @@ class Speaker:
         return self._loc_ribs[family].selected(nlri)
 
     def prefixes(self, family: Family) -> Iterable[Nlri]:
-        """Every prefix of the Loc-RIB as it is now; a copy."""
+        """Every prefix with a selected route as it is now; a copy."""
         return self._loc_ribs[family].prefixes()
 
     def has_all_tables(self) -> bool:
-        """Whether every peer has said that its initial table is complete (End-of-RIB, RFC 4724 §2)."""
+        """Whether every peer has told its initial table (End-of-RIB, RFC 4724 §2)."""
         return all(peering.has_whole_table for peering in self._peerings.values())
 
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
         advertised = self._advertising.advertised_counts()
-        return [peering.snapshot(advertised[peer]) for peer, peering in self._peerings.items()]
+        ordered = sorted(self._peerings, key=peer_order)
+        return [self._peerings[peer].snapshot(advertised[peer]) for peer in ordered]
 
     def routes(
         self, family: Family, limit: int, *, without: RouteSource | None = None
@@ -695,7 +696,3 @@ class Speaker:
 
 def _key(peering: Peering, timer: _Timer) -> int:
     return len(_Timer) * peering.number + timer
-
-
-def _peer_order(peer: PeerId) -> tuple[int, bytes, int]:
-    return (len(peer.address), bytes(peer.address), peer.port)

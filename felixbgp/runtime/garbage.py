@@ -3,8 +3,8 @@
 Objects go when nobody refers to them any more, at once; the collector is for those that refer to each other.
 To find them it looks through all there are, which with a million routes takes seconds, again and again while
 a table grows. So it looks through what is new, twice, and what has survived that is put aside for good:
-routes, attributes and sessions are in no circle (`tests/unit/runtime/test_no_circles.py`), nor are the modules
-that were loaded at the start. docs/adr/0023 has the figures.
+routes, attributes and sessions are in no circle (`tests/unit/runtime/test_no_circles.py`), and what was
+loaded at the start stays. docs/adr/0023 has the figures.
 """
 
 import gc

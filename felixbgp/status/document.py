@@ -5,6 +5,7 @@ whatever else is wrong ends in `DocumentError` with its reason.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from felixbgp._pb.felixbgp.v1 import status_pb2
@@ -21,7 +22,15 @@ from felixbgp.status.node_status import (
     RouteCounts,
     SpeakerStatus,
 )
-from felixbgp.status.proto_json import DocumentError, from_json, prefix_of, text_of, timestamp_of, to_json
+from felixbgp.status.proto_json import (
+    DocumentError,
+    from_json,
+    line_of,
+    prefix_of,
+    text_of,
+    timestamp_of,
+    to_json,
+)
 
 _FAMILIES = {family.label: family for family in (IPV4, IPV6)}
 
@@ -35,9 +44,45 @@ class AgentAlive:
     pid: int = 0
 
 
+class Encoder:
+    """Makes one node's documents, each with the lines of the last one for peers that are as they were.
+
+    A line costs 40 µs; with 1,000 peers that is 40 ms, and mostly one of them has changed. `wall_offset_ns`
+    turns times into nanoseconds since 1970 (UTC).
+    """
+
+    def __init__(self, wall_offset_ns: int) -> None:
+        self._wall_offset_ns = wall_offset_ns
+        self._lines: dict[PeerId, tuple[PeerStatus, str]] = {}
+
+    def prepare(self, peers: Iterable[PeerStatus]) -> None:
+        """Make lines ahead of `encode`, so that whoever has something else to do can do it in between."""
+        for peer in peers:
+            self._line(peer)
+
+    def encode(self, status: NodeStatus) -> bytes:
+        """The status as JSON."""
+        lines = [self._line(peer) for peer in status.peers]
+        if len(self._lines) > len(lines):
+            self._lines = {peer.peer: self._lines[peer.peer] for peer in status.peers}
+        return to_json(_without_peers(status, self._wall_offset_ns), {"peers": lines})
+
+    def _line(self, peer: PeerStatus) -> str:
+        known = self._lines.get(peer.peer)
+        if known is not None and known[0] == peer:
+            return known[1]
+        line = line_of(_encode_peer(peer, self._wall_offset_ns))
+        self._lines[peer.peer] = peer, line
+        return line
+
+
 def encode(status: NodeStatus, wall_offset_ns: int) -> bytes:
     """The status as JSON. `wall_offset_ns` turns its times into nanoseconds since 1970 (UTC)."""
-    message = status_pb2.NodeStatus(
+    return Encoder(wall_offset_ns).encode(status)
+
+
+def _without_peers(status: NodeStatus, wall_offset_ns: int) -> status_pb2.NodeStatus:
+    return status_pb2.NodeStatus(
         node=text_of(status.node),
         version=text_of(status.version),
         datastore=status_pb2.Datastore(
@@ -46,7 +91,6 @@ def encode(status: NodeStatus, wall_offset_ns: int) -> bytes:
             reason=text_of(status.datastore.reason),
         ),
         speaker=None if status.speaker is None else _encode_speaker(status.speaker),
-        peers=[_encode_peer(peer, wall_offset_ns) for peer in status.peers],
         blocks=[str(block) for block in status.blocks],
         routes=None if status.routes is None else _encode_routes(status.routes),
         problems=[
@@ -58,7 +102,6 @@ def encode(status: NodeStatus, wall_offset_ns: int) -> bytes:
         audit=None if status.audit is None else _encode_audit(status.audit, wall_offset_ns),
         longest_step=None if status.longest_step is None else _encode_step(status.longest_step),
     )
-    return to_json(message)
 
 
 def decode(value: bytes) -> NodeStatus:

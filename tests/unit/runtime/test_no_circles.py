@@ -30,6 +30,7 @@ from tests.support.paths import sequence
 
 HERE = Address.parse("127.0.0.1")
 PEERS = tuple(Address.parse(f"127.0.0.{host}") for host in range(2, 7))
+NEXT_HOP = Address.parse("192.0.2.9")
 ROUTES = 20
 
 
@@ -52,7 +53,7 @@ def routes(peer: Address) -> bytes:
         for number in range(ROUTES)
         for message in encode_announcements(
             IPV4,
-            PathAttributes(next_hop=peer, as_path=sequence(65002), med=number),
+            PathAttributes(next_hop=NEXT_HOP, as_path=sequence(65002), med=number),
             (bytes((24, 10, peer[3], number)),),
         )
     ]
@@ -79,7 +80,7 @@ async def test_sessions_that_end_leave_no_circle(kept_garbage: list[object]) -> 
     }
     speaker = SpeakerConfig(bgp_identifier=Address.parse("192.0.2.1"), local_as=65001)
     intent = Intent(speaker=speaker, listen=(HERE,), listen_port=port, peers=peers)
-    listening = trio.Event()
+    listening, leaving = trio.Event(), trio.Event()
 
     async def come_and_go(address: Address) -> None:
         sock = trio.socket.socket()
@@ -88,8 +89,7 @@ async def test_sessions_that_end_leave_no_circle(kept_garbage: list[object]) -> 
             await sock.connect((str(HERE), port))
             ours = make_open(local_as=65002, hold_time_s=90, bgp_identifier=address, families=(IPV4,))
             await stream.send_all(encode_open(ours) + encode_keepalive() + routes(address))
-            while agent.statistics().speaker.paths < ROUTES * len(PEERS):
-                await trio.lowlevel.checkpoint()
+            await leaving.wait()
 
     async with trio.open_nursery() as nursery:
         tcp = Tcp(nursery, driver.deliver, driver.wait_room)
@@ -110,6 +110,9 @@ async def test_sessions_that_end_leave_no_circle(kept_garbage: list[object]) -> 
             async with trio.open_nursery() as going:
                 for address in PEERS:
                     going.start_soon(come_and_go, address)
+                while agent.statistics().speaker.paths < ROUTES * len(PEERS):
+                    await trio.lowlevel.checkpoint()
+                leaving.set()
             while agent.statistics().speaker.paths or agent.statistics().speaker.peers_established:
                 await trio.lowlevel.checkpoint()
         gc.collect()

@@ -11,6 +11,7 @@ from felixbgp.net import IPV4, IPV6, Address, Prefix
 from felixbgp.status.audit import AuditStatus
 from felixbgp.status.document import (
     AgentAlive,
+    Encoder,
     decode,
     decode_alive,
     encode,
@@ -227,3 +228,14 @@ def test_hostile_alive_is_refused() -> None:
 def test_the_printed_object_is_what_stands_in_etcd() -> None:
     value = encode(FULL, WALL_OFFSET_NS)
     assert to_object(decode(value)) == json.loads(value)
+
+
+def test_a_document_with_lines_of_the_one_before_is_what_it_would_be_without() -> None:
+    encoder = Encoder(WALL_OFFSET_NS)
+    first, *others = FULL.peers
+    changed = replace(first, state="Idle", last_error="gone")
+    for peers in (FULL.peers, (changed, *others), tuple(others), (first, *others), ()):
+        status = replace(FULL, peers=peers)
+        encoder.prepare(peers)
+        assert encoder.encode(status) == encode(status, WALL_OFFSET_NS)
+        assert decode(encoder.encode(status)).peers == decode(encode(status, WALL_OFFSET_NS)).peers
