@@ -98,14 +98,15 @@ class Driver:
             self._drained.set()
             self._drained = trio.Event()
             busy = is_busy()
-            await self._drain(perform, busy=busy)
-            seconds_left = BUSY_SECONDS if busy else self._seconds_left()
+            seconds_left = await self._drain(perform, busy=busy)
+            if busy:
+                seconds_left = BUSY_SECONDS
             if seconds_left > 0 and not self._wake.is_set():
                 with trio.move_on_after(seconds_left):
                     await self._wake.wait()
 
-    async def _drain(self, perform: Callable[[Effect], None], *, busy: bool) -> None:
-        """Do what is due in two steps, after each of which others are served.
+    async def _drain(self, perform: Callable[[Effect], None], *, busy: bool) -> float:
+        """Do what is due in two steps, after each of which others are served; the seconds until more is.
 
         While there is no end of what peers send, the second one is left out for some milliseconds: a turn
         costs every peer a message, whatever is in it.
@@ -117,12 +118,14 @@ class Driver:
         await trio.lowlevel.checkpoint()
         self._untold_ns += took
         if agent.is_selecting and self._untold_ns < UNTOLD_NS and not busy:
-            return
+            return 0.0
         self._untold_ns = 0
         took = self._step(agent.tell, perform, 0 if busy else self.telling.budget)
+        seconds_left = self._seconds_left()
         if not busy:
-            self.telling.learn(took, is_more=not agent.is_selecting and self._seconds_left() == 0)
+            self.telling.learn(took, is_more=not agent.is_selecting and seconds_left == 0)
         await trio.lowlevel.checkpoint()
+        return seconds_left
 
     def _step(
         self, work: Callable[[int, int], list[Effect]], perform: Callable[[Effect], None], budget: int
