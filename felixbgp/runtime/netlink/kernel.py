@@ -143,10 +143,10 @@ class Kernel:
                         self._doubt(IPV4, IPV6)
                         await self._hear(another, deliver)
 
-    async def apply(self, effect: KernelEffect) -> list[KernelInput]:
-        """Carry out one effect; the result names every prefix of it once, as done or as refused."""
+    async def apply(self, *effects: KernelEffect) -> list[KernelInput]:
+        """Carry out effects, each of other prefixes; the result names every prefix of them once."""
         async with self._order:
-            results = await self._writer.write(effect)
+            results = await self._writer.write(*effects)
         if self._groups.in_doubt:
             self._doubt()
         if not self._groups.knows_users:
@@ -154,9 +154,10 @@ class Kernel:
         for result in results:
             if isinstance(result, RouteFailed) and result.errno in _BELIEF_WAS_WRONG:
                 self._doubt(result.prefix.family)
-        if isinstance(effect, DeleteRoutes) and not all(key.metric for key in effect.routes):
-            # Such a request names no metric: was the route gone, the kernel took another one of ours.
-            self._doubt(IPV4, IPV6)
+        for effect in effects:
+            if isinstance(effect, DeleteRoutes) and 0 in [key[1] for key in effect.routes]:
+                # Such a request names no metric: was the route gone, the kernel took another one of ours.
+                self._doubt(IPV4, IPV6)
         return results
 
     def read_again(self) -> None:
