@@ -142,10 +142,16 @@ class FamilyTable:
         """Replace all beliefs; only prefixes that differ are looked at again."""
         own: dict[Nlri, tuple[Route, ...]] = {}
         foreign: dict[Nlri, tuple[KernelRoute, ...]] = {}
+        alone: tuple[Route, ...] = ()
         for route in routes:
             nlri = route.prefix.nlri
             if self._is_own(route):
-                before = own.get(nlri, ())
+                before = own.get(nlri)
+                if before is None:
+                    if not alone or alone[0] is not route.route:
+                        alone = (route.route,)
+                    own[nlri] = alone
+                    continue
                 # Of two that were appended to one metric, the kernel lists the one it uses first.
                 if all(other.metric != route.metric for other in before):
                     own[nlri] = (*before, route.route)

@@ -31,7 +31,7 @@ from felixbgp.fib.types import (
 )
 from felixbgp.net import IPV4, IPV6, Family
 from felixbgp.runtime.netlink.addresses import Addresses
-from felixbgp.runtime.netlink.decode import decode_address, decode_link, decode_route_by_object
+from felixbgp.runtime.netlink.decode import RouteReader, decode_address, decode_link, decode_route_by_object
 from felixbgp.runtime.netlink.encode import RouteEncoder, dump_addresses, dump_links, dump_routes
 from felixbgp.runtime.netlink.groups import Groups
 from felixbgp.runtime.netlink.links import Links
@@ -213,13 +213,15 @@ class Kernel:
     async def _read_routes(self, family: Family, deliver: Deliver) -> None:
         async with self._order:
             found: list[tuple[KernelRoute, int]] = []
+            reader = RouteReader(self._tables, self._links.name_of, self._hops_of)
             for table in self._tables:
                 # A table comes to be with its first route.
                 with suppress(FileNotFoundError):
-                    found += await dump(dump_routes(family, table), self._route)
+                    found += await dump(dump_routes(family, table), lambda message: reader.read(message.body))
             self._groups.forget_users(family)
             for route, number in found:
-                self._groups.found(route, number)
+                if number:
+                    self._groups.found(route, number)
             await self._writer.tidy()
             deliver([KernelSnapshot(family, tuple(route for route, _ in found))])
 
