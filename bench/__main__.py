@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import process_time
 
 from bench import churn, derivation, flows, routes
+from bench.scale import command as scale
 from felixbgp.bgp.wire.messages import Negotiated, Origin, PathAttributes, Segment
 from felixbgp.bgp.wire.update import decode_update, encode_announcements
 from felixbgp.cluster.inputs import SnapshotReceived, StoredValue
@@ -156,8 +157,12 @@ def main() -> None:
     trouble = what.add_parser("churn", help="minutes of changes and mishaps, and what is left of it (root)")
     trouble.add_argument("--seconds", type=float, default=churn.SECONDS, help="how long (%(default)s)")
     what.add_parser("flows", help="how many flows move when a next hop leaves or comes (root)")
+    size = what.add_parser("scale", help="what the size of a cluster costs one agent, and etcd (root)")
+    scale.add_arguments(size)
     asked = parser.parse_args()
-    if asked.what == "routes":
+    if asked.what == "scale":
+        scale.run(asked)
+    elif asked.what == "routes":
         routes.run(asked.count)
     elif asked.what == "flows":
         flows.run()
