@@ -92,6 +92,8 @@ def _of_starts() -> Iterator[Row]:
     starts, _ = one_real_agent.measured(MESH, STARTS, rests=False)
     what = "cold start to all sessions Established"
     yield _row(what, MESH, median(one.seconds for one in starts), "s median", target=1)
+    queued = median(one.seconds - one.queued_seconds for one in starts)
+    yield _row(what, MESH, queued, "s without what others took of the processors")
     yield _row(what, MESH, min(one.seconds for one in starts), "s best")
     yield _row(what, MESH, median(one.cpu_seconds for one in starts), "s CPU")
 

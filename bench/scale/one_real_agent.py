@@ -32,11 +32,15 @@ START_SECONDS_MAX = 120.0
 
 
 class Started(NamedTuple):
-    """Seconds from exec until the last of so many sessions was Established, and the CPU time until then."""
+    """Seconds from exec until the last of so many sessions was Established, and the CPU time until then.
+
+    `queued_seconds` of them the process was ready to run, and others had the processors.
+    """
 
     sessions: int
     seconds: float
     cpu_seconds: float
+    queued_seconds: float
 
 
 class Idle(NamedTuple):
@@ -140,7 +144,8 @@ def started(
     wait_until(lambda: ask(player)[0] >= sessions, f"{sessions} sessions", seconds_max=START_SECONDS_MAX)
     used = processes.usage(running)
     assert used is not None
-    return Started(sessions, ask(player)[1] - began, used.cpu_seconds)
+    queued = int(Path(f"/proc/{running.pid}/schedstat").read_text().split()[1]) / 1e9
+    return Started(sessions, ask(player)[1] - began, used.cpu_seconds, queued)
 
 
 def idle(running: processes.Running, sessions: int, seconds: float = IDLE_SECONDS) -> Idle:
