@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import process_time
 
 from bench import churn, derivation, flows, routes
+from bench.load import command as load
 from bench.scale import command as scale
 from felixbgp.bgp.wire.messages import Negotiated, Origin, PathAttributes, Segment
 from felixbgp.bgp.wire.update import decode_update, encode_announcements
@@ -159,7 +160,13 @@ def main() -> None:
     what.add_parser("flows", help="how many flows move when a next hop leaves or comes (root)")
     size = what.add_parser("scale", help="what the size of a cluster costs one agent, and etcd (root)")
     scale.add_arguments(size)
+    beside = what.add_parser(
+        "load", help="loads for felixbgp and for the daemons of others, side by side (root)"
+    )
+    load.add_arguments(beside)
     asked = parser.parse_args()
+    if asked.what == "load":
+        sys.exit(load.run(asked))
     if asked.what == "scale":
         scale.run(asked)
     elif asked.what == "routes":

@@ -91,9 +91,7 @@ def _without_peers(status: NodeStatus, wall_offset_ns: int) -> status_pb2.NodeSt
         ),
         speaker=None if status.speaker is None else _encode_speaker(status.speaker),
         blocks=[str(block) for block in status.blocks],
-        routes=status_pb2.Routes(
-            wanted=status.routes.wanted, installed=status.routes.installed, failed=status.routes.failed
-        ),
+        routes=None if status.routes is None else _encode_routes(status.routes),
         problems=[
             status_pb2.Problem(
                 subject=text_of(problem.subject), field=text_of(problem.field), reason=text_of(problem.reason)
@@ -114,7 +112,7 @@ def decode(value: bytes) -> NodeStatus:
         speaker=_decode_speaker(message.speaker) if message.HasField("speaker") else None,
         peers=tuple(_decode_peer(f"peers[{index}]", peer) for index, peer in enumerate(message.peers)),
         blocks=tuple(prefix_of(f"blocks[{index}]", text) for index, text in enumerate(message.blocks)),
-        routes=RouteCounts(message.routes.wanted, message.routes.installed, message.routes.failed),
+        routes=_decode_routes(message.routes) if message.HasField("routes") else None,
         problems=tuple(Problem(entry.subject, entry.field, entry.reason) for entry in message.problems),
         audit=_decode_audit(message.audit) if message.HasField("audit") else None,
     )
@@ -153,6 +151,10 @@ def _encode_speaker(speaker: SpeakerStatus) -> status_pb2.Speaker:
         listen_port=speaker.listen_port,
         cluster_id=None if speaker.cluster_id is None else str(speaker.cluster_id),
     )
+
+
+def _encode_routes(routes: RouteCounts) -> status_pb2.Routes:
+    return status_pb2.Routes(wanted=routes.wanted, installed=routes.installed, failed=routes.failed)
 
 
 def _encode_peer(peer: PeerStatus, wall_offset_ns: int) -> status_pb2.Peer:
@@ -208,6 +210,10 @@ def _decode_datastore(message: status_pb2.Datastore) -> DatastoreState:
     except ValueError as error:
         raise DocumentError(f"datastore.state: {message.state!r} is not known") from error
     return DatastoreState(condition, message.since.ToNanoseconds(), message.reason)
+
+
+def _decode_routes(message: status_pb2.Routes) -> RouteCounts:
+    return RouteCounts(message.wanted, message.installed, message.failed)
 
 
 def _decode_speaker(message: status_pb2.Speaker) -> SpeakerStatus:

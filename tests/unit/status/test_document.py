@@ -169,6 +169,12 @@ def test_text_that_utf8_cannot_carry_does_not_stop_the_rest() -> None:
     assert problem == Problem("/calico/?", "a\nb\x1b[31m", "\0")
 
 
+def test_an_agent_that_writes_no_routes_has_no_count_of_them() -> None:
+    value = encode(replace(FULL, routes=None), 0)
+    assert "routes" not in json.loads(value)
+    assert decode(value).routes is None
+
+
 def test_fields_of_a_later_version_are_ignored() -> None:
     value = with_field("peers.0.bfd", {"state": "Up"})
     assert decode(value) == shifted(FULL, WALL_OFFSET_NS)
