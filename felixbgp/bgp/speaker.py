@@ -662,7 +662,8 @@ class Speaker:
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
         advertised = self._advertising.advertised_counts()
-        return [self._peerings[p].snapshot(advertised[p]) for p in sorted(self._peerings, key=_peer_order)]
+        ordered = sorted(self._peerings, key=_peer_order)
+        return [self._peerings[peer].snapshot(advertised[peer]) for peer in ordered]
 
     def routes(
         self, family: Family, limit: int, *, without: RouteSource | None = None
