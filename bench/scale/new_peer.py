@@ -23,6 +23,7 @@ from felixbgp.lab.waiting import NotInTimeError, wait_until
 from felixbgp.net import Prefix
 
 TURNS = 20
+BIRD_TURNS = 5
 REST_SECONDS = 0.5
 """Between two turns, so that the end of a session is over on both sides."""
 PATIENCE_SECONDS = 30.0
@@ -171,18 +172,3 @@ protocol kernel {{ ipv4 {{ import none; export where source = RTS_BGP; }}; }}
 {stub}
 {peer if peers else ""}
 """
-
-
-if __name__ == "__main__":
-    import sys
-
-    count = int(sys.argv[1])
-    for name, latency in zip(("agent", "bird"), of_felixbgp(count), strict=True):
-        print(
-            name,
-            round(latency.median_ms),
-            round(latency.longest_ms),
-            [round(s * 1000) for s in latency.seconds],
-        )
-    theirs = of_bird(2)
-    print("BIRD", round(theirs.median_ms), [round(s * 1000) for s in theirs.seconds])
