@@ -10,20 +10,19 @@ session needs it.
     (prefix, Route | None) ◀── └──────────────┘            └──▶ take_verdicts ──▶ the decision process
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from felixbgp.agent.next_hops import NextHopTable, Resolution
 from felixbgp.bgp.allowance import Allowance
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.rib.loc_rib import take_first
 from felixbgp.bgp.routes import Reachability, RouteChange, Selected
 from felixbgp.fib.hops import ordered
 from felixbgp.fib.types import KernelInput, KernelRoute, NextHop, Route, RouteKind
 from felixbgp.intent.priorities import NORMAL_PRIORITIES, priority_of
 from felixbgp.intent.types import Intent, Tunnel
-from felixbgp.net import Address, Family, Prefix
+from felixbgp.net import IPV4, IPV6, Address, Family, Nlri, Prefix
 
 SETTLING_ROUNDS_MAX: Final = 16
 """One for each BGP route on a way, and some; what is left then is settled with the next drain."""
@@ -51,26 +50,109 @@ class NextHopResolved:
 NextHopFact = NextHopUnresolvable | NextHopResolved
 
 
+class _Learned:
+    """What was selected in one family, and by what it can be found again."""
+
+    __slots__ = ("lengths", "rest", "selected", "unresolved", "via")
+
+    def __init__(self) -> None:
+        self.selected: dict[Nlri, Selected] = {}
+        self.unresolved: dict[Nlri, tuple[Address, ...]] = {}
+        """Prefixes with paths of which none can be used, and the next hops of those."""
+        self.via: dict[tuple[Address, ...], dict[Nlri, None]] = {}
+        """The prefixes that were selected with these next hops."""
+        self.rest: dict[Nlri, None] = {}
+        """The prefixes that were selected without any: those of our own."""
+        self.lengths: list[int] = []
+        """The prefix lengths that ever were, longest first: where a longest match is looked for."""
+
+    def put(self, nlri: Nlri, selected: Selected | None, unresolved: tuple[Address, ...]) -> None:
+        """This is selected for a prefix now."""
+        old = self.selected.get(nlri)
+        if old is not None and (selected is None or old.next_hops != selected.next_hops):
+            self._leave(nlri, old.next_hops)
+            old = None
+        if selected is None:
+            self.selected.pop(nlri, None)
+        else:
+            self.selected[nlri] = selected
+            if old is None:
+                self._enter(nlri, selected.next_hops)
+        if unresolved:
+            self.unresolved[nlri] = unresolved
+        elif self.unresolved:
+            self.unresolved.pop(nlri, None)
+
+    def note_length(self, length: int) -> None:
+        """There is, or was, a prefix of this length."""
+        if length not in self.lengths:
+            self.lengths.append(length)
+            self.lengths.sort(reverse=True)
+
+    def _enter(self, nlri: Nlri, next_hops: tuple[Address, ...]) -> None:
+        if not next_hops:
+            self.rest[nlri] = None
+            return
+        nlris = self.via.get(next_hops)
+        if nlris is None:
+            nlris = self.via[next_hops] = {}
+        nlris[nlri] = None
+
+    def _leave(self, nlri: Nlri, next_hops: tuple[Address, ...]) -> None:
+        nlris = self.via[next_hops] if next_hops else self.rest
+        del nlris[nlri]
+        if next_hops and not nlris:
+            del self.via[next_hops]
+
+
+class _Due:
+    """Prefixes to look at again, by what they have in common, in lists of which parts are taken."""
+
+    __slots__ = ("_family", "_nlris", "_position", "_waiting")
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[Family, tuple[Address, ...] | Nlri], list[Nlri]] = {}
+        self._family = IPV4
+        self._nlris: list[Nlri] = []
+        self._position = 0
+
+    def __bool__(self) -> bool:
+        return self._position < len(self._nlris) or bool(self._waiting)
+
+    def add(self, family: Family, common: tuple[Address, ...] | Nlri, nlris: list[Nlri]) -> None:
+        """These are due: all there are with these next hops, or (a prefix in common) this one alone.
+
+        They take the place of those with the same in common that wait, whose turn comes none the later.
+        """
+        if nlris:
+            self._waiting[family, common] = nlris
+
+    def take(self, count: int) -> tuple[Family, list[Nlri]]:
+        """Up to `count` of one family, and at least one."""
+        if self._position == len(self._nlris):
+            key = next(iter(self._waiting))
+            self._family, self._nlris, self._position = key[0], self._waiting.pop(key), 0
+        taken = self._nlris[self._position : self._position + count]
+        self._position += len(taken)
+        if self._position == len(self._nlris):
+            self._nlris, self._position = [], 0
+        return self._family, taken
+
+
 class Forwarding:
     """Keeps the selected routes, so that another set of ranges or another way needs no new decision."""
 
     def __init__(self) -> None:
         self._normal = NORMAL_PRIORITIES
         self._next_hops = NextHopTable()
-        self._selected: dict[Prefix, Selected] = {}
-        self._unresolved: dict[Prefix, tuple[Address, ...]] = {}
-        """Prefixes with paths of which none can be used, and the next hops of those."""
-        self._via: dict[tuple[Address, ...], dict[Prefix, None]] = {}
-        """The prefixes that were selected with these next hops."""
-        self._lengths: dict[Family, list[int]] = {}
-        """The prefix lengths that ever were, longest first: where a longest match is looked for."""
+        self._tables = {IPV4: _Learned(), IPV6: _Learned()}
         self._excluded: tuple[Prefix, ...] = ()
         self._encrypted: frozenset[Address] = frozenset()
         self._tunnels: tuple[Tunnel, ...] = ()
         self._static: dict[Prefix, Address] = {}
         self._ways: dict[tuple[tuple[Address, ...], Tunnel | None, int], Route | None] = {}
         """What routes with the same next hops have in common, until a next hop is reached another way."""
-        self._due: dict[Prefix, None] = {}
+        self._due = _Due()
         """Prefixes whose kernel route may be another one now."""
         self._verdicts: dict[Address, Reachability] = {}
         self._unresolvable: dict[Address, None] = {}
@@ -86,40 +168,42 @@ class Forwarding:
         wanted = (intent.kernel_exclusions, intent.tunnels, gateways, intent.normal_priority, encrypted)
         if wanted == (self._excluded, self._tunnels, self._static, self._normal, self._encrypted):
             return
-        concerned = dict.fromkeys((*self._selected, *self._unresolved, *self._static, *gateways))
+        static = dict.fromkeys((*self._static, *gateways))
         self._excluded, self._tunnels, self._static, self._normal, self._encrypted = wanted
         self._ways.clear()
         self._next_hops.track(gateways.values())
-        for prefix in concerned:
-            self._note_length(prefix)
-            self._next_hops.touch(prefix)
-        self._due.update(concerned)
+        for prefix in static:
+            table = self._tables[prefix.family]
+            table.note_length(prefix.length)
+            if prefix.nlri not in table.selected:
+                self._due.add(prefix.family, prefix.nlri, [prefix.nlri])
+        for family, table in self._tables.items():
+            for next_hops, nlris in table.via.items():
+                self._due.add(family, next_hops, list(nlris))
+            self._due.add(family, (), list(table.rest))
+        self._next_hops.touch_all()
 
-    def select(self, changes: Iterable[RouteChange]) -> Iterator[tuple[Prefix, Route | None]]:
+    def select(self, changes: Iterable[RouteChange]) -> list[tuple[Prefix, Route | None]]:
         """Take changes of the Loc-RIB; gives the kernel route each prefix shall have, None for none."""
-        changed: dict[Prefix, None] = {}
+        routes: list[tuple[Prefix, Route | None]] = []
+        # Where nothing depends on the prefix, what was selected together leads to the same.
+        alike = not (self._static or self._excluded or self._tunnels)
+        last: Selected | None = None
+        of: Family | None = None
+        route: Route | None = None
+        is_known = False
         for family, nlri, selected, unresolved in changes:
+            table = self._tables[family]
+            table.put(nlri, selected, unresolved)
+            table.note_length(nlri[0])
+            self._next_hops.touch(family, nlri)
             prefix = Prefix(family, nlri)
-            self._deselect(prefix)
-            if selected is not None:
-                self._selected[prefix] = selected
-                if selected.next_hops:
-                    self._via.setdefault(selected.next_hops, {})[prefix] = None
-            if unresolved:
-                self._unresolved[prefix] = unresolved
-            self._note_length(prefix)
-            self._next_hops.touch(prefix)
-            changed[prefix] = None
-        return self._routes(changed)
-
-    def _deselect(self, prefix: Prefix) -> None:
-        self._unresolved.pop(prefix, None)
-        old = self._selected.pop(prefix, None)
-        if old is not None and old.next_hops:
-            prefixes = self._via[old.next_hops]
-            del prefixes[prefix]
-            if not prefixes:
-                del self._via[old.next_hops]
+            if not (alike and selected is not None and selected is last and family is of):
+                last, of = selected, family
+                is_known, route = self._route(prefix, selected)
+            if is_known:
+                routes.append((prefix, route))
+        return routes
 
     # ---- next hops
 
@@ -154,13 +238,22 @@ class Forwarding:
                 self._note(address, resolution, now)
                 self._make_due(address, resolution)
 
-    def take_routes(self, budget: int) -> Iterator[tuple[Prefix, Route | None]]:
+    def take_routes(self, budget: int) -> list[tuple[Prefix, Route | None]]:
         """The kernel routes of up to `budget` prefixes that may have another one now.
 
         One that is left without any hop stays as it is: the decision process is told, and finds another path
         or withdraws the route before it leaves the kernel.
         """
-        return self._routes([prefix for prefix, _ in take_first(self._due, budget)])
+        routes: list[tuple[Prefix, Route | None]] = []
+        while budget > 0 and self._due:
+            family, nlris = self._due.take(budget)
+            budget -= len(nlris)
+            for nlri in nlris:
+                prefix = Prefix(family, nlri)
+                is_known, route = self._route(prefix, self._tables[family].selected.get(nlri))
+                if is_known:
+                    routes.append((prefix, route))
+        return routes
 
     @property
     def is_settled(self) -> bool:
@@ -194,19 +287,24 @@ class Forwarding:
 
     def _make_due(self, address: Address, resolution: Resolution) -> None:
         """Have the routes by a next hop written again, which is reached another way now."""
-        for next_hops, prefixes in self._via.items():
-            if address in next_hops and (resolution.hops or len(next_hops) > 1):
-                self._due.update(prefixes)
-        self._due.update({prefix: None for prefix, gateway in self._static.items() if gateway == address})
+        for family, table in self._tables.items():
+            for next_hops, nlris in table.via.items():
+                if address in next_hops and (resolution.hops or len(next_hops) > 1):
+                    self._due.add(family, next_hops, list(nlris))
+        for prefix, gateway in self._static.items():
+            if gateway == address:
+                self._due.add(prefix.family, prefix.nlri, [prefix.nlri])
 
     # ---- our own routes, as ways to a next hop (next_hops.OwnRoutes)
 
     def longest_match(self, address: Address) -> tuple[Prefix, int] | None:
         """The most specific route of ours that is in the kernel, or would be if it could, and its metric."""
-        for length in self._lengths.get(address.family, ()):
+        table = self._tables[address.family]
+        for length in table.lengths:
             prefix = Prefix.of(address, length)
             if self._leads_on(prefix, address):
-                return prefix, self._metric(prefix)
+                selected = None if prefix in self._static else table.selected.get(prefix.nlri)
+                return prefix, self._metric(prefix.family, selected)
         return None
 
     def _leads_on(self, prefix: Prefix, address: Address) -> bool:
@@ -216,8 +314,9 @@ class Forwarding:
         """
         if prefix in self._static:
             return True
-        selected = self._selected.get(prefix)
-        next_hops = self._unresolved.get(prefix, ())
+        table = self._tables[prefix.family]
+        selected = table.selected.get(prefix.nlri)
+        next_hops = table.unresolved.get(prefix.nlri, ())
         if selected is not None:
             if selected.source not in (RouteSource.BGP, RouteSource.AGGREGATE):
                 return False
@@ -234,7 +333,7 @@ class Forwarding:
         if gateway is not None:
             found_way = self._next_hops.resolve(gateway, self, passed)
             return found_way._replace(by=found_way.by | {gateway})
-        selected = self._selected.get(prefix)
+        selected = self._tables[prefix.family].selected.get(prefix.nlri)
         if selected is None:
             return Resolution((), reason=f"the route to {prefix}, which leads to it, cannot be used itself")
         if selected.source is RouteSource.AGGREGATE:
@@ -249,24 +348,22 @@ class Forwarding:
 
     # ---- kernel routes
 
-    def _routes(self, prefixes: Iterable[Prefix]) -> Iterator[tuple[Prefix, Route | None]]:
-        for prefix in prefixes:
-            if prefix in self._static:
-                hops = self._next_hops.get(gateway := self._static[prefix]).hops
-                # While there is no way to the gateway, the kernel shall say what is wrong with it.
-                yield prefix, Route(RouteKind.UNICAST, hops or (NextHop(gateway),), self._metric(prefix))
-                continue
-            selected = self._selected.get(prefix)
-            if selected is None or self._is_left_to_felix(selected) or self._is_excluded(prefix):
-                yield prefix, None
-            elif selected.source is RouteSource.AGGREGATE:
-                yield prefix, Route(RouteKind.BLACKHOLE, (), self._normal.of(prefix.family))
-            elif selected.source is not RouteSource.BGP:
-                yield prefix, None  # it is in the kernel already: that is where we found it
-            else:
-                route = self._way(selected.next_hops, self._tunnel(prefix), self._metric(prefix))
-                if route is not None:
-                    yield prefix, route
+    def _route(self, prefix: Prefix, selected: Selected | None) -> tuple[bool, Route | None]:
+        """The route of a prefix; False while it is not known where it leads, and it stays as it is."""
+        gateway = self._static.get(prefix) if self._static else None
+        if gateway is not None:
+            hops = self._next_hops.get(gateway).hops
+            # While there is no way to the gateway, the kernel shall say what is wrong with it.
+            metric = self._normal.of(prefix.family)
+            return True, Route(RouteKind.UNICAST, hops or (NextHop(gateway),), metric)
+        if selected is None or self._is_left_to_felix(selected) or self._is_excluded(prefix):
+            return True, None
+        if selected.source is RouteSource.AGGREGATE:
+            return True, Route(RouteKind.BLACKHOLE, (), self._normal.of(prefix.family))
+        if selected.source is not RouteSource.BGP:
+            return True, None  # it is in the kernel already: that is where we found it
+        route = self._way(selected.next_hops, self._tunnel(prefix), self._metric(prefix.family, selected))
+        return route is not None, route
 
     def _way(self, next_hops: tuple[Address, ...], tunnel: Tunnel | None, metric: int) -> Route | None:
         """The route by these next hops; None while none of them is reached."""
@@ -278,13 +375,12 @@ class Forwarding:
             self._ways[key] = Route(RouteKind.UNICAST, hops, metric) if hops else None
         return self._ways[key]
 
-    def _metric(self, prefix: Prefix) -> int:
+    def _metric(self, family: Family, selected: Selected | None) -> int:
         """A learned route's priority where LOCAL_PREF tells one (Calico v3.32), else the normal one."""
-        selected = self._selected.get(prefix)
-        local_pref = None if selected is None or prefix in self._static else selected.attributes.local_pref
-        if local_pref is None or selected is None or selected.source is not RouteSource.BGP:
-            return self._normal.of(prefix.family)
-        return priority_of(local_pref)
+        if selected is None or selected.source is not RouteSource.BGP:
+            return self._normal.of(family)
+        local_pref = selected.attributes.local_pref
+        return self._normal.of(family) if local_pref is None else priority_of(local_pref)
 
     def _hops(
         self, found: Iterable[tuple[Address, Resolution]], tunnel: Tunnel | None
@@ -312,9 +408,3 @@ class Forwarding:
 
     def _is_excluded(self, prefix: Prefix) -> bool:
         return any(excluded.covers(prefix) for excluded in self._excluded)
-
-    def _note_length(self, prefix: Prefix) -> None:
-        lengths = self._lengths.setdefault(prefix.family, [])
-        if prefix.length not in lengths:
-            lengths.append(prefix.length)
-            lengths.sort(reverse=True)

@@ -31,7 +31,7 @@ from felixbgp.fib.types import (
     NextHop,
     RouteKind,
 )
-from felixbgp.net import IPV6, Address, Family, Prefix
+from felixbgp.net import IPV6, Address, Family, Nlri, Prefix
 from felixbgp.net.trie import PrefixTrie
 
 RECURSIONS_MAX: Final = 4
@@ -96,7 +96,7 @@ class NextHopTable:
                 self._set_addresses(others | {address: None} if present else others)
             case KernelSnapshot(family) if family not in self._read:
                 self._read[family] = None
-                self._stale.update(dict.fromkeys(self._known))
+                self.touch_all()
             case _:
                 pass
 
@@ -107,22 +107,26 @@ class NextHopTable:
                 self._kernel[prefix] = route
             elif self._kernel.get(prefix) is not None:
                 del self._kernel[prefix]
-            self.touch(prefix)
+            self.touch(prefix.family, prefix.nlri)
 
-    def touch(self, prefix: Prefix) -> None:
+    def touch(self, family: Family, nlri: Nlri) -> None:
         """A route to this prefix is another one: look at the next hops in it again."""
-        addresses = self._sorted.get(prefix.family)
+        addresses = self._sorted.get(family)
         if not addresses:
             return
         # What comes before every address of the prefix and after all lower ones: the octets of the NLRI.
-        octets = prefix.nlri[1:]
+        octets = nlri[1:]
         position = bisect_left(addresses, octets)
-        whole = octets[: prefix.nlri[0] // 8]
-        if position == len(addresses) or not addresses[position].startswith(whole):
+        if position == len(addresses) or not addresses[position].startswith(octets[: nlri[0] >> 3]):
             return
+        prefix = Prefix(family, nlri)
         while position < len(addresses) and prefix.contains(addresses[position]):
             self._stale[addresses[position]] = None
             position += 1
+
+    def touch_all(self) -> None:
+        """Look at all next hops again."""
+        self._stale.update(dict.fromkeys(self._known))
 
     # ---- next hops
 
@@ -213,7 +217,7 @@ class NextHopTable:
         idle = {one.name: _why_idle(one) for one in self._links.values() if not (one.up and one.carrier)}
         if idle != self._idle:
             self._idle = idle
-            self._stale.update(dict.fromkeys(self._known))
+            self.touch_all()
 
     def _set_addresses(self, addresses: dict[InterfaceAddress, None]) -> None:
         before, self._addresses = self._own, addresses

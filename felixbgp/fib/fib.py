@@ -77,6 +77,12 @@ class Fib:
         """Make `route` the wanted one for `prefix`; None withdraws it. The last call wins."""
         self._tables[prefix.family].want(prefix.nlri, route)
 
+    def want_each(self, routes: Iterable[tuple[Prefix, Route | None]]) -> None:
+        """The same for many."""
+        tables = self._tables
+        for prefix, route in routes:
+            tables[prefix[0]].want(prefix[1], route)
+
     def start(self) -> None:
         """Everything wanted was said: from now on, what is ours and was never wanted goes too."""
         for table in self._tables.values():
@@ -139,9 +145,10 @@ class Fib:
         """NLRI that are wanted and not yet in the kernel as wanted; a live view."""
         return {family: table.held for family, table in self._tables.items()}
 
-    def take_released(self) -> list[tuple[Family, bytes]]:
+    def take_released(self) -> dict[Family, list[Nlri]]:
         """NLRI that stopped being held since the last call: taken by the kernel, or no longer wanted."""
-        return [(family, nlri) for family, table in self._tables.items() for nlri in table.take_released()]
+        taken = {family: table.take_released() for family, table in self._tables.items()}
+        return {family: released for family, released in taken.items() if released}
 
     def has_foreign_changes(self) -> bool:
         """Whether `take_foreign_changes` may have something to tell."""
@@ -244,8 +251,9 @@ class Fib:
             self._written += len(prefixes)
         else:
             self._removed += len(prefixes)
+        tables = self._tables
         for prefix in prefixes:
-            self._tables[prefix.family].applied(prefix.nlri)
+            tables[prefix[0]].applied(prefix[1])
 
     def _route_changed(self, route: KernelRoute, *, present: bool, alone: bool) -> None:
         self._tables[route.prefix.family].route_changed(route, present=present, alone=alone)

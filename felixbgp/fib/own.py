@@ -20,10 +20,12 @@ class OwnRoutes:
     More than one is rare: while a prefix moves from one metric to another, or left by a former life.
     """
 
-    __slots__ = ("_index", "_routes")
+    __slots__ = ("_alone", "_index", "_routes")
 
     def __init__(self) -> None:
         self._routes: dict[Nlri, tuple[Route, ...]] = {}
+        self._alone: tuple[Route, ...] = ()
+        """The last route that was the only one of its prefix: one object for all prefixes that share it."""
         self._index = HopIndex()
 
     def __len__(self) -> int:
@@ -47,11 +49,25 @@ class OwnRoutes:
     def put(self, nlri: Nlri, route: Route) -> None:
         """Believe this route to be there, in the place of one of its metric."""
         known = self._routes.get(nlri)
-        self._set(nlri, (route,) if known is None else (*_others(known, route.metric), route))
+        if known is not None:
+            self._set(nlri, (*_others(known, route.metric), route))
+            return
+        alone = self._alone
+        if not alone or alone[0] is not route:
+            alone = self._alone = (route,)
+        self._index.add(nlri, route)
+        self._routes[nlri] = alone
 
     def remove(self, nlri: Nlri, metric: int) -> None:
         """Believe no route of this metric to be there."""
-        self._set(nlri, _others(self.of(nlri), metric))
+        known = self._routes.get(nlri)
+        if known is None:
+            return
+        if len(known) > 1:
+            self._set(nlri, _others(known, metric))
+        elif known[0].metric == metric:
+            self._index.discard(nlri, known[0])
+            del self._routes[nlri]
 
     def replace_all(self, routes: Mapping[Nlri, tuple[Route, ...]]) -> list[Nlri]:
         """Take a complete view; gives the prefixes where anything differs."""

@@ -24,10 +24,8 @@ Standing rules:
 ```
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from errno import ENOENT
-from itertools import islice
 from typing import NamedTuple
 
 from felixbgp.fib.foreign import ForeignRoutes, protocol_name
@@ -35,6 +33,7 @@ from felixbgp.fib.hops import alive, names_interface, satisfies
 from felixbgp.fib.own import OwnRoutes
 from felixbgp.fib.retry import RetryQueue
 from felixbgp.fib.types import KernelRoute, Route, RouteFailed, RouteKey, RouteProblem
+from felixbgp.fib.waiting import Waiting
 from felixbgp.net import IPV4, Family, Nlri, Prefix
 
 
@@ -47,24 +46,27 @@ class Standing(NamedTuple):
     """Why it is not as wanted although tried; "" when it is, or was not tried yet."""
 
 
-@dataclass(slots=True)
 class _Write:
-    """A write without an answer: its metric, its route (None for a deletion), what was wanted then."""
+    """A write without an answer: its metric, its route (None for a deletion), what was wanted then.
 
-    metric: int
-    route: Route | None
-    wanted: Route | None
-    overtaken: bool = False
-    """Whether an event of the same metric came meanwhile."""
+    Prefixes that are written with the same route share one.
+    """
+
+    __slots__ = ("metric", "route", "wanted")
+
+    def __init__(self, metric: int, route: Route | None, wanted: Route | None) -> None:
+        self.metric = metric
+        self.route = route
+        self.wanted = wanted
 
 
 class FamilyTable:
     """The delta of one family; see the module's standing rules."""
 
     __slots__ = (
-        "_additions", "_deletions", "_facts", "_leftovers", "_protocol", "_released", "_replacements",
-        "_retry", "_started", "_table", "_withdrawn", "family", "foreign", "held", "own", "problems",
-        "ready", "sent", "wanted",
+        "_additions", "_deletions", "_facts", "_leftovers", "_overtaken", "_protocol", "_released",
+        "_replacements", "_retry", "_started", "_table", "_withdrawn", "family", "foreign", "held", "own",
+        "problems", "ready", "sent", "wanted",
     )  # fmt: skip
 
     def __init__(self, family: Family, protocol: int, table: int) -> None:
@@ -73,6 +75,8 @@ class FamilyTable:
         self.own = OwnRoutes()
         self.foreign = ForeignRoutes()
         self.sent: dict[Nlri, _Write] = {}
+        self._overtaken: dict[Nlri, None] = {}
+        """Of those that were sent, where an event of the same metric came meanwhile."""
         self.held: dict[Nlri, None] = {}
         self.problems: dict[Nlri, str] = {}
         self.ready = False
@@ -80,9 +84,9 @@ class FamilyTable:
         self._table = table
         self._started = False
         self._withdrawn: dict[tuple[Nlri, int], None] = {}
-        self._additions: dict[Nlri, None] = {}
-        self._replacements: dict[Nlri, None] = {}
-        self._deletions: dict[Nlri, None] = {}
+        self._additions = Waiting()
+        self._replacements = Waiting()
+        self._deletions = Waiting()
         self._leftovers: dict[Nlri, None] = {}
         self._released: dict[Nlri, None] = {}
         self._retry = RetryQueue()
@@ -93,14 +97,15 @@ class FamilyTable:
     def start(self) -> None:
         """From now on, what is ours and not wanted is removed."""
         self._started = True
-        self._deletions |= self._leftovers
+        for nlri in self._leftovers:
+            self._deletions.add(nlri)
         self._leftovers.clear()
         self._withdrawn.clear()
 
     def want(self, nlri: Nlri, route: Route | None) -> None:
         """Make `route` the wanted one; None: none of ours is wanted. Cheap when nothing changes."""
         before = self.wanted.get(nlri)
-        if before == route:
+        if before is route or before == route:
             return
         if before is not None and not self._started:
             self._withdrawn[nlri, before.metric] = None
@@ -110,7 +115,26 @@ class FamilyTable:
             self.wanted[nlri] = route
         # Another value may succeed where the last one failed.
         self._retry.forget(nlri)
-        self._settle(nlri)
+        if before is None and self._is_untouched(nlri):
+            # The common case of `_settle`: nothing there, nothing of it under way, nothing in its place.
+            self._released.pop(nlri, None)
+            self.held[nlri] = None
+            self._additions.add(nlri)
+        elif before is not None and route is None and self._is_done(nlri, before.metric):
+            self._deletions.add(nlri)
+        else:
+            self._settle(nlri)
+
+    def _is_done(self, nlri: Nlri, metric: int) -> bool:
+        """Whether there is one route of ours, at this metric, as it was wanted, and nothing under way."""
+        if nlri in self.held or nlri in self.sent:
+            return False
+        there = self.own.of(nlri)
+        return len(there) == 1 and there[0].metric == metric
+
+    def _is_untouched(self, nlri: Nlri) -> bool:
+        """Whether there is no route of a prefix, as far as is known, and none under way."""
+        return not (self.own.of(nlri) or nlri in self.sent or self.foreign.of(nlri))
 
     # -- what the kernel says ---------------------------------------------------------------------------
 
@@ -146,7 +170,7 @@ class FamilyTable:
         write = self.sent.get(nlri)
         is_here = route.table == self._table
         if is_here and write is not None and write.metric == route.metric:
-            write.overtaken = True
+            self._overtaken[nlri] = None
         wanted = self.wanted.get(nlri)
         is_at_wanted = is_here and wanted is not None and wanted.metric == route.metric
         if is_at_wanted or self.own.of(nlri) != before:
@@ -167,16 +191,29 @@ class FamilyTable:
         if write is None:
             return
         wanted = self.wanted.get(nlri)
-        is_wanted = wanted is not None and wanted.metric == write.metric
+        overtaken = self._was_overtaken(nlri)
         if write.route is None:
-            if not write.overtaken:
+            if not overtaken:
                 self.own.remove(nlri, write.metric)
-        elif not write.overtaken or not is_wanted:
+        elif not overtaken or wanted is None or wanted.metric != write.metric:
             # Overtaken, and no longer wanted: no next write would show the event to have been the older
             # one. To believe the route is there costs at most a deletion of nothing.
             self.own.put(nlri, write.route)
         self._retry.forget(nlri)
-        self._settle(nlri)
+        count = 0 if wanted is None else 1
+        if not overtaken and wanted is write.route and len(self.own.of(nlri)) == count:
+            # The common case of `_settle`: as wanted, and nothing else there.
+            self._release(nlri)
+            self.problems.pop(nlri, None)
+        else:
+            self._settle(nlri)
+
+    def _was_overtaken(self, nlri: Nlri) -> bool:
+        """Whether an event came before the answer to a write; with the answer that is over."""
+        if nlri not in self._overtaken:
+            return False
+        del self._overtaken[nlri]
+        return True
 
     def failed(self, failure: RouteFailed, now: int) -> None:
         """The kernel refused the outstanding write: wait and try again, or at once when more is known."""
@@ -184,12 +221,13 @@ class FamilyTable:
         write = self.sent.pop(nlri, None)
         if write is None:
             return
+        overtaken = self._was_overtaken(nlri)
         believed = self.own.find(nlri, write.metric)
         vanished = failure.errno == ENOENT and write.route is not None and believed is not None
         if vanished:
             # Nothing there to replace: the next write creates, so this cannot go round in a circle.
             self.own.remove(nlri, write.metric)
-        if vanished or write.overtaken or self.wanted.get(nlri) != write.wanted:
+        if vanished or overtaken or self.wanted.get(nlri) != write.wanted:
             self._settle(nlri)
             return
         self._retry.failed(nlri, write.route, now)
@@ -231,9 +269,9 @@ class FamilyTable:
 
     def _overtake(self, interface: str) -> None:
         """Whether a write through the interface came before or after its change is not known; see rule 5."""
-        for write in self.sent.values():
+        for nlri, write in self.sent.items():
             if write.route is not None and names_interface(write.route, interface):
-                write.overtaken = True
+                self._overtaken[nlri] = None
 
     def mended_by_link(self, interface: str) -> None:
         """An interface came up: what failed because of it is tried now."""
@@ -261,10 +299,13 @@ class FamilyTable:
     def take_deletions(self, budget: int) -> list[RouteKey]:
         """Up to `budget` routes to remove; they are outstanding until answered."""
         batch: list[RouteKey] = []
-        for nlri in list(islice(self._deletions, max(budget, 0))) if self.ready else ():
-            del self._deletions[nlri]
-            metric = self._removable(nlri)[0]
-            self.sent[nlri] = _Write(metric, None, self.wanted.get(nlri))
+        write = _Write(0, None, None)
+        for nlri in self._deletions.take(max(budget, 0)) if self.ready else ():
+            metric = self._first_removable(nlri)
+            wanted = self.wanted.get(nlri)
+            if write.metric != metric or write.wanted is not wanted:
+                write = _Write(metric, None, wanted)
+            self.sent[nlri] = write
             batch.append(RouteKey(Prefix(self.family, nlri), metric))
         return batch
 
@@ -274,10 +315,11 @@ class FamilyTable:
             return 0
         return self._retry.next_deadline() if self.ready else None
 
-    def take_released(self) -> Iterator[Nlri]:
+    def take_released(self) -> list[Nlri]:
         """The prefixes that stopped being held since the last call."""
-        released, self._released = self._released, {}
-        return iter(released)
+        released = list(self._released)
+        self._released.clear()
+        return released
 
     def take_facts(self) -> list[RouteProblem]:
         """The problems that are new since the last call."""
@@ -291,7 +333,7 @@ class FamilyTable:
 
     def in_work(self) -> dict[Nlri, None]:
         """The prefixes that are known not to be as wanted, or to have more than that; a copy."""
-        return self.held | self._deletions | self._leftovers | dict.fromkeys(self.sent)
+        return self.held | self._deletions.copy() | self._leftovers | dict.fromkeys(self.sent)
 
     def routes(self, nlri: Nlri) -> tuple[KernelRoute, ...]:
         """All routes of a prefix in the kernel, as far as is known, ours first."""
@@ -308,22 +350,27 @@ class FamilyTable:
             problem=self.problems.get(nlri, ""),
         )
 
-    def _send(self, queue: dict[Nlri, None], budget: int) -> list[tuple[Prefix, Route]]:
+    def _send(self, queue: Waiting, budget: int) -> list[tuple[Prefix, Route]]:
         if not self.ready:
             return []
-        batch = list(islice(queue, max(budget, 0)))
-        for nlri in batch:
-            del queue[nlri]
+        batch: list[tuple[Prefix, Route]] = []
+        write = _Write(0, None, None)
+        for nlri in queue.take(max(budget, 0)):
             wanted = self.wanted[nlri]
-            self.sent[nlri] = _Write(wanted.metric, wanted, wanted)
-        return [(Prefix(self.family, nlri), self.wanted[nlri]) for nlri in batch]
+            if write.route is not wanted:
+                write = _Write(wanted.metric, wanted, wanted)
+            self.sent[nlri] = write
+            batch.append((Prefix(self.family, nlri), wanted))
+        return batch
 
     # -- one prefix -------------------------------------------------------------------------------------
 
     def _settle(self, nlri: Nlri) -> None:
         """Put one prefix into the one state that follows from what is wanted and what is believed."""
-        for queue in (self._additions, self._replacements, self._deletions, self._leftovers):
-            queue.pop(nlri, None)
+        self._additions.discard(nlri)
+        self._replacements.discard(nlri)
+        self._deletions.discard(nlri)
+        self._leftovers.pop(nlri, None)
         wanted = self.wanted.get(nlri)
         there = None if wanted is None else self.own.find(nlri, wanted.metric)
         if wanted is None or (there is not None and satisfies(there, wanted)):
@@ -338,7 +385,7 @@ class FamilyTable:
             rival = self.foreign.rival(nlri, wanted.metric, self._table)
             if rival is None:
                 self._retry.resume(nlri)
-                (self._additions if there is None else self._replacements)[nlri] = None
+                (self._additions if there is None else self._replacements).add(nlri)
                 return
             self._report(nlri, _conflict(rival))
         self._trim(nlri, in_conflict=rival is not None)
@@ -348,7 +395,7 @@ class FamilyTable:
         if self._surplus(nlri):
             if self._removable(nlri):
                 self._retry.resume(nlri)
-                self._deletions[nlri] = None
+                self._deletions.add(nlri)
                 return
             self._leftovers[nlri] = None
         self._retry.forget(nlri)
@@ -364,6 +411,11 @@ class FamilyTable:
         """The part of the surplus that may go now."""
         surplus = self._surplus(nlri)
         return [metric for metric in surplus if self._started or (nlri, metric) in self._withdrawn]
+
+    def _first_removable(self, nlri: Nlri) -> int:
+        """The lowest metric of a prefix that waits for a deletion."""
+        there = self.own.of(nlri)
+        return there[0].metric if len(there) == 1 else self._removable(nlri)[0]
 
     def _release(self, nlri: Nlri) -> None:
         if nlri in self.held:

@@ -66,15 +66,19 @@ class Prefix(NamedTuple):
 
     def covers(self, other: "Prefix") -> bool:
         """Whether `other` equals this prefix or lies inside it."""
-        return (
-            self.family == other.family
-            and self.nlri[0] <= other.nlri[0]
-            and Prefix.of(other.address, self.nlri[0]).nlri == self.nlri
-        )
+        return self.family == other.family and self.nlri[0] <= other.nlri[0] and self._begins(other.nlri, 1)
 
     def contains(self, address: Address) -> bool:
         """Whether `address` lies inside this prefix."""
-        return self.family == address.family and Prefix.of(address, self.nlri[0]).nlri == self.nlri
+        return self.family == address.family and self._begins(address, 0)
+
+    def _begins(self, octets: bytes, start: int) -> bool:
+        """Whether what `octets` have from `start` on begins with the bits of this prefix."""
+        nlri = self.nlri
+        whole, bits = nlri[0] >> 3, nlri[0] & 7
+        if not octets.startswith(nlri[1 : whole + 1], start):
+            return False
+        return not bits or (octets[start + whole] ^ nlri[whole + 1]) >> (8 - bits) == 0
 
     def __str__(self) -> str:
         return f"{self.address}/{self.nlri[0]}"

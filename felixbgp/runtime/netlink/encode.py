@@ -1,21 +1,17 @@
-"""Requests to rtnetlink. pyroute2 encodes one message per kind of route; the rest is patched in.
+"""Requests to rtnetlink. pyroute2 encodes one message per kind of route; the rest is put in its place.
 
 0        4     6      8         12    16      17       18 …          28      32
 +--------+-----+------+---------+-----+-------+--------+-------------+-------+-------------+----
 | length |type |flags |sequence |port |family |dst_len |rest of rtmsg|DST hdr|destination  |other
 +--------+-----+------+---------+-----+-------+--------+-------------+-------+-------------+----
-                patched patched                patched                         patched
+ `-- as it is ---'      varies   `-- as it is-'  varies  `-- as it is ------'      varies    as it is
 """
 
 import struct
-from collections.abc import Callable
-
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
+from collections.abc import Callable, Sequence
 
 from felixbgp.fib.types import NextHop, Route, RouteKey, RouteKind
-from felixbgp.net import IPV4, Family, Prefix
+from felixbgp.net import IPV4, Family, Nlri, Prefix
 from felixbgp.runtime.netlink.messages import (
     NLM_F_ACK,
     NLM_F_CREATE,
@@ -29,6 +25,7 @@ from felixbgp.runtime.netlink.messages import (
     RTM_GETROUTE,
     RTM_NEWROUTE,
 )
+from felixbgp.runtime.netlink.pyroute2_messages import ifaddrmsg, ifinfmsg, rtmsg
 
 AF_INET, AF_INET6 = 2, 10
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 0, 253, 255
@@ -41,16 +38,40 @@ WEIGHT_MAX = 256
 TEMPLATES_MAX = 4096
 """Templates kept. More different next-hop sets than this are encoded anew, which is slower and no error."""
 
-_FLAGS_AND_SEQUENCE = struct.Struct("=HI")
+_FLAGS = struct.Struct("=H")
 _LENGTH = struct.Struct("=I")
 _OBJECT = struct.Struct("=HHI")
-_FLAGS_OFFSET, _LENGTH_OFFSET, _DESTINATION_OFFSET = 6, 17, 32
+_FLAGS_OFFSET, _PORT_OFFSET = 6, 12
+_LENGTH_OFFSET, _DESTINATION_OFFSET = 17, 32
+
+_CREATE, _REPLACE = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL, NLM_F_REQUEST | NLM_F_REPLACE
 
 InterfaceIndex = Callable[[str], int | None]
 
 
 class UnknownInterfaceError(LookupError):
     """A next hop names an interface that is not there."""
+
+
+class _Form:
+    """A request but for its sequence number and its destination."""
+
+    __slots__ = ("_head", "_middle", "_pack", "_start", "_tail")
+
+    def __init__(self, message: bytes, flags: int, octets: int) -> None:
+        """`octets` are those of the destination."""
+        end = _DESTINATION_OFFSET + octets
+        self._head = message[:_FLAGS_OFFSET] + _FLAGS.pack(flags)
+        self._start = message[_PORT_OFFSET:_LENGTH_OFFSET]
+        self._middle = message[_LENGTH_OFFSET + 1 : _DESTINATION_OFFSET]
+        self._tail = message[end:]
+        # A destination that is shorter is filled up with zeros.
+        form = f"=8sI5sB14s{octets}s{len(self._tail)}s"
+        self._pack = struct.Struct(form).pack
+
+    def message(self, nlri: Nlri, sequence: int) -> bytes:
+        """The request for one destination."""
+        return self._pack(self._head, sequence, self._start, nlri[0], self._middle, nlri[1:], self._tail)
 
 
 class RouteEncoder:
@@ -60,11 +81,47 @@ class RouteEncoder:
         self._protocol = protocol
         self._table = table
         self._index_of = index_of
-        self._templates: dict[tuple[Family, Route | int, tuple[int, ...] | int], bytes] = {}
+        self._forms: dict[tuple[Family, Route | int, tuple[int, ...] | int, int], _Form] = {}
+
+    def replacements(
+        self, entries: Sequence[tuple[Prefix, Route]], sequence: int, *, exclusive: bool
+    ) -> list[bytes]:
+        """RTM_NEWROUTE for each route, with ascending sequence numbers from this one; see `replace`.
+
+        Raises:
+            UnknownInterfaceError: a next hop names an interface that is not there.
+        """
+        flags = _CREATE if exclusive else _REPLACE
+        messages: list[bytes] = []
+        last: Route | None = None
+        family: Family | None = None
+        form: _Form | None = None
+        for prefix, route in entries:
+            # Routes that came together mostly lead to the same next hops, and share them.
+            if form is None or route is not last or prefix[0] is not family:
+                last, family = route, prefix[0]
+                form = self._form(family, route, 0, flags)
+            messages.append(form.message(prefix[1], sequence))
+            sequence += 1
+        return messages
+
+    def deletions(self, keys: Sequence[RouteKey], sequence: int) -> list[bytes]:
+        """RTM_DELROUTE for each key, with ascending sequence numbers from this one; see `delete`."""
+        messages: list[bytes] = []
+        last = -1
+        family: Family | None = None
+        form: _Form | None = None
+        for prefix, metric in keys:
+            if form is None or metric != last or prefix[0] is not family:
+                last, family = metric, prefix[0]
+                form = self._form(family, metric, 0, NLM_F_REQUEST)
+            messages.append(form.message(prefix[1], sequence))
+            sequence += 1
+        return messages
 
     def replace(
         self, prefix: Prefix, route: Route, sequence: int, *, exclusive: bool, group: int = 0
-    ) -> bytearray:
+    ) -> bytes:
         """RTM_NEWROUTE: create a route (`exclusive`), or put it in the place of one that is there.
 
         With `group` it leads to that nexthop object, which stands for its next hops.
@@ -72,34 +129,28 @@ class RouteEncoder:
         Raises:
             UnknownInterfaceError: a next hop names an interface that is not there.
         """
-        flags = NLM_F_CREATE | NLM_F_EXCL if exclusive else NLM_F_REPLACE
-        return self._message(prefix, route, sequence, flags, group)
+        flags = _CREATE if exclusive else _REPLACE
+        return self._form(prefix.family, route, group, flags).message(prefix.nlri, sequence)
 
-    def delete(self, key: RouteKey, sequence: int) -> bytearray:
+    def delete(self, key: RouteKey, sequence: int) -> bytes:
         """RTM_DELROUTE of the route with our protocol and this metric, whatever its next hops.
 
         Metric 0 names no metric: of our routes to the prefix, the kernel takes the one it lists first.
         """
-        return self._message(key.prefix, key.metric, sequence, 0)
+        form = self._form(key.prefix.family, key.metric, 0, NLM_F_REQUEST)
+        return form.message(key.prefix.nlri, sequence)
 
-    def _message(
-        self, prefix: Prefix, route: Route | int, sequence: int, flags: int, group: int = 0
-    ) -> bytearray:
-        """A request with a route, or of which only the metric matters."""
+    def _form(self, family: Family, route: Route | int, group: int, flags: int) -> _Form:
+        """What requests with a route, or of which only the metric matters, have in common."""
         # Interfaces come and go under one name, hence the indices in the key.
         via = group or (() if isinstance(route, int) else tuple(map(self._index, route.next_hops)))
-        key = (prefix.family, route, via)
-        template = self._templates.get(key)
-        if template is None:
-            if len(self._templates) >= TEMPLATES_MAX:
-                self._templates.clear()
-            template = self._templates[key] = self._template(prefix.family, route, via)
-        message = bytearray(template)
-        _FLAGS_AND_SEQUENCE.pack_into(message, _FLAGS_OFFSET, NLM_F_REQUEST | flags, sequence)
-        nlri = prefix.nlri
-        message[_LENGTH_OFFSET] = nlri[0]
-        message[_DESTINATION_OFFSET : _DESTINATION_OFFSET + len(nlri) - 1] = nlri[1:]
-        return message
+        key = (family, route, via, flags)
+        form = self._forms.get(key)
+        if form is None:
+            if len(self._forms) >= TEMPLATES_MAX:
+                self._forms.clear()
+            form = self._forms[key] = _Form(self._template(family, route, via), flags, family.octets)
+        return form
 
     def _index(self, hop: NextHop) -> int:
         if not hop.interface:
@@ -137,10 +188,10 @@ class RouteEncoder:
         return _encoded(message)
 
 
-def ask_for_answer(message: bytearray) -> None:
-    """Have the kernel acknowledge a request; a refusal it always answers."""
-    flags, sequence = _FLAGS_AND_SEQUENCE.unpack_from(message, _FLAGS_OFFSET)
-    _FLAGS_AND_SEQUENCE.pack_into(message, _FLAGS_OFFSET, flags | NLM_F_ACK, sequence)
+def ask_for_answer(message: bytes) -> bytes:
+    """A request that the kernel acknowledges; a refusal it always answers."""
+    flags = _FLAGS.unpack_from(message, _FLAGS_OFFSET)[0] | NLM_F_ACK
+    return message[:_FLAGS_OFFSET] + _FLAGS.pack(flags) + message[_FLAGS_OFFSET + _FLAGS.size :]
 
 
 def dump_routes(family: Family, table: int) -> bytes:

@@ -67,7 +67,7 @@ class NexthopObject(NamedTuple):
     """Of a resilient group; 0 for what is none."""
 
 
-def encode_object(wanted: NexthopObject, flags: int, sequence: int) -> bytearray:
+def encode_object(wanted: NexthopObject, flags: int, sequence: int) -> bytes:
     """RTM_NEWNEXTHOP with these flags: a hop, or a group, which is resilient whatever `buckets` says."""
     attributes = _attribute(NHA_ID, _U32.pack(wanted.number))
     hop = wanted.hop
@@ -86,7 +86,7 @@ def encode_object(wanted: NexthopObject, flags: int, sequence: int) -> bytearray
     return _message(RTM_NEWNEXTHOP, flags, sequence, header + attributes)
 
 
-def encode_removal(number: int, sequence: int) -> bytearray:
+def encode_removal(number: int, sequence: int) -> bytes:
     """RTM_DELNEXTHOP: with a group the kernel removes its routes, from a group it takes a removed hop."""
     body = _NHMSG.pack(AF_UNSPEC, 0, 0, 0) + _attribute(NHA_ID, _U32.pack(number))
     return _message(RTM_DELNEXTHOP, 0, sequence, body)
@@ -94,10 +94,10 @@ def encode_removal(number: int, sequence: int) -> bytearray:
 
 def dump_objects() -> bytes:
     """RTM_GETNEXTHOP of all objects of the namespace."""
-    return bytes(_message(RTM_GETNEXTHOP, NLM_F_DUMP, 0, _NHMSG.pack(AF_UNSPEC, 0, 0, 0)))
+    return _message(RTM_GETNEXTHOP, NLM_F_DUMP, 0, _NHMSG.pack(AF_UNSPEC, 0, 0, 0))
 
 
-def ask_for_resilience(sequence: int) -> bytearray:
+def ask_for_resilience(sequence: int) -> bytes:
     """RTM_GETNEXTHOPBUCKET of nothing: a kernel that has resilient groups (5.13) misses the number."""
     return _message(RTM_GETNEXTHOPBUCKET, 0, sequence, _NHMSG.pack(AF_UNSPEC, 0, 0, 0))
 
@@ -137,9 +137,9 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
 
 
-def _message(kind: int, flags: int, sequence: int, body: bytes) -> bytearray:
+def _message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
     length = HEADER.size + len(body)
-    return bytearray(HEADER.pack(length, kind, NLM_F_REQUEST | flags, sequence, 0) + body)
+    return HEADER.pack(length, kind, NLM_F_REQUEST | flags, sequence, 0) + body
 
 
 _RESILIENCE = (

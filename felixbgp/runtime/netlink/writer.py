@@ -5,11 +5,13 @@ to use are removed after them.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from errno import EIO, ENOBUFS, ENODEV, ENOENT, EOPNOTSUPP, ESRCH
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from felixbgp.fib.types import (
+    DeleteRoutes,
     KernelEffect,
     KernelInput,
     ReplaceRoutes,
@@ -23,7 +25,6 @@ from felixbgp.runtime.netlink.encode import RouteEncoder, UnknownInterfaceError,
 from felixbgp.runtime.netlink.groups import Groups, HopSet, Step, hop_set_of
 from felixbgp.runtime.netlink.links import Links
 from felixbgp.runtime.netlink.messages import (
-    HEADER,
     NLM_F_CREATE,
     NLM_F_EXCL,
     NLM_F_REPLACE,
@@ -43,6 +44,18 @@ BATCH_OCTETS_MAX = 1 << 16
 """Of one datagram: far below what a socket may send at once, and a few milliseconds of the kernel's time."""
 
 
+SEQUENCE_MAX = 0xFFFFFFFF
+DONE = Answer(0, "")
+
+
+class _Requests(NamedTuple, Generic[Key]):
+    """Messages, by what each is known, and the sequence number of the first; the others' follow it."""
+
+    keys: Sequence[Key]
+    messages: list[bytes]
+    first: int
+
+
 class RouteWriter:
     """One socket that writes, so that the echo of its writes can be told from the deeds of others."""
 
@@ -60,36 +73,31 @@ class RouteWriter:
 
     async def kernel_has_groups(self) -> bool:
         """Whether this kernel has resilient groups (Linux 5.13)."""
-        request = ask_for_resilience(self._next_sequence())
-        answers = await self._exchange([(None, request)])
-        return answers[None].errno != EOPNOTSUPP
+        first = self._reserve(1)
+        refused = await self._exchange(_Requests([None], [ask_for_resilience(first)], first))
+        return None not in refused or refused[None].errno != EOPNOTSUPP
 
     async def write(self, effect: KernelEffect) -> list[KernelInput]:
         """Carry out one effect; the result names every prefix of it once."""
-        groups, answers = await self._prepare(effect)
-        requests = []
-        for entry in effect.routes:
-            prefix = entry[0]
-            if prefix in answers:
-                continue
-            try:
-                requests.append((prefix, self._encode(effect, entry, groups.get(prefix, 0))))
-            except UnknownInterfaceError as error:
-                answers[prefix] = Answer(ENODEV, str(error))
-        answers |= await self._exchange(requests)
+        groups, refused = await self._prepare(effect)
+        refused |= await self._exchange(self._encode(effect, groups, refused))
         if groups or self._groups.have_users:
             for entry in effect.routes:
-                self._note(entry, groups.get(entry[0], 0), answers[entry[0]])
+                self._note(entry, groups.get(entry[0], 0), refused.get(entry[0], DONE))
         await self.tidy()
-        return list(_results(answers, present=isinstance(effect, ReplaceRoutes)))
+        return _results(effect, refused)
 
     async def tidy(self) -> None:
         """Remove the groups and next hops of ours that no route leads to."""
         unused = self._groups.unused()
-        answers = await self._exchange(
-            [(number, encode_removal(number, self._next_sequence())) for number in unused]
+        if not unused:
+            return
+        first = self._reserve(len(unused))
+        messages = [encode_removal(number, first + place) for place, number in enumerate(unused)]
+        refused = await self._exchange(_Requests(unused, messages, first))
+        self._groups.removed(
+            number for number in unused if number not in refused or refused[number].errno == ENOENT
         )
-        self._groups.removed(number for number in unused if answers[number].errno in (0, ENOENT))
 
     async def _prepare(self, effect: KernelEffect) -> tuple[dict[Prefix, int], dict[Prefix, Answer]]:
         """Write the groups that are missing; gives which group stands for a route, and what was refused."""
@@ -97,9 +105,13 @@ class RouteWriter:
             return {}, {}
         wanted: dict[RouteKey, HopSet] = {}
         for prefix, route in effect.routes:
+            if len(route.next_hops) < 2:
+                continue
             hop_set = hop_set_of(prefix.family, route, self._links.index_of)
             if hop_set:
                 wanted[RouteKey(prefix, route.metric)] = hop_set
+        if not wanted:
+            return {}, {}
         steps = self._groups.plan(wanted)
         failed = self._groups.settled(steps, await self._write_objects(steps))
         groups: dict[Prefix, int] = {}
@@ -116,23 +128,47 @@ class RouteWriter:
 
     async def _write_objects(self, steps: list[Step]) -> dict[int, Answer]:
         """Carry out a plan; gives the first refusal for every object that was not written."""
-        requests = []
-        for position, step in enumerate(steps):
-            flags = NLM_F_REPLACE if step.replace else NLM_F_CREATE | NLM_F_EXCL
-            requests.append((position, encode_object(step.wanted, flags, self._next_sequence())))
-        answers = await self._exchange(requests)
+        first = self._reserve(len(steps))
+        messages = [
+            encode_object(
+                step.wanted, NLM_F_REPLACE if step.replace else NLM_F_CREATE | NLM_F_EXCL, first + place
+            )
+            for place, step in enumerate(steps)
+        ]
+        answers = await self._exchange(_Requests(range(len(steps)), messages, first))
         refused: dict[int, Answer] = {}
-        for position, step in enumerate(steps):
-            if answers[position].errno:
-                refused.setdefault(step.wanted.number, answers[position])
+        for place in sorted(answers):
+            refused.setdefault(steps[place].wanted.number, answers[place])
         return refused
 
-    def _encode(self, effect: KernelEffect, entry: RouteKey | tuple[Prefix, Route], group: int) -> bytearray:
-        sequence = self._next_sequence()
-        if isinstance(entry, RouteKey):
-            return self._encoder.delete(entry, sequence)
-        exclusive = isinstance(effect, ReplaceRoutes) and effect.exclusive
-        return self._encoder.replace(*entry, sequence, exclusive=exclusive, group=group)
+    def _encode(
+        self, effect: KernelEffect, groups: Mapping[Prefix, int], refused: dict[Prefix, Answer]
+    ) -> "_Requests[Prefix]":
+        """The requests of an effect, but for those of `refused`, to which it adds what cannot be said."""
+        first = self._reserve(len(effect.routes))
+        if isinstance(effect, DeleteRoutes):
+            messages = self._encoder.deletions(effect.routes, first)
+            return _Requests([key[0] for key in effect.routes], messages, first)
+        if not groups and not refused:
+            with suppress(UnknownInterfaceError):
+                messages = self._encoder.replacements(effect.routes, first, exclusive=effect.exclusive)
+                return _Requests([entry[0] for entry in effect.routes], messages, first)
+        prefixes: list[Prefix] = []
+        messages = []
+        for prefix, route in effect.routes:
+            if prefix in refused:
+                continue
+            sequence, group = first + len(messages), groups.get(prefix, 0)
+            try:
+                message = self._encoder.replace(
+                    prefix, route, sequence, exclusive=effect.exclusive, group=group
+                )
+            except UnknownInterfaceError as error:
+                refused[prefix] = Answer(ENODEV, str(error))
+            else:
+                prefixes.append(prefix)
+                messages.append(message)
+        return _Requests(prefixes, messages, first)
 
     def _note(self, entry: RouteKey | tuple[Prefix, Route], group: int, answer: Answer) -> None:
         """Remember which group a route leads to now."""
@@ -145,34 +181,37 @@ class RouteWriter:
             # It may be gone unheard.
             self._groups.in_doubt = True
 
-    async def _exchange(self, requests: Iterable[tuple[Key, bytearray]]) -> dict[Key, Answer]:
-        """Send requests, each with a key of its own, in as few datagrams as may be."""
-        answers: dict[Key, Answer] = {}
-        batch: dict[int, tuple[Key, bytearray]] = {}
-        octets = 0
-        for key, message in requests:
-            if octets + len(message) > BATCH_OCTETS_MAX:
-                answers |= await self._send(batch)
-                batch, octets = {}, 0
-            batch[HEADER.unpack_from(message)[3]] = (key, message)
-            octets += len(message)
-        return answers | await self._send(batch) if batch else answers
+    async def _exchange(self, requests: "_Requests[Key]") -> dict[Key, Answer]:
+        """Send requests in as few datagrams as may be; gives what was refused, by its key."""
+        keys, messages, first = requests
+        refused: dict[Key, Answer] = {}
+        if not messages:
+            return refused
+        count = max(BATCH_OCTETS_MAX // max(map(len, messages)), 1)
+        for start in range(0, len(messages), count):
+            batch = messages[start : start + count]
+            answers = await self._send(batch, first + start)
+            for place in sorted(answers):
+                refused[keys[start + place]] = answers[place]
+        return refused
 
-    async def _send(self, batch: dict[int, tuple[Key, bytearray]]) -> dict[Key, Answer]:
-        """Send one datagram. The kernel works through it in order, a refusal does not stop it."""
-        last = next(reversed(batch))
-        ask_for_answer(batch[last][1])
+    async def _send(self, batch: list[bytes], first: int) -> dict[int, Answer]:
+        """Send one datagram; gives the refusals by place. A refusal does not stop the kernel's work on it."""
+        last = first + len(batch) - 1
+        batch[-1] = ask_for_answer(batch[-1])
         try:
-            await send(self._socket, b"".join(message for _, message in batch.values()))
-            refusals = self._read_answers(last)
+            await send(self._socket, b"".join(batch))
+            answers = self._read_answers(last)
         except OSError as error:
             # What became of the batch is not known; the caller reads the table again.
             self._groups.lose_users()
             self._forget_answers()
-            failed = Answer(error.errno or EIO, "")
-            return {key: failed for key, _ in batch.values()}
-        done = Answer(0, "")
-        return {key: refusals.get(sequence, done) for sequence, (key, _) in batch.items()}
+            return dict.fromkeys(range(len(batch)), Answer(error.errno or EIO, ""))
+        return {
+            sequence - first: answer
+            for sequence, answer in answers.items()
+            if answer.errno and first <= sequence <= last
+        }
 
     def _read_answers(self, last: int) -> dict[int, Answer]:
         """The kernel answers before `send` returns: an answer that is not there now was lost."""
@@ -192,18 +231,28 @@ class RouteWriter:
                 if error.errno != ENOBUFS:
                     return
 
-    def _next_sequence(self) -> int:
-        self._sequence = self._sequence % 0xFFFFFFFF + 1
-        return self._sequence
+    def _reserve(self, count: int) -> int:
+        """The first of so many sequence numbers that follow each other."""
+        if self._sequence + count > SEQUENCE_MAX:
+            self._sequence = 0
+        first = self._sequence + 1
+        self._sequence += count
+        return first
 
 
-def _results(answers: dict[Prefix, Answer], *, present: bool) -> Iterator[KernelInput]:
-    done = []
-    for prefix, answer in answers.items():
+def _results(effect: KernelEffect, refused: dict[Prefix, Answer]) -> list[KernelInput]:
+    present = isinstance(effect, ReplaceRoutes)
+    done = [entry[0] for entry in effect.routes]
+    results: list[KernelInput] = []
+    if refused:
         # A route of ours that is gone already is as wanted.
-        if not answer.errno or (answer.errno == ESRCH and not present):
-            done.append(prefix)
-        else:
-            yield RouteFailed(prefix, answer.errno, answer.reason, present)
+        failed = {prefix: answer for prefix, answer in refused.items() if present or answer.errno != ESRCH}
+        results += [
+            RouteFailed(prefix, failed[prefix].errno, failed[prefix].reason, present)
+            for prefix in done
+            if prefix in failed
+        ]
+        done = [prefix for prefix in done if prefix not in failed]
     if done:
-        yield RoutesApplied(tuple(done), present)
+        results.append(RoutesApplied(tuple(done), present))
+    return results

@@ -158,3 +158,22 @@ def test_the_gateway_of_a_static_route_is_not_forgotten_with_the_last_path_by_it
     made.settle(0)
     wanted = Route(RouteKind.UNICAST, (NextHop(GATEWAY, "eth0"),))
     assert list(made.take_routes(10)) == [(PEER, wanted)]
+
+
+def test_what_is_reached_another_way_is_written_again_in_parts_and_none_is_left_out() -> None:
+    made = forwarding()
+    prefixes = [Prefix.parse(f"192.0.2.{number}/32") for number in range(6)]
+    made.select([selected(prefix, RouteSource.BGP) for prefix in prefixes])
+    made.select([selected(BLOCK, RouteSource.AGGREGATE)])
+    assert made.take_routes(10) == []
+    made.configure(intent(BLOCK))
+    made.settle(0)
+    assert made.take_routes(2) == [(prefix, LEARNED) for prefix in prefixes[:2]]
+    # Another change while some still wait: those that were looked at are due again, too.
+    made.configure(intent())
+    made.settle(0)
+    found: list[tuple[Prefix, Route | None]] = []
+    while not made.is_settled:
+        found += made.take_routes(3)
+    assert dict(found) == {**dict.fromkeys(prefixes, LEARNED), BLOCK: BLACKHOLE}
+    assert [prefix for prefix, _ in found] == [*prefixes[2:], BLOCK, *prefixes]

@@ -269,7 +269,7 @@ def test_routes_elsewhere_change_nothing() -> None:
 
 def test_a_route_around_a_next_hop_has_it_looked_at_again() -> None:
     watched = Watched("198.51.100.7", *KERNEL)
-    watched.table.touch(Prefix.parse("198.51.100.4/30"))
+    watched.table.touch(*Prefix.parse("198.51.100.4/30"))
     assert not watched.table.is_settled
     assert watched.now() is None
 
@@ -301,9 +301,9 @@ def test_an_address_of_this_node_is_no_next_hop() -> None:
 
 def test_what_is_forgotten_is_not_looked_at_again() -> None:
     watched = Watched("198.51.100.7", *KERNEL)
-    watched.table.touch(Prefix.parse("198.51.100.0/24"))
+    watched.table.touch(*Prefix.parse("198.51.100.0/24"))
     watched.table.forget(watched.address)
     assert watched.table.is_settled
-    watched.table.touch(Prefix.parse("198.51.100.0/24"))
+    watched.table.touch(*Prefix.parse("198.51.100.0/24"))
     assert watched.table.is_settled
     assert watched.table.get(watched.address).hops == ()

@@ -101,13 +101,13 @@ def test_a_route_is_held_until_the_kernel_took_it() -> None:
     assert fib.next_deadline() == 0
     assert writes(fib) == [add((P1, R1))]
     assert P1.nlri in fib.held()[IPV4]
-    assert fib.take_released() == []
+    assert fib.take_released() == {}
     assert fib.next_deadline() is None
 
     fib.feed(RoutesApplied((P1,), present=True), 0)
     assert P1.nlri not in fib.held()[IPV4]
-    assert fib.take_released() == [(IPV4, P1.nlri)]
-    assert fib.take_released() == []
+    assert fib.take_released() == {IPV4: [P1.nlri]}
+    assert fib.take_released() == {}
     assert fib.statistics().installed == 1
 
 
@@ -118,7 +118,7 @@ def test_adoption_after_a_restart_writes_nothing() -> None:
     fib.feed(KernelSnapshot(IPV4, (own(P1, via("192.0.2.1", "eth0")),)), 0)
     fib.start()
     assert writes(fib) == []
-    assert fib.take_released() == [(IPV4, P1.nlri)]
+    assert fib.take_released() == {IPV4: [P1.nlri]}
 
 
 def test_own_routes_that_nobody_wants_are_swept_after_start_only() -> None:
@@ -185,7 +185,7 @@ def test_a_route_no_longer_wanted_is_released() -> None:
     fib = Fib(OURS)
     fib.want(P1, R1)
     fib.want(P1, None)
-    assert fib.take_released() == [(IPV4, P1.nlri)]
+    assert fib.take_released() == {IPV4: [P1.nlri]}
     fib.feed(KernelSnapshot(IPV4, ()), 0)
     assert writes(fib) == []
 
@@ -221,7 +221,7 @@ def test_another_metric_is_created_before_the_former_one_is_removed() -> None:
     assert writes(fib) == [add((P1, LOW))]
     assert P1.nlri in fib.held()[IPV4]
     fib.feed(RoutesApplied((P1,), present=True), 0)
-    assert fib.take_released() == [(IPV4, P1.nlri)]
+    assert fib.take_released() == {IPV4: [P1.nlri]}
     assert writes(fib) == [remove(P1)]
     fib.feed(RoutesApplied((P1,), present=False), 0)
     assert writes(fib) == []

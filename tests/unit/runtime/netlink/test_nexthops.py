@@ -31,7 +31,7 @@ CREATE = NLM_F_CREATE | NLM_F_EXCL
 V4, V6 = Address.parse("192.0.2.1"), Address.parse("2001:db8::1")
 
 
-def message(octets: bytearray) -> Message:
+def message(octets: bytes) -> Message:
     (found,) = split_messages(bytes(octets))
     return found
 
