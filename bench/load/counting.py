@@ -17,7 +17,7 @@ AS_PATH, MP_REACH, MP_UNREACH = 2, 14, 15
 EXTENDED_LENGTH = 0x10
 PATH_ID_OCTETS = 4
 _HEAD = Struct(">16xHBHH")
-"""Behind the marker: length, kind, of an UPDATE the octets of withdrawn routes and, if none, of attributes."""
+"""Behind the marker: length, kind, of an UPDATE the octets of withdrawn routes, and if none of attributes."""
 WIDTHS = bytes(1 + (length + 7) // 8 for length in range(129))
 """Octets of an NLRI, by its first one."""
 
