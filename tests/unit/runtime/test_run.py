@@ -88,7 +88,7 @@ async def test_the_kernel_is_asked_for_what_waits_in_its_order_and_never_for_muc
     effects = [ReplaceRoutes((entry,) * size) for entry, size in zip(entries, sizes, strict=True)]
     for effect in effects:
         busy.perform(effect)
-    nursery.start_soon(busy.write_routes)
+    nursery.start_soon(busy.write_routes, cast("Kernel", kernel))
     await trio.testing.wait_all_tasks_blocked()
     assert kernel.together == [effects[:3], effects[3:4], effects[4:5], effects[5:]]
     assert not busy.is_busy()
