@@ -202,6 +202,7 @@ class Speaker:
             if peering is not None:
                 self._remove(peering, CeaseSubcode.OTHER_CONFIGURATION_CHANGE, now)
             self._add(config, 0 if peering is None else peering.established_count, now)
+        self._advertising.carry_out_moves()
 
     def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
         """Make a prefix ours, or with None no longer ours."""
