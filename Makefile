@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 HIGHEST := .ci/constraints-highest.txt
+COMPILED := .venv-compiled
 SECONDS ?= 10
 CHURN_SECONDS ?= 600
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
@@ -67,7 +68,7 @@ proto: ## regenerate felixbgp/_pb from protos/
 	$(PYTHON) protos/generate.py
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(COMPILED) .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf .fuzz build dist *.egg-info .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -77,6 +78,20 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml $(HIGHEST) | $(BIN)/python
 	$(PIP) -c $(HIGHEST) -e .[lab] --group dev
+	@touch $@
+
+# The package as it is installed from a wheel, its core compiled. Tests and bench are found behind it in the path,
+# so that `felixbgp` of the tree is never imported: PYTHONSAFEPATH keeps the current directory out.
+$(COMPILED)/.dependencies: pyproject.toml $(HIGHEST)
+	$(PYTHON) -m venv $(COMPILED)
+	$(COMPILED)/bin/python -m pip install -q --disable-pip-version-check 'pip>=25.1' 'setuptools>=77'
+	FELIXBGP_COMPILE=off $(COMPILED)/bin/python -m pip install -q --disable-pip-version-check -c $(HIGHEST) .[lab] --group dev
+	pwd >$$($(COMPILED)/bin/python -c 'import site; print(site.getsitepackages()[0])')/tree.pth
+	@touch $@
+
+$(COMPILED)/.installed: $(COMPILED)/.dependencies setup.py $(shell find felixbgp -name '*.py')
+	FELIXBGP_COMPILE=required $(COMPILED)/bin/python -m pip install -q --disable-pip-version-check \
+		--no-build-isolation --no-deps --force-reinstall .
 	@touch $@
 
 $(VENV)/.installed-demo: pyproject.toml $(HIGHEST) | $(BIN)/python

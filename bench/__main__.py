@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import process_time
 
 from bench import churn, derivation, flows, routes
+from bench.load import command as load
 from felixbgp.bgp.wire.messages import Negotiated, Origin, PathAttributes, Segment
 from felixbgp.bgp.wire.update import decode_update, encode_announcements
 from felixbgp.cluster.inputs import SnapshotReceived, StoredValue
@@ -156,7 +157,13 @@ def main() -> None:
     trouble = what.add_parser("churn", help="minutes of changes and mishaps, and what is left of it (root)")
     trouble.add_argument("--seconds", type=float, default=churn.SECONDS, help="how long (%(default)s)")
     what.add_parser("flows", help="how many flows move when a next hop leaves or comes (root)")
+    beside = what.add_parser(
+        "load", help="loads for felixbgp and for the daemons of others, side by side (root)"
+    )
+    load.add_arguments(beside)
     asked = parser.parse_args()
+    if asked.what == "load":
+        sys.exit(load.run(asked))
     if asked.what == "routes":
         routes.run(asked.count)
     elif asked.what == "flows":

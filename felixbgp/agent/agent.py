@@ -10,6 +10,7 @@ Standing rules:
 * Nothing is derived, and so nothing torn down, before the first complete snapshot of the store.
 * Kernel routes left by a former life are swept when every peer has sent its table again, or after a
   deadline; until then they forward.
+* An agent that does not forward (`--no-kernel`) selects, and keeps no route beyond the Loc-RIB.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -50,6 +51,7 @@ from felixbgp.fib.fib import Fib, FibStatistics
 from felixbgp.fib.types import KernelInput
 from felixbgp.intent.derivation import Derivation, Derived
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
+from felixbgp.intent.unforwarded import without_kernel
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 from felixbgp.resources.calico_node_status import StatusClass
 from felixbgp.status import node_status, report, report_routes
@@ -90,7 +92,7 @@ class Agent:
         )
         self._derivation_due = False
         self._passwords: dict[PeerId, bytes] = {}
-        self._speaker = Speaker(UNCONFIGURED, jitter)
+        self._speaker = Speaker(UNCONFIGURED, jitter, forwards=config.forwards)
         self._fib = Fib(config.route_protocol, config.route_table)
         self._origination = Origination()
         self._forwarding = Forwarding()
@@ -99,7 +101,9 @@ class Agent:
         self._node_statuses = NodeStatuses(config.node)
         self._reporting = Reporting()
         rooms = Rooms(self._fib, self._speaker, self._origination)
-        self._auditing = Auditing(config.node, __version__, config.route_protocol, rooms)
+        self._auditing = Auditing(
+            config.node, __version__, config.route_protocol, rooms, forwards=config.forwards
+        )
         self._started_at: int | None = None
         self._reconfigured_at = 0
         self._datastore = DatastoreState(DatastoreCondition.SYNCING, 0)
@@ -120,11 +124,8 @@ class Agent:
         if isinstance(event, TransportInput):
             self._speaker.feed(event, now)
         elif isinstance(event, KernelInput):
-            self._auditing.observe(event, now)
-            self._fib.feed(event, now)
-            self._forwarding.feed(event)
-            if isinstance(event, ConnectedInput):
-                self._origination.feed(event)
+            if self._config.forwards:
+                self._feed_kernel(event, now)
         elif isinstance(event, StoreInput):
             self._feed_store(event, now)
         elif isinstance(event, Listening | ListenFailed):
@@ -214,6 +215,13 @@ class Agent:
             fib=self._fib.statistics(),
         )
 
+    def _feed_kernel(self, event: KernelInput, now: int) -> None:
+        self._auditing.observe(event, now)
+        self._fib.feed(event, now)
+        self._forwarding.feed(event)
+        if isinstance(event, ConnectedInput):
+            self._origination.feed(event)
+
     def _feed_store(self, event: StoreInput, now: int) -> None:
         if isinstance(event, DatastoreLost):
             self._datastore = DatastoreState(DatastoreCondition.LOST, now, event.reason)
@@ -269,7 +277,7 @@ class Agent:
             self._follow(self._derivation.update(self._state, self._state.take_changes()), now)
 
     def _follow(self, derived: Derived, now: int) -> None:
-        wanted = derived.intent
+        wanted = derived.intent if self._config.forwards else without_kernel(derived.intent)
         before, self._intent = self._intent, wanted
         if wanted == before:
             return
@@ -284,10 +292,11 @@ class Agent:
         else:
             self._speaker.change_peers(derived.peers, now)
         self._origination.configure(wanted)
-        self._forwarding.configure(wanted)
+        if self._config.forwards:
+            self._forwarding.configure(wanted)
         endpoints = tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen)
         self._listener.want(endpoints, self._keys(derived.peers))
-        if before is None:
+        if before is None and self._config.forwards:
             self._sweep_at = now + SWEEP_DEADLINE_NS
 
     def _keys(self, changed: Mapping[PeerId, PeerConfig | None]) -> tuple[tuple[Prefix, bytes], ...]:
@@ -320,6 +329,9 @@ class Agent:
         all of the kernel's routes are known, next hops would be judged by half a table.
         """
         self._speaker.take_in(now, budget)
+        if not self._config.forwards:
+            self._speaker.decide(now, budget)
+            return
         if self._fib.has_used_changes():
             return
         self._forwarding.forget(self._speaker.take_unused_next_hops())
@@ -353,7 +365,9 @@ class Agent:
             self._fib.start()
             self._auditing.begin()
 
-    def _route_counts(self) -> RouteCounts:
+    def _route_counts(self) -> RouteCounts | None:
+        if not self._config.forwards:
+            return None
         counted = self._fib.statistics()
         return RouteCounts(wanted=counted.wanted, installed=counted.installed, failed=counted.problems)
 
@@ -368,7 +382,8 @@ class Agent:
         )
 
     def _reported_routes(self, intent: Intent) -> RouteTables:
-        around = Surroundings(self._config.route_metric, self._fib.wanted, intent.origins)
+        wanted = self._fib.wanted if self._config.forwards else None
+        around = Surroundings(self._config.route_metric, wanted, intent.origins)
         return report_routes.routes_of(self._route_facts(IPV4), self._route_facts(IPV6), around)
 
     def _route_facts(self, family: Family) -> RouteFacts:

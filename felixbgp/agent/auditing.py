@@ -66,6 +66,7 @@ FACTS_MAX: Final = 20
 """Of one comparison; the rest is counted."""
 
 _FORMER_LIFE = "from before the agent's start; it goes when every peer has told its routes"
+_NO_ROUTES = "the agent writes no routes (--no-kernel), so there is nothing to compare"
 _APPENDED = "the kernel uses another one of ours with this metric; it can only be removed by hand"
 
 _Key = tuple[Prefix, Kind]
@@ -112,13 +113,19 @@ class _Audit:
 
 
 class Auditing:
-    """Audits of node `node`, whose kernel routes carry `protocol`; it looks at rooms, and moves nothing."""
+    """Audits of node `node`, whose kernel routes carry `protocol`; it looks at rooms, and moves nothing.
 
-    def __init__(self, node: str, version: str, protocol: int, rooms: Rooms) -> None:
+    Where it writes none (`forwards` is False) there is nothing to compare, and who asks is told so.
+    """
+
+    def __init__(
+        self, node: str, version: str, protocol: int, rooms: Rooms, *, forwards: bool = True
+    ) -> None:
         self.requests = AuditRequests(node)
         self._node = node
         self._version = version
         self._protocol = protocol
+        self._forwards = forwards
         self._rooms = rooms
         self._audit: _Audit | None = None
         self._walk: Walk | None = None
@@ -260,7 +267,11 @@ class Auditing:
         self._not_before = now + INTERVAL_NS
         self._is_due, self._lost = False, ""
         audit.requests = self.requests.take()
-        audit.is_wanted, audit.reading, audit.heals_until = True, True, None
+        audit.is_wanted, audit.heals_until = True, None
+        if not self._forwards:
+            audit.give_up_at = now
+            return
+        audit.reading = True
         audit.give_up_at = now + PATIENCE_NS
         yield ReadKernel()
 
@@ -381,6 +392,8 @@ class Auditing:
         )
 
     def _failure(self, audit: _Audit) -> str:
+        if not self._forwards:
+            return _NO_ROUTES
         seconds = PATIENCE_NS // SECOND_NS
         if audit.reading:
             why = f": {self._lost}" if self._lost else ""

@@ -16,6 +16,7 @@ class AgentConfig:
     """The node's name and the few things that must be known before the store is.
 
     `router_id` overrides the BGP identifier (Calico's CALICO_ROUTER_ID); None means the node's IPv4 address.
+    An agent that does not `forward` writes no route into the kernel and hears nothing of it (`--no-kernel`).
     """
 
     node: str
@@ -23,3 +24,4 @@ class AgentConfig:
     route_protocol: int = ROUTE_PROTOCOL
     route_metric: int = ROUTE_METRIC
     route_table: int = ROUTE_TABLE
+    forwards: bool = True

@@ -50,11 +50,11 @@ class Advertising:
         self._groups[view].refresh(peer, *marks, now)
 
     def mark(self, family: Family, decided: Decided) -> None:
-        """Paths of these prefixes changed: for most peers only the selected one counts."""
-        if decided.touched:
+        """Paths of these prefixes changed."""
+        if decided.touched or decided.fresh:
             for view, group in self._groups.items():
                 if view.family == family:
-                    group.mark(decided.touched if view.add_path else decided.moved)
+                    group.mark(decided)
 
     def release(self, family: Family, nlris: Iterable[Nlri]) -> None:
         """The kernel is ready for these prefixes."""

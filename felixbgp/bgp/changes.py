@@ -54,6 +54,7 @@ PEER_CHANGES: Final[dict[str, Affects]] = {
     "allowed_local_as": Affects.IMPORT,
     # A higher limit does not bring back what was dropped; a new session does.
     "prefix_limit": Affects.SESSION,
+    "attributes_octets_max": Affects.SESSION,
     "requires_policy": Affects.IMPORT | Affects.EXPORT,
     "override_as": Affects.EXPORT,
     "remove_private_as": Affects.EXPORT,

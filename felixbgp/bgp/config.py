@@ -113,6 +113,9 @@ class PeerConfig:
     allowed_local_as: int = 0
     """How many times our own AS may stand in a received AS_PATH."""
     prefix_limit: PrefixLimit | None = None
+    attributes_octets_max: int = 1 << 30
+    """What the path attributes of a family may take in memory, about: twice those of the Internet's table.
+    A peer that passes it is put down for a minute."""
     requires_policy: bool = False
     """RFC 8212: without an import policy an external peer brings nothing, without an export policy it gets
     nothing; one that accepts everything must be written as a rule."""

@@ -32,10 +32,15 @@ class Inbound:
         """Whether the peer had better wait."""
         return self._octets > INBOUND_OCTETS_MAX
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: RefreshRequested) -> None:
         """Queue; nothing is refused, as it has been read already."""
         self._entries.append(entry)
-        self._octets += _octets(entry)
+        self._octets += ENTRY_OCTETS
+
+    def put_updates(self, bodies: list[bytes]) -> None:
+        """Queue the bodies of successive UPDATEs."""
+        self._entries.extend(bodies)
+        self._octets += sum(map(len, bodies)) + ENTRY_OCTETS * len(bodies)
 
     def take(self) -> Entry:
         """The oldest entry; there must be one."""

@@ -136,7 +136,13 @@ class Peering:
             else:
                 given_up += [] if rib is None else [rib]
                 rib = AdjRibIn(
-                    loc_ribs[family], peer, acceptance, policy, identified=identified, capacity=self._capacity
+                    loc_ribs[family],
+                    peer,
+                    acceptance,
+                    policy,
+                    identified=identified,
+                    capacity=self._capacity,
+                    octets_max=self.config.attributes_octets_max,
                 )
             exchange.ribs[family] = rib
             if self.config.prefix_limit is not None:

@@ -45,7 +45,6 @@ from felixbgp.bgp.deadlines import Deadlines
 from felixbgp.bgp.deferral import SELECTION_DEFERRAL_NS, Deferral
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
 from felixbgp.bgp.facts import BgpFact, ConnectionRefused, PrefixLimitReached, UpdateMalformed
-from felixbgp.bgp.inbound import Entry
 from felixbgp.bgp.inputs import (
     BytesReceived,
     BytesWritten,
@@ -71,7 +70,7 @@ from felixbgp.bgp.session.actions import (
     SessionAction,
     SessionDown,
     SessionEstablished,
-    UpdateArrived,
+    UpdatesArrived,
 )
 from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.session.peer import Peer
@@ -143,7 +142,7 @@ class Speaker:
         "next_hops",
     )
 
-    def __init__(self, config: SpeakerConfig, jitter: Callable[[], float]) -> None:
+    def __init__(self, config: SpeakerConfig, jitter: Callable[[], float], *, forwards: bool = True) -> None:
         self._config = config
         self._jitter = jitter
         self._events: list[tuple[TransportInput, int]] = []
@@ -158,7 +157,7 @@ class Speaker:
         self._refused: dict[Address, int] = {}
         self._refusals = Allowance(REFUSALS_PER_SECOND, SECOND_NS)
         self._deadlines = Deadlines()
-        self.next_hops = NextHops()
+        self.next_hops = NextHops(are_judged=forwards)
         self._loc_ribs = {family: LocRib(family, self.next_hops) for family in (IPV4, IPV6)}
         self._local = {family: LocalRoutes(loc_rib) for family, loc_rib in self._loc_ribs.items()}
         self._advertising = Advertising(self._loc_ribs)
@@ -191,7 +190,6 @@ class Speaker:
         self._change(changes, Affects.NOTHING, now)
 
     def _change(self, changes: Mapping[PeerId, PeerConfig | None], for_all: Affects, now: int) -> None:
-        added = False
         for peer in sorted(changes, key=lambda peer: (changes[peer] is not None, _peer_order(peer))):
             config, peering = changes[peer], self._peerings.get(peer)
             if config is None:
@@ -205,9 +203,6 @@ class Speaker:
             if peering is not None:
                 self._remove(peering, CeaseSubcode.OTHER_CONFIGURATION_CHANGE, now)
             self._add(config, 0 if peering is None else peering.established_count, now)
-            added = True
-        if added:
-            self._peerings = {peer: self._peerings[peer] for peer in sorted(self._peerings, key=_peer_order)}
 
     def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
         """Make a prefix ours, or with None no longer ours."""
@@ -276,9 +271,8 @@ class Speaker:
         """Do what a session asks for, in its order."""
         for action in actions:
             match action:
-                case UpdateArrived():
-                    peering.updates_received += 1
-                    self._queue(peering, action.body)
+                case UpdatesArrived():
+                    self._queue_updates(peering, action.bodies)
                 case Connect():
                     outlet = Outlet(action.connection, self._outbound)
                     self._links[action.connection] = _Link(peering, outlet, None)
@@ -461,15 +455,16 @@ class Speaker:
         return self.next_hops.sweep(set().union(*(rib.next_hops_in_use() for rib in self._loc_ribs.values())))
 
     def decide(self, now: int, budget: int) -> list[RouteChange]:
-        """Select the routes of up to `budget` prefixes in each family."""
+        """Select the routes of up to `budget` prefixes in each family; gives what changed, if we forward."""
         if self._deferral is not None:
             self._deferral.update(self._peerings.values(), now)
             if not self._deferral.families:
                 self._deferral = None
         changes: list[RouteChange] = []
+        heard = changes if self.next_hops.are_judged else None
         for family, loc_rib in self._loc_ribs.items():
             if family not in self._deferred:
-                self._advertising.mark(family, loc_rib.decide(budget, changes))
+                self._advertising.mark(family, loc_rib.decide(budget, heard))
         return changes
 
     def is_behind(self, connection: int) -> bool:
@@ -478,7 +473,13 @@ class Speaker:
         exchange = None if link is None else link.peering.exchange
         return exchange is not None and exchange.outlet.connection == connection and exchange.inbound.is_full
 
-    def _queue(self, peering: Peering, entry: Entry) -> None:
+    def _queue_updates(self, peering: Peering, bodies: list[bytes]) -> None:
+        peering.updates_received += len(bodies)
+        if peering.exchange is not None:  # Always so: only an Established session has any.
+            peering.exchange.inbound.put_updates(bodies)
+            self._waiting[peering.number] = peering
+
+    def _queue(self, peering: Peering, entry: RefreshRequested) -> None:
         if peering.exchange is not None:  # Always so: only an Established session has any.
             peering.exchange.inbound.put(entry)
             self._waiting[peering.number] = peering
@@ -651,17 +652,18 @@ class Speaker:
         return self._loc_ribs[family].selected(nlri)
 
     def prefixes(self, family: Family) -> Iterable[Nlri]:
-        """Every prefix of the Loc-RIB as it is now; a copy."""
+        """Every prefix with a selected route as it is now; a copy."""
         return self._loc_ribs[family].prefixes()
 
     def has_all_tables(self) -> bool:
-        """Whether every peer has said that its initial table is complete (End-of-RIB, RFC 4724 §2)."""
+        """Whether every peer has told its initial table (End-of-RIB, RFC 4724 §2)."""
         return all(peering.has_whole_table for peering in self._peerings.values())
 
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
         advertised = self._advertising.advertised_counts()
-        return [peering.snapshot(advertised[peer]) for peer, peering in self._peerings.items()]
+        ordered = sorted(self._peerings, key=_peer_order)
+        return [self._peerings[peer].snapshot(advertised[peer]) for peer in ordered]
 
     def routes(
         self, family: Family, limit: int, *, without: RouteSource | None = None

@@ -11,6 +11,7 @@ from felixbgp.runtime.settings import (
     LOG_LEVEL,
     LOG_LEVELS,
     METRIC,
+    NO_KERNEL,
     NODE,
     PROTOCOL,
     ROUTER_ID,
@@ -29,6 +30,7 @@ from felixbgp.runtime.settings_file import SettingsError
 @setting_option(PROTOCOL, "NUMBER", "rtm_protocol that marks our routes in the kernel.")
 @setting_option(METRIC, "NUMBER", "Metric of our routes in the kernel.")
 @setting_option(TABLE, "NUMBER", "Kernel table of our routes; 254, the main table, unless given.")
+@setting_option(NO_KERNEL, "", "Reflect only: write no route into the kernel, and read nothing of it.")
 @setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log; logSeverityScreen unless given.")
 @setting_option(SECRETS, "DIRECTORY", "Passwords of peers, as <secret>/<key>; /etc/felixbgp/secrets.")
 @connection_options

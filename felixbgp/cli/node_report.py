@@ -20,7 +20,7 @@ from felixbgp.status.document import (
     to_object,
 )
 from felixbgp.status.keys import ALIVE, parse_key
-from felixbgp.status.node_status import DatastoreCondition, NodeStatus, PeerStatus
+from felixbgp.status.node_status import DatastoreCondition, NodeStatus, PeerStatus, RouteCounts
 from felixbgp.status.proto_json import DocumentError
 
 _SECOND_NS = 1_000_000_000
@@ -156,9 +156,7 @@ def _facts(status: NodeStatus, now_ns: int) -> list[str]:
             f"  Datastore: {status.datastore.condition.value} "
             f"since {since(status.datastore.since, now_ns)}{reason}"
         )
-    routes = status.routes
-    failed = f", {routes.failed} failed" if routes.failed else ""
-    lines.append(f"  Routes in the kernel: {routes.installed} of {routes.wanted}{failed}")
+    lines.append(f"  Routes in the kernel: {_routes(status.routes)}")
     if status.audit is not None:
         lines.append(f"  Audit: {_audit(status.audit, now_ns)}")
     if status.blocks:
@@ -166,6 +164,13 @@ def _facts(status: NodeStatus, now_ns: int) -> list[str]:
         more = len(status.blocks) - len(shown)
         lines.append(f"  Blocks: {', '.join(shown)}{f' and {more} more' if more else ''}")
     return lines
+
+
+def _routes(routes: RouteCounts | None) -> str:
+    if routes is None:
+        return "none, the agent writes no routes (--no-kernel)"
+    failed = f", {routes.failed} failed" if routes.failed else ""
+    return f"{routes.installed} of {routes.wanted}{failed}"
 
 
 def _audit(audit: AuditStatus, now_ns: int) -> str:

@@ -33,9 +33,12 @@ _ETCD_HELP = (
 
 
 def setting_option(setting: Setting, metavar: str, text: str) -> Callable[[AnyCallable], AnyCallable]:
-    """A flag for one setting; its help names the environment variable."""
+    """A flag for one setting; its help names the environment variable. That of a switch has no value."""
+    form: dict[str, Any] = (
+        {"flag_value": "true", "default": None} if setting.is_switch else {"metavar": metavar}
+    )
     return click.option(
-        setting.flag, parameter_name(setting), metavar=metavar, help=f"{text}  [env: {setting.variable}]"
+        setting.flag, parameter_name(setting), help=f"{text}  [env: {setting.variable}]", **form
     )
 
 

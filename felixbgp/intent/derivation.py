@@ -10,6 +10,7 @@ state (tests/property/test_derivation.py).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import NamedTuple, Self, TypeVar
 
 from felixbgp.bgp.config import BGP_PORT, PeerConfig, PeerId, SpeakerConfig
@@ -43,6 +44,7 @@ from felixbgp.resources.bgp_configuration import DEFAULT_NAME, NODE_NAME_PREFIX,
 
 Kept = TypeVar("Kept")
 
+_FIRST = itemgetter(0)
 MULTIPATH_MAX = 16
 """Equally good routes become one route with several next hops; 16 is the limit that BIRD has in Calico."""
 
@@ -291,7 +293,10 @@ def _differing(
 
 
 def _amended(former: dict[PeerId, Kept], changes: Mapping[PeerId, Kept | None]) -> dict[PeerId, Kept]:
-    """`former`, sorted by peer, with the changes made; itself where there are none."""
+    """`former`, sorted by peer, with the changes made; itself where there are none.
+
+    Copied and sorted without looking at a peer in Python: one that comes costs the same among 10 and 1,000.
+    """
     if not changes:
         return former
     amended = dict(former)
@@ -300,4 +305,4 @@ def _amended(former: dict[PeerId, Kept], changes: Mapping[PeerId, Kept | None]) 
             del amended[peer]
         else:
             amended[peer] = value
-    return amended if amended.keys() <= former.keys() else {peer: amended[peer] for peer in sorted(amended)}
+    return amended if amended.keys() <= former.keys() else dict(sorted(amended.items(), key=_FIRST))

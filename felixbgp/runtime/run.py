@@ -45,8 +45,9 @@ ROUTES_TOGETHER = 2000
 async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) -> None:
     """Run one node's agent until SIGTERM or SIGINT.
 
-    With an `intent` the node is a plain router: it does what that says and uses no etcd. Kernel routes stay
-    behind at the end, so that traffic flows on and the next start adopts them.
+    With an `intent` the node is a plain router: it does what that says and uses no etcd. With `no_kernel`
+    no route is written, and nothing of the kernel read. Kernel routes stay behind at the end, so that traffic
+    flows on and the next start adopts them.
     """
     telemetry.start_logging(settings.log_level or DEFAULT_LOG_LEVEL)
     telemetry.LOGGER.info("felixbgp %s starts on node %s", __version__, settings.node)
@@ -54,7 +55,9 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     driver = Driver(agent)
     async with AsyncExitStack() as stack:
         stack.enter_context(short_collections())
-        kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_table)))
+        kernel = None
+        if not settings.no_kernel:
+            kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_table)))
         store = None
         if intent is None:
             opening = open_node_store(settings.etcd, settings.node, driver.deliver, driver.wait_room)
@@ -62,11 +65,12 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
         # Inside the store, so that its connection outlives it and the `alive` key goes when we do.
         nursery = await stack.enter_async_context(trio.open_nursery())
         shell = _Shell(settings, nursery, driver, kernel, store)
-        await nursery.start(kernel.run, driver.deliver)
+        if kernel is not None:
+            await nursery.start(kernel.run, driver.deliver)
+            nursery.start_soon(shell.write_routes, kernel)
         if intent is not None:
             # After the kernel's first view, which tells whether this is a restart.
             driver.deliver([IntentGiven(intent)])
-        nursery.start_soon(shell.write_routes)
         nursery.start_soon(shell.secrets.run)
         nursery.start_soon(driver.run, shell.perform, shell.is_busy)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -83,7 +87,7 @@ class _Shell:
         settings: AgentSettings,
         nursery: trio.Nursery,
         driver: Driver,
-        kernel: Kernel,
+        kernel: Kernel | None,
         store: NodeStore | None,
     ) -> None:
         self._level_is_given = settings.log_level is not None
@@ -110,7 +114,8 @@ class _Shell:
         elif isinstance(effect, PutStatus | PutNodeStatusResource | PutAudit | Follow):
             self._tell_store(effect)
         elif isinstance(effect, ReadKernel):
-            self._kernel.read_again()
+            if self._kernel is not None:
+                self._kernel.read_again()
         elif isinstance(effect, ReadSecretFiles):
             self.secrets.want(effect.secrets)
         elif isinstance(effect, SetLogLevel):
@@ -136,14 +141,14 @@ class _Shell:
         else:
             self._nursery.start_soon(self._store.publish, effect.status)
 
-    async def write_routes(self) -> None:
+    async def write_routes(self, kernel: Kernel) -> None:
         """Write kernel routes in the order asked for; the agent has one write per prefix under way."""
         while True:
             await self._routes_waiting.wait()
             self._routes_waiting = trio.Event()
             while self._routes:
                 effects = self._next_routes()
-                answers = await self._kernel.apply(*effects)
+                answers = await kernel.apply(*effects)
                 self._waiting_for_kernel -= sum(len(effect.routes) for effect in effects)
                 self._driver.deliver(answers)
 

@@ -42,6 +42,8 @@ class AgentSettings:
     route_protocol: int = ROUTE_PROTOCOL
     route_metric: int = ROUTE_METRIC
     route_table: int = ROUTE_TABLE
+    no_kernel: bool = False
+    """Whether the node only reflects: no route is written into its kernel, and nothing read from it."""
     log_level: str | None = None
     """None leaves it to BGPConfiguration's logSeverityScreen."""
     secrets_dir: Path = SECRETS_DIR
@@ -55,6 +57,7 @@ class AgentSettings:
             route_protocol=self.route_protocol,
             route_metric=self.route_metric,
             route_table=self.route_table,
+            forwards=not self.no_kernel,
         )
 
 
@@ -68,6 +71,8 @@ class Setting:
     is_list: bool = False
     """Whether the file may have a list of texts instead of one text with commas."""
     is_integer: bool = False
+    is_switch: bool = False
+    """Whether it is true or false; the flag alone means true."""
 
 
 NODE = Setting("node", "NODENAME", "--node")
@@ -77,6 +82,7 @@ SECRETS = Setting("secrets_dir", "FELIXBGP_SECRETS_DIR", "--secrets-dir")
 PROTOCOL = Setting("route_protocol", "FELIXBGP_ROUTE_PROTOCOL", "--route-protocol", is_integer=True)
 METRIC = Setting("route_metric", "FELIXBGP_ROUTE_METRIC", "--route-metric", is_integer=True)
 TABLE = Setting("route_table", "FELIXBGP_ROUTE_TABLE", "--route-table", is_integer=True)
+NO_KERNEL = Setting("no_kernel", "FELIXBGP_NO_KERNEL", "--no-kernel", is_switch=True)
 ENDPOINTS = Setting("etcd.endpoints", "ETCD_ENDPOINTS", "--etcd-endpoints", is_list=True)
 CA_CERT_FILE = Setting("etcd.ca_cert_file", "ETCD_CA_CERT_FILE", "--etcd-ca-cert-file")
 CERT_FILE = Setting("etcd.cert_file", "ETCD_CERT_FILE", "--etcd-cert-file")
@@ -88,12 +94,13 @@ CA_CERT = Setting("etcd.ca_cert", "ETCD_CA_CERT", "")
 CERT = Setting("etcd.cert", "ETCD_CERT", "")
 KEY = Setting("etcd.key", "ETCD_KEY", "")
 
+_SWITCHES = ("false", "true")
 PROTOCOLS_OF_OTHERS = (0, 1, 2, 3, 4, 9, 16, 80)
 """Of the kernel, the administrator, router advertisements, DHCP clients and Felix: on any node. Those of
 other routing daemons are allowed, so that we can take over from one."""
 
 ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD, CA_CERT, CERT, KEY)
-SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, TABLE, *ETCD_SETTINGS)
+SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, TABLE, NO_KERNEL, *ETCD_SETTINGS)
 KNOWN = tuple(setting.name for setting in SETTINGS)
 DATASTORE_TYPE_VARIABLE = "DATASTORE_TYPE"
 DISCOVERY_VARIABLE = "ETCD_DISCOVERY_SRV"
@@ -155,6 +162,7 @@ def load(
         route_protocol=_protocol(sources.find(PROTOCOL)),
         route_metric=_integer(sources.find(METRIC), 1, 2**32 - 1, ROUTE_METRIC),
         route_table=_integer(sources.find(TABLE), 1, 2**32 - 1, ROUTE_TABLE),
+        no_kernel=_switch(sources.find(NO_KERNEL)),
         log_level=_log_level(sources.find(LOG_LEVEL)),
         secrets_dir=_directory(sources.find(SECRETS)),
     )
@@ -183,6 +191,10 @@ def _file_text(setting: Setting, value: object, source: str) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         raise SettingsError(f"{source}: an integer is wanted")
+    if setting.is_switch:
+        if isinstance(value, bool):
+            return _SWITCHES[value]
+        raise SettingsError(f"{source}: true or false is wanted, without quotes")
     if isinstance(value, str):
         return value
     if setting.is_list:
@@ -231,6 +243,14 @@ def _integer(found: Found | None, low: int, high: int, default: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and low <= int(text) <= high):
         raise found.refuse(f"{text!r} is not a number from {low} to {high}")
     return int(text)
+
+
+def _switch(found: Found | None) -> bool:
+    if found is None:
+        return False
+    if found.text.lower() not in _SWITCHES:
+        raise found.refuse(f"{found.text!r} is not {' or '.join(_SWITCHES)}")
+    return found.text.lower() == "true"
 
 
 def _protocol(found: Found | None) -> int:

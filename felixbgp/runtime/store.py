@@ -37,6 +37,10 @@ ALIVE_TTL_SECONDS = 15
 """How long a dead agent looks alive; short for people, long against a store that pauses for an election."""
 
 
+PEERS_AT_ONCE = 50
+"""Whose lines are made before sessions get their turn: some 2 ms."""
+
+
 class NodeStore:
     """What one node reads and writes in etcd."""
 
@@ -57,6 +61,7 @@ class NodeStore:
         self._wait_room = wait_room
         # Fixed, so that a moment keeps its wall time in every document, whatever happens to the clock.
         self._wall_offset_ns = time_ns() - now_ns()
+        self._documents = document.Encoder(self._wall_offset_ns)
 
     def follow(self, effect: Follow) -> None:
         """Begin to deliver what is under these prefixes and every change of it, and end with all others.
@@ -100,7 +105,10 @@ class NodeStore:
 
     async def publish(self, status: NodeStatus) -> None:
         """Write the status document and deliver how that went."""
-        value = document.encode(status, self._wall_offset_ns)
+        for first in range(0, len(status.peers), PEERS_AT_ONCE):
+            self._documents.prepare(status.peers[first : first + PEERS_AT_ONCE])
+            await trio.lowlevel.checkpoint()
+        value = self._documents.encode(status)
         answer: Input
         try:
             await self._client.put(keys.status_key(self._node), value)

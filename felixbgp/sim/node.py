@@ -54,19 +54,19 @@ class Node:
 
     def __init__(
         self,
-        name: str,
+        config: AgentConfig,
         addresses: tuple[Address, ...],
         kernel: Kernel,
         world: tuple[Clock, Network, Store],
         randomness: Randomness,
     ) -> None:
-        self.name = name
+        self.name = config.node
         self.kernel = kernel
         self.facts: list[Fact] = []
         self.status: NodeStatus | None = None
         self.trace = sha256()
         """Over every effect and its time: what two runs with one seed must agree on."""
-        self._config = AgentConfig(node=name, route_protocol=kernel.protocol)
+        self._config = config
         self._addresses = addresses
         self._clock, self._network, self._store = world
         self._randomness = randomness

@@ -9,7 +9,7 @@ world.run_until(lambda: world.established() == 1, limit_ns=60 * SECOND)
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 
-from felixbgp.agent.config import ROUTE_PROTOCOL
+from felixbgp.agent.config import ROUTE_PROTOCOL, AgentConfig
 from felixbgp.net import Address, Prefix
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.kernel import Kernel
@@ -41,15 +41,24 @@ class World:
         self._randomness = Randomness(seed)
 
     def add_node(
-        self, name: str, addresses: Iterable[Address], connected: Iterable[Prefix] | None = None
+        self,
+        name: str,
+        addresses: Iterable[Address],
+        connected: Iterable[Prefix] | None = None,
+        *,
+        forwards: bool = True,
     ) -> Node:
-        """Start a node; `connected` are its networks, by default everything is on one segment."""
+        """Start a node; `connected` are its networks, by default everything is on one segment.
+
+        One that does not forward leaves its kernel alone.
+        """
         everywhere = (Prefix.parse("0.0.0.0/0"), Prefix.parse("::/0"))
         kernel = Kernel(ROUTE_PROTOCOL, everywhere if connected is None else connected)
         # Felix makes one on every node.
         kernel.add_link("tunl0")
         shared = (self.clock, self.network, self.store)
-        node = Node(name, tuple(addresses), kernel, shared, self._randomness.fork())
+        config = AgentConfig(node=name, route_protocol=ROUTE_PROTOCOL, forwards=forwards)
+        node = Node(config, tuple(addresses), kernel, shared, self._randomness.fork())
         self.nodes[name] = node
         return node
 

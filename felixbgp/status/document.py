@@ -5,6 +5,7 @@ whatever else is wrong ends in `DocumentError` with its reason.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from felixbgp._pb.felixbgp.v1 import status_pb2
@@ -20,7 +21,15 @@ from felixbgp.status.node_status import (
     RouteCounts,
     SpeakerStatus,
 )
-from felixbgp.status.proto_json import DocumentError, from_json, prefix_of, text_of, timestamp_of, to_json
+from felixbgp.status.proto_json import (
+    DocumentError,
+    from_json,
+    line_of,
+    prefix_of,
+    text_of,
+    timestamp_of,
+    to_json,
+)
 
 _FAMILIES = {family.label: family for family in (IPV4, IPV6)}
 
@@ -34,9 +43,45 @@ class AgentAlive:
     pid: int = 0
 
 
+class Encoder:
+    """Makes one node's documents, each with the lines of the last one for peers that are as they were.
+
+    A line costs 40 µs; with 1,000 peers that is 40 ms, and mostly one of them has changed. `wall_offset_ns`
+    turns times into nanoseconds since 1970 (UTC).
+    """
+
+    def __init__(self, wall_offset_ns: int) -> None:
+        self._wall_offset_ns = wall_offset_ns
+        self._lines: dict[PeerId, tuple[PeerStatus, str]] = {}
+
+    def prepare(self, peers: Iterable[PeerStatus]) -> None:
+        """Make lines ahead of `encode`, so that whoever has something else to do can do it in between."""
+        for peer in peers:
+            self._line(peer)
+
+    def encode(self, status: NodeStatus) -> bytes:
+        """The status as JSON."""
+        lines = [self._line(peer) for peer in status.peers]
+        if len(self._lines) > len(lines):
+            self._lines = {peer.peer: self._lines[peer.peer] for peer in status.peers}
+        return to_json(_without_peers(status, self._wall_offset_ns), {"peers": lines})
+
+    def _line(self, peer: PeerStatus) -> str:
+        known = self._lines.get(peer.peer)
+        if known is not None and known[0] == peer:
+            return known[1]
+        line = line_of(_encode_peer(peer, self._wall_offset_ns))
+        self._lines[peer.peer] = peer, line
+        return line
+
+
 def encode(status: NodeStatus, wall_offset_ns: int) -> bytes:
     """The status as JSON. `wall_offset_ns` turns its times into nanoseconds since 1970 (UTC)."""
-    message = status_pb2.NodeStatus(
+    return Encoder(wall_offset_ns).encode(status)
+
+
+def _without_peers(status: NodeStatus, wall_offset_ns: int) -> status_pb2.NodeStatus:
+    return status_pb2.NodeStatus(
         node=text_of(status.node),
         version=text_of(status.version),
         datastore=status_pb2.Datastore(
@@ -45,11 +90,8 @@ def encode(status: NodeStatus, wall_offset_ns: int) -> bytes:
             reason=text_of(status.datastore.reason),
         ),
         speaker=None if status.speaker is None else _encode_speaker(status.speaker),
-        peers=[_encode_peer(peer, wall_offset_ns) for peer in status.peers],
         blocks=[str(block) for block in status.blocks],
-        routes=status_pb2.Routes(
-            wanted=status.routes.wanted, installed=status.routes.installed, failed=status.routes.failed
-        ),
+        routes=None if status.routes is None else _encode_routes(status.routes),
         problems=[
             status_pb2.Problem(
                 subject=text_of(problem.subject), field=text_of(problem.field), reason=text_of(problem.reason)
@@ -58,7 +100,6 @@ def encode(status: NodeStatus, wall_offset_ns: int) -> bytes:
         ],
         audit=None if status.audit is None else _encode_audit(status.audit, wall_offset_ns),
     )
-    return to_json(message)
 
 
 def decode(value: bytes) -> NodeStatus:
@@ -71,7 +112,7 @@ def decode(value: bytes) -> NodeStatus:
         speaker=_decode_speaker(message.speaker) if message.HasField("speaker") else None,
         peers=tuple(_decode_peer(f"peers[{index}]", peer) for index, peer in enumerate(message.peers)),
         blocks=tuple(prefix_of(f"blocks[{index}]", text) for index, text in enumerate(message.blocks)),
-        routes=RouteCounts(message.routes.wanted, message.routes.installed, message.routes.failed),
+        routes=_decode_routes(message.routes) if message.HasField("routes") else None,
         problems=tuple(Problem(entry.subject, entry.field, entry.reason) for entry in message.problems),
         audit=_decode_audit(message.audit) if message.HasField("audit") else None,
     )
@@ -110,6 +151,10 @@ def _encode_speaker(speaker: SpeakerStatus) -> status_pb2.Speaker:
         listen_port=speaker.listen_port,
         cluster_id=None if speaker.cluster_id is None else str(speaker.cluster_id),
     )
+
+
+def _encode_routes(routes: RouteCounts) -> status_pb2.Routes:
+    return status_pb2.Routes(wanted=routes.wanted, installed=routes.installed, failed=routes.failed)
 
 
 def _encode_peer(peer: PeerStatus, wall_offset_ns: int) -> status_pb2.Peer:
@@ -165,6 +210,10 @@ def _decode_datastore(message: status_pb2.Datastore) -> DatastoreState:
     except ValueError as error:
         raise DocumentError(f"datastore.state: {message.state!r} is not known") from error
     return DatastoreState(condition, message.since.ToNanoseconds(), message.reason)
+
+
+def _decode_routes(message: status_pb2.Routes) -> RouteCounts:
+    return RouteCounts(message.wanted, message.installed, message.failed)
 
 
 def _decode_speaker(message: status_pb2.Speaker) -> SpeakerStatus:

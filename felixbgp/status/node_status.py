@@ -107,7 +107,8 @@ class NodeStatus:
     peers: tuple[PeerStatus, ...] = ()
     """Ordered by family, address and port."""
     blocks: tuple[Prefix, ...] = ()
-    routes: RouteCounts = RouteCounts()
+    routes: RouteCounts | None = RouteCounts()
+    """None where the agent writes none."""
     problems: tuple[Problem, ...] = ()
     audit: AuditStatus | None = None
 
@@ -118,7 +119,7 @@ def build(
     version: str,
     intent: Intent | None,
     peers: Sequence[PeerSnapshot],
-    routes: RouteCounts,
+    routes: RouteCounts | None,
     invalid: Mapping[str, Sequence[FieldError]],
     ignored: Mapping[str, Sequence[FieldError]],
     route_problems: Mapping[Prefix, str],

@@ -4,6 +4,8 @@ Fields are in the order of the schema, one a line; a list of objects has a line 
 """
 
 import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar, cast
 
 from google.protobuf.descriptor import Descriptor
@@ -24,14 +26,20 @@ class DocumentError(ValueError):
     """A stored value that is no document of ours; the text names the field, if one is to blame, and why."""
 
 
-def to_json(message: Message) -> bytes:
-    """The message as JSON, with the fields that have their default value."""
-    tree = _in_schema_order(
-        MessageToDict(message, always_print_fields_with_no_presence=True),
-        cast("Descriptor", message.DESCRIPTOR),
-    )
-    fields = ",\n".join(f" {json.dumps(name)}: {_value_json(value)}" for name, value in tree.items())
+def to_json(message: Message, ready: Mapping[str, Sequence[str]] = MappingProxyType({})) -> bytes:
+    """The message as JSON, with the fields that have their default value.
+
+    `ready` has the lines, see `line_of`, of lists whose objects are not in the message.
+    """
+    shown = {name: _value_json(value) for name, value in _tree(message).items()}
+    shown |= {name: _lines(lines) for name, lines in ready.items()}
+    fields = ",\n".join(f" {json.dumps(name)}: {value}" for name, value in shown.items())
     return f"{{\n{fields}\n}}\n".encode()
+
+
+def line_of(message: Message) -> str:
+    """The message as one object of a list."""
+    return _line(_tree(message))
 
 
 def from_json(value: bytes, message: _AnyMessage) -> _AnyMessage:
@@ -70,6 +78,11 @@ def prefix_of(path: str, text: str) -> Prefix:
         raise DocumentError(f"{path}: {error}") from error
 
 
+def _tree(message: Message) -> dict[str, object]:
+    tree = MessageToDict(message, always_print_fields_with_no_presence=True)
+    return _in_schema_order(tree, cast("Descriptor", message.DESCRIPTOR))
+
+
 def _in_schema_order(tree: dict[str, object], descriptor: Descriptor) -> dict[str, object]:
     """The same object with its fields as the schema lists them; protobuf puts empty ones last."""
     ordered: dict[str, object] = {}
@@ -92,8 +105,12 @@ def _field_in_schema_order(value: object, descriptor: Descriptor | None) -> obje
 def _value_json(value: object) -> str:
     """One line, but for lists of objects: those get a line per object."""
     if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
-        return "[\n  " + ",\n  ".join(_line(entry) for entry in value) + "\n ]"
+        return _lines([_line(entry) for entry in value])
     return _line(value)
+
+
+def _lines(lines: Sequence[str]) -> str:
+    return "[\n  " + ",\n  ".join(lines) + "\n ]" if lines else "[]"
 
 
 def _line(value: object) -> str:

@@ -65,10 +65,13 @@ class RouteFacts(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What routes are told by: our usual metric, what we want in the kernel, and what made a peer one."""
+    """What routes are told by: our usual metric, what we want in the kernel, and what made a peer one.
+
+    `wanted` is None where we write no routes: then none is in use.
+    """
 
     metric: int
-    wanted: Callable[[Prefix], Route | None]
+    wanted: Callable[[Prefix], Route | None] | None
     origins: Mapping[PeerId, PeerOrigin]
 
 
@@ -111,7 +114,9 @@ def _family_routes(facts: RouteFacts, around: Surroundings, links: _Links) -> li
     ours = {
         path.nlri
         for path in facts.paths
-        if path.best and _is_lowest(_metric(Prefix(facts.family, path.nlri), around), lowest.get(path.nlri))
+        if path.best
+        and around.wanted is not None
+        and _is_lowest(_metric(Prefix(facts.family, path.nlri), around), lowest.get(path.nlri))
     }
     found = [
         _kernel_route(
@@ -129,7 +134,7 @@ def _family_routes(facts: RouteFacts, around: Surroundings, links: _Links) -> li
 
 
 def _metric(destination: Prefix, around: Surroundings) -> int:
-    wanted = around.wanted(destination)
+    wanted = None if around.wanted is None else around.wanted(destination)
     return around.metric if wanted is None else wanted.metric
 
 
@@ -162,7 +167,7 @@ def _path(
         return RouteReport(kind, destination, None, path.interface, RouteSourceType.DIRECT)
     if path.next_hop is None:
         return RouteReport(kind, destination, None, "blackhole", RouteSourceType.STATIC)
-    tunnel = _interface_wanted(around.wanted(destination), path.next_hop) if in_use else ""
+    tunnel = _interface_wanted(around, destination, path.next_hop) if in_use else ""
     interface = tunnel or links.interface(path.next_hop)
     if path.peer is None:
         return RouteReport(kind, destination, path.next_hop, interface, RouteSourceType.STATIC)
@@ -172,7 +177,8 @@ def _path(
     return RouteReport(kind, destination, path.next_hop, interface, source, path.peer.address)
 
 
-def _interface_wanted(route: Route | None, gateway: Address) -> str:
+def _interface_wanted(around: Surroundings, destination: Prefix, gateway: Address) -> str:
+    route = None if around.wanted is None else around.wanted(destination)
     hops = () if route is None else route.next_hops
     return next((hop.interface for hop in hops if hop.gateway == gateway), "")
 

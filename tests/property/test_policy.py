@@ -1,7 +1,6 @@
 """Policies over a tiny world of prefixes and attributes, against an evaluator that knows no views."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import product
 
@@ -107,13 +106,13 @@ def naive_match(
 
 def naive_operation(operation: Operation, of: PathAttributes) -> PathAttributes:
     if isinstance(operation, SetLocalPref):
-        return replace(of, local_pref=operation.value)
+        return of.replace(local_pref=operation.value)
     if isinstance(operation, PrependAsPath):
         asns = (*operation.asns, *(asn for segment in of.as_path[:1] for asn in segment.asns))
-        return replace(of, as_path=(Segment(SegmentType.AS_SEQUENCE, asns), *of.as_path[1:]))
+        return of.replace(as_path=(Segment(SegmentType.AS_SEQUENCE, asns), *of.as_path[1:]))
     if isinstance(operation.community, int):
-        return replace(of, communities=tuple(sorted({*of.communities, operation.community})))
-    return replace(of, large_communities=(operation.community,))
+        return of.replace(communities=tuple(sorted({*of.communities, operation.community})))
+    return of.replace(large_communities=(operation.community,))
 
 
 def naive(

@@ -20,7 +20,7 @@ from felixbgp.bgp.policy.types import (
     SetLocalPref,
 )
 from felixbgp.bgp.rib.decision import best_path
-from felixbgp.bgp.rib.export import export
+from felixbgp.bgp.rib.export import export, told_attributes
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import IPV4, Prefix
 from tests.support.speakers import Network, Node, join
@@ -157,10 +157,11 @@ def expected(one: Node, other: Node) -> dict[str, PathAttributes]:
             if not view.add_path and path is not best:
                 continue
             verdict = judged(peering.config.export_policy, text, path.attributes, path.source)
-            told = export(view, path, verdict.attributes) if verdict.accepted else None
-            if told is not None and told.source != PeerId(other.address):
+            told = told_attributes(view, path, verdict.attributes) if verdict.accepted else None
+            source = export(view, path)
+            if told is not None and source is not None and source.source != PeerId(other.address):
                 number = int.from_bytes(one.speaker._advertising._numbers.identifier(path), "big")
-                table[f"{text} path {number}" if view.add_path else text] = told.attributes
+                table[f"{text} path {number}" if view.add_path else text] = told
     return table
 
 

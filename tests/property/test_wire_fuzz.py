@@ -223,7 +223,7 @@ FULL = PathAttributes(
     only_to_customer=70000,
     unknown=(UnknownAttribute(0xE0, 99, b"xyz"),),
 )
-FULL6 = replace(FULL, next_hop=b"\x20\1" + bytes(13) + b"\1")
+FULL6 = FULL.replace(next_hop=b"\x20\1" + bytes(13) + b"\1")
 PREFIXES: dict[Family, list[bytes]] = {
     IPV4: [b"\x08\x0a", b"\x1a\x0a\0\0\x40"],
     IPV6: [b"\x20\x20\1\x0d\xb8"],

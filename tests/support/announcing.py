@@ -5,7 +5,6 @@ A row names prefixes and peers by what they are; `PLACES` and `PEERS` have the I
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from felixbgp.bgp.wire.messages import PathAttributes
@@ -278,7 +277,7 @@ def expected(told: Told, peer_name: str, family: int) -> PathAttributes:
     if not told.reflected:
         return attributes
     originator = _identifier(PEERS[told.reflected][family])
-    return replace(attributes, originator_id=originator, cluster_list=(CLUSTER_ID,))
+    return attributes.replace(originator_id=originator, cluster_list=(CLUSTER_ID,))
 
 
 def _identifier(address: str) -> bytes:

@@ -14,7 +14,7 @@ def put_resource(world: World, kind: str, plural: str, name: str, spec: dict[str
     world.store.put(f"{RESOURCES}/{plural}/{name}", json.dumps(resource).encode())
 
 
-def add_node(world: World, number: int) -> Node:
+def add_node(world: World, number: int, *, forwards: bool = True) -> Node:
     """A node with an address and a block of each family; agent and resources start together."""
     name = f"node-{number}"
     bgp = {"ipv4Address": f"172.30.0.{number}/24", "ipv6Address": f"fd30::{number:x}/64"}
@@ -24,7 +24,8 @@ def add_node(world: World, number: int) -> Node:
         key = f"/calico/ipam/v2/host/{name}/{version}/block/{block}"
         world.store.put(key, b'{"state":"confirmed"}')
     addresses = [Address.parse(f"172.30.0.{number}"), Address.parse(f"fd30::{number:x}")]
-    return world.add_node(name, addresses, [Prefix.parse("172.30.0.0/24"), Prefix.parse("fd30::/64")])
+    connected = [Prefix.parse("172.30.0.0/24"), Prefix.parse("fd30::/64")]
+    return world.add_node(name, addresses, connected, forwards=forwards)
 
 
 def mesh(size: int, seed: int) -> World:

@@ -1,7 +1,6 @@
 """What a rule changes on the routes that it matches."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import assert_never
 
 from felixbgp.bgp.policy.conditions import carries
@@ -20,7 +19,7 @@ def carry_out(operations: Iterable[Operation], attributes: PathAttributes) -> Pa
                 attributes = _with_as_path(attributes, operation.asns)
             case SetLocalPref():
                 if attributes.local_pref != operation.value:
-                    attributes = replace(attributes, local_pref=operation.value)
+                    attributes = attributes.replace(local_pref=operation.value)
             case _:
                 assert_never(operation)
     return attributes
@@ -31,12 +30,12 @@ def _with_community(attributes: PathAttributes, community: Community) -> PathAtt
     if carries(attributes, community):
         return attributes
     if isinstance(community, int):
-        return replace(attributes, communities=tuple(sorted((*attributes.communities, community))))
+        return attributes.replace(communities=tuple(sorted((*attributes.communities, community))))
     large = tuple(sorted((*attributes.large_communities, community)))
-    return replace(attributes, large_communities=large)
+    return attributes.replace(large_communities=large)
 
 
 def _with_as_path(attributes: PathAttributes, asns: tuple[int, ...]) -> PathAttributes:
     """A path that would become too long to be passed on stays as it is: nobody prefers it anyway."""
     longer = prepended(asns, attributes.as_path)
-    return replace(attributes, as_path=longer) if can_be_passed_on(longer) else attributes
+    return attributes.replace(as_path=longer) if can_be_passed_on(longer) else attributes

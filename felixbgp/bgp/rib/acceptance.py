@@ -1,6 +1,5 @@
 """What a route has to be before a policy sees it, and what is changed on it by standard, not by policy."""
 
-from dataclasses import replace
 from typing import Final
 
 from felixbgp.bgp.wire.capabilities import Role
@@ -79,13 +78,13 @@ class Acceptance:
             attributes = _with_community(attributes, LLGR_STALE)
         if self._external and GRACEFUL_SHUTDOWN in attributes.communities:
             # RFC 8326 §4.2: everybody in our AS shall prefer any other way.
-            attributes = replace(attributes, local_pref=0)
+            attributes = attributes.replace(local_pref=0)
         if self._external and BLACKHOLE in attributes.communities:
             # RFC 7999 §3.2: such a prefix had better not leave our AS.
             attributes = _with_community(attributes, NO_EXPORT)
         if self._peer_role in UP_OR_ACROSS and attributes.only_to_customer is None:
             # RFC 9234 §5: a neighbour that does not know the attribute is helped out.
-            attributes = replace(attributes, only_to_customer=self._remote_as)
+            attributes = attributes.replace(only_to_customer=self._remote_as)
         return attributes
 
     def _is_leak(self, only_to_customer: int | None) -> bool:
@@ -98,7 +97,7 @@ class Acceptance:
 
 
 def _with_community(attributes: PathAttributes, community: int) -> PathAttributes:
-    return replace(attributes, communities=tuple(sorted({*attributes.communities, community})))
+    return attributes.replace(communities=tuple(sorted({*attributes.communities, community})))
 
 
 def usable_next_hop(next_hop: bytes, family: Family, *, extended: bool = False) -> bool:

@@ -9,7 +9,6 @@ on the way to the Loc-RIB.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import Final
 
 from felixbgp.bgp.policy.evaluate import AttributeView, Decided, PolicyView, PrefixView
@@ -23,12 +22,6 @@ from felixbgp.net import Nlri
 
 ROUTES_MAX: Final = 4_000_000
 """Of one peer and family, where nobody set a limit: three times the Internet's table in 2026."""
-SWEEP_FIRST: Final = 1024
-"""Distinct attribute sets before unused ones are looked for; from then on, twice the number in use."""
-SWEEP_OCTETS_FIRST: Final = 32 << 20
-"""The same for the memory they take, about: for sets that are as large as a peer can make them."""
-ATTRIBUTES_OCTETS_MAX: Final = 1 << 30
-"""What the sets in use of one peer and family may take, about: twice those of the Internet's table."""
 
 
 class AdjRibIn:
@@ -43,20 +36,18 @@ class AdjRibIn:
         "_ineligible_count",
         "_loc_rib",
         "_octets",
+        "_octets_max",
         "_paths",
         "_peer",
         "_plain",
         "_policy",
         "_routes",
         "_stale",
-        "_sweep_at",
-        "_sweep_octets_at",
         "_variants",
         "_view",
         "_views",
         "end_of_rib",
         "excess_count",
-        "is_exhausting",
     )
 
     def __init__(
@@ -68,10 +59,11 @@ class AdjRibIn:
         *,
         identified: bool = False,
         capacity: int = ROUTES_MAX,
+        octets_max: int = 1 << 30,
     ) -> None:
         """`identified`: every NLRI of this peer comes behind a path identifier.
 
-        `capacity`: how many routes are taken in.
+        `capacity`: how many routes are taken in; `octets_max`: what their attributes may take, about.
         """
         self._capacity = capacity
         self.excess_count = 0
@@ -87,13 +79,11 @@ class AdjRibIn:
         self._changed: dict[Nlri, Path] = {}
         """What the Loc-RIB has where the policy changed attributes."""
         self._ineligible_count = 0
-        self._paths: dict[tuple[PathAttributes, bytes], Path] = {}
+        self._paths: dict[PathAttributes | tuple[PathAttributes, bytes], Path] = {}
+        """The distinct sets that routes have."""
         self._octets = 0
-        """About how much memory the distinct sets take, used or not."""
-        self._sweep_at = SWEEP_FIRST
-        self._sweep_octets_at = SWEEP_OCTETS_FIRST
-        self.is_exhausting = False
-        """Whether the peer's attributes take more memory than one peer may have."""
+        """About how much memory these take."""
+        self._octets_max = octets_max
         self._stale: dict[Nlri, None] = {}
         self.end_of_rib = False
         """Whether the peer said that its initial table is complete (RFC 4724 §2)."""
@@ -121,6 +111,11 @@ class AdjRibIn:
         """Distinct sets of attributes."""
         return len(self._paths)
 
+    @property
+    def is_exhausting(self) -> bool:
+        """Whether the peer's attributes take more memory than one peer may have."""
+        return self._octets > self._octets_max
+
     def announce(self, attributes: PathAttributes, nlris: Sequence[Nlri]) -> None:
         """The peer announced these prefixes; what it announced for them before is replaced."""
         if len(self._routes) + len(nlris) > self._capacity:
@@ -130,18 +125,23 @@ class AdjRibIn:
                 self._set(nlri, self._path(attributes, nlri[:4]))
         else:
             path = self._path(attributes, b"")
-            for nlri in nlris:
-                self._set(nlri, path)
+            self._set_all(nlris, path)
+            if not path.uses:
+                self._drop(path)
         if self._stale:
             for nlri in nlris:
                 self._stale.pop(nlri, None)
 
     def withdraw(self, nlris: Iterable[Nlri]) -> None:
         """The peer withdrew these prefixes; those it never announced are ignored."""
+        routes, stale, identifier_octets = self._routes, self._stale, self._identifier_octets
         for nlri in nlris:
-            if nlri in self._routes:
-                self._remove(nlri)
-                self._stale.pop(nlri, None)
+            path = routes.pop(nlri, None)
+            if path is not None:
+                before = self._forget(nlri, path)
+                self._loc_rib.replace(nlri[identifier_octets:] if identifier_octets else nlri, before, None)
+                if stale:
+                    stale.pop(nlri, None)
 
     def attributes(self, nlri: Nlri) -> PathAttributes | None:
         """What the peer last announced for a prefix."""
@@ -171,6 +171,9 @@ class AdjRibIn:
             for path in dict.fromkeys((*self._paths.values(), *self._routes.values()))
         }
         self._paths = {key: renewed[path] for key, path in self._paths.items()}
+        self._octets = 0
+        for path in self._paths.values():
+            self._octets += path.octets
         for nlri, path in list(self._routes.items()):
             self._set(nlri, renewed[path])
 
@@ -180,10 +183,11 @@ class AdjRibIn:
 
     def remove_some(self, budget: int) -> int:
         """Drop up to `budget` routes, for the session is gone; returns how many were dropped."""
-        nlris = list(islice(self._routes, budget))
-        for nlri in nlris:
-            self._remove(nlri)
-        return len(nlris)
+        count = min(budget, len(self._routes))
+        for _ in range(count):
+            # The last one first: a dictionary that loses its first ones is ever slower to find the next.
+            self._remove(next(reversed(self._routes)))
+        return count
 
     def mark_stale(self) -> None:
         """The session is lost and the peer may be back: keep what it said (RFC 4724 §4.2).
@@ -230,10 +234,35 @@ class AdjRibIn:
             kept.append(nlri)
         return kept
 
+    def _set_all(self, nlris: Sequence[Nlri], path: Path) -> None:
+        """Many prefixes, one path: most of them are new, and of these all fare alike."""
+        view = self._plain or self._view_of(path)
+        decided = view.constant
+        if decided is None or not decided.accepted or path.ineligible:
+            for nlri in nlris:
+                self._set(nlri, path)
+            return
+        routes = self._routes
+        fresh: list[Nlri] = []
+        count = len(routes)
+        for nlri in nlris:
+            if routes.setdefault(nlri, path) is not path:
+                self._set(nlri, path)
+            elif len(routes) != count:
+                count += 1
+                fresh.append(nlri)
+        path.uses += len(fresh)
+        accepted = path
+        if decided.attributes is not None:
+            accepted = self._variant(path, decided, decided.attributes)
+            self._changed.update(dict.fromkeys(fresh, accepted))
+        self._loc_rib.add(fresh, accepted)
+
     def _set(self, nlri: Nlri, path: Path) -> None:
         old = self._routes.get(nlri)
         if old is path:
             return
+        path.uses += 1
         before = None if old is None else self._forget(nlri, old)
         self._routes[nlri] = path
         after: Path | None = path
@@ -255,7 +284,14 @@ class AdjRibIn:
         self._loc_rib.replace(nlri[self._identifier_octets :], path, None)
 
     def _forget(self, nlri: Nlri, path: Path) -> Path | None:
-        """Take back the verdict on a route; returns its path if the Loc-RIB has it."""
+        """Take back the verdict on a route that goes; returns its path if the Loc-RIB has it."""
+        path.uses -= 1
+        before = self._take_back(nlri, path)
+        if not path.uses:
+            self._drop(path)
+        return before
+
+    def _take_back(self, nlri: Nlri, path: Path) -> Path | None:
         if path.ineligible:
             self._ineligible_count -= 1
             return None
@@ -269,7 +305,7 @@ class AdjRibIn:
         self._view = PolicyView(policy, self._loc_rib.family, RouteSource.BGP, "")
         self._plain = self._view.plain
         self._views: dict[Path, PrefixView | AttributeView] = {}
-        self._variants: dict[Decided, Path] = {}
+        self._variants: dict[Path, dict[Decided, Path]] = {}
 
     def _view_of(self, path: Path) -> PrefixView | AttributeView:
         view = self._views.get(path)
@@ -278,18 +314,17 @@ class AdjRibIn:
         return view
 
     def _variant(self, path: Path, decided: Decided, attributes: PathAttributes) -> Path:
-        variant = self._variants.get(decided)
+        variants = self._variants.setdefault(path, {})
+        variant = variants.get(decided)
         if variant is None:
-            variant = self._variants[decided] = changed_path(path, attributes)
+            variant = variants[decided] = changed_path(path, attributes)
         return variant
 
     def _path(self, attributes: PathAttributes, path_id: bytes) -> Path:
         # Two paths of one prefix are two, also where they say the same.
-        key = (attributes, path_id)
+        key = (attributes, path_id) if path_id else attributes
         path = self._paths.get(key)
         if path is None:
-            if len(self._paths) >= self._sweep_at or self._octets >= self._sweep_octets_at:
-                self._sweep()
             path = self._paths[key] = self._new_path(attributes, path_id)
             self._octets += path.octets
         else:
@@ -308,13 +343,11 @@ class AdjRibIn:
             outlived=outlived,
         )
 
-    def _sweep(self) -> None:
-        """Forget attribute sets that no route has any more."""
-        used = dict.fromkeys(self._routes.values())
-        self._paths = {key: path for key, path in self._paths.items() if path in used}
-        self._views.clear()
-        self._variants.clear()
-        self._sweep_at = max(SWEEP_FIRST, 2 * len(self._paths))
-        self._octets = sum(path.octets for path in self._paths.values())
-        self._sweep_octets_at = max(SWEEP_OCTETS_FIRST, 2 * self._octets)
-        self.is_exhausting = self._octets > ATTRIBUTES_OCTETS_MAX
+    def _drop(self, path: Path) -> None:
+        """Forget a path that no route has any more."""
+        key = (path.received, path.path_id) if path.path_id else path.received
+        if self._paths.get(key) is path:
+            del self._paths[key]
+            self._octets -= path.octets
+        self._views.pop(path, None)
+        self._variants.pop(path, None)

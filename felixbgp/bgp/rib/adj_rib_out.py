@@ -108,6 +108,14 @@ class AdjRibOut:
         elif not new.same(known):
             self.announcing[nlri] = known
 
+    def note_fresh(self, nlris: list[Nlri], export: Export) -> None:
+        """The same for prefixes that the members should have known nothing of."""
+        if self.withdrawing or self.waiting or self.announcing:
+            for nlri in nlris:
+                self.note(nlri, None, export)
+        else:
+            self.announcing.update(dict.fromkeys(nlris))
+
     def release(self, nlri: Nlri) -> None:
         """The kernel is ready for a prefix."""
         if nlri in self.waiting:
@@ -148,7 +156,10 @@ class AdjRibOut:
 
     def _take(self, nlri: Nlri, otherwise: Export | None) -> Export | None:
         """Stop what is pending for a prefix; returns what the members know of it."""
-        for pending in (self.announcing, self.waiting, self.withdrawing):
-            if nlri in pending:
-                return pending.pop(nlri)
+        if nlri in self.announcing:
+            return self.announcing.pop(nlri)
+        if self.waiting and nlri in self.waiting:
+            return self.waiting.pop(nlri)
+        if self.withdrawing and nlri in self.withdrawing:
+            return self.withdrawing.pop(nlri)
         return otherwise

@@ -20,8 +20,7 @@ an export policy adds is for the peer to heed.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from felixbgp.bgp.config import NextHopMode, PeerId
 from felixbgp.bgp.policy.types import Policy
@@ -39,8 +38,11 @@ from felixbgp.bgp.wire.communities import (
 )
 from felixbgp.bgp.wire.framer import MESSAGE_OCTETS_MAX
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, UnknownAttribute
-from felixbgp.bgp.wire.update import nlri_room
+from felixbgp.bgp.wire.update import EncodedSet, encode_set
 from felixbgp.net import Address, Family
+
+DOWN_OR_ACROSS: Final = (*DOWN, Role.PEER)
+"""Neighbours to whom what goes there must go no further than down (RFC 9234 §5)."""
 
 
 class ExportView(NamedTuple):
@@ -83,26 +85,35 @@ class AsPathEdits(NamedTuple):
     """How many more times our AS stands in front."""
 
 
+class Tally:
+    """How many prefixes of one source an update group tells of."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class Export:
     """One set of attributes to advertise, from one source; equal only to itself, shared by its prefixes."""
 
-    __slots__ = ("attributes", "nlri_octets_max", "source", "via_us")
+    __slots__ = ("encoded", "room", "source", "tally", "via_us")
 
-    def __init__(
-        self, source: PeerId | None, attributes: PathAttributes, *, via_us: bool, nlri_octets_max: int = 0
-    ) -> None:
+    def __init__(self, source: PeerId | None, encoded: EncodedSet, *, via_us: bool) -> None:
         self.source = source
         """The peer it was learned from or, being our own, leads to, which is never told of it; or None."""
-        self.attributes = attributes
+        self.encoded = encoded
         self.via_us = via_us
         """Whether the receiver will send its traffic here, so that our kernel must be ready for it."""
-        self.nlri_octets_max = nlri_octets_max
+        self.room = encoded.room
         """How many octets of NLRI one message has room for; a prefix that needs more cannot be told."""
+        self.tally = Tally()
+        """Shared by all of one source in one update group."""
 
     def same(self, other: "Export | None") -> bool:
         """Whether a peer that was told `other` knows this already."""
         return self is other or (
-            other is not None and self.source == other.source and self.attributes == other.attributes
+            other is not None and self.encoded.same(other.encoded) and self.source == other.source
         )
 
 
@@ -111,6 +122,26 @@ def export(view: ExportView, path: Path, attributes: PathAttributes | None = Non
 
     The policy is not asked; `attributes` are those that it made of the path's own, None if it left them.
     """
+    told = told_attributes(view, path, attributes)
+    if told is None:
+        return None
+    next_hop = told.next_hop
+    via_us = next_hop == view.local_address
+    if path.peer is not None:
+        source: PeerId | None = path.peer.peer
+    else:
+        # RFC 4271 §5.1.3: a route of our own is not told to a peer whose address is its next hop.
+        source = None if via_us else PeerId(Address(next_hop))
+    encoded = encode_set(
+        view.family, told, four_octet_as=view.four_octet_as, max_length=view.message_octets_max
+    )
+    return Export(source, encoded, via_us=via_us)
+
+
+def told_attributes(
+    view: ExportView, path: Path, attributes: PathAttributes | None = None
+) -> PathAttributes | None:
+    """The attributes that the peers of this view are told; None: they are told nothing."""
     if not may_advertise(view, path):
         return None
     next_hop = _next_hop(view, path)
@@ -119,32 +150,40 @@ def export(view: ExportView, path: Path, attributes: PathAttributes | None = Non
     if attributes is None:
         attributes = path.attributes
     if view.external:
-        exported = replace(
-            attributes,
+        return PathAttributes(
+            origin=attributes.origin,
             as_path=_as_path(view, attributes.as_path),
             next_hop=next_hop,
-            med=None,
-            local_pref=None,
-            originator_id=None,
-            cluster_list=(),
-            only_to_customer=_only_to_customer(view, attributes),
+            atomic_aggregate=attributes.atomic_aggregate,
+            aggregator=attributes.aggregator,
+            communities=attributes.communities,
             extended_communities=tuple(filter(crosses_borders, attributes.extended_communities)),
+            large_communities=attributes.large_communities,
+            only_to_customer=_only_to_customer(view, attributes),
             unknown=_unknown(attributes),
+            partial=attributes.partial,
         )
-    else:
-        exported = replace(attributes, next_hop=next_hop, local_pref=_local_pref(attributes))
-        if _learned_over_ibgp(path):
-            exported = _reflected(exported, path, view.cluster_id)
-    via_us = next_hop == view.local_address
-    if path.peer is not None:
-        source: PeerId | None = path.peer.peer
-    else:
-        # RFC 4271 §5.1.3: a route of our own is not told to a peer whose address is its next hop.
-        source = None if via_us else PeerId(Address(next_hop))
-    room = nlri_room(
-        view.family, exported, four_octet_as=view.four_octet_as, max_length=view.message_octets_max
+    reflected = _learned_over_ibgp(path)
+    cluster_list = attributes.cluster_list
+    return PathAttributes(
+        origin=attributes.origin,
+        as_path=attributes.as_path,
+        next_hop=next_hop,
+        med=attributes.med,
+        # RFC 4271 §5.1.5: always present towards iBGP peers.
+        local_pref=DEFAULT_LOCAL_PREF if attributes.local_pref is None else attributes.local_pref,
+        atomic_aggregate=attributes.atomic_aggregate,
+        aggregator=attributes.aggregator,
+        communities=attributes.communities,
+        # RFC 4456 §8: name the originator once, and ourselves in front of the reflectors passed.
+        originator_id=path.identifier if reflected else attributes.originator_id,
+        cluster_list=(view.cluster_id, *cluster_list) if reflected else cluster_list,
+        extended_communities=attributes.extended_communities,
+        large_communities=attributes.large_communities,
+        only_to_customer=attributes.only_to_customer,
+        unknown=attributes.unknown,
+        partial=attributes.partial,
     )
-    return Export(source, exported, via_us=via_us, nlri_octets_max=room)
 
 
 def may_advertise(view: ExportView, path: Path) -> bool:
@@ -163,13 +202,12 @@ def may_advertise(view: ExportView, path: Path) -> bool:
 def _only_to_customer(view: ExportView, attributes: PathAttributes) -> int | None:
     """RFC 9234 §5: what goes down or across is marked by the first who sends it there."""
     known = attributes.only_to_customer
-    marked = view.peer_role in (*DOWN, Role.PEER)
-    return view.local_as if known is None and marked else known
+    return view.local_as if known is None and view.peer_role in DOWN_OR_ACROSS else known
 
 
 def _unknown(attributes: PathAttributes) -> tuple[UnknownAttribute, ...]:
     """Without the IPv6 extended communities that stay within our AS (RFC 5701 §2, RFC 4360 §6)."""
-    kept = []
+    kept: list[UnknownAttribute] = []
     for one in attributes.unknown:
         if one.type == AttributeType.IPV6_EXTENDED_COMMUNITIES:
             cut = [one.value[start : start + 20] for start in range(0, len(one.value), 20)]
@@ -195,8 +233,8 @@ def _as_path(view: ExportView, as_path: tuple[Segment, ...]) -> tuple[Segment, .
 
 def _edited(as_path: tuple[Segment, ...], edit: Callable[[int], tuple[int, ...]]) -> tuple[Segment, ...]:
     """The path with every AS number replaced by what `edit` gives; segments left empty go."""
-    segments = (Segment(kind, tuple(new for asn in asns for new in edit(asn))) for kind, asns in as_path)
-    return tuple(segment for segment in segments if segment.asns)
+    segments = [Segment(kind, tuple([new for asn in asns for new in edit(asn)])) for kind, asns in as_path]
+    return tuple([segment for segment in segments if segment.asns])
 
 
 def is_private(asn: int) -> bool:
@@ -231,17 +269,3 @@ def _next_hop(view: ExportView, path: Path) -> bytes:
 def _fits(view: ExportView, next_hop: bytes) -> bool:
     """Whether the peers can be told this next hop: one of the family, or an IPv6 one by RFC 8950."""
     return len(next_hop) == view.family.octets or (view.extended_next_hop and len(next_hop) == 16)
-
-
-def _local_pref(attributes: PathAttributes) -> int:
-    """RFC 4271 §5.1.5: always present towards iBGP peers."""
-    return DEFAULT_LOCAL_PREF if attributes.local_pref is None else attributes.local_pref
-
-
-def _reflected(attributes: PathAttributes, path: Path, cluster_id: bytes) -> PathAttributes:
-    """RFC 4456 §8: name the originator once, and ourselves in front of the reflectors passed."""
-    return replace(
-        attributes,
-        originator_id=path.identifier,
-        cluster_list=(cluster_id, *attributes.cluster_list),
-    )

@@ -1,19 +1,22 @@
 """Loc-RIB of one family (RFC 4271 §3.2): the candidates of every prefix and the one selected.
 
-Adj-RIB-In (peer 1) ──┐
-Adj-RIB-In (peer 2) ──┼─ replace(nlri, old, new) ─▶ candidates ─ dirty ─▶ decide() ─▶ selected
-routes of our own  ───┘                                         ▲           │
-                                   reconsider(next hops) ───────┘  RouteChange, and prefixes to export again
+Adj-RIB-In (peer 1) ──┐ add(nlris, path)
+Adj-RIB-In (peer 2) ──┼─ replace(nlri, old, new) ─▶ candidates, dirty ─▶ decide() ─▶ Choice
+routes of our own  ───┘                                    ▲                │
+                              reconsider(next hops) ───────┘  RouteChange, and prefixes to export again
 
 A path whose NEXT_HOP is not resolvable stays a candidate and takes no part in the decision (RFC 4271 §9.1.2).
+
+There is one entry per prefix: its path where it has one, else the choice among several. Most prefixes are new
+when they are announced, and many come with the same path; such batches stay batches from `add` to the peers.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
-from felixbgp.bgp.rib.decision import Best, best_path
+from felixbgp.bgp.rib.decision import Best, SelectionReason, best_path
 from felixbgp.bgp.rib.next_hops import NextHops
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.routes import RouteChange, Selected
@@ -37,24 +40,67 @@ class Multipath(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """The prefixes whose path is another one now, and all whose paths changed in any way."""
+    """What a call of `LocRib.decide` changed."""
 
-    moved: list[Nlri]
-    touched: list[Nlri]
+    moved: dict[Nlri, Path | None]
+    """The prefixes whose path is another one now, and which; None: they have none."""
+    touched: Sequence[tuple[Nlri, tuple[Path, ...]]]
+    """All whose candidates changed in any way, but for those of `fresh`."""
+    fresh: Sequence[tuple[Path, list[Nlri]]]
+    """Paths of prefixes that had none before; some may have moved since."""
 
 
 class Choice:
-    """The outcome for one set of candidates: the path to use, and what the outside sees of it."""
+    """The outcome for a set of candidates: the path to use, and what the outside sees of it."""
 
-    __slots__ = ("path", "selected")
+    __slots__ = ("_best", "_multipath", "_selected", "path", "paths")
 
-    def __init__(self, best: Best, multipath: Multipath) -> None:
-        path = best.path
-        peer = None if path.peer is None else path.peer.peer
-        self.path = path
-        self.selected = Selected(
-            path.source, peer, _next_hops(best, multipath), path.attributes, best.reason.value
-        )
+    def __init__(self, paths: tuple[Path, ...], best: Best | None, multipath: Multipath) -> None:
+        """`paths` are all candidates; `best` was chosen among the usable ones, None if there is none."""
+        self.paths = paths
+        self.path: Path | None = None if best is None else best.path
+        self._best = best
+        self._multipath = multipath
+        self._selected: Selected | None = None
+
+    def selected(self) -> Selected | None:
+        """What the outside sees of it; None where no path may be used."""
+        best = self._best
+        if self._selected is None and best is not None:
+            next_hops = _next_hops(best, self._multipath)
+            self._selected = _selected(best.path, next_hops, best.reason.value)
+        return self._selected
+
+
+Entry = Path | Choice
+"""Of a prefix: its only candidate, which may be used; or the choice among several."""
+
+
+def _paths_of(entry: Entry | None) -> tuple[Path, ...]:
+    if entry is None:
+        return ()
+    return (entry,) if isinstance(entry, Path) else entry.paths
+
+
+def _path_of(entry: Entry | None) -> Path | None:
+    return entry.path if isinstance(entry, Choice) else entry
+
+
+def _selected_of(entry: Entry | None) -> Selected | None:
+    if entry is None:
+        return None
+    if isinstance(entry, Choice):
+        return entry.selected()
+    if entry.selected is None:
+        next_hops = () if entry.peer is None else (Address(entry.attributes.next_hop),)
+        entry.selected = _selected(entry, next_hops, SelectionReason.ONLY_PATH.value)
+    return entry.selected
+
+
+def _selected(path: Path, next_hops: tuple[Address, ...], reason: str) -> Selected:
+    return Selected(
+        path.source, None if path.peer is None else path.peer.peer, next_hops, path.attributes, reason
+    )
 
 
 def _next_hops(best: Best, multipath: Multipath) -> tuple[Address, ...]:
@@ -63,7 +109,7 @@ def _next_hops(best: Best, multipath: Multipath) -> tuple[Address, ...]:
     if peer is None:
         return ()
     # Two reflectors may tell of one and the same next hop.
-    gateways = dict.fromkeys(path.attributes.next_hop for path in best.equal)
+    gateways = dict.fromkeys([path.attributes.next_hop for path in best.equal])
     count = multipath.external if peer.external else multipath.internal
     return tuple(sorted(map(Address, islice(gateways, count))))
 
@@ -73,13 +119,15 @@ class LocRib:
 
     __slots__ = (
         "_barred",
-        "_candidates",
         "_choices",
         "_choices_octets",
         "_dirty",
+        "_entries",
+        "_fresh",
         "_multipath",
+        "_partial",
         "_path_count",
-        "_selected",
+        "_selected_count",
         "family",
         "next_hops",
     )
@@ -89,18 +137,25 @@ class LocRib:
         self.next_hops = NextHops() if next_hops is None else next_hops
         """Those of the whole speaker."""
         self._multipath = Multipath()
-        self._candidates: dict[Nlri, tuple[Path, ...]] = {}
-        self._selected: dict[Nlri, Choice] = {}
-        self._dirty: dict[Nlri, None] = {}
+        self._entries: dict[Nlri, Entry] = {}
+        """Every prefix that has candidates, as of its last decision."""
+        self._fresh: list[tuple[Path, list[Nlri]]] = []
+        """What was added last, as long as nothing else happened."""
+        self._dirty: dict[Nlri, tuple[Path, ...]] = {}
+        """The candidates of now, where the decision on them is due."""
         self._choices: dict[tuple[Path, ...], Choice] = {}
+        """By candidates, where all of them may be used."""
+        self._partial: dict[tuple[tuple[Path, ...], tuple[Path, ...]], Choice] = {}
+        """By all candidates and those that may be used."""
         self._choices_octets = 0
         """About how much memory the candidates of all choices take."""
         self._path_count = 0
+        self._selected_count = 0
         self._barred: dict[Nlri, tuple[bytes, ...]] = {}
         """The next hops of the paths that were not to be used, as of the last decision on each prefix."""
 
     def __len__(self) -> int:
-        return len(self._selected)
+        return self._selected_count
 
     @property
     def path_count(self) -> int:
@@ -110,7 +165,10 @@ class LocRib:
     @property
     def dirty_count(self) -> int:
         """Prefixes waiting for their decision."""
-        return len(self._dirty)
+        count = len(self._dirty)
+        for _, nlris in self._fresh:
+            count += len(nlris)
+        return count
 
     # ---- next hops
 
@@ -119,21 +177,31 @@ class LocRib:
 
         This looks at every candidate: next hops change rarely, and an index would cost every route.
         """
-        # Prefixes with the same paths have the same tuple of them.
-        concerned: dict[tuple[Path, ...], bool] = {}
-        for nlri, paths in self._candidates.items():
-            if paths not in concerned:
-                concerned[paths] = any(path.attributes.next_hop in next_hops for path in paths)
-            if concerned[paths]:
-                self._dirty[nlri] = None
+        self._spread()
+        # Prefixes with the same paths have the same entry.
+        concerned: dict[Entry, bool] = {}
+        for nlri, entry in self._entries.items():
+            known = concerned.get(entry)
+            if known is None:
+                known = any(path.attributes.next_hop in next_hops for path in _paths_of(entry))
+                concerned[entry] = known
+            if known and nlri not in self._dirty:
+                self._dirty[nlri] = _paths_of(entry)
 
     def next_hops_in_use(self) -> set[bytes]:
         """Those of all candidates."""
-        return {path.attributes.next_hop for paths in self._candidates.values() for path in paths}
+        self._spread()
+        in_use = {path.attributes.next_hop for paths in self._dirty.values() for path in paths}
+        for entry in dict.fromkeys(self._entries.values()):
+            in_use.update([path.attributes.next_hop for path in _paths_of(entry)])
+        return in_use
 
     def unresolved(self) -> Counter[bytes]:
         """By next hop, how many prefixes have a path that is not used for want of a way to it."""
-        return Counter(next_hop for next_hops in self._barred.values() for next_hop in next_hops)
+        counts: Counter[bytes] = Counter()
+        for next_hops in self._barred.values():
+            counts.update(next_hops)
+        return counts
 
     def _usable(self, nlri: Nlri, paths: tuple[Path, ...]) -> tuple[Path, ...]:
         """The paths that may be selected; those of our own always may."""
@@ -141,9 +209,8 @@ class LocRib:
         if not barred:
             self._barred.pop(nlri, None)
             return paths
-        self._barred[nlri] = tuple(dict.fromkeys(path.attributes.next_hop for path in barred))
-        usable = tuple(path for path in paths if path not in barred)
-        return usable[0].alone if len(usable) == 1 else usable
+        self._barred[nlri] = tuple(dict.fromkeys([path.attributes.next_hop for path in barred]))
+        return tuple([path for path in paths if path not in barred])
 
     def _is_barred(self, nlri: Nlri, path: Path) -> bool:
         prefix = Prefix(self.family, nlri)
@@ -156,102 +223,218 @@ class LocRib:
         if multipath != self._multipath:
             self._multipath = multipath
             self._forget_choices()
-            self._dirty.update(dict.fromkeys(self._candidates))
+            self._spread()
+            everything = {nlri: _paths_of(entry) for nlri, entry in self._entries.items()}
+            everything.update(self._dirty)
+            self._dirty = everything
+
+    def add(self, nlris: list[Nlri], path: Path) -> None:
+        """A source that had no eligible path to these prefixes has this one now. The list is kept."""
+        if nlris:
+            self._path_count += len(nlris)
+            self._fresh.append((path, nlris))
 
     def replace(self, nlri: Nlri, old: Path | None, new: Path | None) -> None:
         """One source's eligible path to a prefix changed; None means it has none."""
         if old is new:
             return
-        self._path_count += (new is not None) - (old is not None)
-        candidates = self._candidates
-        present = candidates.get(nlri)
-        if present is not None and not (len(present) == 1 and present[0] is old):
-            others = tuple(path for path in present if path is not old)
-            if new is not None:
-                candidates[nlri] = (*others, new)
-            else:
-                candidates[nlri] = others if len(others) > 1 else others[0].alone
-        elif new is not None:
-            candidates[nlri] = new.alone
-        else:
-            del candidates[nlri]
-        self._dirty[nlri] = None
+        if self._fresh:
+            self._spread()
+        if old is not None:
+            self._path_count -= 1
+        if new is not None:
+            self._path_count += 1
+        present = self._dirty.get(nlri)
+        if present is None:
+            present = _paths_of(self._entries.get(nlri))
+        if len(present) == 1 and present[0] is old:
+            present = ()
+        elif old is not None:
+            present = tuple([path for path in present if path is not old])
+        self._dirty[nlri] = present if new is None else (*present, new)
+
+    def _spread(self) -> None:
+        """Make of the batches what they are short for."""
+        batches, self._fresh = self._fresh, []
+        entries, dirty = self._entries, self._dirty
+        for path, nlris in batches:
+            alone = (path,)
+            for nlri in nlris:
+                present = dirty.get(nlri)
+                if present is None:
+                    present = _paths_of(entries.get(nlri))
+                dirty[nlri] = (*present, path) if present else alone
 
     def path(self, nlri: Nlri) -> Path | None:
         """The selected path of a prefix as of its last decision."""
-        choice = self._selected.get(nlri)
-        return None if choice is None else choice.path
+        return _path_of(self._entries.get(nlri))
 
     def selected(self, nlri: Nlri) -> Selected | None:
         """The selected route of a prefix as of its last decision."""
-        choice = self._selected.get(nlri)
-        return None if choice is None else choice.selected
+        return _selected_of(self._entries.get(nlri))
 
     def candidates(self, nlri: Nlri) -> tuple[Path, ...]:
         """The paths of a prefix that may be used, in no particular order."""
-        paths = self._candidates.get(nlri, ())
+        self._spread()
+        paths = self._dirty.get(nlri)
+        if paths is None:
+            paths = _paths_of(self._entries.get(nlri))
         if nlri not in self._barred:
             return paths
-        return tuple(path for path in paths if not self._is_barred(nlri, path))
+        return tuple([path for path in paths if not self._is_barred(nlri, path)])
 
     def paths(self) -> Iterator[tuple[Nlri, Path, bool]]:
         """Every eligible path, and whether it is the selected one, in the order in which prefixes came."""
-        for nlri, paths in self._candidates.items():
-            selected = self.path(nlri)
-            for path in paths:
+        self._spread()
+        for nlri, entry in self._entries.items():
+            selected = _path_of(entry)
+            for path in self._dirty.get(nlri, _paths_of(entry)):
                 yield nlri, path, path is selected
+        for nlri, paths in self._dirty.items():
+            if nlri not in self._entries:
+                for path in paths:
+                    yield nlri, path, False
 
-    def prefixes(self) -> dict[Nlri, None]:
-        """Every prefix with a selected route, as an ordered set of its own."""
-        return dict.fromkeys(self._selected)
+    def selected_paths(self) -> dict[Nlri, Path | None]:
+        """The path of every prefix that has a selected one, as a dictionary of its own."""
+        found: dict[Nlri, Path | None] = {}
+        for nlri, entry in self._entries.items():
+            path = _path_of(entry)
+            if path is not None:
+                found[nlri] = path
+        return found
 
-    def decide(self, budget: int, changes: list[RouteChange]) -> Decided:
+    def prefixes(self) -> list[Nlri]:
+        """Every prefix with a selected route, in the order in which they came."""
+        return list(self.selected_paths())
+
+    def decide(self, budget: int, changes: list[RouteChange] | None) -> Decided:
         """Decide for up to `budget` prefixes; appends what the outside sees and returns what to export again.
 
         A prefix is exported again when its path is another object, for that may differ in what the export
-        rules look at; `changes` gets it only when the route itself differs.
+        rules look at; `changes` gets it only when the route itself differs. None: nobody wants them.
         """
-        moved: list[Nlri] = []
-        selected = self._selected
-        touched = [nlri for nlri, _ in take_first(self._dirty, budget)]
-        for nlri in touched:
-            old = selected.get(nlri)
-            before = self._barred.get(nlri, ())
-            choice = self._choice(nlri)
-            if choice is None:
-                unresolved = self._barred.get(nlri, ())
-                if old is not None or unresolved != before:
-                    changes.append(RouteChange(self.family, nlri, None, tuple(map(Address, unresolved))))
-                if old is not None:
-                    del selected[nlri]
-                    moved.append(nlri)
-            elif choice is not old:
-                selected[nlri] = choice
-                if old is None or old.path is not choice.path:
-                    moved.append(nlri)
-                if old is None or not _same_route(old.selected, choice.selected):
-                    changes.append(RouteChange(self.family, nlri, choice.selected))
-        return Decided(moved, touched)
-
-    def _choice(self, nlri: Nlri) -> Choice | None:
-        paths = self._candidates.get(nlri)
         if self.next_hops.bars_any or self._barred:
-            if paths is None:
-                self._barred.pop(nlri, None)
-                return None
-            paths = self._usable(nlri, paths)
-        if not paths:
-            return None
+            self._spread()
+            batch = take_first(self._dirty, budget)
+            return Decided(self._decide_among_usable(batch, changes), batch, ())
+        if self._dirty:
+            self._spread()
+        fresh = self._decide_fresh(budget, changes)
+        for _, nlris in fresh:
+            budget -= len(nlris)
+        batch = take_first(self._dirty, budget)
+        moved: dict[Nlri, Path | None] = {}
+        before: tuple[Path, ...] | None = None
+        entry: Entry | None = None
+        for nlri, paths in batch:
+            if paths is not before:
+                before = paths
+                entry = self._entry(paths)
+            old = self._entries.get(nlri)
+            if entry is not old:
+                self._enter(nlri, old, entry, moved)
+                if changes is not None and not _is_same_route(old, entry):
+                    changes.append(RouteChange(self.family, nlri, _selected_of(entry)))
+        return Decided(moved, batch, fresh)
+
+    def _decide_fresh(self, budget: int, changes: list[RouteChange] | None) -> list[tuple[Path, list[Nlri]]]:
+        """Decide for batches of what was added; gives the prefixes that had no candidate before."""
+        fresh: list[tuple[Path, list[Nlri]]] = []
+        entries, taken = self._entries, 0
+        for path, nlris in self._fresh:
+            if budget <= 0:
+                break
+            taken += 1
+            budget -= len(nlris)
+            alone: list[Nlri] = []
+            count = len(entries)
+            for nlri in nlris:
+                old = entries.setdefault(nlri, path)
+                if len(entries) != count:
+                    count += 1
+                    alone.append(nlri)
+                else:
+                    self._dirty[nlri] = (*self._dirty.get(nlri, _paths_of(old)), path)
+            self._selected_count += len(alone)
+            fresh.append((path, alone))
+            if changes is not None:
+                selected = _selected_of(path)
+                for nlri in alone:
+                    changes.append(RouteChange(self.family, nlri, selected))
+        del self._fresh[:taken]
+        return fresh
+
+    def _decide_among_usable(
+        self, batch: Sequence[tuple[Nlri, tuple[Path, ...]]], changes: list[RouteChange] | None
+    ) -> dict[Nlri, Path | None]:
+        """The same while some next hops are not resolvable, which depends on the prefix."""
+        moved: dict[Nlri, Path | None] = {}
+        for nlri, paths in batch:
+            barred_before = self._barred.get(nlri, ())
+            entry = self._entry_among_usable(nlri, paths)
+            unused = _path_of(entry) is None
+            unresolved = self._barred.get(nlri, ()) if unused else ()
+            old = self._entries.get(nlri)
+            if entry is not old:
+                self._enter(nlri, old, entry, moved)
+            if changes is None:
+                continue
+            if not _is_same_route(old, entry) or (unused and unresolved != barred_before):
+                selected = _selected_of(entry)
+                changes.append(RouteChange(self.family, nlri, selected, tuple(map(Address, unresolved))))
+        return moved
+
+    def _enter(
+        self, nlri: Nlri, old: Entry | None, entry: Entry | None, moved: dict[Nlri, Path | None]
+    ) -> None:
+        path_before, path = _path_of(old), _path_of(entry)
+        if entry is None:
+            del self._entries[nlri]
+        else:
+            self._entries[nlri] = entry
+        if path is not path_before:
+            moved[nlri] = path
+            if path_before is None:
+                self._selected_count += 1
+            elif path is None:
+                self._selected_count -= 1
+
+    def _entry(self, paths: tuple[Path, ...]) -> Entry | None:
+        """What to keep of these candidates where all of them may be used."""
+        if len(paths) < 2:
+            return paths[0] if paths else None
         choice = self._choices.get(paths)
         if choice is None:
-            if len(self._choices) >= CHOICES_MAX or self._choices_octets >= CHOICES_OCTETS_MAX:
-                self._forget_choices()
-            self._choices_octets += sum(path.octets for path in paths)
-            choice = self._choices[paths] = Choice(best_path(paths), self._multipath)
+            self._make_room(paths)
+            choice = self._choices[paths] = Choice(paths, best_path(paths), self._multipath)
         return choice
+
+    def _entry_among_usable(self, nlri: Nlri, paths: tuple[Path, ...]) -> Entry | None:
+        if not paths:
+            self._barred.pop(nlri, None)
+            return None
+        usable = self._usable(nlri, paths)
+        if usable is paths:
+            return self._entry(paths)
+        choice = self._partial.get((paths, usable))
+        if choice is None:
+            self._make_room(paths)
+            choice = Choice(paths, best_path(usable) if usable else None, self._multipath)
+            self._partial[paths, usable] = choice
+        return choice
+
+    def _make_room(self, paths: tuple[Path, ...]) -> None:
+        """Forget choices once they are too many; one more will be kept."""
+        count = len(self._choices) + len(self._partial)
+        if count >= CHOICES_MAX or self._choices_octets >= CHOICES_OCTETS_MAX:
+            self._forget_choices()
+        for path in paths:
+            self._choices_octets += path.octets
 
     def _forget_choices(self) -> None:
         self._choices.clear()
+        self._partial.clear()
         self._choices_octets = 0
 
 
@@ -267,8 +450,13 @@ def take_first(waiting: dict[Key, Value], count: int) -> list[tuple[Key, Value]]
     return taken
 
 
-def _same_route(one: Selected, other: Selected) -> bool:
-    """Whether two selections lead to the same place with the same attributes, whatever decided for them."""
+def _is_same_route(old: Entry | None, new: Entry | None) -> bool:
+    """Whether two entries lead to the same place with the same attributes, whatever decided for them."""
+    if old is new:
+        return True
+    one, other = _selected_of(old), _selected_of(new)
+    if one is None or other is None:
+        return one is other
     return (
         one.source is other.source
         and one.peer == other.peer

@@ -20,12 +20,13 @@ _UNKNOWN_OCTETS: Final = 80
 
 def octets_of(attributes: PathAttributes) -> int:
     """An estimate from the lengths of all lists."""
-    return (
-        SET_OCTETS
-        + _SEGMENT_OCTETS * len(attributes.as_path)
-        + _NUMBER_OCTETS * (sum(len(one.asns) for one in attributes.as_path) + len(attributes.communities))
-        + _CLUSTER_OCTETS * len(attributes.cluster_list)
-        + _EXTENDED_COMMUNITY_OCTETS * len(attributes.extended_communities)
-        + _LARGE_COMMUNITY_OCTETS * len(attributes.large_communities)
-        + sum(_UNKNOWN_OCTETS + len(one.value) for one in attributes.unknown)
-    )
+    numbers = len(attributes.communities)
+    for segment in attributes.as_path:
+        numbers += len(segment.asns)
+    octets = SET_OCTETS + _SEGMENT_OCTETS * len(attributes.as_path) + _NUMBER_OCTETS * numbers
+    octets += _CLUSTER_OCTETS * len(attributes.cluster_list)
+    octets += _EXTENDED_COMMUNITY_OCTETS * len(attributes.extended_communities)
+    octets += _LARGE_COMMUNITY_OCTETS * len(attributes.large_communities)
+    for one in attributes.unknown:
+        octets += _UNKNOWN_OCTETS + len(one.value)
+    return octets

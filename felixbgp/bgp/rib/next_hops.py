@@ -21,9 +21,11 @@ _NOWHERE: Final[frozenset[Prefix]] = frozenset()
 class NextHops:
     """All next hops of one speaker. An IPv6 address may be one of IPv4 routes too (RFC 8950)."""
 
-    __slots__ = ("_barred", "_met", "_sweep_at", "_unjudged")
+    __slots__ = ("_barred", "_met", "_sweep_at", "_unjudged", "are_judged")
 
-    def __init__(self) -> None:
+    def __init__(self, *, are_judged: bool = True) -> None:
+        self.are_judged = are_judged
+        """Whether anybody judges; if not, all are resolvable and none is remembered."""
         self._met: dict[bytes, None] = {}
         self._unjudged: dict[bytes, None] = {}
         self._sweep_at = SWEEP_FIRST
@@ -32,7 +34,7 @@ class NextHops:
 
     def meet(self, next_hop: bytes) -> None:
         """A learned path has this next hop; it is to be judged before the next decision."""
-        if next_hop not in self._met:
+        if self.are_judged and next_hop not in self._met:
             self._met[next_hop] = None
             self._unjudged[next_hop] = None
 

@@ -10,7 +10,7 @@ from typing import Final
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.memory import octets_of
-from felixbgp.bgp.routes import LocalRoute, Precedence
+from felixbgp.bgp.routes import LocalRoute, Precedence, Selected
 from felixbgp.bgp.wire.communities import LLGR_STALE
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
 
@@ -43,7 +43,6 @@ class Path:
     """Attributes and their origin. Equal only to itself; `peer` is None for a route of our own."""
 
     __slots__ = (
-        "alone",
         "as_path_length",
         "attributes",
         "identifier",
@@ -58,7 +57,9 @@ class Path:
         "peer",
         "precedence",
         "received",
+        "selected",
         "source",
+        "uses",
     )
 
     def __init__(
@@ -88,8 +89,10 @@ class Path:
         """Why the decision process must not see the path; "" when it may."""
         self.octets = octets_of(attributes)
         """About how much memory it takes."""
-        self.alone: tuple[Path, ...] = (self,)
-        """The candidates of a prefix that has no other path: shared, as most prefixes have one path."""
+        self.selected: Selected | None = None
+        """What the outside sees where it is a prefix's only path, once somebody wants to know."""
+        self.uses = 0
+        """How many routes of its Adj-RIB-In have it: when the last one goes, so does the path."""
         self.long_lived_stale = LLGR_STALE in attributes.communities
         self.outlived = outlived
         """Whether we keep it beyond the restart time of its peer (RFC 9494)."""

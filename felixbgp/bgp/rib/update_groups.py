@@ -22,17 +22,18 @@ from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.evaluate import AttributeView, Decided, PolicyView, PrefixView
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.adj_rib_out import AdjRibOut, Completion, Member
-from felixbgp.bgp.rib.export import Export, ExportView, export
+from felixbgp.bgp.rib.export import Export, ExportView, Tally, export
+from felixbgp.bgp.rib.loc_rib import Decided as LocRibDecided
 from felixbgp.bgp.rib.loc_rib import LocRib, take_first
 from felixbgp.bgp.rib.path import Path
-from felixbgp.bgp.wire.messages import PathAttributes
-from felixbgp.bgp.wire.update import encode_announcements, encode_end_of_rib, encode_withdrawals
+from felixbgp.bgp.wire.update import EncodedSet, encode_end_of_rib, encode_routes, encode_withdrawals
 from felixbgp.net import Nlri
 
 BATCH: Final = 1024
 """Prefixes encoded between two looks at the credit: at one attribute set each, about 100 KiB of messages."""
-EXPORTS_MAX: Final = 65536
-"""Remembered results per path. When full all are forgotten, as finding the dead ones would cost as much."""
+EXPORTS_MAX: Final = 8192
+"""Remembered results per path. When full all are forgotten, as finding the dead ones would cost as much.
+Prefixes of one path mostly come together; a drain settles few more paths than these."""
 EXPORTS_OCTETS_MAX: Final = 64 << 20
 """The same for the memory they keep: 1 KiB for each, as much as the paths of the Internet take."""
 POLICIES_MAX: Final = 4096
@@ -41,10 +42,12 @@ NUMBERS_SWEEP_FIRST: Final = 4096
 """Path identifiers before unused ones are looked for; from then on, twice the number in use."""
 COMPLETION_WAIT_NS: Final = 5_000_000_000
 """How long End-of-RIB waits for the kernel: batches of routes take milliseconds, a refused one forever."""
+NLRI_OCTETS_MAX: Final = 17
+"""Of a /128."""
 JOIN_PENDING_MAX: Final = 1024
 """Tables with more pending prefixes are not compared, as that would cost more than it saves."""
 
-OUTDATED: Final = Export(None, PathAttributes(), via_us=False)
+OUTDATED: Final = Export(None, EncodedSet(b"", b"", 0), via_us=False)
 """What a peer that asks for its routes again is taken to know: something, and never the right thing."""
 
 
@@ -90,14 +93,15 @@ class UpdateGroup:
     __slots__ = (
         "_changed",
         "_exports",
+        "_identifier_octets",
         "_interned",
         "_keys",
         "_loc_rib",
         "_numbers",
         "_octets",
         "_policies",
-        "_source_counts",
         "_tables",
+        "_tallies",
         "_views",
         "_wanted",
         "view",
@@ -109,12 +113,14 @@ class UpdateGroup:
         self._numbers = numbers
         self._keys: dict[Nlri, tuple[Nlri, ...]] = {}
         self._wanted: dict[Nlri, Export] = {}
-        self._changed: dict[Nlri, None] = loc_rib.prefixes()
-        self._source_counts: dict[PeerId | None, int] = {}
+        self._identifier_octets = view.identifier_octets
+        self._changed: dict[Nlri, Path | None] = loc_rib.selected_paths()
+        """Prefixes to settle, each with its selected path, None if there is none any more."""
+        self._tallies: dict[PeerId | None, Tally] = {}
         self._tables: list[AdjRibOut] = []
         self._exports: dict[Path | Decided, Export | None] = {}
         """By path, or by verdict where the policy changed the path's attributes."""
-        self._interned: dict[tuple[PeerId | None, PathAttributes], Export] = {}
+        self._interned: dict[tuple[PeerId | None, bytes, bytes], Export] = {}
         self._policies: dict[tuple[RouteSource, str], PolicyView] = {}
         self._views: dict[Path, PrefixView | AttributeView] = {}
         self._octets = 0
@@ -182,12 +188,24 @@ class UpdateGroup:
     def advertised_counts(self) -> Iterator[tuple[PeerId, int]]:
         """For every member how many prefixes it was told; worked out once for those of one table."""
         for table in self._tables:
-            total, by_source = len(self._wanted), self._source_counts
-            if table.pending_count:
-                told = self.told(table)
-                total, by_source = len(told), Counter([export.source for export in told.values()])
+            changed = self._told_otherwise(table)
+            total = len(self._wanted) + sum(changed.values())
             for peer in table.members:
-                yield peer, total - by_source.get(peer, 0)
+                tally = self._tallies.get(peer)
+                yield peer, total - changed[peer] - (0 if tally is None else tally.count)
+
+    def _told_otherwise(self, table: AdjRibOut) -> Counter[PeerId | None]:
+        """By source, how many prefixes more its members were told than they should know."""
+        counts: Counter[PeerId | None] = Counter()
+        for pending in (table.announcing, table.waiting):
+            for nlri, known in pending.items():
+                counts[self._wanted[nlri].source] -= 1
+                if known is not None:
+                    counts[known.source] += 1
+        for known in table.withdrawing.values():
+            if known is not None:
+                counts[known.source] += 1
+        return counts
 
     def path_identifiers(self) -> set[bytes]:
         """Those in use."""
@@ -196,9 +214,33 @@ class UpdateGroup:
 
     # ---- changes
 
-    def mark(self, nlris: Iterable[Nlri]) -> None:
-        """The selected path of these prefixes is another one."""
-        self._changed.update(dict.fromkeys(nlris))
+    def mark(self, decided: LocRibDecided) -> None:
+        """Paths of prefixes changed: for most peers only the selected one counts."""
+        settled = not self._changed
+        for path, nlris in decided.fresh:
+            if not settled or not self._settle_fresh(path, nlris):
+                self._changed.update(dict.fromkeys(nlris, path))
+        if self.view.add_path:
+            for nlri, _ in decided.touched:
+                self._changed[nlri] = None
+        else:
+            self._changed.update(decided.moved)
+
+    def _settle_fresh(self, path: Path, nlris: list[Nlri]) -> bool:
+        """Settle prefixes that had no path before, at once if they all fare alike; whether they do."""
+        decided = None if self.view.add_path else self._view(path).constant
+        if decided is None:
+            return False
+        export = self._export_decided(path, decided)
+        if export is None:
+            return True
+        if export.room < NLRI_OCTETS_MAX:
+            return False
+        self._wanted.update(dict.fromkeys(nlris, export))
+        export.tally.count += len(nlris)
+        for table in self._tables:
+            table.note_fresh(nlris, export)
+        return True
 
     def release(self, nlris: Iterable[Nlri]) -> None:
         """The kernel is ready for these prefixes."""
@@ -211,49 +253,77 @@ class UpdateGroup:
     def settle(self, budget: int) -> int:
         """Work out for up to `budget` changed prefixes what the peers should know; returns how many."""
         batch = take_first(self._changed, budget)
-        wanted = self._wanted
-        for nlri, _ in batch:
-            for key, new in self._exports_of(nlri):
-                old = wanted.get(key)
-                if new is old or (new is not None and new.same(old)):
-                    continue
-                if old is not None:
-                    self._source_counts[old.source] -= 1
-                if new is None:
-                    del wanted[key]
-                else:
-                    wanted[key] = new
-                    self._source_counts[new.source] = self._source_counts.get(new.source, 0) + 1
-                for table in self._tables:
-                    table.note(key, old, new)
+        if self.view.add_path:
+            for nlri, _ in batch:
+                self._settle_paths(nlri)
+        else:
+            self._settle_best(batch)
         return len(batch)
 
-    def _exports_of(self, nlri: Nlri) -> Iterable[tuple[Nlri, Export | None]]:
-        """What the peers should know of a prefix now, under every key that they may know something of."""
-        if not self.view.add_path:
-            path = self._loc_rib.path(nlri)
-            return ((nlri, None if path is None else self._export(nlri, path)),)
+    def _settle_best(self, batch: Sequence[tuple[Nlri, Path | None]]) -> None:
+        """Prefixes of one path come together, and unless the policy looks at prefixes they fare alike."""
+        wanted = self._wanted
+        before: Path | None = None
+        alike: Export | None = None
+        depends = False
+        for nlri, path in batch:
+            new: Export | None = None
+            if path is not None:
+                if path is not before:
+                    before = path
+                    decided = self._view(path).constant
+                    depends = decided is None
+                    alike = None if decided is None else self._export_decided(path, decided)
+                new = self._export(nlri, path) if depends else alike
+                if new is not None and len(nlri) > new.room:
+                    new = None
+            old = wanted.get(nlri)
+            if new is not old:
+                self._want(nlri, old, new)
+
+    def _settle_paths(self, nlri: Nlri) -> None:
+        """The same where peers are told every path that may be used, each under a key of its own."""
         exports: dict[Nlri, Export] = {}
         for path in self._loc_rib.candidates(nlri):
-            wanted = self._export(nlri, path)
-            if wanted is not None:
-                exports[self._numbers.identifier(path) + nlri] = wanted
+            export = self._export(nlri, path)
+            if export is not None and len(nlri) + self._identifier_octets <= export.room:
+                exports[self._numbers.identifier(path) + nlri] = export
         before = self._keys.pop(nlri, ())
         if exports:
             self._keys[nlri] = tuple(exports)
-        return [(key, exports.get(key)) for key in dict.fromkeys((*before, *exports))]
+        for key in dict.fromkeys((*before, *exports)):
+            self._want(key, self._wanted.get(key), exports.get(key))
+
+    def _want(self, key: Nlri, old: Export | None, new: Export | None) -> None:
+        """The peers should know `new` from now on; None: nothing."""
+        if new is None:
+            if old is None:
+                return
+            del self._wanted[key]
+        elif new.same(old):
+            return
+        else:
+            self._wanted[key] = new
+            new.tally.count += 1
+        if old is not None:
+            old.tally.count -= 1
+        for table in self._tables:
+            table.note(key, old, new)
 
     def _export(self, nlri: Nlri, path: Path) -> Export | None:
+        view = self._view(path)
+        return self._export_decided(path, view.constant or view.decide(nlri))
+
+    def _view(self, path: Path) -> PrefixView | AttributeView:
+        """The policy, narrowed to a path."""
         policy = self._policies.get((path.source, path.interface)) or self._policy_of(path)
-        view = policy.plain or self._views.get(path) or self._view_of(path, policy)
-        decided = view.constant or view.decide(nlri)
+        return policy.plain or self._views.get(path) or self._view_of(path, policy)
+
+    def _export_decided(self, path: Path, decided: Decided) -> Export | None:
         if not decided.accepted:
             return None
         key = path if decided.attributes is None else decided
-        found = self._exports[key] if key in self._exports else self._export_path(path, decided, key)
-        if found is not None and len(nlri) + self.view.identifier_octets > found.nlri_octets_max:
-            return None
-        return found
+        return self._exports[key] if key in self._exports else self._export_path(path, decided, key)
 
     def _policy_of(self, path: Path) -> PolicyView:
         if len(self._policies) >= POLICIES_MAX:
@@ -272,7 +342,12 @@ class UpdateGroup:
         result = export(self.view, path, decided.attributes)
         if result is not None:
             # Paths that differ in what is not exported become one, and share their messages.
-            result = self._interned.setdefault((result.source, result.attributes), result)
+            encoded = result.encoded
+            result = self._interned.setdefault((result.source, encoded.octets, encoded.reach), result)
+            tally = self._tallies.get(result.source)
+            if tally is None:
+                tally = self._tallies[result.source] = Tally()
+            result.tally = tally
         self._exports[key] = result
         return result
 
@@ -322,42 +397,37 @@ class UpdateGroup:
         self, table: AdjRibOut, batch: Sequence[tuple[Nlri, Export | None]], held: Container[Nlri]
     ) -> None:
         by_export: dict[Export, list[Nlri]] = {}
+        told_before: dict[Nlri, Export] = {}
+        octets, by_members = self._identifier_octets, table.members
+        before: Export | None = None
+        nlris: list[Nlri] = []
         for nlri, known in batch:
             wanted = self._wanted[nlri]
-            if wanted.via_us and nlri[self.view.identifier_octets :] in held:
+            if wanted.via_us and (nlri[octets:] if octets else nlri) in held:
                 table.waiting[nlri] = known
                 continue
-            nlris = by_export.get(wanted)
-            if nlris is None:
-                by_export[wanted] = [nlri]
-            else:
-                nlris.append(nlri)
-        view = self.view
+            if wanted is not before:
+                before = wanted
+                nlris = by_export.setdefault(wanted, [])
+            nlris.append(nlri)
+            if known is not None and wanted.source in by_members:
+                told_before[nlri] = known
         for wanted, nlris in by_export.items():
-            messages = encode_announcements(
-                view.family,
-                wanted.attributes,
-                nlris,
-                four_octet_as=view.four_octet_as,
-                max_length=view.message_octets_max,
-            )
-            _send(_others(table, wanted.source), messages)
-        self._retract(table, dict(batch), by_export)
+            _send(_others(table, wanted.source), encode_routes(wanted.encoded, nlris))
+        if told_before:
+            self._retract(table, told_before)
 
-    def _retract(
-        self,
-        table: AdjRibOut,
-        known: dict[Nlri, Export | None],
-        by_export: dict[Export, list[Nlri]],
-    ) -> None:
+    def _retract(self, table: AdjRibOut, told_before: dict[Nlri, Export]) -> None:
         """Take back from a peer what now comes from it: it knew another source's route until now."""
-        for wanted, nlris in by_export.items():
-            member = table.members.get(wanted.source) if wanted.source is not None else None
-            if member is None:
-                continue
-            gone = [nlri for nlri in nlris if _knew(known[nlri], member.peer)]
-            if gone:
-                _send((member,), encode_withdrawals(self.view.family, gone, self.view.message_octets_max))
+        gone: dict[PeerId | None, list[Nlri]] = {}
+        for nlri, known in told_before.items():
+            source = self._wanted[nlri].source
+            if known.source != source:
+                gone.setdefault(source, []).append(nlri)
+        for source, nlris in gone.items():
+            member = None if source is None else table.members.get(source)
+            if member is not None:
+                _send((member,), encode_withdrawals(self.view.family, nlris, self.view.message_octets_max))
 
     def _complete(self, table: AdjRibOut, now: int) -> None:
         """Say that the table is complete, once it is, or as far as it will be in time."""
@@ -424,10 +494,6 @@ def _others(table: AdjRibOut, source: PeerId | None) -> Iterable[Member]:
     if source is None or source not in table.members:
         return table.members.values()
     return [member for member in table.members.values() if member.peer != source]
-
-
-def _knew(known: Export | None, peer: PeerId) -> bool:
-    return known is not None and known.source != peer
 
 
 def _has_work(table: AdjRibOut) -> bool:

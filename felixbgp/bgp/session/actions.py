@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes
 from felixbgp.bgp.facts import BgpFact
@@ -34,11 +35,10 @@ class SessionDown:
     kind: DownKind = DownKind.HARD
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateArrived:
-    """The body of one UPDATE, framed and not yet decoded; belongs to the Established session."""
+class UpdatesArrived(NamedTuple):
+    """The bodies of successive UPDATEs, framed and not yet decoded; belong to the Established session."""
 
-    body: bytes
+    bodies: list[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ SessionAction = (
     | CloseConnection
     | SessionEstablished
     | SessionDown
-    | UpdateArrived
+    | UpdatesArrived
     | RefreshRequested
     | Observed
 )

@@ -49,7 +49,7 @@ from felixbgp.bgp.session.actions import (
     Observed,
     RefreshRequested,
     SessionAction,
-    UpdateArrived,
+    UpdatesArrived,
 )
 from felixbgp.bgp.session.backoff import SECOND_NS, jittered
 from felixbgp.bgp.session.endings import Ended, is_lasting, kind_received, to_send
@@ -182,8 +182,13 @@ class Connection:
         """Take the next octets; yields what the peer has to decide on, and stops once the state is Idle."""
         self._framer.feed(data)
         try:
-            for message_type, body in self._framer.messages():
-                outcome = self._handle(message_type, body, now)
+            while True:
+                if self.state is SessionState.ESTABLISHED:
+                    self._take_updates(now)
+                message = self._framer.next_message()
+                if message is None:
+                    return
+                outcome = self._handle(*message, now)
                 if outcome is not None:
                     yield outcome
                 if self.state is SessionState.IDLE:
@@ -243,6 +248,12 @@ class Connection:
         timers = (self._delay_at, self._hold_at, self._keepalive_at)
         return min((at for at in timers if at is not None), default=None)
 
+    def _take_updates(self, now: int) -> None:
+        bodies = self._framer.take_updates()
+        if bodies:
+            self._restart_hold(now)
+            self._emit(UpdatesArrived(bodies))
+
     def _handle(self, message_type: MessageType, body: bytes, now: int) -> Progress | Ended | None:
         match message_type:
             case MessageType.NOTIFICATION:
@@ -255,9 +266,6 @@ class Connection:
                 return Progress.ESTABLISHED
             case MessageType.KEEPALIVE if self.state is SessionState.ESTABLISHED:
                 self._restart_hold(now)
-            case MessageType.UPDATE if self.state is SessionState.ESTABLISHED:
-                self._restart_hold(now)
-                self._emit(UpdateArrived(body))
             case MessageType.ROUTE_REFRESH if self.state is SessionState.ESTABLISHED:
                 self._on_route_refresh(body)
             case _:

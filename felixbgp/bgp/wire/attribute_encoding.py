@@ -1,5 +1,7 @@
 """Path attributes to octets, in the one order and form that we send: ascending by type (RFC 4271 §5)."""
 
+from typing import Final
+
 from felixbgp.bgp.wire.as_path import encode_as4_path, encode_as_path
 from felixbgp.bgp.wire.attributes import (
     EXTENDED_LENGTH,
@@ -8,16 +10,19 @@ from felixbgp.bgp.wire.attributes import (
     TRANSITIVE,
     AttributeType,
 )
-from felixbgp.bgp.wire.messages import PathAttributes
+from felixbgp.bgp.wire.messages import Origin, PathAttributes
 from felixbgp.bgp.wire.open import AS_TRANS, AS_TWO_OCTETS_MAX
+
+_ORIGINS: Final = tuple(bytes((TRANSITIVE, AttributeType.ORIGIN, 1, origin)) for origin in Origin)
+_AS_PATH: Final = int(AttributeType.AS_PATH)
 
 
 def encode_attribute(flags: int, number: int, value: bytes) -> bytes:
     """One attribute; the length has two octets only where one is too small."""
     size = len(value)
     if size > 255:
-        return b"%c%c%b%b" % (flags | EXTENDED_LENGTH, number, size.to_bytes(2, "big"), value)
-    return b"%c%c%c%b" % (flags, number, size, value)
+        return bytes((flags | EXTENDED_LENGTH, number, size >> 8, size & 0xFF)) + value
+    return bytes((flags, number, size)) + value
 
 
 def encode_attributes(attributes: PathAttributes, *, four_octet_as: bool, with_next_hop: bool) -> bytes:
@@ -26,16 +31,10 @@ def encode_attributes(attributes: PathAttributes, *, four_octet_as: bool, with_n
     `with_next_hop` is for routes in the NLRI field of UPDATE; MP_REACH_NLRI carries its own next hop.
     Without `four_octet_as` the AS4 attributes are added where numbers do not fit (RFC 6793 §4.2.2).
     """
-    parts = [
-        b"\x40\x01\x01%c" % attributes.origin,
-        encode_attribute(
-            TRANSITIVE,
-            AttributeType.AS_PATH,
-            encode_as_path(attributes.as_path, four_octets=four_octet_as),
-        ),
-    ]
+    as_path = encode_as_path(attributes.as_path, four_octets=four_octet_as)
+    parts = [_ORIGINS[attributes.origin], encode_attribute(TRANSITIVE, _AS_PATH, as_path)]
     if with_next_hop:
-        parts.append(encode_attribute(TRANSITIVE, AttributeType.NEXT_HOP, attributes.next_hop))
+        parts.append(b"\x40\x03\x04" + attributes.next_hop)
     if attributes.med is not None:
         parts.append(b"\x80\x04\x04" + attributes.med.to_bytes(4, "big"))
     if attributes.local_pref is not None:

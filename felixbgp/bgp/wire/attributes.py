@@ -54,6 +54,8 @@ PARTIAL: Final = 0x20
 EXTENDED_LENGTH: Final = 0x10
 
 _OPTIONAL_TRANSITIVE: Final = OPTIONAL | TRANSITIVE
+_MP_REACH_NLRI: Final = int(AttributeType.MP_REACH_NLRI)
+_MP_UNREACH_NLRI: Final = int(AttributeType.MP_UNREACH_NLRI)
 
 _ATTRIBUTES_MAX: Final = 256
 """There are as many types; an UPDATE with more repeats itself, and an extended one could 20,000 times."""
@@ -93,15 +95,20 @@ class Fault(NamedTuple):
         return WireError(ErrorCode.UPDATE_MESSAGE, self.subcode, self.data, self.text)
 
 
-class AttributeSet(NamedTuple):
+class AttributeSet:
     """All that the attributes of an UPDATE say, those of RFC 4760 excepted."""
 
-    attributes: PathAttributes
-    seen: frozenset[int]
-    """Types that were there, malformed ones too."""
-    fault: Fault | None
-    errors: tuple[str, ...]
-    """What was malformed, in words, RFC 7606's verdict first."""
+    __slots__ = ("attributes", "errors", "fault", "seen")
+
+    def __init__(
+        self, attributes: PathAttributes, seen: int, fault: Fault | None, errors: tuple[str, ...]
+    ) -> None:
+        self.attributes = attributes
+        self.seen = seen
+        """Types that were there, malformed ones too: bit n stands for type n."""
+        self.fault = fault
+        self.errors = errors
+        """What was malformed, in words, RFC 7606's verdict first."""
 
 
 class Multiprotocol(NamedTuple):
@@ -199,8 +206,8 @@ class _Draft:
             extended_communities=self.extended_communities,
             large_communities=self.large_communities,
             only_to_customer=self.only_to_customer,
-            unknown=tuple(sorted(self.unknown, key=_type_of_unknown)),
-            partial=tuple(sorted(self.partial)),
+            unknown=tuple(sorted(self.unknown, key=_type_of_unknown)) if self.unknown else (),
+            partial=tuple(sorted(self.partial)) if self.partial else (),
         )
 
     def _believe_as4(self) -> None:
@@ -323,20 +330,33 @@ class Length(NamedTuple):
     is_list: bool = False
 
 
-class Rule(NamedTuple):
+class Rule:
     """A row of the table: what an attribute must be, and what happens when it is not."""
 
-    name: str
-    flags: int
-    """The Optional and Transitive bits it must have."""
-    length: Length | None
-    """None: the decoder knows."""
-    verdict: Verdict
-    """Of a malformed value; wrong flags are always treat-as-withdraw (RFC 7606 §3.c)."""
-    decode: Callable[[bytes, _Draft], None] | None
-    """None: it is passed on as it is, in `PathAttributes.unknown`."""
-    internal_only: bool = False
-    """Discarded when it comes from an external peer."""
+    __slots__ = ("decode", "flags", "internal_only", "is_list", "name", "octets", "verdict")
+
+    def __init__(
+        self,
+        name: str,
+        flags: int,
+        length: Length | None,
+        verdict: Verdict,
+        decode: Callable[[bytes, _Draft], None] | None,
+        *,
+        internal_only: bool = False,
+    ) -> None:
+        self.name = name
+        self.flags = flags
+        """The Optional and Transitive bits it must have."""
+        self.octets = -1 if length is None else length.octets
+        """Of the value, or of an entry of a list; -1: the decoder knows."""
+        self.is_list = length is not None and length.is_list
+        self.verdict = verdict
+        """Of a malformed value; wrong flags are always treat-as-withdraw (RFC 7606 §3.c)."""
+        self.decode = decode
+        """None: it is passed on as it is, in `PathAttributes.unknown`."""
+        self.internal_only = internal_only
+        """Discarded when it comes from an external peer."""
 
 
 _WELL_KNOWN: Final = TRANSITIVE
@@ -461,31 +481,31 @@ def decode_attributes(
     return found
 
 
-def remembered(octets: bytes, *, four_octet_as: bool, ebgp: bool) -> AttributeSet | None:
-    """The set of these octets if it was decoded not long ago; they are then free of RFC 4760's attributes."""
-    return _MEMOS[four_octet_as, ebgp].get((b"", octets))
-
-
 def _decode(octets: bytes, four_octet_as: bool, ebgp: bool, next_hop: bytes) -> AttributeSet:
     draft = _Draft(four_octet_as)
-    seen: set[int] = set()
+    seen = 0
     position, size, count = 0, len(octets), 0
     while position < size:
-        value_start, end = _bounds(octets, position)
+        if octets[position] & EXTENDED_LENGTH or size - position < 3:
+            value_start, end = _bounds(octets, position)
+        else:
+            value_start = position + 3
+            end = value_start + octets[position + 2]
         count += 1
         if end > size or count > _ATTRIBUTES_MAX:
             text = "the attributes do not fill their total length" if end > size else "too many attributes"
             draft.condemn(Fault(UpdateSubcode.MALFORMED_ATTRIBUTE_LIST, b"", text))
             break
         number = octets[position + 1]
-        if number in seen:
+        if seen >> number & 1:
             # RFC 7606 §3.g: the first one counts.
             draft.note(Verdict.ATTRIBUTE_DISCARD, f"attribute {number} appears more than once")
         else:
-            seen.add(number)
+            seen |= 1 << number
             _decode_one(octets[position:end], octets[value_start:end], ebgp, draft)
         position = end
-    return AttributeSet(draft.finish(next_hop), frozenset(seen), draft.fault, tuple(draft.errors))
+    errors = tuple(draft.errors) if draft.errors else ()
+    return AttributeSet(draft.finish(next_hop), seen, draft.fault, errors)
 
 
 def _bounds(octets: bytes, position: int) -> tuple[int, int]:
@@ -533,9 +553,9 @@ def _decode_one(raw: bytes, value: bytes, ebgp: bool, draft: _Draft) -> None:
 
 
 def _check_length(rule: Rule, length: int) -> None:
-    if rule.length is None or length == rule.length.octets:
+    if rule.octets < 0 or length == rule.octets:
         return
-    if not rule.length.is_list or length == 0 or length % rule.length.octets:
+    if not rule.is_list or length == 0 or length % rule.octets:
         raise _Malformed(UpdateSubcode.ATTRIBUTE_LENGTH_ERROR, f"it cannot have {length} octets")
 
 
@@ -565,7 +585,7 @@ def split_multiprotocol(octets: bytes) -> tuple[bytes, Multiprotocol | None, Mul
     while position + 1 < size:
         value_start, end = _bounds(octets, position)
         number = octets[position + 1]
-        if number in (AttributeType.MP_REACH_NLRI, AttributeType.MP_UNREACH_NLRI):
+        if number in (_MP_REACH_NLRI, _MP_UNREACH_NLRI):
             if number in found or end > size:
                 text = f"attribute {number} appears twice or is cut off"
                 raise WireError(ErrorCode.UPDATE_MESSAGE, UpdateSubcode.MALFORMED_ATTRIBUTE_LIST, text=text)

@@ -32,6 +32,10 @@ _OCTETS_MIN: Final[dict[int, int]] = {
 }
 
 
+_UPDATE: Final = int(MessageType.UPDATE)
+_UPDATE_OCTETS_MIN: Final = 23
+
+
 def frame(message_type: MessageType, body: bytes) -> bytes:
     """A whole message. Raises `ValueError` when the body does not fit even an extended message."""
     length = HEADER_OCTETS + len(body)
@@ -73,6 +77,32 @@ class Framer:
         """Yield each complete message; raises as `next_message` does, after the messages before the error."""
         while (message := self.next_message()) is not None:
             yield message
+
+    def take_updates(self) -> list[bytes]:
+        """The bodies of the whole UPDATEs that come next, up to anything else or anything wrong.
+
+        What stops it is for `next_message`, which judges it.
+        """
+        bodies: list[bytes] = []
+        if self._error is not None or self._size < self._needed:
+            return bodies
+        self._join()
+        data, octets_max = self._data, self.messages_octets_max
+        position, end = self._position, len(self._data)
+        while end - position >= _UPDATE_OCTETS_MIN and data[position + 18] == _UPDATE:
+            length = data[position + 16] << 8 | data[position + 17]
+            following = position + length
+            if not _UPDATE_OCTETS_MIN <= length <= octets_max or following > end:
+                break
+            if not data.startswith(MARKER, position):
+                break
+            bodies.append(data[position + HEADER_OCTETS : following])
+            position = following
+        self._size -= position - self._position
+        self._position = position
+        if bodies:
+            self._needed = HEADER_OCTETS
+        return bodies
 
     def next_message(self) -> tuple[MessageType, bytes] | None:
         """The type and body of the next message, or None when more octets are needed.

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
-from felixbgp.net import Address, Family
+from felixbgp.net import Address, Family, Nlri
 
 
 class MessageType(IntEnum):
@@ -49,36 +49,139 @@ class UnknownAttribute(NamedTuple):
     value: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PathAttributes:
-    """The attributes that a set of prefixes shares.
+    """The attributes that a set of prefixes shares; a value: nothing of it is ever changed.
 
     NEXT_HOP is that of the family they belong to, or an IPv6 one for IPv4 prefixes (RFC 8950).
     Compared and hashed by value; the wire layer interns them, so equal ones are usually the same object.
-    `next_hop` is 4 or 16 octets ("" only while none is known); `med` and `local_pref` are None when absent.
+    A class of its own instead of a frozen dataclass, which costs several times as much to make and to hash;
+    a table may have a set per prefix.
     """
 
-    origin: int = Origin.IGP
-    as_path: tuple[Segment, ...] = ()
-    next_hop: bytes = b""
-    med: int | None = None
-    local_pref: int | None = None
-    atomic_aggregate: bool = False
-    aggregator: tuple[int, bytes] | None = None
-    """(AS number, identifier of 4 octets)."""
-    communities: tuple[int, ...] = ()
-    """RFC 1997, each 32 bits, ascending."""
-    originator_id: bytes | None = None
-    cluster_list: tuple[bytes, ...] = ()
-    extended_communities: tuple[bytes, ...] = ()
-    large_communities: tuple[tuple[int, int, int], ...] = ()
-    only_to_customer: int | None = None
-    """RFC 9234 §5: the AS number of whoever began to restrict the route; None when absent."""
-    unknown: tuple[UnknownAttribute, ...] = ()
-    """Optional transitive ones only, ascending by type; others are dropped on receipt."""
-    partial: tuple[int, ...] = ()
-    """Types of the interpreted attributes that came with the Partial bit, which none may take away
-    (RFC 4271 §5); ascending."""
+    __slots__ = (
+        "_hash",
+        "aggregator",
+        "as_path",
+        "atomic_aggregate",
+        "cluster_list",
+        "communities",
+        "extended_communities",
+        "large_communities",
+        "local_pref",
+        "med",
+        "next_hop",
+        "only_to_customer",
+        "origin",
+        "originator_id",
+        "partial",
+        "unknown",
+    )
+
+    def __init__(
+        self,
+        *,
+        origin: int = 0,
+        as_path: tuple[Segment, ...] = (),
+        next_hop: bytes = b"",
+        med: int | None = None,
+        local_pref: int | None = None,
+        atomic_aggregate: bool = False,
+        aggregator: tuple[int, bytes] | None = None,
+        communities: tuple[int, ...] = (),
+        originator_id: bytes | None = None,
+        cluster_list: tuple[bytes, ...] = (),
+        extended_communities: tuple[bytes, ...] = (),
+        large_communities: tuple[tuple[int, int, int], ...] = (),
+        only_to_customer: int | None = None,
+        unknown: tuple[UnknownAttribute, ...] = (),
+        partial: tuple[int, ...] = (),
+    ) -> None:
+        self.origin = origin
+        """An `Origin`."""
+        self.as_path = as_path
+        self.next_hop = next_hop
+        """4 or 16 octets; b"" only while none is known."""
+        self.med = med
+        """None when absent, as is LOCAL_PREF."""
+        self.local_pref = local_pref
+        self.atomic_aggregate = atomic_aggregate
+        self.aggregator = aggregator
+        """(AS number, identifier of 4 octets)."""
+        self.communities = communities
+        """RFC 1997, each 32 bits, ascending."""
+        self.originator_id = originator_id
+        self.cluster_list = cluster_list
+        self.extended_communities = extended_communities
+        self.large_communities = large_communities
+        self.only_to_customer = only_to_customer
+        """RFC 9234 §5: the AS number of whoever began to restrict the route; None when absent."""
+        self.unknown = unknown
+        """Optional transitive ones only, ascending by type; others are dropped on receipt."""
+        self.partial = partial
+        """Types of the interpreted attributes that came with the Partial bit, which none may take away
+        (RFC 4271 §5); ascending."""
+        self._hash = 0
+        """0 until somebody asks for it."""
+
+    def replace(self, **changes: Any) -> "PathAttributes":
+        """The same attributes but for these."""
+        fields: dict[str, Any] = dict(zip(_FIELDS, self._values(), strict=True))
+        fields.update(changes)
+        return PathAttributes(**fields)
+
+    def _values(self) -> tuple[object, ...]:
+        """In the order of `_FIELDS`, those that differ most often first."""
+        return (
+            self.as_path,
+            self.next_hop,
+            self.origin,
+            self.med,
+            self.local_pref,
+            self.communities,
+            self.atomic_aggregate,
+            self.aggregator,
+            self.originator_id,
+            self.cluster_list,
+            self.extended_communities,
+            self.large_communities,
+            self.only_to_customer,
+            self.unknown,
+            self.partial,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, PathAttributes) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        if not self._hash:
+            # What hardly ever differs alone is left to the comparison.
+            self._hash = hash((self.as_path, self.next_hop, self.med, self.local_pref, self.communities)) or 1
+        return self._hash
+
+    def __repr__(self) -> str:
+        fields = ", ".join([f"{name}={value!r}" for name, value in zip(_FIELDS, self._values(), strict=True)])
+        return f"PathAttributes({fields})"
+
+
+_FIELDS: Final = (
+    "as_path",
+    "next_hop",
+    "origin",
+    "med",
+    "local_pref",
+    "communities",
+    "atomic_aggregate",
+    "aggregator",
+    "originator_id",
+    "cluster_list",
+    "extended_communities",
+    "large_communities",
+    "only_to_customer",
+    "unknown",
+    "partial",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +203,6 @@ class OpenMessage:
     capabilities: tuple[Capability, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateMessage:
     """RFC 4271 §4.3 with RFC 4760 folded in: per family, canonical NLRI bytes.
 
@@ -109,11 +211,33 @@ class UpdateMessage:
     Announcements with an attribute error arrive as withdrawals (RFC 7606 §2, treat-as-withdraw).
     """
 
-    withdrawn: tuple[tuple[Family, tuple[bytes, ...]], ...] = ()
-    announced: tuple[tuple[Family, PathAttributes, tuple[bytes, ...]], ...] = ()
-    end_of_rib: Family | None = None
-    errors: tuple[str, ...] = ()
-    """What was malformed and tolerated, in words, with RFC 7606's verdict first."""
+    __slots__ = ("announced", "end_of_rib", "errors", "withdrawn")
+
+    def __init__(
+        self,
+        *,
+        withdrawn: tuple[tuple[Family, tuple[Nlri, ...]], ...] = (),
+        announced: tuple[tuple[Family, PathAttributes, tuple[Nlri, ...]], ...] = (),
+        end_of_rib: Family | None = None,
+        errors: tuple[str, ...] = (),
+    ) -> None:
+        self.withdrawn = withdrawn
+        self.announced = announced
+        self.end_of_rib = end_of_rib
+        self.errors = errors
+        """What was malformed and tolerated, in words, with RFC 7606's verdict first."""
+
+    def _values(self) -> tuple[object, ...]:
+        return (self.withdrawn, self.announced, self.end_of_rib, self.errors)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UpdateMessage) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return f"UpdateMessage{self._values()!r}"
 
 
 @dataclass(frozen=True, slots=True)

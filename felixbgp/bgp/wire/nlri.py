@@ -7,7 +7,7 @@ import re
 from functools import cache
 from typing import Final
 
-from felixbgp.net import Family
+from felixbgp.net import Family, Nlri
 
 _COMMON_LENGTHS: Final = {1: (24, 26, 32, 22, 16), 2: (64, 48, 128, 122)}
 """Tried first: what the world, Calico's blocks and hosts use most."""
@@ -45,7 +45,7 @@ def _pattern(family: Family, identifier_octets: int) -> re.Pattern[bytes]:
 
 def parse_nlri(
     family: Family, field: bytes, errors: list[str], *, add_path: bool = False
-) -> tuple[bytes, ...]:
+) -> tuple[Nlri, ...]:
     """Cut a field of IPv4 or IPv6 prefixes into canonical NLRI bytes, in its order.
 
     With `add_path` each has its path identifier in front, and keeps it (RFC 7911 §3). Host bits are masked
@@ -62,7 +62,7 @@ def parse_nlri(
 
 def _parse_slowly(
     family: Family, field: bytes, errors: list[str], identifier_octets: int
-) -> tuple[bytes, ...]:
+) -> tuple[Nlri, ...]:
     found: list[bytes] = []
     ignored = 0
     position, size, bits = 0, len(field), family.bits

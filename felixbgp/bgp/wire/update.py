@@ -20,23 +20,23 @@ from felixbgp.bgp.wire.attributes import (
     Multiprotocol,
     Verdict,
     decode_attributes,
-    remembered,
     split_multiprotocol,
 )
 from felixbgp.bgp.wire.errors import ErrorCode, UpdateSubcode, WireError
-from felixbgp.bgp.wire.framer import HEADER_OCTETS, MESSAGE_OCTETS_MAX, bad_message_length, frame
+from felixbgp.bgp.wire.framer import HEADER_OCTETS, MARKER, MESSAGE_OCTETS_MAX, bad_message_length
 from felixbgp.bgp.wire.messages import MessageType, Negotiated, PathAttributes, UpdateMessage
 from felixbgp.bgp.wire.nlri import NlriError, parse_nlri
-from felixbgp.net import IPV4, IPV6, Family
+from felixbgp.net import IPV4, IPV6, Family, Nlri
 
-_CLASSIC_MANDATORY: Final = frozenset({AttributeType.ORIGIN, AttributeType.AS_PATH, AttributeType.NEXT_HOP})
-_MULTIPROTOCOL_MANDATORY: Final = frozenset({AttributeType.ORIGIN, AttributeType.AS_PATH})
+_MULTIPROTOCOL_MANDATORY: Final = 1 << AttributeType.ORIGIN | 1 << AttributeType.AS_PATH
+_CLASSIC_MANDATORY: Final = _MULTIPROTOCOL_MANDATORY | 1 << AttributeType.NEXT_HOP
 
 _IPV6_NEXT_HOP_OCTETS: Final = (16, 32)
 """RFC 2545 §3: 32 are a global address and a link-local one."""
 _NEXT_HOP_OCTETS: Final[dict[Family, tuple[int, ...]]] = {IPV4: (4,), IPV6: _IPV6_NEXT_HOP_OCTETS}
 """RFC 4760 §3; where RFC 8950 was negotiated, a family may have those of IPv6 as well."""
 
+_UPDATE_TYPE: Final = bytes((MessageType.UPDATE,))
 _FIELDS_OCTETS: Final = 4
 """Of the two length fields of UPDATE."""
 
@@ -52,9 +52,7 @@ def decode_update(body: bytes, negotiated: Negotiated, ebgp: bool) -> UpdateMess
     draft = _Draft(negotiated, ebgp)
     if withdrawn_field:
         draft.take_withdrawn(withdrawn_field)
-    rest, reach, unreach = octets, None, None
-    if remembered(octets, four_octet_as=negotiated.four_octet_as, ebgp=ebgp) is None:
-        rest, reach, unreach = split_multiprotocol(octets)
+    rest, reach, unreach = split_multiprotocol(octets)
     unreach_family = draft.take_unreach(unreach) if unreach is not None else None
     reached = draft.read_reach(reach) if reach is not None else None
     if reached is not None and reached.empty:
@@ -101,7 +99,7 @@ class _Reached(NamedTuple):
 
     family: Family
     next_hop: bytes
-    nlris: tuple[bytes, ...]
+    nlris: tuple[Nlri, ...]
     empty: bool
     """There was not even a prefix that had to be left out."""
 
@@ -114,8 +112,8 @@ class _Draft:
     def __init__(self, negotiated: Negotiated, ebgp: bool) -> None:
         self._negotiated = negotiated
         self._ebgp = ebgp
-        self._withdrawn: list[tuple[Family, tuple[bytes, ...]]] = []
-        self._announced: list[tuple[Family, PathAttributes, tuple[bytes, ...]]] = []
+        self._withdrawn: list[tuple[Family, tuple[Nlri, ...]]] = []
+        self._announced: list[tuple[Family, PathAttributes, tuple[Nlri, ...]]] = []
         self._errors: list[str] = []
 
     def finish(self, end_of_rib: Family | None) -> UpdateMessage:
@@ -125,7 +123,7 @@ class _Draft:
             announced=tuple(self._announced),
             end_of_rib=end_of_rib,
             # Attributes of a message with routes of two families were read twice.
-            errors=tuple(dict.fromkeys(self._errors)),
+            errors=tuple(dict.fromkeys(self._errors)) if self._errors else (),
         )
 
     def take_withdrawn(self, field: bytes) -> None:
@@ -199,7 +197,7 @@ class _Draft:
         self._errors.append(f"ignored: family {family.label} was not negotiated")
         return None
 
-    def _classic_nlris(self, field: bytes) -> tuple[bytes, ...]:
+    def _classic_nlris(self, field: bytes) -> tuple[Nlri, ...]:
         try:
             nlris = self._parse(IPV4, field)
         except NlriError as error:
@@ -211,13 +209,13 @@ class _Draft:
         self._errors.append(f"ignored: family {IPV4.label} was not negotiated")
         return ()
 
-    def _multiprotocol_nlris(self, family: Family, field: bytes, found: Multiprotocol) -> tuple[bytes, ...]:
+    def _multiprotocol_nlris(self, family: Family, field: bytes, found: Multiprotocol) -> tuple[Nlri, ...]:
         try:
             return self._parse(family, field)
         except NlriError as error:
             raise _multiprotocol_error(found, str(error)) from error
 
-    def _parse(self, family: Family, field: bytes) -> tuple[bytes, ...]:
+    def _parse(self, family: Family, field: bytes) -> tuple[Nlri, ...]:
         add_path = family in self._negotiated.add_path_receive
         return parse_nlri(family, field, self._errors, add_path=add_path)
 
@@ -229,12 +227,12 @@ class _Draft:
             self._errors.extend(found.errors)
         return found
 
-    def _fault_of(self, found: AttributeSet, mandatory: frozenset[AttributeType]) -> Fault | None:
-        """Why these routes must be withdrawn, or None."""
+    def _fault_of(self, found: AttributeSet, mandatory: int) -> Fault | None:
+        """Why these routes must be withdrawn, or None; `mandatory` has a bit for each type."""
         if found.fault is not None:
             return found.fault
-        if not mandatory <= found.seen:
-            missing = min(mandatory - found.seen)
+        if found.seen & mandatory != mandatory:
+            missing = next(one for one in AttributeType if mandatory & ~found.seen & 1 << one)
             text = f"{missing.name} is missing"
             fault = Fault(UpdateSubcode.MISSING_WELL_KNOWN_ATTRIBUTE, bytes((missing,)), text)
         elif not _is_host(found.attributes.next_hop):
@@ -246,7 +244,7 @@ class _Draft:
         return fault
 
     def _place(
-        self, family: Family, nlris: tuple[bytes, ...], found: AttributeSet, fault: Fault | None
+        self, family: Family, nlris: tuple[Nlri, ...], found: AttributeSet, fault: Fault | None
     ) -> None:
         """Announce the prefixes, or withdraw them when something is wrong (RFC 7606 §2)."""
         if nlris and fault is None:
@@ -294,52 +292,74 @@ def encode_withdrawals(
     return [_update(b"", _unreach(family, field), b"") for field in _pack(nlris, room - _UNREACH_OCTETS)]
 
 
-def encode_announcements(
+class EncodedSet:
+    """Path attributes as they stand in UPDATEs of one family to peers of one kind; encoded once for all."""
+
+    __slots__ = ("octets", "reach", "room")
+
+    def __init__(self, octets: bytes, reach: bytes, room: int) -> None:
+        self.octets = octets
+        """All attributes but MP_REACH_NLRI."""
+        self.reach = reach
+        """What MP_REACH_NLRI has before its routes; b"" where these go into the NLRI field instead."""
+        self.room = room
+        """How many octets of NLRI one UPDATE holds beside these. 0 or less where the attributes alone are
+        too long. A route that finds no room cannot be announced, and what the peer has of it must be
+        withdrawn (RFC 8654 §4)."""
+
+    def same(self, other: "EncodedSet") -> bool:
+        """Whether a peer sees no difference between the two."""
+        return self.octets == other.octets and self.reach == other.reach
+
+
+def encode_set(
     family: Family,
     attributes: PathAttributes,
-    nlris: Sequence[bytes],
     *,
     four_octet_as: bool = True,
     max_length: int = MESSAGE_OCTETS_MAX,
-) -> list[bytes]:
-    """Whole UPDATE messages of at most `max_length` octets that announce the prefixes, in their order.
+) -> EncodedSet:
+    """Encode attributes for UPDATEs of at most `max_length` octets.
 
-    An empty list for prefixes means that the attributes leave no room for one of them (`nlri_room`).
     IPv6 routes, and IPv4 routes with an IPv6 next hop (RFC 8950), have MP_REACH_NLRI as their first
     attribute (RFC 7606 §5.1).
     """
     classic = _is_classic(family, attributes)
     octets = encode_attributes(attributes, four_octet_as=four_octet_as, with_next_hop=classic)
-    room = _room(octets, attributes, max_length, classic=classic)
+    room = max_length - HEADER_OCTETS - _FIELDS_OCTETS - len(octets)
     if classic:
-        return [_update(b"", octets, field) for field in _pack(nlris, room)]
-    head = b"%b%c%c%b\0" % (
-        family.afi.to_bytes(2, "big"),
-        family.safi,
-        len(attributes.next_hop),
-        attributes.next_hop,
-    )
+        return EncodedSet(octets, b"", room)
+    next_hop = attributes.next_hop
+    reach = b"%b%c%c%b\0" % (family.afi.to_bytes(2, "big"), family.safi, len(next_hop), next_hop)
+    return EncodedSet(octets, reach, room - _ATTRIBUTE_HEADER_OCTETS - len(reach))
+
+
+def encode_routes(encoded: EncodedSet, nlris: Sequence[Nlri]) -> list[bytes]:
+    """Whole UPDATE messages that announce the prefixes with these attributes, in their order.
+
+    An empty list for prefixes means that the attributes leave no room for one of them.
+    """
+    fields = _pack(nlris, encoded.room)
+    octets, reach = encoded.octets, encoded.reach
+    if not reach:
+        return [_update(b"", octets, field) for field in fields]
     return [
-        _update(b"", encode_attribute(OPTIONAL, AttributeType.MP_REACH_NLRI, head + field) + octets, b"")
-        for field in _pack(nlris, room)
+        _update(b"", encode_attribute(OPTIONAL, AttributeType.MP_REACH_NLRI, reach + field) + octets, b"")
+        for field in fields
     ]
 
 
-def nlri_room(
+def encode_announcements(
     family: Family,
     attributes: PathAttributes,
+    nlris: Sequence[Nlri],
     *,
     four_octet_as: bool = True,
     max_length: int = MESSAGE_OCTETS_MAX,
-) -> int:
-    """How many octets of NLRI one UPDATE of at most `max_length` octets holds beside these attributes.
-
-    0 or less where the attributes alone are too long. A route that finds no room cannot be announced, and
-    what the peer has of it must be withdrawn (RFC 8654 §4).
-    """
-    classic = _is_classic(family, attributes)
-    octets = encode_attributes(attributes, four_octet_as=four_octet_as, with_next_hop=classic)
-    return _room(octets, attributes, max_length, classic=classic)
+) -> list[bytes]:
+    """`encode_set` and `encode_routes` in one, for routes that come alone."""
+    encoded = encode_set(family, attributes, four_octet_as=four_octet_as, max_length=max_length)
+    return encode_routes(encoded, nlris)
 
 
 def _is_classic(family: Family, attributes: PathAttributes) -> bool:
@@ -347,16 +367,9 @@ def _is_classic(family: Family, attributes: PathAttributes) -> bool:
     return family == IPV4 and len(attributes.next_hop) == IPV4.octets
 
 
-def _room(octets: bytes, attributes: PathAttributes, max_length: int, *, classic: bool) -> int:
-    room = max_length - HEADER_OCTETS - _FIELDS_OCTETS - len(octets)
-    return room if classic else room - _REACH_OCTETS - len(attributes.next_hop)
-
-
 _ATTRIBUTE_HEADER_OCTETS: Final = 4
 """With a length of two octets, the longer form."""
 _UNREACH_OCTETS: Final = _ATTRIBUTE_HEADER_OCTETS + 3
-_REACH_OCTETS: Final = _ATTRIBUTE_HEADER_OCTETS + 5
-"""Without the next hop: AFI, SAFI, its length and a reserved octet (RFC 4760 §3)."""
 
 
 def _unreach(family: Family, field: bytes) -> bytes:
@@ -365,14 +378,19 @@ def _unreach(family: Family, field: bytes) -> bytes:
 
 
 def _update(withdrawn: bytes, attributes: bytes, nlri: bytes) -> bytes:
-    body = b"%b%b%b%b%b" % (
-        len(withdrawn).to_bytes(2, "big"),
-        withdrawn,
-        len(attributes).to_bytes(2, "big"),
-        attributes,
-        nlri,
+    length = HEADER_OCTETS + _FIELDS_OCTETS + len(withdrawn) + len(attributes) + len(nlri)
+    return b"".join(
+        (
+            MARKER,
+            length.to_bytes(2, "big"),
+            _UPDATE_TYPE,
+            len(withdrawn).to_bytes(2, "big"),
+            withdrawn,
+            len(attributes).to_bytes(2, "big"),
+            attributes,
+            nlri,
+        )
     )
-    return frame(MessageType.UPDATE, body)
 
 
 def _pack(nlris: Sequence[bytes], room: int) -> list[bytes]:

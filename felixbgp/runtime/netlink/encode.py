@@ -10,10 +10,6 @@
 import struct
 from collections.abc import Callable, Sequence
 
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
-
 from felixbgp.fib.types import NextHop, Route, RouteKey, RouteKind
 from felixbgp.net import IPV4, Family, Nlri, Prefix
 from felixbgp.runtime.netlink.messages import (
@@ -29,6 +25,7 @@ from felixbgp.runtime.netlink.messages import (
     RTM_GETROUTE,
     RTM_NEWROUTE,
 )
+from felixbgp.runtime.netlink.pyroute2_messages import ifaddrmsg, ifinfmsg, rtmsg
 
 AF_INET, AF_INET6 = 2, 10
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 0, 253, 255

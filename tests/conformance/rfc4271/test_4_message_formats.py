@@ -1,7 +1,5 @@
 """RFC 4271 §4: the form of what we send, and the forms that have to be taken."""
 
-from dataclasses import replace
-
 import pytest
 
 from felixbgp.bgp.wire.attribute_encoding import encode_attributes
@@ -51,7 +49,7 @@ SENT = {
     "NOTIFICATION with too much data": encode_notification(NotificationMessage(1, 1, bytes(9000))),
     "ROUTE-REFRESH": encode_route_refresh(RouteRefreshMessage(IPV4)),
     "UPDATE": encode_announcements(IPV4, PLAIN, [NLRI])[0],
-    "UPDATE, MP_REACH_NLRI": encode_announcements(IPV6, replace(PLAIN, next_hop=b"\1" * 16), [NLRI6])[0],
+    "UPDATE, MP_REACH_NLRI": encode_announcements(IPV6, PLAIN.replace(next_hop=b"\1" * 16), [NLRI6])[0],
     "UPDATE, withdrawals": encode_withdrawals(IPV4, [NLRI])[0],
     "UPDATE, MP_UNREACH_NLRI": encode_withdrawals(IPV6, [NLRI6])[0],
     "UPDATE, End-of-RIB": encode_end_of_rib(IPV4),

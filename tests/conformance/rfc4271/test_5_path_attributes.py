@@ -1,6 +1,5 @@
 """RFC 4271 §5: which attributes go where, seen by peers played by hand."""
 
-from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -68,7 +67,7 @@ def test_5_well_known_attributes_are_passed_on_as_they_were_updated(scene: Scene
     )
     assert scene.external.routes() == {BLOCK: expected}
     scene.source.announce(BLOCK, origin=2, as_path=sequence(65001, 8))
-    updated = replace(expected, origin=2, as_path=sequence(OUR_AS, 65001, 8), atomic_aggregate=False)
+    updated = expected.replace(origin=2, as_path=sequence(OUR_AS, 65001, 8), atomic_aggregate=False)
     assert scene.external.routes() == {BLOCK: updated}
 
 

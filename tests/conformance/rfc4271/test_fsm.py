@@ -27,7 +27,7 @@ from felixbgp.bgp.session.actions import (
     SessionAction,
     SessionDown,
     SessionEstablished,
-    UpdateArrived,
+    UpdatesArrived,
 )
 from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.wire.capabilities import graceful_restart
@@ -228,7 +228,7 @@ def shown(action: SessionAction) -> str:
             return "session up"
         case SessionDown(kind=kind):
             return "session lost" if kind is DownKind.LOST else "session down"
-        case UpdateArrived():
+        case UpdatesArrived():
             return "UPDATE handed on"
         case RefreshRequested():
             return "refresh handed on"

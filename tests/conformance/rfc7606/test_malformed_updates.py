@@ -3,8 +3,6 @@
 The peer has announced two prefixes. The UPDATE is about the first; the second shows what the session lost.
 """
 
-from dataclasses import replace
-
 import pytest
 
 from felixbgp.bgp.facts import UpdateMalformed
@@ -28,7 +26,7 @@ NEXT_HOP = encode_attribute(0x40, 3, b"\x0a\0\0\2")
 LOCAL_PREF = encode_attribute(0x40, 5, b"\0\0\0\x64")
 MANDATORY = ORIGIN + AS_PATH + NEXT_HOP
 EXTERNAL_PATH = PathAttributes(next_hop=b"\x0a\0\0\2", as_path=(Segment(2, (PEER_AS,)),))
-INTERNAL_PATH = replace(EXTERNAL_PATH, local_pref=100)
+INTERNAL_PATH = EXTERNAL_PATH.replace(local_pref=100)
 
 
 def malformed(number: int, flags: int, value: bytes) -> bytes:
@@ -149,7 +147,7 @@ def test_4_no_attribute_may_be_empty_but_as_path_and_atomic_aggregate(number: in
 def test_4_as_path_and_atomic_aggregate_may_be_empty() -> None:
     played = peer(internal=True)
     played.update(ORIGIN + malformed(2, 0x40, b"") + NEXT_HOP + LOCAL_PREF + malformed(6, 0x40, b""), NLRI)
-    assert played.adj_rib_in()[BLOCK] == replace(INTERNAL_PATH, as_path=(), atomic_aggregate=True)
+    assert played.adj_rib_in()[BLOCK] == INTERNAL_PATH.replace(as_path=(), atomic_aggregate=True)
     assert verdicts(played) == []
 
 
@@ -203,7 +201,7 @@ def test_7_7_an_aggregator_has_six_octets_from_a_peer_with_two_per_as_number() -
     played.establish(two_octets=True)
     short = ORIGIN + encode_attribute(0x40, 2, b"\2\1\xfd\xe9") + NEXT_HOP
     played.update(short + malformed(7, 0xC0, b"\0\x09\x0a\0\0\x09"), NLRI)
-    assert played.adj_rib_in()[BLOCK] == replace(EXTERNAL_PATH, aggregator=(9, b"\x0a\0\0\x09"))
+    assert played.adj_rib_in()[BLOCK] == EXTERNAL_PATH.replace(aggregator=(9, b"\x0a\0\0\x09"))
     played.update(short + malformed(7, 0xC0, b"\0\0\0\x09\x0a\0\0\x09"), NLRI)
     assert_discarded(played, EXTERNAL_PATH)
 
@@ -213,12 +211,12 @@ def test_7_7_an_aggregator_has_six_octets_from_a_peer_with_two_per_as_number() -
     [
         pytest.param(
             MANDATORY + malformed(4, 0x80, b"\0\0\0\1") + malformed(4, 0x80, b"\0\0\0\2"),
-            replace(EXTERNAL_PATH, med=1),
+            EXTERNAL_PATH.replace(med=1),
             id="recognised",
         ),
         pytest.param(
             MANDATORY + malformed(99, 0xC0, b"one") + malformed(99, 0xC0, b"two"),
-            replace(EXTERNAL_PATH, unknown=(UnknownAttribute(0xE0, 99, b"one"),)),
+            EXTERNAL_PATH.replace(unknown=(UnknownAttribute(0xE0, 99, b"one"),)),
             id="unrecognised",
         ),
         pytest.param(MANDATORY + malformed(3, 0x40, b"\x0a\0"), EXTERNAL_PATH, id="the second malformed"),

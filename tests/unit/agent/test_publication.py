@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 from felixbgp.agent.effects import PutStatus
 from felixbgp.agent.inputs import StatusWriteFailed, StatusWritten
-from felixbgp.agent.publication import INTERVAL_NS, RETRY_NS, Publication
-from felixbgp.status.node_status import DatastoreCondition, DatastoreState, NodeStatus
+from felixbgp.agent.publication import INTERVAL_NS, LOOK_PER_PEER_NS, RETRY_NS, Publication, interval_ns
+from felixbgp.bgp.config import PeerId
+from felixbgp.net import IPV4, Address
+from felixbgp.status.node_status import DatastoreCondition, DatastoreState, NodeStatus, PeerStatus
 
 
 def status(version: str) -> NodeStatus:
@@ -55,3 +59,54 @@ def test_a_failed_write_is_made_again_with_the_state_of_then() -> None:
     assert publication.next_deadline() == 100 + RETRY_NS
     publication.restored(200)
     assert publication.take(200, lambda: status("1")) == [PutStatus(status("1"))]
+
+
+def of_peers(count: int, version: str = "1") -> NodeStatus:
+    peers = tuple(
+        PeerStatus(
+            peer=PeerId(Address(number.to_bytes(4, "big"))),
+            name="",
+            scope="mesh",
+            resource="",
+            families=(IPV4,),
+            local_as=64512,
+            remote_as=64512,
+            state="Established",
+            since=0,
+        )
+        for number in range(count)
+    )
+    return replace(status(version), peers=peers)
+
+
+def test_the_more_peers_a_document_has_the_later_it_is_written_again() -> None:
+    publication = Publication()
+    publication.touch()
+    publication.take(0, lambda: of_peers(1000, "1"))
+    publication.feed(StatusWritten(), 10)
+    publication.touch()
+    assert publication.next_deadline() == interval_ns(1000) == 21 * INTERVAL_NS
+    # Nor does a store that comes back make it sooner: that write was answered.
+    publication.restored(20)
+    assert publication.take(interval_ns(1000) - 1, lambda: of_peers(1000, "2")) == []
+    assert len(publication.take(interval_ns(1000), lambda: of_peers(1000, "2"))) == 1
+
+
+def test_a_failed_write_of_many_peers_is_not_made_again_sooner_than_any_other() -> None:
+    publication = Publication()
+    publication.touch()
+    publication.take(0, lambda: of_peers(1000))
+    publication.feed(StatusWriteFailed("refused"), 100)
+    assert publication.next_deadline() == interval_ns(1000)
+
+
+def test_what_changes_nothing_is_not_looked_at_again_at_once() -> None:
+    publication = Publication()
+    publication.touch()
+    publication.take(0, lambda: of_peers(1000))
+    publication.feed(StatusWritten(), 1)
+    now = interval_ns(1000)
+    publication.touch()
+    assert publication.take(now, lambda: of_peers(1000)) == []
+    publication.touch()
+    assert publication.next_deadline() == now + 1000 * LOOK_PER_PEER_NS

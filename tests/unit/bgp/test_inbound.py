@@ -9,7 +9,6 @@ from felixbgp.bgp.facts import NotificationReceived, UpdateMalformed
 from felixbgp.bgp.inbound import ENTRY_OCTETS, INBOUND_OCTETS_MAX, Entry, Inbound
 from felixbgp.bgp.inputs import BytesReceived
 from felixbgp.bgp.peering import MALFORMED_FACTS_PER_MINUTE
-from felixbgp.bgp.rib import adj_rib_in
 from felixbgp.bgp.rib.memory import SET_OCTETS
 from felixbgp.bgp.session.actions import RefreshRequested
 from felixbgp.bgp.speaker import MESSAGES_PER_TURN, SCANNED_PER_COST
@@ -58,11 +57,18 @@ def flood(of: Node) -> list[bytes]:
     ]
 
 
+def put(inbound: Inbound, entry: Entry) -> None:
+    if isinstance(entry, bytes):
+        inbound.put_updates([entry])
+    else:
+        inbound.put(entry)
+
+
 def test_entries_come_out_as_they_came_in() -> None:
     inbound = Inbound()
     entries: list[Entry] = [b"first", RefreshRequested(IPV4, 1), b"", RefreshRequested(IPV4)]
     for entry in entries:
-        inbound.put(entry)
+        put(inbound, entry)
     assert len(inbound) == 4
     assert [inbound.take() for _ in entries] == entries
     assert len(inbound) == 0
@@ -73,7 +79,7 @@ def test_entries_of_all_kinds_fill_it(entry: Entry) -> None:
     inbound = Inbound()
     count = 0
     while not inbound.is_full:
-        inbound.put(entry)
+        put(inbound, entry)
         count += 1
     assert count <= INBOUND_OCTETS_MAX // ENTRY_OCTETS + 1
     inbound.take()
@@ -149,12 +155,10 @@ def test_marks_take_effect_in_their_place_among_updates() -> None:
 
 @pytest.mark.parametrize("kept", [None, GracefulRestart()], ids=["plain", "graceful restart"])
 def test_a_peer_whose_attributes_take_too_much_memory_is_put_down_for_a_minute(
-    kept: GracefulRestart | None, monkeypatch: pytest.MonkeyPatch
+    kept: GracefulRestart | None,
 ) -> None:
     """RFC 4486 §4, Cease/8. With graceful restart nothing of it is kept either: that is what is too much."""
-    monkeypatch.setattr(adj_rib_in, "SWEEP_OCTETS_FIRST", 10 * SET_OCTETS)
-    monkeypatch.setattr(adj_rib_in, "ATTRIBUTES_OCTETS_MAX", 50 * SET_OCTETS)
-    network, one, left, right = three(graceful_restart=kept)
+    network, one, left, right = three(graceful_restart=kept, attributes_octets_max=50 * SET_OCTETS)
     left.change(one, graceful_restart=kept)
     right.originate("203.0.113.0/24")
     network.run_for(5)

@@ -61,15 +61,14 @@ def test_operations_on_import_change_what_is_used_and_told_but_not_what_was_rece
     network.settle()
     received = PathAttributes(next_hop=one.address, as_path=sequence(65001))
     assert middle.rib_in(one) == {BLOCK: received, OTHER_BLOCK: received}
-    changed = replace(
-        received,
+    changed = received.replace(
         as_path=sequence(3, 4, 65001),
         communities=(COLOUR,),
         large_communities=(LARGE,),
         local_pref=200,
     )
     assert (selected(middle), selected(middle, OTHER_BLOCK)) == (changed, received)
-    assert last.rib_in(middle) == {BLOCK: changed, OTHER_BLOCK: replace(received, local_pref=100)}
+    assert last.rib_in(middle) == {BLOCK: changed, OTHER_BLOCK: received.replace(local_pref=100)}
 
 
 def test_local_pref_set_on_import_decides() -> None:
@@ -278,7 +277,7 @@ def test_new_names_cause_nothing_and_are_shown() -> None:
     assert other.drain() == []
     assert (other.facts, other.changes) == ([], 0)
     assert other.speaker.statistics().prefixes_to_decide == other.speaker.statistics().prefixes_to_send == 0
-    assert other.speaker._loc_ribs[IPV4].candidates(Prefix.parse(BLOCK).nlri) is paths
+    assert other.speaker._loc_ribs[IPV4].candidates(Prefix.parse(BLOCK).nlri) == paths
     assert other.refusal(one, OTHER_BLOCK) == "new no"
 
 

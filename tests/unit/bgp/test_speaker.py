@@ -329,7 +329,7 @@ def test_a_peer_about_to_go_is_left_alone_as_long_as_there_is_another() -> None:
     network, (leaving, one, _) = chain(64513, 64512, 64512)
     leaving.originate(BLOCK)
     network.settle()
-    update = replace(one.rib_in(leaving)[BLOCK], communities=(0xFFFF0000,))
+    update = one.rib_in(leaving)[BLOCK].replace(communities=(0xFFFF0000,))
     (message,) = encode_announcements(IPV4, update, [BLOCK_NLRI])
     one.speaker.feed(BytesReceived(connection(one, leaving), message), network.now)
     network.settle()
@@ -851,7 +851,7 @@ def test_a_peer_that_takes_ever_new_identifiers_does_not_use_ours_up() -> None:
 
 def test_a_worse_path_too_is_told_changed_and_filtered() -> None:
     network, core, (_, two), far = reflector_with_all_paths()
-    (message,) = encode_announcements(IPV4, replace(core.rib_in(two)[BLOCK], med=7), [BLOCK_NLRI])
+    (message,) = encode_announcements(IPV4, core.rib_in(two)[BLOCK].replace(med=7), [BLOCK_NLRI])
     core.speaker.feed(BytesReceived(connection(core, two), message), network.now)
     network.settle()
     assert sorted(known.med or 0 for known in far.rib_in(core).values()) == [0, 7]

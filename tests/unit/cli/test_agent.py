@@ -29,7 +29,7 @@ def test_flags_win_over_environment_over_file(
     file.write_text('node = "f"\nrouter_id = "10.0.0.3"\n[etcd]\nendpoints = "http://f:1"\n')
     monkeypatch.setenv("ETCD_ENDPOINTS", "http://e:1")
     monkeypatch.setenv("CALICO_ROUTER_ID", "10.0.0.2")
-    flags = ["--config", str(file), "--router-id", "10.0.0.1", "--route-metric", "99"]
+    flags = ["--config", str(file), "--router-id", "10.0.0.1", "--route-metric", "99", "--no-kernel"]
     result = CliRunner().invoke(cli, ["agent", *flags])
     assert result.exit_code == 0, result.output
     (settings,) = started
@@ -37,6 +37,7 @@ def test_flags_win_over_environment_over_file(
     assert settings.etcd.endpoints == ("http://e:1",)
     assert settings.router_id == Address.parse("10.0.0.1")
     assert settings.route_metric == 99
+    assert settings.no_kernel
 
 
 def test_a_wrong_setting_is_one_line_that_names_its_source(started: list[AgentSettings]) -> None:

@@ -99,6 +99,11 @@ IPv6 BGP status
     )
 
 
+def test_an_agent_without_a_kernel_says_so() -> None:
+    shown = render(NodeReport("node-1", ALIVE, replace(STATUS, routes=None)), NOW_NS, wide=False)
+    assert "  Routes in the kernel: none, the agent writes no routes (--no-kernel)\n" in shown
+
+
 def test_a_node_without_peers_and_with_problems() -> None:
     status = replace(
         STATUS,

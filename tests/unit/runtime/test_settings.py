@@ -18,6 +18,7 @@ secrets_dir = "/run/secrets/bgp"
 route_protocol = 200
 route_metric = 3000
 route_table = 1000
+no_kernel = true
 
 [etcd]
 endpoints = ["https://10.0.0.3:2379", "https://10.0.0.4:2379"]
@@ -66,6 +67,7 @@ def test_the_file_alone(file: Path) -> None:
         route_protocol=200,
         route_metric=3000,
         route_table=1000,
+        forwards=False,
     )
     assert settings.route_table == 1000
     assert (settings.log_level, settings.secrets_dir) == ("error", Path("/run/secrets/bgp"))
@@ -93,6 +95,12 @@ def test_flags_are_stronger_than_the_environment(file: Path) -> None:
     settings = loaded({"node": "from-flag", "etcd.endpoints": None}, environ, file)
     assert settings.node == "from-flag"
     assert settings.etcd.endpoints == ("http://10.0.0.2:2379",)
+
+
+def test_a_switch_may_be_turned_off_again(file: Path) -> None:
+    assert loaded(path=file).no_kernel
+    assert not loaded(environ={"FELIXBGP_NO_KERNEL": "False"}, path=file).no_kernel
+    assert loaded({"no_kernel": "true"}, {"FELIXBGP_NO_KERNEL": "false"}, file).no_kernel
 
 
 def test_an_empty_variable_counts_as_none(file: Path) -> None:
@@ -187,6 +195,7 @@ def test_a_hashed_router_id_is_never_multicast() -> None:
             {"FELIXBGP_SECRETS_DIR": "secrets"},
             "environment FELIXBGP_SECRETS_DIR: 'secrets' is not the absolute path of a directory",
         ),
+        ({"FELIXBGP_NO_KERNEL": "1"}, "environment FELIXBGP_NO_KERNEL: '1' is not false or true"),
         ({"FELIXBGP_ROUTE_METRIC": "9" * 5000}, "environment FELIXBGP_ROUTE_METRIC: '9+' is not a number"),
     ],
 )
@@ -209,6 +218,8 @@ def test_a_wrong_variable_is_named(environ: dict[str, str], message: str) -> Non
         ("node = 1", "node: a text in quotes is wanted"),
         ("route_metric = '1024'", "route_metric: an integer is wanted"),
         ("route_metric = true", "route_metric: an integer is wanted"),
+        ("no_kernel = 'true'", "no_kernel: true or false is wanted, without quotes"),
+        ("no_kernel = 1", "no_kernel: true or false is wanted, without quotes"),
         ("route_table = 0", "route_table: '0' is not a number from 1 to 4294967295"),
         ("route_metric = -1", "route_metric: '-1' is not a number from 1 to 4294967295"),
         ("node = ", r"Invalid value \(at end of document\)"),

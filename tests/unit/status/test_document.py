@@ -11,6 +11,7 @@ from felixbgp.net import IPV4, IPV6, Address, Prefix
 from felixbgp.status.audit import AuditStatus
 from felixbgp.status.document import (
     AgentAlive,
+    Encoder,
     decode,
     decode_alive,
     encode,
@@ -168,6 +169,12 @@ def test_text_that_utf8_cannot_carry_does_not_stop_the_rest() -> None:
     assert problem == Problem("/calico/?", "a\nb\x1b[31m", "\0")
 
 
+def test_an_agent_that_writes_no_routes_has_no_count_of_them() -> None:
+    value = encode(replace(FULL, routes=None), 0)
+    assert "routes" not in json.loads(value)
+    assert decode(value).routes is None
+
+
 def test_fields_of_a_later_version_are_ignored() -> None:
     value = with_field("peers.0.bfd", {"state": "Up"})
     assert decode(value) == shifted(FULL, WALL_OFFSET_NS)
@@ -221,3 +228,14 @@ def test_hostile_alive_is_refused() -> None:
 def test_the_printed_object_is_what_stands_in_etcd() -> None:
     value = encode(FULL, WALL_OFFSET_NS)
     assert to_object(decode(value)) == json.loads(value)
+
+
+def test_a_document_with_lines_of_the_one_before_is_what_it_would_be_without() -> None:
+    encoder = Encoder(WALL_OFFSET_NS)
+    first, *others = FULL.peers
+    changed = replace(first, state="Idle", last_error="gone")
+    for peers in (FULL.peers, (changed, *others), tuple(others), (first, *others), ()):
+        status = replace(FULL, peers=peers)
+        encoder.prepare(peers)
+        assert encoder.encode(status) == encode(status, WALL_OFFSET_NS)
+        assert decode(encoder.encode(status)).peers == decode(encode(status, WALL_OFFSET_NS)).peers

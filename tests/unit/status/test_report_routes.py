@@ -70,6 +70,13 @@ def test_a_learned_route_leads_to_its_next_hop_through_the_connected_network(
     )
 
 
+def test_where_we_write_no_routes_none_is_in_use() -> None:
+    around = Surroundings(METRIC, None, {})
+    facts = RouteFacts(IPV4, (learned(), learned(peer=OTHER, best=False)), ())
+    found = routes_of(facts, RouteFacts(IPV6, (), ()), around)
+    assert [route.kind for route in found.v4] == [RIB, RIB]
+
+
 def test_the_best_path_comes_first_and_the_others_are_in_no_use() -> None:
     found = tables((learned(peer=PEER, best=False), learned(peer=OTHER))).v4
     assert shown(*found) == [

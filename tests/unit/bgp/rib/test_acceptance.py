@@ -1,7 +1,5 @@
 """Which received paths may take part in the decision (RFC 4271 §9.1.2, RFC 4456 §8)."""
 
-from dataclasses import replace
-
 import pytest
 
 from felixbgp.bgp.rib.acceptance import Acceptance, usable_next_hop
@@ -94,9 +92,9 @@ def test_a_next_hop_of_another_family_is_not_usable() -> None:
 def test_a_peer_that_is_about_to_go_is_the_last_resort() -> None:
     """RFC 8326 §4.2: from an external peer, GRACEFUL_SHUTDOWN means LOCAL_PREF 0."""
     leaving = PathAttributes(next_hop=b"\12\0\0\2", communities=(1, GRACEFUL_SHUTDOWN))
-    assert acceptance(external=True).amended(leaving) == replace(leaving, local_pref=0)
+    assert acceptance(external=True).amended(leaving) == leaving.replace(local_pref=0)
     assert acceptance(external=False).amended(leaving) is leaving
-    staying = replace(leaving, communities=(1,))
+    staying = leaving.replace(communities=(1,))
     assert acceptance(external=True).amended(staying) is staying
 
 
@@ -104,7 +102,7 @@ def test_a_black_hole_of_another_as_goes_no_further_than_ours() -> None:
     """RFC 7999 §3.2; the route itself is used as any other (§3.3)."""
     received = PathAttributes(next_hop=b"\12\0\0\2", communities=(1, BLACKHOLE))
     found = acceptance(external=True)
-    assert found.amended(received) == replace(received, communities=(1, BLACKHOLE, NO_EXPORT))
+    assert found.amended(received) == received.replace(communities=(1, BLACKHOLE, NO_EXPORT))
     assert found.refusal(received) == ""
     assert acceptance(external=False).amended(received) is received
 
@@ -133,7 +131,7 @@ def test_what_comes_from_above_or_beside_is_marked(peer_role: Role | None) -> No
     received = PathAttributes(next_hop=b"\12\0\0\2")
     marked = peer_role in {Role.PROVIDER, Role.ROUTE_SERVER, Role.PEER}
     assert acceptance(peer_role=peer_role).amended(received).only_to_customer == (65001 if marked else None)
-    known = replace(received, only_to_customer=65009)
+    known = received.replace(only_to_customer=65009)
     assert acceptance(peer_role=peer_role).amended(known) is known
 
 

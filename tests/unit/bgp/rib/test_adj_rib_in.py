@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from felixbgp.bgp.policy.types import Action, AddCommunity, Match, Policy, PrefixMatch, Rule
-from felixbgp.bgp.rib import adj_rib_in
 from felixbgp.bgp.rib.acceptance import Acceptance
-from felixbgp.bgp.rib.adj_rib_in import SWEEP_FIRST, SWEEP_OCTETS_FIRST, AdjRibIn
+from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.wire.communities import LLGR_STALE, NO_LLGR
@@ -141,9 +140,21 @@ def test_a_withdrawal_and_a_change_of_policy_during_a_refresh(rib: AdjRibIn) -> 
 
 
 def test_attribute_sets_out_of_use_are_forgotten(rib: AdjRibIn) -> None:
-    for med in range(3 * SWEEP_FIRST):
-        rib.announce(PathAttributes(next_hop=b"\12\0\0\2", med=med), (ONE,))
-    assert rib.attributes_count <= SWEEP_FIRST
+    for med in range(5):
+        rib.announce(PathAttributes(next_hop=b"\12\0\0\2", med=med), (ONE, TWO))
+        assert rib.attributes_count == 1
+    rib.announce(GOOD, (ONE,))
+    assert rib.attributes_count == 2
+    rib.withdraw((ONE,))
+    rib.withdraw((TWO,))
+    assert rib.attributes_count == 0
+
+
+def test_attribute_sets_of_nothing_that_was_taken_in_are_not_kept(loc_rib: LocRib) -> None:
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), capacity=1)
+    rib.announce(GOOD, (ONE,))
+    rib.announce(OTHER, (TWO,))
+    assert (rib.attributes_count, rib.excess_count) == (1, 1)
 
 
 def large_sets(count: int) -> Iterator[PathAttributes]:
@@ -153,24 +164,23 @@ def large_sets(count: int) -> Iterator[PathAttributes]:
         yield PathAttributes(next_hop=b"\12\0\0\2", communities=communities)
 
 
-def test_large_attribute_sets_out_of_use_are_forgotten_much_sooner(rib: AdjRibIn) -> None:
-    sets = SWEEP_OCTETS_FIRST // (36 * 16_000)
-    for attributes in large_sets(3 * sets):
-        rib.announce(attributes, (ONE,))
-        assert rib.attributes_count <= sets + 1
+def test_sets_in_use_that_take_too_much_memory_are_noticed(loc_rib: LocRib) -> None:
+    octets = 36 * 16_000
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), octets_max=3 * octets + octets // 2)
+    noticed = []
+    for number, attributes in enumerate(large_sets(4)):
+        rib.announce(attributes, (bytes((32, 10, 1, 0, number)),))
+        noticed.append(rib.is_exhausting)
+    assert noticed == [False, False, False, True]
+    rib.withdraw((bytes((32, 10, 1, 0, 0)),))
     assert not rib.is_exhausting
 
 
-def test_sets_in_use_that_take_too_much_memory_are_noticed(
-    rib: AdjRibIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(adj_rib_in, "ATTRIBUTES_OCTETS_MAX", 2 * SWEEP_OCTETS_FIRST - (1 << 20))
-    noticed = []
-    for number, attributes in enumerate(large_sets(2 * SWEEP_OCTETS_FIRST // (36 * 16_000) + 3)):
-        rib.announce(attributes, (bytes((32, 10, 1, 0, number)),))
-        noticed.append(rib.is_exhausting)
-    assert noticed[-1]
-    assert noticed.index(True) > SWEEP_OCTETS_FIRST // (36 * 16_000)
+def test_large_sets_out_of_use_count_no_more(loc_rib: LocRib) -> None:
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), octets_max=36 * 16_000 * 3 // 2)
+    for attributes in large_sets(4):
+        rib.announce(attributes, (ONE,))
+        assert not rib.is_exhausting
 
 
 # ---- beyond the end of a session (RFC 4724, RFC 9494)
@@ -203,12 +213,12 @@ def test_what_a_whole_session_did_not_renew_goes_with_the_second_loss(rib: AdjRi
 def test_what_outlives_the_restart_time_is_marked_and_what_must_not_goes(
     rib: AdjRibIn, loc_rib: LocRib
 ) -> None:
-    forbidden = replace(GOOD, communities=(NO_LLGR,))
+    forbidden = GOOD.replace(communities=(NO_LLGR,))
     rib.announce(GOOD, (ONE, TWO))
     rib.announce(forbidden, (THREE,))
     rib.mark_stale()
     rib.outlive()
-    marked = replace(GOOD, communities=(LLGR_STALE,))
+    marked = GOOD.replace(communities=(LLGR_STALE,))
     assert attributes(loc_rib, ONE) == attributes(loc_rib, TWO) == [marked]
     assert loc_rib.candidates(ONE) == loc_rib.candidates(TWO)
     assert attributes(loc_rib, THREE) == []
@@ -268,7 +278,7 @@ COLOUR_ONE = Policy(
         ),
     )
 )
-COLOURED = replace(GOOD, communities=(7,))
+COLOURED = GOOD.replace(communities=(7,))
 
 
 def test_what_a_policy_changes_is_changed_on_the_way_to_the_loc_rib(loc_rib: LocRib) -> None:
@@ -278,7 +288,7 @@ def test_what_a_policy_changes_is_changed_on_the_way_to_the_loc_rib(loc_rib: Loc
     assert rib.attributes(ONE) == GOOD
     assert counts(rib) == (2, 2)
     rib.announce(OTHER, (ONE,))
-    assert attributes(loc_rib, ONE) == [replace(OTHER, communities=(7,))]
+    assert attributes(loc_rib, ONE) == [OTHER.replace(communities=(7,))]
     rib.withdraw((ONE, TWO))
     assert (counts(rib), loc_rib.path_count) == ((0, 0), 0)
 
@@ -320,9 +330,9 @@ def test_a_refusal_is_told_by_the_names_of_now(rib: AdjRibIn, loc_rib: LocRib) -
 
 def test_what_is_worked_out_per_attribute_set_is_forgotten_with_it(loc_rib: LocRib) -> None:
     rib = AdjRibIn(loc_rib, peer(), acceptance(), COLOUR_ONE)
-    for med in range(3 * SWEEP_FIRST):
+    for med in range(3):
         rib.announce(PathAttributes(next_hop=b"\12\0\0\2", med=med), (ONE,))
-    assert max(len(rib._views), len(rib._variants)) <= SWEEP_FIRST
+    assert (len(rib._views), len(rib._variants)) == (1, 1)
     assert attributes(loc_rib, ONE)[0].communities == (7,)
 
 

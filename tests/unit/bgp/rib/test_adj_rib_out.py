@@ -4,11 +4,12 @@ from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.rib.adj_rib_out import AdjRibOut, Completion, Member, Outlet
 from felixbgp.bgp.rib.export import Export
 from felixbgp.bgp.wire.messages import PathAttributes
-from felixbgp.net import Address
+from felixbgp.bgp.wire.update import encode_set
+from felixbgp.net import IPV4, Address
 
 ONE, TWO, THREE = b"\x08\x0a", b"\x08\x0b", b"\x08\x0c"
 SOURCE = PeerId(Address.parse("10.0.0.9"))
-OLD, NEW = (Export(SOURCE, PathAttributes(med=med), via_us=False, nlri_octets_max=4000) for med in (1, 2))
+OLD, NEW = (Export(SOURCE, encode_set(IPV4, PathAttributes(med=med)), via_us=False) for med in (1, 2))
 
 
 def a_table(*hosts: int) -> AdjRibOut:

@@ -10,11 +10,13 @@ from felixbgp.bgp.rib.export import (
     ExportView,
     export,
     is_private,
+    told_attributes,
 )
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.communities import LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, UnknownAttribute
+from felixbgp.bgp.wire.update import encode_set
 from felixbgp.net import IPV4, IPV6, Address
 from tests.support.paths import OUR_AS, as_set, own_path, path, path_peer, sequence
 
@@ -39,10 +41,9 @@ TO_CLIENT = TO_INTERNAL._replace(client=True)
 
 
 def exported(view: ExportView, one: Path) -> PathAttributes:
-    result = export(view, one)
+    result = told_attributes(view, one)
     assert result is not None
-    assert result.attributes is not None
-    return result.attributes
+    return result
 
 
 @pytest.mark.parametrize(
@@ -104,8 +105,7 @@ def test_who_is_told(view: ExportView, one: Path, goes: bool) -> None:
 def test_next_hop(view: ExportView, one: Path, next_hop: Address) -> None:
     result = export(view, one)
     assert result is not None
-    assert result.attributes is not None
-    assert result.attributes.next_hop == next_hop
+    assert exported(view, one).next_hop == next_hop
     assert result.via_us is (next_hop == US)
 
 
@@ -167,10 +167,10 @@ def test_the_source_of_an_export_is_the_peer_or_ourselves() -> None:
 
 
 def test_exports_are_the_same_if_source_and_attributes_are() -> None:
-    one = Export(EXTERNAL.peer, PathAttributes(), via_us=True)
-    assert one.same(Export(EXTERNAL.peer, PathAttributes(), via_us=True))
-    assert not one.same(Export(None, PathAttributes(), via_us=True))
-    assert not one.same(Export(EXTERNAL.peer, PathAttributes(med=1), via_us=True))
+    one = Export(EXTERNAL.peer, encode_set(IPV4, PathAttributes()), via_us=True)
+    assert one.same(Export(EXTERNAL.peer, encode_set(IPV4, PathAttributes()), via_us=True))
+    assert not one.same(Export(None, encode_set(IPV4, PathAttributes()), via_us=True))
+    assert not one.same(Export(EXTERNAL.peer, encode_set(IPV4, PathAttributes(med=1)), via_us=True))
     assert not one.same(None)
 
 
@@ -243,10 +243,10 @@ DOWNWARD = [Role.CUSTOMER, Role.ROUTE_SERVER_CLIENT]
 def test_a_route_for_customers_only_goes_nowhere_else(role: Role) -> None:
     """RFC 9234 §5, on sending."""
     one = path(EXTERNAL, only_to_customer=65009)
-    result = export(TO_EXTERNAL._replace(peer_role=role), one)
-    assert (result is not None) is (role in DOWNWARD)
-    if result is not None and result.attributes is not None:
-        assert result.attributes.only_to_customer == 65009
+    told = told_attributes(TO_EXTERNAL._replace(peer_role=role), one)
+    assert (told is not None) is (role in DOWNWARD)
+    if told is not None:
+        assert told.only_to_customer == 65009
     assert exported(TO_INTERNAL, one).only_to_customer == 65009
 
 

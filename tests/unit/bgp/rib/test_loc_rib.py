@@ -22,7 +22,7 @@ def rib() -> LocRib:
 
 def decide(rib: LocRib) -> tuple[list[bytes], list[RouteChange]]:
     changes: list[RouteChange] = []
-    return rib.decide(100, changes).moved, changes
+    return list(rib.decide(100, changes).moved), changes
 
 
 def test_a_route_comes_changes_and_goes(rib: LocRib) -> None:
@@ -91,9 +91,9 @@ def test_the_budget_cuts_the_work_oldest_first(rib: LocRib) -> None:
     one = path()
     for nlri in (TWO, ONE):
         rib.replace(nlri, None, one)
-    assert rib.decide(1, []) == ([TWO], [TWO])
+    assert rib.decide(1, []) == ({TWO: one}, [(TWO, (one,))], [])
     assert rib.dirty_count == 1
-    assert rib.decide(1, []).touched == [ONE]
+    assert rib.decide(1, []).touched == [(ONE, (one,))]
     assert list(rib.prefixes()) == [TWO, ONE]
 
 

@@ -14,7 +14,7 @@ from felixbgp.bgp.session.actions import (
     Observed,
     RefreshRequested,
     SessionAction,
-    UpdateArrived,
+    UpdatesArrived,
 )
 from felixbgp.bgp.session.connection import Connection, Progress
 from felixbgp.bgp.session.endings import Ended
@@ -163,7 +163,7 @@ def test_messages_in_one_chunk_are_handled_in_order_up_to_the_one_that_ends_it()
     (ended,) = scene.hear(update + notification(6, 4) + update)
     assert isinstance(ended, Ended)
     assert scene.taken() == [
-        UpdateArrived(b"\0\0\0\0"),
+        UpdatesArrived([b"\0\0\0\0"]),
         Observed(NotificationReceived(PEER, 6, 4, "Cease: Administrative Reset")),
         CloseConnection(1),
     ]
@@ -404,7 +404,7 @@ class TestExtendedMessages:
         scene.open(extra=theirs)
         scene.confirm()
         assert scene.hear(self.LONG) == []
-        assert scene.taken() == [UpdateArrived(bytes(4096))]
+        assert scene.taken() == [UpdatesArrived([bytes(4096)])]
         assert scene.connection.negotiated.extended_message is bool(theirs)
 
     def test_are_taken_in_the_very_chunk_that_brings_the_open(self) -> None:
@@ -413,7 +413,7 @@ class TestExtendedMessages:
         assert next(outcomes) is Progress.OPENED
         scene.connection.confirm(0)
         assert list(outcomes) == [Progress.ESTABLISHED]
-        assert scene.taken()[-1] == UpdateArrived(bytes(4096))
+        assert scene.taken()[-1] == UpdatesArrived([bytes(4096)])
 
     def test_that_we_do_not_offer_are_refused(self) -> None:
         scene = Scene(extended_message=False).establish()

@@ -15,7 +15,7 @@ from felixbgp.bgp.session.actions import (
     SessionAction,
     SessionDown,
     SessionEstablished,
-    UpdateArrived,
+    UpdatesArrived,
 )
 from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.wire.codec import encode_keepalive, encode_notification
@@ -272,7 +272,7 @@ class TestSession:
             ("OpenSent", "OpenConfirm", "OPEN received"),
             ("OpenConfirm", "Established", "KEEPALIVE received"),
         ]
-        assert actions[-1] == UpdateArrived(bytes(4))
+        assert actions[-1] == UpdatesArrived([bytes(4)])
 
     def test_forgets_the_last_error(self) -> None:
         peer = started()

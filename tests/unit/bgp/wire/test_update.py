@@ -32,7 +32,7 @@ MANDATORY = ORIGIN + AS_PATH + NEXT_HOP
 PLAIN = PathAttributes(as_path=(Segment(2, (9,)),), next_hop=b"\xc0\0\2\1")
 GLOBAL = Address.parse("2001:db8::1")
 LINK_LOCAL = Address.parse("fe80::1")
-PLAIN6 = replace(PLAIN, next_hop=bytes(GLOBAL))
+PLAIN6 = PLAIN.replace(next_hop=bytes(GLOBAL))
 
 A, B = Prefix.parse("10.1.0.0/16").nlri, Prefix.parse("10.2.0.0/26").nlri
 A6, B6 = Prefix.parse("2001:db8:1::/48").nlri, Prefix.parse("2001:db8:2::/64").nlri
@@ -91,7 +91,7 @@ def test_both_families_in_one_message_have_their_own_next_hops() -> None:
 
 def test_ipv4_in_mp_reach_nlri() -> None:
     octets = reach(A, next_hop=b"\xc0\0\2\7", family=IPV4) + ORIGIN + AS_PATH
-    assert decode(body(b"", octets)).announced == ((IPV4, replace(PLAIN, next_hop=b"\xc0\0\2\7"), (A,)),)
+    assert decode(body(b"", octets)).announced == ((IPV4, PLAIN.replace(next_hop=b"\xc0\0\2\7"), (A,)),)
 
 
 def test_next_hop_beside_mp_reach_nlri_is_overlooked() -> None:
@@ -227,7 +227,7 @@ def test_a_discarded_attribute_does_not_hurt_its_routes() -> None:
     for _ in range(2):
         assert decode(body(b"", octets, B)) == UpdateMessage(announced=((IPV4, PLAIN, (B,)),), errors=(text,))
     found = decode(body(b"", octets, B), ebgp=False)
-    assert found.announced[0][1] == replace(PLAIN, local_pref=100)
+    assert found.announced[0][1] == PLAIN.replace(local_pref=100)
     assert found.errors == ()
 
 
@@ -328,7 +328,7 @@ EXTENDED = replace(ONLY_IPV4, extended_next_hop=(IPV4,))
 def test_the_length_of_a_next_hop_tells_its_protocol(next_hop: bytes, kept: bytes) -> None:
     """RFC 8950 §3."""
     octets = reach(A, next_hop=next_hop, family=IPV4) + ORIGIN + AS_PATH
-    assert decode(body(b"", octets), EXTENDED).announced == ((IPV4, replace(PLAIN, next_hop=kept), (A,)),)
+    assert decode(body(b"", octets), EXTENDED).announced == ((IPV4, PLAIN.replace(next_hop=kept), (A,)),)
 
 
 @pytest.mark.parametrize("octets", [0, 5, 8, 17, 24, 48])
@@ -501,6 +501,6 @@ def test_attributes_that_fill_a_message_cannot_be_sent(
     family: Family, nlri: bytes, attributes: PathAttributes
 ) -> None:
     """RFC 8654 §4: the caller sees that nothing came of it, and withdraws."""
-    long = replace(attributes, communities=tuple(range(1100)))
+    long = attributes.replace(communities=tuple(range(1100)))
     assert encode_announcements(family, long, [nlri]) == []
     assert len(encode_announcements(family, long, [nlri], max_length=65535)) == 1

@@ -1,0 +1,96 @@
+"""`python -m bench load`: the loads and daemons that were asked for, side by side."""
+
+import argparse
+import json
+import resource
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TypeVar
+
+from bench.load.daemons.base import Daemon, UnavailableError
+from bench.load.daemons.bird import Bird
+from bench.load.daemons.exabgp import ExaBgp
+from bench.load.daemons.felix import Felix, Interpreted
+from bench.load.daemons.frr import Frr
+from bench.load.daemons.gobgp import GoBgp
+from bench.load.loads import LOADS, Load
+from bench.load.measuring import Outcome, measure
+from bench.load.site import remove_leftovers
+
+DAEMONS: tuple[type[Daemon], ...] = (Felix, Interpreted, Bird, Frr, GoBgp, ExaBgp)
+
+Named = TypeVar("Named", Load, type[Daemon])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    loads, daemons = (",".join(one.name for one in some) for some in (LOADS, DAEMONS))
+    parser.add_argument("--loads", help=f"comma-separated, of {loads}")
+    parser.add_argument("--daemons", help=f"comma-separated, of {daemons}")
+    parser.add_argument("--runs", type=int, default=3, help="how often (%(default)s)")
+    parser.add_argument("--routes", type=int, help="so many instead of what the loads say")
+    parser.add_argument("--json", type=Path, help="write all results there")
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Measure and print; gives the exit status."""
+    loads = _chosen(LOADS, asked.loads)
+    daemons = [kind for kind in _chosen(DAEMONS, asked.daemons) if _is_there(kind)]
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    signal.signal(signal.SIGTERM, _stop)
+    remove_leftovers()
+    outcomes = []
+    for load in loads:
+        for number in range(asked.runs):
+            for kind in daemons:
+                if obstacle := kind.obstacle(load):
+                    if not number:
+                        print(f"{load.name:12} {kind.name:12} {obstacle}")
+                    continue
+                routes = asked.routes or (load.slow_routes if kind.is_slow else load.routes)
+                outcome = measure(load, kind, routes)
+                outcomes.append(outcome)
+                show(outcome)
+    if asked.json:
+        asked.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=1) + "\n")
+    return int(any(outcome.given_up for outcome in outcomes))
+
+
+def show(outcome: Outcome) -> None:
+    """A line a phase."""
+    for phase in outcome.phases:
+        each = phase.cpu_seconds / max(1, phase.routes) * 1e6
+        print(
+            f"{outcome.load:12} {outcome.daemon:12} {phase.phase:20} {phase.routes:9} routes "
+            f"CPU {phase.cpu_seconds:7.3f} s ({phase.cpu_seconds_until_received:7.3f}) {each:8.3f} µs each, "
+            f"wall {phase.seconds:7.3f} s, {phase.resident_mib:6.0f} MiB, {phase.updates} UPDATEs, "
+            f"generator {phase.generator_cpu_seconds:.3f} s",
+            flush=True,
+        )
+    if outcome.given_up:
+        print(f"{outcome.load:12} {outcome.daemon:12} GIVEN UP: {outcome.given_up}", flush=True)
+
+
+def _chosen(all_of: tuple[Named, ...], names: str | None) -> list[Named]:
+    if names is None:
+        return list(all_of)
+    wanted = names.split(",")
+    if unknown := [name for name in wanted if name not in {one.name for one in all_of}]:
+        sys.exit(f"no {', '.join(unknown)}; there are {', '.join(one.name for one in all_of)}")
+    return [one for one in all_of if one.name in wanted]
+
+
+def _is_there(kind: type[Daemon]) -> bool:
+    try:
+        print(f"{kind.title} {kind.version()}")
+    except UnavailableError as error:
+        print(f"{kind.title}: {error}")
+        return False
+    return True
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    sys.exit("told to stop")

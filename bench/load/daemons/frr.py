@@ -1,0 +1,62 @@
+"""FRRouting's bgpd without zebra."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from bench.load.daemons.base import Daemon, output, program
+from bench.load.plan import DEVICE_AS, DEVICE_V4, Party
+
+FOLDER = "/usr/lib/frr"
+
+
+class Frr(Daemon):
+    """One bgpd."""
+
+    name: ClassVar[str] = "frr"
+    title: ClassVar[str] = "FRR"
+
+    @classmethod
+    def version(cls) -> str:
+        return output(program("bgpd", FOLDER), "--version").split()[2]
+
+    def start(self) -> None:
+        folder = self.place.folder
+        config = folder / "bgpd.conf"
+        config.write_text("\n".join(self._lines()) + "\n")
+        self.spawn(
+            self.name, program("bgpd", FOLDER), "--no_zebra", "--skip_runas", "-P", "0", "-f", str(config),
+            "-i", str(folder / "bgpd.pid"), "--vty_socket", str(folder),
+        )  # fmt: skip
+
+    def _lines(self) -> Iterator[str]:
+        family = "ipv6" if self.load.is_ipv6 else "ipv4"
+        yield "log stdout"
+        yield f"router bgp {DEVICE_AS}"
+        yield f" bgp router-id {DEVICE_V4}"
+        yield " no bgp default ipv4-unicast"
+        yield " no bgp ebgp-requires-policy"
+        yield " no bgp network import-check"
+        for party in self.parties:
+            yield f" neighbor {party.address} remote-as {party.as_number}"
+            yield f" neighbor {party.address} passive"
+        yield f" address-family {family} unicast"
+        for party in self.parties:
+            for setting in self._settings(party):
+                yield f"  neighbor {party.address} {setting}"
+        yield " exit-address-family"
+        yield "exit"
+        if self.load.has_policy:
+            for number, prefix in enumerate(self.policy_prefixes(), start=1):
+                yield f"ip prefix-list rule{number} permit {prefix} le 32"
+                yield f"route-map rules deny {number}"
+                yield f" match ip address prefix-list rule{number}"
+            yield "route-map rules permit 1000"
+
+    def _settings(self, party: Party) -> Iterator[str]:
+        yield "activate"
+        if party.is_internal:
+            yield "route-reflector-client"
+        if party.takes_many_paths:
+            yield "addpath-tx-all-paths"
+        if self.load.has_policy:
+            yield "route-map rules in"
