@@ -36,9 +36,9 @@ from felixbgp.runtime.settings import AgentSettings
 from felixbgp.runtime.store import NodeStore, open_node_store
 from felixbgp.runtime.tcp import Tcp
 
-ROUTES_WAITING_MAX = 6000
-"""Kernel writes that may wait: a datagram that the kernel works on, the next one, and what is made meanwhile.
-What is more urgent than a large table that is being taken in waits behind these alone, some 25 ms."""
+ROUTES_WAITING_MAX = 4000
+"""Kernel writes that may wait: those that the kernel works on, and the next that are asked for together.
+What is more urgent than a large table that is being taken in waits behind these alone, some 16 ms."""
 ROUTES_TOGETHER = 2000
 """Kernel writes that are asked for together: of IPv4, as many as a datagram holds."""
 
