@@ -15,7 +15,7 @@ CORE_TESTS := $(SPEAKER_TESTS) tests/unit/fib tests/unit/agent tests/unit/sim te
 INTERPRETED_TESTS := tests/unit/sim/test_scale.py
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev
 
-.PHONY: demo check format test test-root test-interop interop test-pins test-compiled wheels guard guard-update debian bench bench-routes bench-flows churn fuzz proto clean help
+.PHONY: demo check format test test-root test-interop interop test-pins test-compiled wheels guard guard-update debian bench bench-routes bench-scale bench-flows churn fuzz proto clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,9 @@ bench: $(VENV)/.installed ## measurements, as ratios to a peer in the same run
 
 bench-routes: $(VENV)/.installed debian ## 200,000 routes into the kernel and out again, beside BIRD in the same run (root)
 	$(BIN)/python -m bench routes
+
+bench-scale: $(VENV)/.installed debian ## what the size of a cluster costs one agent, and etcd, beside BIRD (root)
+	$(BIN)/python -m bench scale
 
 bench-flows: $(VENV)/.installed ## how many flows move when a next hop leaves or comes, by form of ECMP (root)
 	$(BIN)/python -m bench flows
