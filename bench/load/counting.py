@@ -6,6 +6,7 @@ by which path.
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping
+from struct import Struct
 
 from bench.load.tables import MARKER, UPDATE
 
@@ -15,6 +16,8 @@ KEEPALIVE = 4
 AS_PATH, MP_REACH, MP_UNREACH = 2, 14, 15
 EXTENDED_LENGTH = 0x10
 PATH_ID_OCTETS = 4
+_HEAD = Struct(">16xHBHH")
+"""Behind the marker: length, kind, of an UPDATE the octets of withdrawn routes, and if none of attributes."""
 WIDTHS = bytes(1 + (length + 7) // 8 for length in range(129))
 """Octets of an NLRI, by its first one."""
 
@@ -54,18 +57,26 @@ class Tally:
         """Count what came. Raises `ContentError`."""
         data = self._rest + chunk if self._rest else chunk
         at, size = 0, len(data)
-        while size - at >= HEADER_OCTETS:
-            end = at + (data[at + 16] << 8 | data[at + 17])
+        read, unit = _HEAD.unpack_from, self._unit
+        updates = announced_octets = 0
+        while size - at >= HEADER_OCTETS + 4:
+            length, kind, withdrawn_octets, attribute_octets = read(data, at)
+            end = at + length
             if end > size:
                 break
-            if end - at < HEADER_OCTETS:
-                raise ContentError(f"a message of {end - at} octets")
-            kind = data[at + 18]
-            if kind == UPDATE:
-                self._count(data, at, end)
-            elif kind == NOTIFICATION:
-                self.notification = data[at + 19 : at + 21]
+            # The second is the number of octets of attributes only where nothing is withdrawn.
+            if kind == UPDATE and not withdrawn_octets and unit and attribute_octets != length - 23:
+                updates += 1
+                announced_octets += length - 23 - attribute_octets
+            else:
+                self._take_one(data, at, end, kind)
             at = end
+        # The last may be a KEEPALIVE, which is shorter.
+        if size - at == HEADER_OCTETS and data[at + 17] == HEADER_OCTETS:
+            at = size
+        if updates:
+            self.updates += updates
+            self.announced += announced_octets // unit
         self._rest = data[at:]
         self.octets += len(chunk)
         if at:
@@ -86,6 +97,15 @@ class Tally:
                     path = _as_path(data, *attributes)
                     for nlri in self._nlris(data, *announced):
                         held[shared.get(nlri, nlri)] = path
+
+    def _take_one(self, data: bytes, at: int, end: int, kind: int) -> None:
+        """A message that is not the one of which most come."""
+        if end - at < HEADER_OCTETS:
+            raise ContentError(f"a message of {end - at} octets")
+        if kind == UPDATE:
+            self._count(data, at, end)
+        elif kind == NOTIFICATION:
+            self.notification = data[at + 19 : at + 21]
 
     def _count(self, data: bytes, at: int, end: int) -> None:
         self.updates += 1

@@ -22,7 +22,10 @@ QUIET_SECONDS = 0.1
 """When nothing came for so long, what is held is looked at."""
 TICK_SECONDS = 0.5
 KEEPALIVE_SECONDS = 25.0
-REDIAL_SECONDS = 0.2
+DIALLED_AT_ONCE = 16
+"""More than a daemon lets wait to be accepted would be dropped, and tried again ever more seldom."""
+ANSWER_SECONDS_MAX = 3.0
+REDIAL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +99,16 @@ class Generator:
     def connect(self, seconds_max: float) -> float | str:
         """Seconds until all sessions were Established; a text says which were not in time."""
         started = monotonic()
-        for session in self._sessions:
-            session.dial()
-        redial_at = started + REDIAL_SECONDS
-        while not all(session.is_established for session in self._sessions):
+        missing = self._sessions
+        while missing := [session for session in missing if not session.is_established]:
             if monotonic() > started + seconds_max:
                 return self._missing()
+            for session in missing[:DIALLED_AT_ONCE]:
+                if monotonic() > session.dialled_at + ANSWER_SECONDS_MAX:
+                    session.give_up()
+                if session.is_closed and monotonic() > session.dialled_at + REDIAL_SECONDS:
+                    session.dial()
             self._step(REDIAL_SECONDS)
-            if monotonic() > redial_at:
-                redial_at = monotonic() + REDIAL_SECONDS
-                for session in self._sessions:
-                    if session.is_closed:
-                        session.dial()
         return monotonic() - started
 
     def perform(self, number: int, seconds_max: float) -> Told:

@@ -17,6 +17,8 @@ from felixbgp.net import IPV4, IPV6
 OPEN = 1
 HOLD_TIME_S = 90
 RECEIVE_OCTETS = 1 << 20
+_ROOM = memoryview(bytearray(RECEIVE_OCTETS))
+"""For all sessions, as there is one thread: to make so large an object anew would cost more than to read."""
 SEND_OCTETS = 1 << 18
 """Offered to the socket at once, which takes what it has room for."""
 DIAL_SECONDS_MAX = 3.0
@@ -30,7 +32,7 @@ class Session:
 
     __slots__ = (
         "_device", "_family", "_opening", "_out", "_selector", "_socket", "_waits_to_write",
-        "ended", "heard_at", "is_established", "party", "tally",
+        "dialled_at", "ended", "heard_at", "is_established", "party", "tally",
     )  # fmt: skip
 
     def __init__(self, party: Party, device: str, nlri_octets: int, selector: selectors.BaseSelector) -> None:
@@ -40,6 +42,7 @@ class Session:
         self.ended = "never dialled"
         """Why there is no session."""
         self.heard_at = 0.0
+        self.dialled_at = 0.0
         self._device = device
         self._family = IPV6 if party.is_ipv6 else IPV4
         self._selector = selector
@@ -56,6 +59,7 @@ class Session:
     def dial(self) -> None:
         """Connect and say OPEN; what goes wrong is in `ended`."""
         kind = socket.AF_INET6 if self.party.is_ipv6 else socket.AF_INET
+        self.dialled_at = monotonic()
         dialled = socket.socket(kind, socket.SOCK_STREAM)
         try:
             dialled.settimeout(DIAL_SECONDS_MAX)
@@ -70,6 +74,10 @@ class Session:
         self._socket, self._opening, self.ended = dialled, b"", "no answer"
         self._selector.register(dialled, selectors.EVENT_READ, self)
         self.send(self._open())
+
+    def give_up(self) -> None:
+        """Hang up, because nobody answers."""
+        self._close("no answer")
 
     def send(self, messages: bytes) -> None:
         """Send as far as the socket takes it, and the rest when it has room."""
@@ -90,7 +98,7 @@ class Session:
 
     def _receive(self, source: socket.socket) -> None:
         try:
-            data = source.recv(RECEIVE_OCTETS)
+            data = bytes(_ROOM[: source.recv_into(_ROOM)])
         except BlockingIOError:
             return
         except OSError as error:

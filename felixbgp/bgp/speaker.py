@@ -26,8 +26,7 @@ Standing rules
   3. Everything shown or emitted is ordered by peer or by arrival, never by a set.
   4. `release` must be called whenever a prefix leaves `held`, also when it is no longer wanted there.
   5. Next hops are judged between `take_in` and `decide`; without that all of them count as resolvable.
-  6. Whoever feeds octets stops reading a connection while `is_behind` says so: nothing else bounds what a
-     peer sends faster than it is worked off.
+  6. Whoever feeds octets stops reading a connection while it `is_behind`: nothing else bounds a fast peer.
 """
 
 from collections import Counter
