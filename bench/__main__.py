@@ -1,8 +1,8 @@
-"""`make bench`: CPU time of the hot paths, each as a ratio to a calibration loop of the same run.
+"""Measurements: `python -m bench WHAT`.
 
-Machines differ and are noisy; the ratio is what to compare. Every scenario runs three times, the best counts.
-`python -m bench routes` and `python -m bench churn` are of real clusters, `python -m bench flows` is of the
-kernel; they need root.
+`load` has felixbgp and the daemons of others side by side, `soak` looks for what only time shows, `routes` and
+`churn` are of real clusters, `flows` is of the kernel; they need root. `paths` is CPU time of some hot paths,
+each as a ratio to a calibration loop of the same run; every scenario runs three times, the best counts.
 """
 
 import argparse
@@ -151,7 +151,8 @@ def print_hot_paths() -> None:
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
-    what = parser.add_subparsers(dest="what")
+    what = parser.add_subparsers(dest="what", required=True)
+    what.add_parser("paths", help="CPU time of some hot paths, beside a calibration loop")
     table = what.add_parser("routes", help="a table into the kernel and out again, beside BIRD (root)")
     table.add_argument("--count", type=int, default=routes.ROUTES, help="how many (%(default)s)")
     trouble = what.add_parser("churn", help="minutes of changes and mishaps, and what is left of it (root)")

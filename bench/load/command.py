@@ -1,14 +1,15 @@
 """`python -m bench load`: the loads and daemons that were asked for, side by side."""
 
 import argparse
-import json
 import resource
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from bench.load import page, plots, results
 from bench.load.daemons.base import Daemon, UnavailableError
 from bench.load.daemons.bird import Bird
 from bench.load.daemons.exabgp import ExaBgp
@@ -21,6 +22,13 @@ from bench.load.site import remove_leftovers
 
 DAEMONS: tuple[type[Daemon], ...] = (Felix, Interpreted, Bird, Frr, GoBgp, ExaBgp)
 
+BESIDE = {
+    "200,000 routes into the kernel and out again (P4)": ("-m", "bench", "routes"),
+    "A new peer until its first route is in the remote kernel (P5)": ("-m", "bench.scale.new_peer"),
+}
+"""Benches of their own, whose results stand beside the loads: Python's arguments."""
+BESIDE_SECONDS_MAX = 900.0
+
 Named = TypeVar("Named", Load, type[Daemon])
 
 
@@ -32,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, default=3, help="how often (%(default)s)")
     parser.add_argument("--routes", type=int, help="so many instead of what the loads say")
     parser.add_argument("--json", type=Path, help="write all results there")
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="measure the other benches too, and write bench/results, docs/plots and docs/performance.md",
+    )
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -43,20 +56,47 @@ def run(asked: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _stop)
     remove_leftovers()
     outcomes = []
+    obstacles: dict[str, dict[str, str]] = {}
     for load in loads:
-        for number in range(asked.runs):
+        for _ in range(asked.runs):
             for kind in daemons:
                 if obstacle := kind.obstacle(load):
-                    if not number:
-                        print(f"{load.name:12} {kind.name:12} {obstacle}")
+                    obstacles.setdefault(load.name, {})[kind.name] = obstacle
                     continue
                 routes = asked.routes or (load.slow_routes if kind.is_slow else load.routes)
                 outcome = measure(load, kind, routes)
                 outcomes.append(outcome)
                 show(outcome)
+    versions = {kind.name: kind.version() for kind in daemons}
+    value = results.document(outcomes, loads, versions, obstacles, _beside() if asked.publish else {})
+    print("\n".join(page.tables(value)))
     if asked.json:
-        asked.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=1) + "\n")
+        results.write(value, asked.json)
+    if asked.publish:
+        publish(value)
     return int(any(outcome.given_up for outcome in outcomes))
+
+
+def publish(value: dict[str, Any]) -> None:
+    """Write the file of this release, its drawings and its tables."""
+    results.write(value, results.path_of())
+    plots.draw(value)
+    page.PAGE.write_text(page.update(page.PAGE.read_text(), value))
+
+
+def _beside() -> dict[str, str]:
+    """What the other benches print; each is a process of its own, as it is when it is called by itself."""
+    said = {}
+    for title, arguments in BESIDE.items():
+        done = subprocess.run(
+            (sys.executable, *arguments),
+            capture_output=True,
+            text=True,
+            timeout=BESIDE_SECONDS_MAX,
+            check=False,
+        )
+        said[title] = done.stdout if done.returncode == 0 else f"failed:\n{done.stderr[-1000:]}"
+    return said
 
 
 def show(outcome: Outcome) -> None:
