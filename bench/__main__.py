@@ -1,8 +1,8 @@
 """Measurements: `python -m bench WHAT`.
 
-`load` has felixbgp and the daemons of others side by side, `soak` looks for what only time shows, `routes` and
-`churn` are of real clusters, `flows` is of the kernel; they need root. `paths` is CPU time of some hot paths,
-each as a ratio to a calibration loop of the same run; every scenario runs three times, the best counts.
+`load` has felixbgp and the daemons of others side by side, `soak` looks for what only time shows, `routes`
+and `churn` are of real clusters, `flows` is of the kernel; they need root. `paths` is CPU time of some hot
+paths, each as a ratio to a calibration loop of the same run; of three runs the best counts.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from time import process_time
 
 from bench import churn, derivation, flows, routes
 from bench.load import command as load
+from bench.load import soak
 from felixbgp.bgp.wire.messages import Negotiated, Origin, PathAttributes, Segment
 from felixbgp.bgp.wire.update import decode_update, encode_announcements
 from felixbgp.cluster.inputs import SnapshotReceived, StoredValue
@@ -162,7 +163,11 @@ def main() -> None:
         "load", help="loads for felixbgp and for the daemons of others, side by side (root)"
     )
     load.add_arguments(beside)
+    long = what.add_parser("soak", help="20,000 route changes a second for half an hour (root)")
+    soak.add_arguments(long)
     asked = parser.parse_args()
+    if asked.what == "soak":
+        sys.exit(soak.main(asked))
     if asked.what == "load":
         sys.exit(load.run(asked))
     if asked.what == "routes":

@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -16,12 +17,15 @@ from bench.load.daemons.exabgp import ExaBgp
 from bench.load.daemons.felix import Felix, Interpreted
 from bench.load.daemons.frr import Frr
 from bench.load.daemons.gobgp import GoBgp
+from bench.load.daemons.mirror import Mirror
 from bench.load.loads import LOADS, Load
 from bench.load.measuring import Outcome, measure
 from bench.load.site import remove_leftovers
 
 DAEMONS: tuple[type[Daemon], ...] = (Felix, Interpreted, Bird, Frr, GoBgp, ExaBgp)
 
+ALL: tuple[type[Daemon], ...] = (*DAEMONS, Mirror)
+"""The mirror is for who asks for it by name."""
 BESIDE = {
     "200,000 routes into the kernel and out again (P4)": ("-m", "bench", "routes"),
     "A new peer until its first route is in the remote kernel (P5)": ("-m", "bench.scale.new_peer"),
@@ -29,12 +33,14 @@ BESIDE = {
 """Benches of their own, whose results stand beside the loads: Python's arguments."""
 BESIDE_SECONDS_MAX = 900.0
 
-Named = TypeVar("Named", Load, type[Daemon])
+
+Named = TypeVar("Named")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    loads, daemons = (",".join(one.name for one in some) for some in (LOADS, DAEMONS))
+    loads = ",".join(load.name for load in LOADS)
+    daemons = ",".join(kind.name for kind in ALL)
     parser.add_argument("--loads", help=f"comma-separated, of {loads}")
     parser.add_argument("--daemons", help=f"comma-separated, of {daemons}")
     parser.add_argument("--runs", type=int, default=3, help="how often (%(default)s)")
@@ -49,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Measure and print; gives the exit status."""
-    loads = _chosen(LOADS, asked.loads)
-    daemons = [kind for kind in _chosen(DAEMONS, asked.daemons) if _is_there(kind)]
+    loads = _chosen_loads(asked.loads)
+    daemons = [kind for kind in _chosen_daemons(asked.daemons) if _is_there(kind)]
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     signal.signal(signal.SIGTERM, _stop)
@@ -114,13 +120,21 @@ def show(outcome: Outcome) -> None:
         print(f"{outcome.load:12} {outcome.daemon:12} GIVEN UP: {outcome.given_up}", flush=True)
 
 
-def _chosen(all_of: tuple[Named, ...], names: str | None) -> list[Named]:
-    if names is None:
-        return list(all_of)
+def _chosen(all_of: Mapping[str, Named], names: str) -> list[Named]:
     wanted = names.split(",")
-    if unknown := [name for name in wanted if name not in {one.name for one in all_of}]:
-        sys.exit(f"no {', '.join(unknown)}; there are {', '.join(one.name for one in all_of)}")
-    return [one for one in all_of if one.name in wanted]
+    if unknown := [name for name in wanted if name not in all_of]:
+        sys.exit(f"no {', '.join(unknown)}; there are {', '.join(all_of)}")
+    return [one for name, one in all_of.items() if name in wanted]
+
+
+def _chosen_loads(names: str | None) -> list[Load]:
+    return list(LOADS) if names is None else _chosen({load.name: load for load in LOADS}, names)
+
+
+def _chosen_daemons(names: str | None) -> list[type[Daemon]]:
+    if names is None:
+        return list(DAEMONS)
+    return _chosen({kind.name: kind for kind in ALL}, names)
 
 
 def _is_there(kind: type[Daemon]) -> bool:

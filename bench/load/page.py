@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[2] / "docs/performance.md"
 BEGIN, END = "<!-- begin: make bench -->", "<!-- end: make bench -->"
 TITLES = {
     "felixbgp": "felixbgp", "interpreted": "interpreted", "bird": "BIRD", "frr": "FRR", "gobgp": "GoBGP",
-    "exabgp": "ExaBGP",
+    "exabgp": "ExaBGP", "mirror": "mirror",
 }  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def document(
     obstacles: Mapping[str, Mapping[str, str]],
     beside: Mapping[str, str],
 ) -> dict[str, Any]:
-    """All that was measured, and where. `obstacles` are by load and daemon, `beside` texts of other benches."""
+    """All that was measured, and where; `obstacles` by load and daemon, `beside` what other benches said."""
     return {
         "version": __version__,
         "machine": machine(),
