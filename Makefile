@@ -11,9 +11,12 @@ CHURN_SECONDS ?= 600
 SOAK_SECONDS ?= 1800
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
 SPEAKER_TESTS := tests/unit/bgp tests/property tests/conformance
-DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd tshark iproute2 iputils-ping openssl
+CORE_TESTS := $(SPEAKER_TESTS) tests/unit/fib tests/unit/agent tests/unit/sim tests/unit/runtime/test_core.py
+# It counts instructions of Python, of which compiled code has none; bench/guard.py counts those of the processor.
+INTERPRETED_TESTS := tests/unit/sim/test_scale.py
+DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev
 
-.PHONY: demo check format test test-root test-interop interop test-pins debian bench bench-paths soak bench-routes bench-flows churn fuzz proto clean help
+.PHONY: demo check format test test-root test-interop interop test-pins test-compiled wheels guard guard-update debian bench bench-paths soak bench-routes bench-scale bench-flows churn fuzz proto clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,7 +36,14 @@ format: $(VENV)/.installed ## bring the tree into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: debian check test-root test-interop test-pins ## everything, with real etcd, kernel, routers and decoder
+test: debian check test-compiled guard test-root test-interop test-pins wheels ## everything, with real etcd, kernel, routers and decoder
+
+test-compiled: $(COMPILED)/.installed ## the core's tests once more, against the package as its wheel installs it
+	$(COMPILED)/bin/felixbgp version --client | grep 'Core: *compiled'
+	PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m pytest -p no:cacheprovider -q $(CORE_TESTS) --ignore $(INTERPRETED_TESTS)
+
+wheels: ## a wheel for each Python we support that is here, each tried out
+	.ci/wheels
 
 test-root: $(VENV)/.installed debian ## the tests that need root, real daemons and namespaces
 	$(PYTEST) tests/integration tests/lab
@@ -50,6 +60,12 @@ test-pins: debian ## the lowest supported dependencies; the environment of all o
 debian: ## Debian packages of the tests, when root and apt-get are there
 	@.ci/debian $(DEBIAN)
 
+guard: $(COMPILED)/.installed debian ## instructions and memory per route, counted, against bench/guard.json
+	@PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m bench.guard
+
+guard-update: $(COMPILED)/.installed debian ## write bench/guard.json anew: after an improvement, or with a reason
+	@PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m bench.guard --update
+
 bench: $(VENV)/.installed-bench $(COMPILED)/.installed debian ## loads for felixbgp, BIRD, FRR, GoBGP and ExaBGP, side by side; writes docs/performance.md (root)
 	$(BIN)/python -m bench load --publish
 
@@ -61,6 +77,9 @@ soak: $(VENV)/.installed $(COMPILED)/.installed debian ## half an hour at 20,000
 
 bench-routes: $(VENV)/.installed debian ## 200,000 routes into the kernel and out again, beside BIRD in the same run (root)
 	$(BIN)/python -m bench routes
+
+bench-scale: $(VENV)/.installed debian ## what the size of a cluster costs one agent, and etcd, beside BIRD (root)
+	$(BIN)/python -m bench scale
 
 bench-flows: $(VENV)/.installed ## how many flows move when a next hop leaves or comes, by form of ECMP (root)
 	$(BIN)/python -m bench flows

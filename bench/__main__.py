@@ -14,6 +14,7 @@ from time import process_time
 from bench import churn, derivation, flows, routes
 from bench.load import command as load
 from bench.load import soak
+from bench.scale import command as scale
 from felixbgp.bgp.wire.messages import Negotiated, Origin, PathAttributes, Segment
 from felixbgp.bgp.wire.update import decode_update, encode_announcements
 from felixbgp.cluster.inputs import SnapshotReceived, StoredValue
@@ -159,6 +160,8 @@ def main() -> None:
     trouble = what.add_parser("churn", help="minutes of changes and mishaps, and what is left of it (root)")
     trouble.add_argument("--seconds", type=float, default=churn.SECONDS, help="how long (%(default)s)")
     what.add_parser("flows", help="how many flows move when a next hop leaves or comes (root)")
+    size = what.add_parser("scale", help="what the size of a cluster costs one agent, and etcd (root)")
+    scale.add_arguments(size)
     beside = what.add_parser(
         "load", help="loads for felixbgp and for the daemons of others, side by side (root)"
     )
@@ -170,7 +173,9 @@ def main() -> None:
         sys.exit(soak.main(asked))
     if asked.what == "load":
         sys.exit(load.run(asked))
-    if asked.what == "routes":
+    if asked.what == "scale":
+        scale.run(asked)
+    elif asked.what == "routes":
         routes.run(asked.count)
     elif asked.what == "flows":
         flows.run()

@@ -28,7 +28,7 @@ ALL: tuple[type[Daemon], ...] = (*DAEMONS, Mirror)
 """The mirror is for who asks for it by name."""
 BESIDE = {
     "200,000 routes into the kernel and out again (P4)": ("-m", "bench", "routes"),
-    "A new peer until its first route is in the remote kernel (P5)": ("-m", "bench.scale.new_peer"),
+    "The size of a cluster (P5, P6, P7, P9)": ("-m", "bench", "scale"),
 }
 """Benches of their own, whose results stand beside the loads: Python's arguments."""
 BESIDE_SECONDS_MAX = 900.0

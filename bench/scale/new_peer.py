@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import monotonic, sleep
@@ -22,6 +23,7 @@ from felixbgp.lab.waiting import NotInTimeError, wait_until
 from felixbgp.net import Prefix
 
 TURNS = 20
+BIRD_TURNS = 5
 REST_SECONDS = 0.5
 """Between two turns, so that the end of a session is over on both sides."""
 PATIENCE_SECONDS = 30.0
@@ -127,7 +129,7 @@ def of_bird(turns: int) -> Latency:
                 processes.Command(space, command, str(directory / f"{space}.log"), space)
             )
             stack.callback(processes.stop_all, [running])
-            wait_until(lambda space=space: bird.query(directory / space, "show status"), "BIRD", 10)
+            wait_until(partial(bird.query, directory / space, "show status"), "BIRD", 10)
         return Latency(tuple(_one_of_bird(directory) for _ in range(turns)))
 
 
@@ -170,18 +172,3 @@ protocol kernel {{ ipv4 {{ import none; export where source = RTS_BGP; }}; }}
 {stub}
 {peer if peers else ""}
 """
-
-
-if __name__ == "__main__":
-    import sys
-
-    count = int(sys.argv[1])
-    for name, latency in zip(("agent", "bird"), of_felixbgp(count), strict=True):
-        print(
-            name,
-            round(latency.median_ms),
-            round(latency.longest_ms),
-            [round(s * 1000) for s in latency.seconds],
-        )
-    theirs = of_bird(2)
-    print("BIRD", round(theirs.median_ms), [round(s * 1000) for s in theirs.seconds])

@@ -4,7 +4,6 @@ namespace scale-peers                       namespace scale-node
   all other nodes, in one process  ── veth ──  etcd, and the agent under test
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -33,11 +32,15 @@ START_SECONDS_MAX = 120.0
 
 
 class Started(NamedTuple):
-    """Seconds from exec until the last of so many sessions was Established, and the CPU time until then."""
+    """Seconds from exec until the last of so many sessions was Established, and the CPU time until then.
+
+    `queued_seconds` of them the process was ready to run, and others had the processors.
+    """
 
     sessions: int
     seconds: float
     cpu_seconds: float
+    queued_seconds: float
 
 
 class Idle(NamedTuple):
@@ -45,7 +48,7 @@ class Idle(NamedTuple):
 
     sessions: int
     cpu_share: float
-    resident_mib: float
+    resident_mb: float
 
 
 @contextmanager
@@ -130,7 +133,6 @@ def agent(stack: ExitStack, directory: Path) -> tuple[processes.Running, float]:
         LOCAL,
         "--etcd-endpoints",
         ENDPOINT,
-        *os.environ.get("SCALE_FLAGS", "").split(),
     )
     return running, began
 
@@ -142,7 +144,8 @@ def started(
     wait_until(lambda: ask(player)[0] >= sessions, f"{sessions} sessions", seconds_max=START_SECONDS_MAX)
     used = processes.usage(running)
     assert used is not None
-    return Started(sessions, ask(player)[1] - began, used.cpu_seconds)
+    queued = int(Path(f"/proc/{running.pid}/schedstat").read_text().split()[1]) / 1e9
+    return Started(sessions, ask(player)[1] - began, used.cpu_seconds, queued)
 
 
 def idle(running: processes.Running, sessions: int, seconds: float = IDLE_SECONDS) -> Idle:
@@ -153,9 +156,7 @@ def idle(running: processes.Running, sessions: int, seconds: float = IDLE_SECOND
     after = processes.usage(running)
     assert before is not None
     assert after is not None
-    return Idle(
-        sessions, (after.cpu_seconds - before.cpu_seconds) / seconds, after.resident_bytes / (1 << 20)
-    )
+    return Idle(sessions, (after.cpu_seconds - before.cpu_seconds) / seconds, after.resident_bytes / 1e6)
 
 
 def _is_ready() -> bool:
@@ -185,17 +186,5 @@ def measured(size: int, starts: int, *, rests: bool) -> tuple[list[Started], Idl
                     found.append(started(player, running, began, size))
                     if rests and turn == starts - 1:
                         resting = idle(running, size)
-                    if os.environ.get("SCALE_LOG"):
-                        print((directory / "agent.log").read_text(), began)
-                        os.environ.pop("SCALE_LOG")
                 wait_until(lambda: ask(player)[0] == 0, "all sessions down", seconds_max=30)
     return found, resting
-
-
-if __name__ == "__main__":
-    size = int(sys.argv[1])
-    found, resting = measured(size, int(sys.argv[2]), rests=len(sys.argv) > 3)
-    for one in found:
-        print(one)
-    print(resting)
-    assert os.geteuid() == 0

@@ -31,6 +31,7 @@ from felixbgp.agent.inputs import (
     NodeStatusResourceInput,
     StatusWriteFailed,
     StatusWritten,
+    StepsMeasured,
 )
 from felixbgp.agent.listening import Listener
 from felixbgp.agent.next_hops import RECURSIONS_MAX
@@ -55,7 +56,13 @@ from felixbgp.intent.unforwarded import without_kernel
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 from felixbgp.resources.calico_node_status import StatusClass
 from felixbgp.status import node_status, report, report_routes
-from felixbgp.status.node_status import DatastoreCondition, DatastoreState, NodeStatus, RouteCounts
+from felixbgp.status.node_status import (
+    DatastoreCondition,
+    DatastoreState,
+    LongestStep,
+    NodeStatus,
+    RouteCounts,
+)
 from felixbgp.status.report import Report
 from felixbgp.status.report_routes import RouteFacts, RouteTables, Surroundings
 
@@ -107,7 +114,9 @@ class Agent:
         self._started_at: int | None = None
         self._reconfigured_at = 0
         self._datastore = DatastoreState(DatastoreCondition.SYNCING, 0)
+        self._steps = StepsMeasured()
         self._sweep_at: int | None = None
+        self._is_selecting = False
         self._facts: list[Fact] = []
 
     def feed(self, event: Input, now: int) -> None:
@@ -136,19 +145,33 @@ class Agent:
             self._reporting.feed(event, now)
         elif isinstance(event, AuditWritten | AuditWriteFailed):
             self._auditing.feed(event)
+        elif isinstance(event, StepsMeasured):
+            self._steps = event
         else:
             self._given = True
             self._follow(Derived.between(self._intent or Intent(), event.intent), now)
 
     def drain(self, now: int, budget: int) -> list[Effect]:
         """Do what is due, for about `budget` prefixes; the effects are to be carried out in this order."""
+        return self.take(now, budget) + self.tell(now, budget)
+
+    def take(self, now: int, budget: int) -> list[Effect]:
+        """The first half of a drain: run the sessions, take in what came, select routes."""
         self._derive(now)
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
         self._originate(budget)
-        self._select(now, budget)
+        self._is_selecting = self._select(now, budget)
+        return effects
+
+    def tell(self, now: int, budget: int) -> list[Effect]:
+        """The second half: tell peers, kernel, store and operator, of about `budget` prefixes.
+
+        A turn costs every peer a message, whatever is in it, so that while `is_selecting` it may be left out
+        for a while.
+        """
         self._sweep(now)
-        effects += self._speaker.withdrawals(now, budget)
+        effects: list[Effect] = [*self._speaker.withdrawals(now, budget)]
         effects += self._fib.replacements(now, budget)
         for family, nlris in self._fib.take_released().items():
             self._speaker.release(family, nlris)
@@ -160,6 +183,11 @@ class Agent:
             effects += self._publication.take(now, lambda: self.status(now))
         effects += map(Observe, self._take_facts())
         return effects
+
+    @property
+    def is_selecting(self) -> bool:
+        """Whether the last `take` left some of what peers had sent."""
+        return self._is_selecting
 
     def next_deadline(self) -> int | None:
         """When to drain again though nothing was fed; a time in the past, or 0, means now."""
@@ -203,6 +231,7 @@ class Agent:
             },
             listen_problems=self._listener.problems(),
             datastore=self._datastore,
+            longest_step=LongestStep(self._steps.longest_ms, self._steps.lately_ms),
             now=now,
         )
 
@@ -322,18 +351,20 @@ class Agent:
         waiting = self._fib.has_foreign_changes() or self._fib.has_used_changes()
         return waiting or self._origination.has_changes()
 
-    def _select(self, now: int, budget: int) -> None:
+    def _select(self, now: int, budget: int) -> bool:
         """Take in what peers sent, select routes, and say which of them the kernel shall have.
+
+        Gives whether the budget was too small for what peers sent.
 
         A selected route may be the way to a next hop, so that others can be used, or no longer can. Before
         all of the kernel's routes are known, next hops would be judged by half a table.
         """
-        self._speaker.take_in(now, budget)
+        is_selecting = self._speaker.take_in(now, budget) == 0 < budget
         if not self._config.forwards:
             self._speaker.decide(now, budget)
-            return
+            return is_selecting
         if self._fib.has_used_changes():
-            return
+            return is_selecting
         self._forwarding.forget(self._speaker.take_unused_next_hops())
         self._forwarding.track(self._speaker.next_hops.take_unjudged())
         for first in (True, *(False,) * RECURSIONS_MAX):
@@ -344,6 +375,7 @@ class Agent:
             self._speaker.judge(verdicts)
             self._fib.want_each(self._forwarding.select(self._speaker.decide(now, budget)))
         self._fib.want_each(self._forwarding.take_routes(budget))
+        return is_selecting
 
     def _audit(self, now: int, budget: int) -> list[Effect]:
         """Compare a part of what was read; the status shows the result."""

@@ -74,6 +74,17 @@ class AuditWriteFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class StepsMeasured:
+    """How long the longest feed or drain took: since the start, and of the last minute.
+
+    Rounded up (5, 10, 20, 50, … ms), so that this is news only now and then.
+    """
+
+    longest_ms: int = 5
+    lately_ms: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class IntentGiven:
     """What to do is said outright and no store is followed: a plain router."""
 
@@ -91,5 +102,6 @@ Input = (
     | NodeStatusResourceInput
     | AuditWritten
     | AuditWriteFailed
+    | StepsMeasured
     | IntentGiven
 )

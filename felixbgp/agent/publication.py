@@ -39,6 +39,8 @@ class Publication:
         self._changed = False
         self._last: NodeStatus | None = None
         self._not_before = 0
+        self._paced_until = 0
+        """Until then no write of any kind: the bound on what we cost the store."""
         self._writing = False
 
     def touch(self) -> None:
@@ -54,9 +56,8 @@ class Publication:
             self._not_before = max(self._not_before, now + RETRY_NS)
 
     def restored(self, now: int) -> None:
-        """The store answers again: a write that failed need not wait any longer."""
-        if self._last is None:
-            self._not_before = min(self._not_before, now)
+        """The store answers again: a write that failed need not wait any longer than others."""
+        self._not_before = min(self._not_before, max(now, self._paced_until))
 
     def take(self, now: int, build: Callable[[], NodeStatus]) -> list[PutStatus]:
         """The write that is due, if any; `build` is called only when one may be."""
@@ -69,7 +70,7 @@ class Publication:
             return []
         self._last = status
         self._writing = True
-        self._not_before = now + interval_ns(len(status.peers))
+        self._not_before = self._paced_until = now + interval_ns(len(status.peers))
         return [PutStatus(status)]
 
     def next_deadline(self) -> int | None:

@@ -9,7 +9,7 @@ configured ───────────────────────
 from typing import Final
 
 from felixbgp.bgp.allowance import Allowance
-from felixbgp.bgp.config import LimitAction, PeerConfig, SpeakerConfig
+from felixbgp.bgp.config import LimitAction, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.inbound import Inbound
 from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
 from felixbgp.bgp.prefix_limit import LimitWatch
@@ -303,3 +303,8 @@ def _warning(exchange: Exchange | None) -> str:
 
 def _cluster_id(speaker: SpeakerConfig) -> bytes:
     return speaker.bgp_identifier if speaker.cluster_id is None else speaker.cluster_id
+
+
+def peer_order(peer: PeerId) -> tuple[int, bytes, int]:
+    """By what peers are sorted: IPv4 before IPv6, by address and port."""
+    return (len(peer.address), bytes(peer.address), peer.port)

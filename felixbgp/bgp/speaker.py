@@ -26,8 +26,7 @@ Standing rules
   3. Everything shown or emitted is ordered by peer or by arrival, never by a set.
   4. `release` must be called whenever a prefix leaves `held`, also when it is no longer wanted there.
   5. Next hops are judged between `take_in` and `decide`; without that all of them count as resolvable.
-  6. Whoever feeds octets stops reading a connection while `is_behind` says so: nothing else bounds what a
-     peer sends faster than it is worked off.
+  6. Whoever feeds octets stops reading a connection while it `is_behind`: nothing else bounds a fast peer.
 """
 
 from collections import Counter
@@ -54,7 +53,7 @@ from felixbgp.bgp.inputs import (
     TcpConnectFailed,
     TransportInput,
 )
-from felixbgp.bgp.peering import Exchange, Peering
+from felixbgp.bgp.peering import Exchange, Peering, peer_order
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.prefix_limit import LimitStep
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
@@ -190,7 +189,7 @@ class Speaker:
         self._change(changes, Affects.NOTHING, now)
 
     def _change(self, changes: Mapping[PeerId, PeerConfig | None], for_all: Affects, now: int) -> None:
-        for peer in sorted(changes, key=lambda peer: (changes[peer] is not None, _peer_order(peer))):
+        for peer in sorted(changes, key=lambda peer: (changes[peer] is not None, peer_order(peer))):
             config, peering = changes[peer], self._peerings.get(peer)
             if config is None:
                 if peering is not None:
@@ -432,8 +431,8 @@ class Speaker:
 
     # ---- routes in
 
-    def take_in(self, now: int, budget: int) -> None:
-        """Work off what peers sent, for about `budget` prefixes."""
+    def take_in(self, now: int, budget: int) -> int:
+        """Work off what peers sent, for about `budget` prefixes; what is left of that, 0 if more waits."""
         left = budget
         while self._gone and left > 0:
             left -= self._gone[-1].remove_some(left)
@@ -441,6 +440,7 @@ class Speaker:
                 self._gone.pop()
         while self._waiting and left > 0:
             left -= self._work_turn(next(iter(self._waiting.values())), left, now)
+        return 0 if self._waiting or self._gone else left
 
     def judge(self, verdicts: Mapping[Address, Reachability]) -> None:
         """Say which next hops are resolvable (RFC 4271 §9.1.2); the next `decide` heeds it."""
@@ -662,7 +662,7 @@ class Speaker:
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
         advertised = self._advertising.advertised_counts()
-        ordered = sorted(self._peerings, key=_peer_order)
+        ordered = sorted(self._peerings, key=peer_order)
         return [self._peerings[peer].snapshot(advertised[peer]) for peer in ordered]
 
     def routes(
@@ -695,7 +695,3 @@ class Speaker:
 
 def _key(peering: Peering, timer: _Timer) -> int:
     return len(_Timer) * peering.number + timer
-
-
-def _peer_order(peer: PeerId) -> tuple[int, bytes, int]:
-    return (len(peer.address), bytes(peer.address), peer.port)

@@ -27,6 +27,8 @@ _SECOND_NS = 1_000_000_000
 _RECENT_NS = 20 * 3600 * _SECOND_NS
 """Until then a time is shown without its date, as calicoctl does."""
 _BLOCKS_SHOWN = 8
+STEP_MS = 5
+"""The longest time for which an agent should serve nobody else; only a longer one is shown."""
 
 _HEADERS = ("PEER ADDRESS", "PEER TYPE", "STATE", "SINCE", "INFO")
 _WIDE_HEADERS = (
@@ -157,6 +159,9 @@ def _facts(status: NodeStatus, now_ns: int) -> list[str]:
             f"since {since(status.datastore.since, now_ns)}{reason}"
         )
     lines.append(f"  Routes in the kernel: {_routes(status.routes)}")
+    step = status.longest_step
+    if step is not None and step.ever_ms > STEP_MS:
+        lines.append(f"  Longest step: {step.ever_ms} ms, of the last minute {step.lately_ms} ms")
     if status.audit is not None:
         lines.append(f"  Audit: {_audit(status.audit, now_ns)}")
     if status.blocks:

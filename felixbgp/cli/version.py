@@ -11,6 +11,7 @@ import click
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.store import Store, StoreError, run_with_store
 from felixbgp.cli.table import printable
+from felixbgp.runtime.core import core_form
 
 _CLUSTER_INFORMATION = "/calico/resources/v3/projectcalico.org/clusterinformations/default"
 """Calico's own record of itself; it is read here and nowhere else."""
@@ -50,6 +51,7 @@ def version(client: bool, allow_version_mismatch: bool, **given: Any) -> None:
     own = felixbgp_version()
     _tell("Client Version", own)
     _tell("Client Platform", f"Python {platform.python_version()}, {platform.system()} {platform.release()}")
+    _tell("Client Core", core_form())
     if client:
         return
     try:

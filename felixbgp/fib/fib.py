@@ -40,8 +40,9 @@ from felixbgp.net import IPV4, IPV6, Family, Nlri, Prefix
 
 Entry = TypeVar("Entry")
 
-BATCH = 500
-"""Routes per effect: larger batches gained nothing when measured, and block the loop for more than 5 ms."""
+BATCH = 1000
+"""Routes per effect: a millisecond of our own work, before and after. The shell asks the kernel for more
+together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Fib:
                 assert_never(event)
 
     def replacements(self, now: int, budget: int) -> list[ReplaceRoutes]:
-        """Routes to create and to replace, `budget` prefixes at most, in batches of up to 500."""
+        """Routes to create and to replace, `budget` prefixes at most, in batches of up to 1,000."""
         effects: list[ReplaceRoutes] = []
         for table in self._tables.values():
             table.take_retries(now)
@@ -127,7 +128,7 @@ class Fib:
         return effects
 
     def deletions(self, now: int, budget: int) -> list[DeleteRoutes]:
-        """Routes of ours to remove, `budget` prefixes at most, in batches of up to 500."""
+        """Routes of ours to remove, `budget` prefixes at most, in batches of up to 1,000."""
         effects: list[DeleteRoutes] = []
         for table in self._tables.values():
             table.take_retries(now)

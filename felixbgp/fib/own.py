@@ -73,7 +73,17 @@ class OwnRoutes:
         """Take a complete view; gives the prefixes where anything differs."""
         before = self._routes
         changed = [nlri for nlri in before if nlri not in routes]
-        changed += [nlri for nlri, there in routes.items() if before.get(nlri) != _ordered(there)]
+        same: tuple[Route, ...] | None = None
+        as_same: tuple[Route, ...] = ()
+        for nlri, there in routes.items():
+            known = before.get(nlri)
+            # Prefixes share their routes, so that those of a whole table are mostly compared once.
+            if known is same and there is as_same:
+                continue
+            if known == _ordered(there):
+                same, as_same = known, there
+            else:
+                changed.append(nlri)
         for nlri in changed:
             self._set(nlri, routes.get(nlri, ()))
         return changed

@@ -142,10 +142,16 @@ class FamilyTable:
         """Replace all beliefs; only prefixes that differ are looked at again."""
         own: dict[Nlri, tuple[Route, ...]] = {}
         foreign: dict[Nlri, tuple[KernelRoute, ...]] = {}
+        alone: tuple[Route, ...] = ()
         for route in routes:
             nlri = route.prefix.nlri
             if self._is_own(route):
-                before = own.get(nlri, ())
+                before = own.get(nlri)
+                if before is None:
+                    if not alone or alone[0] is not route.route:
+                        alone = (route.route,)
+                    own[nlri] = alone
+                    continue
                 # Of two that were appended to one metric, the kernel lists the one it uses first.
                 if all(other.metric != route.metric for other in before):
                     own[nlri] = (*before, route.route)
@@ -191,7 +197,28 @@ class FamilyTable:
         if write is None:
             return
         wanted = self.wanted.get(nlri)
+        self._retry.forget(nlri)
         overtaken = self._was_overtaken(nlri)
+        if overtaken or wanted is not write.route or not self._is_alone(nlri, write.metric):
+            self._believe(nlri, write, overtaken=overtaken)
+            self._settle(nlri)
+            return
+        # The common case of `_settle`: as wanted, and nothing else there.
+        if wanted is None:
+            self.own.remove(nlri, write.metric)
+        else:
+            self.own.put(nlri, wanted)
+            self._release(nlri)
+        self.problems.pop(nlri, None)
+
+    def _is_alone(self, nlri: Nlri, metric: int) -> bool:
+        """Whether a prefix has no route of ours but at this metric."""
+        there = self.own.of(nlri)
+        return not there or (len(there) == 1 and there[0].metric == metric)
+
+    def _believe(self, nlri: Nlri, write: _Write, *, overtaken: bool) -> None:
+        """What is there after a write that the kernel took."""
+        wanted = self.wanted.get(nlri)
         if write.route is None:
             if not overtaken:
                 self.own.remove(nlri, write.metric)
@@ -199,14 +226,6 @@ class FamilyTable:
             # Overtaken, and no longer wanted: no next write would show the event to have been the older
             # one. To believe the route is there costs at most a deletion of nothing.
             self.own.put(nlri, write.route)
-        self._retry.forget(nlri)
-        count = 0 if wanted is None else 1
-        if not overtaken and wanted is write.route and len(self.own.of(nlri)) == count:
-            # The common case of `_settle`: as wanted, and nothing else there.
-            self._release(nlri)
-            self.problems.pop(nlri, None)
-        else:
-            self._settle(nlri)
 
     def _was_overtaken(self, nlri: Nlri) -> bool:
         """Whether an event came before the answer to a write; with the answer that is over."""

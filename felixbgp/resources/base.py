@@ -56,9 +56,7 @@ class Value(BaseModel):
     A null or an empty text counts as absent, because that is how Go writes an unset field it cannot omit.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=calico_name, defer_build=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=calico_name, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

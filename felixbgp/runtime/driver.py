@@ -1,22 +1,29 @@
 """The loop around the Agent: feed what comes in, drain, carry out, sleep until the next deadline.
 
-etcd ─┐                        ┌─ tcp
-tcp  ─┼─► deliver ─► Agent ─► perform ─ kernel
-kernel┘   (the only queue)     └─ status, log
+etcd ─┐                                    ┌─ tcp
+tcp  ─┼─► deliver ─► Agent ─ take, tell ─► perform ─ kernel
+kernel┘   (the only queue)                 └─ status, log
+
+While a feed or half a drain lasts nobody else is served, so each is timed: `pace` sets the next one's budget
+by it, `steps` keeps the longest ones, which the Agent is told for its status.
 """
 
 from collections.abc import Callable, Iterable
 from math import inf
+from time import perf_counter_ns, thread_time_ns
 
 import trio
 
 from felixbgp.agent.agent import Agent
 from felixbgp.agent.effects import Effect
-from felixbgp.agent.inputs import Input
+from felixbgp.agent.inputs import Input, StepsMeasured
+from felixbgp.runtime import telemetry
 from felixbgp.runtime.clock import now_ns, seconds_until
+from felixbgp.runtime.pace import FEWEST, MOST, START, TOLD_FEWEST, TOLD_START, Pace
+from felixbgp.runtime.steps import SLICE_NS, Steps, StepTookLong, rounded_up_ms
 
-BUDGET = 1000
-"""Prefixes per drain: some milliseconds of work, after which arrived bytes get their turn."""
+UNTOLD_NS = 10_000_000
+"""For how long peers' routes may be taken in before others are told of them, if there is no end of them."""
 BUSY_SECONDS = 0.05
 """How long a timer may be late while the kernel is behind. An answer of the kernel mostly comes sooner."""
 BACKLOG_MAX = 4096
@@ -24,13 +31,35 @@ BACKLOG_MAX = 4096
 
 
 class Driver:
-    """Owns the Agent: nobody else calls it, so nothing in it needs a lock."""
+    """Owns the Agent: nobody else calls it, so nothing in it needs a lock.
 
-    def __init__(self, agent: Agent) -> None:
+    `clock` gives nanoseconds, `work_clock` those that this thread had the processor: a machine that gives us
+    little of it is no reason to do less at a time.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        clock: Callable[[], int] = perf_counter_ns,
+        work_clock: Callable[[], int] = thread_time_ns,
+        observe: Callable[[StepTookLong], None] = telemetry.observe,
+    ) -> None:
         self._agent = agent
+        self._clock = clock
+        self._work_clock = work_clock
+        self._observe = observe
         self._wake = trio.Event()
         self._drained = trio.Event()
         self._backlog = 0
+        self._told = StepsMeasured()
+        self._tell_at = 0
+        self._untold_ns = 0
+        self.taking = Pace(START, FEWEST, MOST)
+        self.telling = Pace(TOLD_START, TOLD_FEWEST, MOST)
+        self.feeds = Steps("feed")
+        self.drains = Steps("drain")
+        """Halves of drains, with what carrying out their effects took."""
 
     @property
     def agent(self) -> Agent:
@@ -39,11 +68,12 @@ class Driver:
 
     def deliver(self, events: Iterable[Input]) -> None:
         """Hand inputs to the Agent, in order, at the present time."""
-        now = now_ns()
+        began, now = self._clock(), now_ns()
         for event in events:
             self._agent.feed(event, now)
             self._backlog += 1
         self._wake.set()
+        self._record(self.feeds, began, 0)
 
     async def wait_room(self, connection: int | None = None) -> None:
         """Return at once, or when the Agent has caught up; for producers that can be held back.
@@ -68,13 +98,68 @@ class Driver:
             self._drained.set()
             self._drained = trio.Event()
             busy = is_busy()
-            for effect in self._agent.drain(now_ns(), 0 if busy else BUDGET):
-                perform(effect)
-            await trio.lowlevel.checkpoint()
-            with trio.move_on_after(BUSY_SECONDS if busy else self._seconds_left()):
-                await self._wake.wait()
+            seconds_left = await self._drain(perform, busy=busy)
+            if busy:
+                seconds_left = BUSY_SECONDS
+            if seconds_left > 0 and not self._wake.is_set():
+                with trio.move_on_after(seconds_left):
+                    await self._wake.wait()
+
+    async def _drain(self, perform: Callable[[Effect], None], *, busy: bool) -> float:
+        """Do what is due in two steps, after each of which others are served; the seconds until more is.
+
+        While there is no end of what peers send, the second one is left out for some milliseconds: a turn
+        costs every peer a message, whatever is in it.
+        """
+        agent = self._agent
+        took = self._step(agent.take, perform, 0 if busy else self.taking.budget)
+        if not busy:
+            self.taking.learn(took, is_more=agent.is_selecting)
+        await trio.lowlevel.checkpoint()
+        self._untold_ns += took
+        if agent.is_selecting and self._untold_ns < UNTOLD_NS and not busy:
+            return 0.0
+        self._untold_ns = 0
+        took = self._step(agent.tell, perform, 0 if busy else self.telling.budget)
+        seconds_left = self._seconds_left()
+        if not busy:
+            self.telling.learn(took, is_more=not agent.is_selecting and seconds_left == 0)
+        await trio.lowlevel.checkpoint()
+        return seconds_left
+
+    def _step(
+        self, work: Callable[[int, int], list[Effect]], perform: Callable[[Effect], None], budget: int
+    ) -> int:
+        """Do half of a drain, and start what that asks for; the nanoseconds of work that this was."""
+        began, work_began = self._clock(), self._work_clock()
+        for effect in work(now_ns(), budget):
+            perform(effect)
+        worked = self._work_clock() - work_began
+        self._record(self.drains, began, budget)
+        return worked
 
     def _seconds_left(self) -> float:
         """Until there is something to do though nothing was fed."""
         deadline = self._agent.next_deadline()
         return inf if deadline is None else seconds_until(deadline)
+
+    def _record(self, steps: Steps, began: int, budget: int) -> None:
+        """Take down how long a step took; whether that is news is looked at now and then."""
+        ended = self._clock()
+        took = ended - began
+        is_longest = took > steps.longest_ns
+        steps.record(ended, took)
+        if (complaint := steps.complaint(ended, took, budget)) is not None:
+            self._observe(complaint)
+        if is_longest or ended >= self._tell_at:
+            self._tell_at = ended + SLICE_NS
+            self._tell(ended)
+
+    def _tell(self, now: int) -> None:
+        longest = [steps.longest(now) for steps in (self.feeds, self.drains)]
+        ever, lately = (max(durations) for durations in zip(*longest, strict=True))
+        measured = StepsMeasured(rounded_up_ms(ever), rounded_up_ms(lately))
+        if measured != self._told:
+            self._told = measured
+            self._agent.feed(measured, now_ns())
+            self._wake.set()

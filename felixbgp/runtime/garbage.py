@@ -1,40 +1,39 @@
 """Keep Python's garbage collector from stopping everything for as long as there are many routes.
 
 Objects go when nobody refers to them any more, at once; the collector is for those that refer to each other.
-To find them it looks through all there are, which with 200,000 routes takes some 0.4 s, again and again while
-a table grows. Nearly all of them are routes and attributes, which are in no circle. So what has survived one
-look is put aside, and looked through again once an hour.
+To find them it looks through all there are, which with a million routes takes seconds, again and again while
+a table grows. So it looks through what is new, twice, and what has survived that is put aside for good:
+routes, attributes and sessions are in no circle (`tests/unit/runtime/test_no_circles.py`), and what was
+loaded at the start stays. docs/adr/0023 has the figures.
 """
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic
 
-OLDEST = 2
-"""The generation whose collection looks through everything."""
-WHOLE_LOOK_SECONDS = 3600.0
-"""What went in a circle after it had been put aside stays that long: connections and peers, not routes."""
+NEW_OBJECTS = 2000
+"""Between two looks at new objects, each of which takes some 0.2 ms."""
+LOOKS = 5
+"""At new objects, between two at those that survived them: 10,000 objects at most, 1 ms."""
+SURVIVORS = 1
+"""The generation whose collection looks through these."""
 
 
 @contextmanager
-def short_collections(clock: Callable[[], float] = monotonic) -> Iterator[None]:
-    """For the length of a `with` block, look through what survived a full collection once an hour only."""
-    whole_look_at = clock() + WHOLE_LOOK_SECONDS
+def short_collections() -> Iterator[None]:
+    """For the length of a `with` block, look at no object more than twice."""
+    thresholds = gc.get_threshold()
 
-    def collecting(phase: str, info: dict[str, int]) -> None:
-        nonlocal whole_look_at
-        if info["generation"] != OLDEST:
-            return
-        if phase == "stop":
+    def collected(phase: str, info: dict[str, int]) -> None:
+        if phase == "stop" and info["generation"] >= SURVIVORS:
             gc.freeze()
-        elif clock() >= whole_look_at:
-            whole_look_at = clock() + WHOLE_LOOK_SECONDS
-            gc.unfreeze()
 
-    gc.callbacks.append(collecting)
+    gc.freeze()
+    gc.callbacks.append(collected)
+    gc.set_threshold(NEW_OBJECTS, LOOKS, thresholds[2])
     try:
         yield
     finally:
-        gc.callbacks.remove(collecting)
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(collected)
         gc.unfreeze()

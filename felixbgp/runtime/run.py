@@ -26,7 +26,8 @@ from felixbgp.agent.effects import (
 from felixbgp.agent.inputs import IntentGiven
 from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReadKernel, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
-from felixbgp.runtime import telemetry
+from felixbgp.runtime import metrics, telemetry
+from felixbgp.runtime.core import core_form
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.garbage import short_collections
 from felixbgp.runtime.netlink.kernel import Kernel
@@ -35,9 +36,11 @@ from felixbgp.runtime.settings import AgentSettings
 from felixbgp.runtime.store import NodeStore, open_node_store
 from felixbgp.runtime.tcp import Tcp
 
-ROUTES_WAITING_MAX = 2000
-"""Kernel writes that may wait: enough to keep the kernel busy from one drain to the next. What is more urgent
-than a large table that is being taken in waits behind these alone."""
+ROUTES_WAITING_MAX = 6000
+"""Kernel writes that may wait: a datagram that the kernel works on, the next one, and what is made meanwhile.
+What is more urgent than a large table that is being taken in waits behind these alone, some 25 ms."""
+ROUTES_TOGETHER = 2000
+"""Kernel writes that are asked for together: of IPv4, as many as a datagram holds."""
 
 
 async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) -> None:
@@ -48,9 +51,10 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     flows on and the next start adopts them.
     """
     telemetry.start_logging(settings.log_level or DEFAULT_LOG_LEVEL)
-    telemetry.LOGGER.info("felixbgp %s starts on node %s", __version__, settings.node)
+    telemetry.LOGGER.info("felixbgp %s (core %s) starts on node %s", __version__, core_form(), settings.node)
     agent = Agent(settings.agent_config, random.Random().random)  # noqa: S311 - jitter is no secret
     driver = Driver(agent)
+    metrics.register(driver)
     async with AsyncExitStack() as stack:
         stack.enter_context(short_collections())
         kernel = None
@@ -144,8 +148,19 @@ class _Shell:
         while True:
             await self._routes_waiting.wait()
             self._routes_waiting = trio.Event()
-            effects, self._routes = self._routes, []
-            for effect in effects:
-                answers = await kernel.apply(effect)
-                self._waiting_for_kernel -= len(effect.routes)
+            while self._routes:
+                effects = self._next_routes()
+                answers = await kernel.apply(*effects)
+                self._waiting_for_kernel -= sum(len(effect.routes) for effect in effects)
                 self._driver.deliver(answers)
+
+    def _next_routes(self) -> list[KernelEffect]:
+        """The effects to carry out together, in their order, at least one of those that wait."""
+        count = taken = 0
+        for effect in self._routes:
+            if taken and count + len(effect.routes) > ROUTES_TOGETHER:
+                break
+            count += len(effect.routes)
+            taken += 1
+        effects, self._routes = self._routes[:taken], self._routes[taken:]
+        return effects

@@ -13,6 +13,7 @@ from felixbgp.bgp.inputs import Endpoint
 from felixbgp.net import Address, Prefix
 
 TCP_MD5SIG, TCP_MD5SIG_EXT = 14, 32
+TCP_NOTSENT_LOWAT = 25
 TCP_MD5SIG_FLAG_PREFIX = 1
 TCP_MD5SIG_KEY_OCTETS_MAX = 80
 IP_MINTTL = 21
@@ -20,6 +21,9 @@ IPV6_MINHOPCOUNT = 73
 INTERNETWORK_CONTROL = 0xC0
 """DSCP CS6, as RFC 4271's implementations mark their packets."""
 ACCEPT_QUEUE = 128
+UNSENT_OCTETS = 1 << 17
+"""What may wait in the system, unsent, before it takes no more: enough to fill a fast link until our next
+turn, and little that a newer route would have to wait behind."""
 
 
 def family_of(address: Address) -> socket.AddressFamily:
@@ -32,8 +36,8 @@ def endpoint_of(name: tuple[str, int] | tuple[str, int, int, int]) -> Endpoint:
     return Endpoint(Address.parse(name[0].partition("%")[0]), name[1])
 
 
-def open_listener(endpoint: Endpoint) -> trio.socket.SocketType:
-    """Listen there, for this family alone.
+def open_listener(endpoint: Endpoint) -> socket.socket:
+    """Listen there, for this family alone; no call on it blocks.
 
     Raises:
         OSError: the address is not ours, the port is taken, or not for us to open.
@@ -49,14 +53,15 @@ def open_listener(endpoint: Endpoint) -> trio.socket.SocketType:
         set_ttls(sock, TransportOptions(ttl=255))
         sock.bind((str(endpoint.address), endpoint.port))
         sock.listen(ACCEPT_QUEUE)
+        sock.settimeout(0)
     except BaseException:
         sock.close()
         raise
-    return trio.socket.from_stdlib_socket(sock)
+    return sock
 
 
-async def connect(remote: Endpoint, options: TransportOptions) -> trio.socket.SocketType:
-    """Open a connection; the caller bounds how long that may take.
+async def connect(remote: Endpoint, options: TransportOptions) -> socket.socket:
+    """Open a connection, no call on which blocks; the caller bounds how long that may take.
 
     Raises:
         OSError: refused, unreachable, or an option that the system does not take.
@@ -65,15 +70,15 @@ async def connect(remote: Endpoint, options: TransportOptions) -> trio.socket.So
     try:
         _mark(sock)
         _apply(sock, remote, options)
-        dialling = trio.socket.from_stdlib_socket(sock)
-        await dialling.connect((str(remote.address), remote.port))
+        # Trio makes it non-blocking, and leaves it so.
+        await trio.socket.from_stdlib_socket(sock).connect((str(remote.address), remote.port))
     except BaseException:
         sock.close()
         raise
-    return dialling
+    return sock
 
 
-def set_ttls(sock: socket.socket | trio.socket.SocketType, options: TransportOptions) -> None:
+def set_ttls(sock: socket.socket, options: TransportOptions) -> None:
     """Set the outgoing TTL, and the lowest one that is let in (RFC 5082).
 
     Raises:
@@ -87,7 +92,7 @@ def set_ttls(sock: socket.socket | trio.socket.SocketType, options: TransportOpt
         sock.setsockopt(level, IP_MINTTL if v4 else IPV6_MINHOPCOUNT, options.min_ttl)
 
 
-def set_md5_key(listener: trio.socket.SocketType, prefix: Prefix, password: bytes | None) -> None:
+def set_md5_key(listener: socket.socket, prefix: Prefix, password: bytes | None) -> None:
     """Let nobody inside `prefix` connect to a listener without this password; None takes the key away.
 
     Raises:
@@ -107,6 +112,9 @@ def reason_of(error: OSError) -> str:
 
 
 def _mark(sock: socket.socket) -> None:
+    # Messages are put together by us. The connections of a listener have what it has.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_OCTETS)
     if sock.family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, INTERNETWORK_CONTROL)
     else:

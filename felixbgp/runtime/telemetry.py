@@ -14,6 +14,7 @@ from felixbgp.agent.forwarding import NextHopUnresolvable
 from felixbgp.bgp import facts as bgp
 from felixbgp.cluster.facts import InvalidValue, ReadRefused, StoreLost
 from felixbgp.fib.types import KernelUnheard, RouteProblem
+from felixbgp.runtime.steps import StepTookLong
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -30,6 +31,7 @@ LOUD = (
     NextHopUnresolvable,
     RouteProblem,
     KernelUnheard,
+    StepTookLong,
     bgp.NotificationReceived,
     bgp.NotificationSent,
     bgp.UpdateMalformed,
@@ -52,18 +54,18 @@ def set_level(level: str) -> None:
     LOGGER.setLevel(level.upper())
 
 
-def observe(fact: Fact) -> None:
+def observe(fact: Fact | StepTookLong) -> None:
     """Log one fact."""
     LOGGER.log(_level(fact), "%s", text_of(fact))
 
 
-def text_of(fact: Fact) -> str:
+def text_of(fact: Fact | StepTookLong) -> str:
     """The fact's name and its fields."""
     fields = " ".join(f"{name}={_value(value)}" for name, value in _shown_fields(fact))
     return f"{type(fact).__name__} {fields}"
 
 
-def _level(fact: Fact) -> int:
+def _level(fact: Fact | StepTookLong) -> int:
     if isinstance(fact, bgp.SessionStateChanged):
         established = "Established" in (fact.old, fact.new)
         return logging.INFO if established else logging.DEBUG

@@ -16,6 +16,7 @@ from felixbgp.status.audit import AuditStatus
 from felixbgp.status.node_status import (
     DatastoreCondition,
     DatastoreState,
+    LongestStep,
     NodeStatus,
     PeerStatus,
     RouteCounts,
@@ -99,6 +100,7 @@ def _without_peers(status: NodeStatus, wall_offset_ns: int) -> status_pb2.NodeSt
             for problem in status.problems
         ],
         audit=None if status.audit is None else _encode_audit(status.audit, wall_offset_ns),
+        longest_step=None if status.longest_step is None else _encode_step(status.longest_step),
     )
 
 
@@ -115,6 +117,7 @@ def decode(value: bytes) -> NodeStatus:
         routes=_decode_routes(message.routes) if message.HasField("routes") else None,
         problems=tuple(Problem(entry.subject, entry.field, entry.reason) for entry in message.problems),
         audit=_decode_audit(message.audit) if message.HasField("audit") else None,
+        longest_step=_decode_step(message.longest_step) if message.HasField("longest_step") else None,
     )
 
 
@@ -155,6 +158,14 @@ def _encode_speaker(speaker: SpeakerStatus) -> status_pb2.Speaker:
 
 def _encode_routes(routes: RouteCounts) -> status_pb2.Routes:
     return status_pb2.Routes(wanted=routes.wanted, installed=routes.installed, failed=routes.failed)
+
+
+def _encode_step(step: LongestStep) -> status_pb2.LongestStep:
+    return status_pb2.LongestStep(ever_ms=step.ever_ms, lately_ms=step.lately_ms)
+
+
+def _decode_step(message: status_pb2.LongestStep) -> LongestStep:
+    return LongestStep(message.ever_ms, message.lately_ms)
 
 
 def _encode_peer(peer: PeerStatus, wall_offset_ns: int) -> status_pb2.Peer:

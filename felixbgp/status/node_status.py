@@ -57,6 +57,14 @@ class RouteCounts:
     failed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class LongestStep:
+    """For how long the agent served nobody else, at most: since its start, and of the last minute."""
+
+    ever_ms: int
+    lately_ms: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerStatus:
     """Who the node is in BGP. `listen` is empty when it does not accept connections."""
@@ -111,6 +119,7 @@ class NodeStatus:
     """None where the agent writes none."""
     problems: tuple[Problem, ...] = ()
     audit: AuditStatus | None = None
+    longest_step: LongestStep | None = None
 
 
 def build(
@@ -130,6 +139,7 @@ def build(
     report_problems: Sequence[Problem] = (),
     kernel_unheard: str = "",
     audit: AuditStatus | None = None,
+    longest_step: LongestStep | None = None,
 ) -> NodeStatus:
     """Put the node's status together. Equal arguments, in whatever order their maps are, give equal results.
 
@@ -168,6 +178,7 @@ def build(
         routes=routes,
         problems=_bounded(problems),
         audit=audit,
+        longest_step=longest_step,
     )
 
 

@@ -64,7 +64,7 @@ VERDICTS: Final = ("attribute discard: ", "treat-as-withdraw: ", "ignored: ")
 
 def forget() -> None:
     """Empty the memos of the decoder, so that what a run does depends on its octets alone."""
-    for key in _MEMOS:
+    for key in range(len(_MEMOS)):
         _MEMOS[key] = _Memo()
 
 

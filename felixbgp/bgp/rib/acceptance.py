@@ -57,7 +57,11 @@ class Acceptance:
 
     def refusal(self, attributes: PathAttributes) -> str:
         """Why the path is not eligible (RFC 4271 §9.1.2, RFC 4456 §8), in words; "" when it is."""
-        own = sum(asn in self._local_as for segment in attributes.as_path for asn in segment.asns)
+        own = 0
+        for segment in attributes.as_path:
+            for asn in segment.asns:
+                if asn in self._local_as:
+                    own += 1
         if own > self._allowed_local_as:
             return f"AS loop: our own AS stands {own} times in the AS_PATH"
         if attributes.originator_id == self._identifier:

@@ -134,14 +134,16 @@ class AdjRibIn:
 
     def withdraw(self, nlris: Iterable[Nlri]) -> None:
         """The peer withdrew these prefixes; those it never announced are ignored."""
-        routes, stale, identifier_octets = self._routes, self._stale, self._identifier_octets
+        routes, identifier_octets, loc_rib = self._routes, self._identifier_octets, self._loc_rib
         for nlri in nlris:
             path = routes.pop(nlri, None)
             if path is not None:
                 before = self._forget(nlri, path)
-                self._loc_rib.replace(nlri[identifier_octets:] if identifier_octets else nlri, before, None)
-                if stale:
-                    stale.pop(nlri, None)
+                if before is not None:
+                    loc_rib.remove(nlri[identifier_octets:] if identifier_octets else nlri, before)
+        if self._stale:
+            for nlri in nlris:
+                self._stale.pop(nlri, None)
 
     def attributes(self, nlri: Nlri) -> PathAttributes | None:
         """What the peer last announced for a prefix."""

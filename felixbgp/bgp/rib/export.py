@@ -157,10 +157,10 @@ def told_attributes(
             atomic_aggregate=attributes.atomic_aggregate,
             aggregator=attributes.aggregator,
             communities=attributes.communities,
-            extended_communities=tuple(filter(crosses_borders, attributes.extended_communities)),
+            extended_communities=_extended_communities(attributes.extended_communities),
             large_communities=attributes.large_communities,
             only_to_customer=_only_to_customer(view, attributes),
-            unknown=_unknown(attributes),
+            unknown=_unknown(attributes.unknown) if attributes.unknown else (),
             partial=attributes.partial,
         )
     reflected = _learned_over_ibgp(path)
@@ -205,10 +205,15 @@ def _only_to_customer(view: ExportView, attributes: PathAttributes) -> int | Non
     return view.local_as if known is None and view.peer_role in DOWN_OR_ACROSS else known
 
 
-def _unknown(attributes: PathAttributes) -> tuple[UnknownAttribute, ...]:
+def _extended_communities(communities: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Those that may leave our AS (RFC 4360 §6)."""
+    return tuple([one for one in communities if crosses_borders(one)]) if communities else communities
+
+
+def _unknown(attributes: tuple[UnknownAttribute, ...]) -> tuple[UnknownAttribute, ...]:
     """Without the IPv6 extended communities that stay within our AS (RFC 5701 §2, RFC 4360 §6)."""
     kept: list[UnknownAttribute] = []
-    for one in attributes.unknown:
+    for one in attributes:
         if one.type == AttributeType.IPV6_EXTENDED_COMMUNITIES:
             cut = [one.value[start : start + 20] for start in range(0, len(one.value), 20)]
             value = b"".join([community for community in cut if crosses_borders(community)])
@@ -233,7 +238,7 @@ def _as_path(view: ExportView, as_path: tuple[Segment, ...]) -> tuple[Segment, .
 
 def _edited(as_path: tuple[Segment, ...], edit: Callable[[int], tuple[int, ...]]) -> tuple[Segment, ...]:
     """The path with every AS number replaced by what `edit` gives; segments left empty go."""
-    segments = [Segment(kind, tuple([new for asn in asns for new in edit(asn)])) for kind, asns in as_path]
+    segments = [Segment(one.type, tuple([new for asn in one.asns for new in edit(asn)])) for one in as_path]
     return tuple([segment for segment in segments if segment.asns])
 
 

@@ -72,6 +72,8 @@ class Choice:
         return self._selected
 
 
+_NO_PATHS: Final[tuple[Path, ...]] = ()
+
 Entry = Path | Choice
 """Of a prefix: its only candidate, which may be used; or the choice among several."""
 
@@ -253,6 +255,14 @@ class LocRib:
             present = tuple([path for path in present if path is not old])
         self._dirty[nlri] = present if new is None else (*present, new)
 
+    def remove(self, nlri: Nlri, path: Path) -> None:
+        """A source has no eligible path to this prefix any more: mostly it was the only one."""
+        if self._fresh or self._entries.get(nlri) is not path or nlri in self._dirty:
+            self.replace(nlri, path, None)
+        else:
+            self._path_count -= 1
+            self._dirty[nlri] = _NO_PATHS
+
     def _spread(self) -> None:
         """Make of the batches what they are short for."""
         batches, self._fresh = self._fresh, []
@@ -325,13 +335,14 @@ class LocRib:
             budget -= len(nlris)
         batch = take_first(self._dirty, budget)
         moved: dict[Nlri, Path | None] = {}
+        entries = self._entries
         before: tuple[Path, ...] | None = None
         entry: Entry | None = None
         for nlri, paths in batch:
             if paths is not before:
                 before = paths
                 entry = self._entry(paths)
-            old = self._entries.get(nlri)
+            old = entries.pop(nlri, None) if entry is None else entries.get(nlri)
             if entry is not old:
                 self._enter(nlri, old, entry, moved)
                 if changes is not None and not _is_same_route(old, entry):
@@ -375,7 +386,7 @@ class LocRib:
             entry = self._entry_among_usable(nlri, paths)
             unused = _path_of(entry) is None
             unresolved = self._barred.get(nlri, ()) if unused else ()
-            old = self._entries.get(nlri)
+            old = self._entries.pop(nlri, None) if entry is None else self._entries.get(nlri)
             if entry is not old:
                 self._enter(nlri, old, entry, moved)
             if changes is None:
@@ -388,10 +399,9 @@ class LocRib:
     def _enter(
         self, nlri: Nlri, old: Entry | None, entry: Entry | None, moved: dict[Nlri, Path | None]
     ) -> None:
+        """Keep the new entry; one that is gone is gone already."""
         path_before, path = _path_of(old), _path_of(entry)
-        if entry is None:
-            del self._entries[nlri]
-        else:
+        if entry is not None:
             self._entries[nlri] = entry
         if path is not path_before:
             moved[nlri] = path

@@ -18,6 +18,10 @@ DEFAULT_LOCAL_PREF: Final = 100
 """The degree of preference of a path that carries none: a convention, the standard has no default."""
 
 
+_SEQUENCE: Final = int(SegmentType.AS_SEQUENCE)
+_SET: Final = int(SegmentType.AS_SET)
+
+
 class PathPeer:
     """The peer a path came from, as far as decision and export care; one per session and configuration."""
 
@@ -131,9 +135,9 @@ def as_path_length(as_path: Sequence[Segment]) -> int:
     """
     length = 0
     for segment in as_path:
-        if segment.type == SegmentType.AS_SEQUENCE:
+        if segment.type == _SEQUENCE:
             length += len(segment.asns)
-        elif segment.type == SegmentType.AS_SET:
+        elif segment.type == _SET:
             length += 1
     return length
 
@@ -143,6 +147,6 @@ def neighbour_as(as_path: Sequence[Segment], peer: PathPeer) -> int:
 
     An AS_PATH that is empty or begins with an AS_SET belongs to the AS of the peer itself.
     """
-    if as_path and as_path[0].type == SegmentType.AS_SEQUENCE:
+    if as_path and as_path[0].type == _SEQUENCE:
         return as_path[0].asns[0]
     return peer.remote_as

@@ -31,12 +31,13 @@ from felixbgp.net import Nlri
 
 BATCH: Final = 1024
 """Prefixes encoded between two looks at the credit: at one attribute set each, about 100 KiB of messages."""
-EXPORTS_MAX: Final = 8192
+# Bounds of memory are no `Final`: mypyc would build their values in, and no test could set smaller ones.
+EXPORTS_MAX: int = 8192
 """Remembered results per path. When full all are forgotten, as finding the dead ones would cost as much.
 Prefixes of one path mostly come together; a drain settles few more paths than these."""
-EXPORTS_OCTETS_MAX: Final = 64 << 20
+EXPORTS_OCTETS_MAX: int = 64 << 20
 """The same for the memory they keep: 1 KiB for each, as much as the paths of the Internet take."""
-POLICIES_MAX: Final = 4096
+POLICIES_MAX: int = 4096
 """Interfaces for which the policy is kept in narrowed form, which workloads come and go with; likewise."""
 NUMBERS_SWEEP_FIRST: Final = 4096
 """Path identifiers before unused ones are looked for; from then on, twice the number in use."""
@@ -277,7 +278,7 @@ class UpdateGroup:
                 new = self._export(nlri, path) if depends else alike
                 if new is not None and len(nlri) > new.room:
                     new = None
-            old = wanted.get(nlri)
+            old = wanted.pop(nlri, None) if new is None else wanted.get(nlri)
             if new is not old:
                 self._want(nlri, old, new)
 
@@ -292,19 +293,18 @@ class UpdateGroup:
         if exports:
             self._keys[nlri] = tuple(exports)
         for key in dict.fromkeys((*before, *exports)):
-            self._want(key, self._wanted.get(key), exports.get(key))
+            new = exports.get(key)
+            self._want(key, self._wanted.pop(key, None) if new is None else self._wanted.get(key), new)
 
     def _want(self, key: Nlri, old: Export | None, new: Export | None) -> None:
-        """The peers should know `new` from now on; None: nothing."""
-        if new is None:
-            if old is None:
+        """The peers should know `new` from now on; None: nothing, and the old one is gone already."""
+        if new is not None:
+            if new.same(old):
                 return
-            del self._wanted[key]
-        elif new.same(old):
-            return
-        else:
             self._wanted[key] = new
             new.tally.count += 1
+        elif old is None:
+            return
         if old is not None:
             old.tally.count -= 1
         for table in self._tables:
@@ -387,9 +387,15 @@ class UpdateGroup:
     def _withdraw(self, table: AdjRibOut, batch: Sequence[tuple[Nlri, Export | None]]) -> None:
         family = self.view.family
         by_source: dict[PeerId | None, list[Nlri]] = {}
+        before: Tally | None = None
+        nlris: list[Nlri] = []
         for nlri, known in batch:
-            source = known.source if known is not None and known.source in table.members else None
-            by_source.setdefault(source, []).append(nlri)
+            if known is None:
+                continue  # Never so: what nobody knows need not be withdrawn.
+            if known.tally is not before:
+                before = known.tally
+                nlris = by_source.setdefault(known.source if known.source in table.members else None, [])
+            nlris.append(nlri)
         for source, nlris in by_source.items():
             _send(_others(table, source), encode_withdrawals(family, nlris, self.view.message_octets_max))
 

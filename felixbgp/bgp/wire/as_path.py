@@ -1,7 +1,7 @@
 """AS_PATH and AS4_PATH: octets to segments and back, and how the two join (RFC 4271 §4.3, RFC 6793 §4.2)."""
 
 from collections.abc import Sequence
-from struct import pack, unpack_from
+from struct import Struct
 from typing import Final
 
 from felixbgp.bgp.wire.messages import Segment, SegmentType
@@ -13,6 +13,10 @@ _PATH_OCTETS_MAX: Final = 4016
 """As we write it to a new speaker, so 1000 AS numbers; no path of the Internet comes near. A message of 4096
 octets has room for these beside ORIGIN, an IPv6 route and our AS in front, so that what is accepted from an
 old speaker, or in an extended message, can be told to every peer."""
+_SEQUENCE: Final = int(SegmentType.AS_SEQUENCE)
+_FOUR_OCTETS: Final = [Struct(f">{count}I") for count in range(_SEGMENT_ASNS_MAX + 1)]
+_TWO_OCTETS: Final = [Struct(f">{count}H") for count in range(_SEGMENT_ASNS_MAX + 1)]
+"""By how many AS numbers a segment has."""
 _CONFEDERATION: Final = (SegmentType.AS_CONFED_SEQUENCE, SegmentType.AS_CONFED_SET)
 
 Path = tuple[Segment, ...]
@@ -37,13 +41,16 @@ def decode_as4_path(value: bytes) -> Path:
 
 def without_confederations(path: Path) -> Path:
     """The path as an AS4_PATH may have it (RFC 6793 §3, §6)."""
-    return tuple(segment for segment in path if segment.type not in _CONFEDERATION)
+    for segment in path:
+        if segment.type > _SEQUENCE:
+            return tuple([one for one in path if one.type not in _CONFEDERATION])
+    return path
 
 
 def _decode_segments(value: bytes, four_octets: bool, highest_type: int) -> Path:
     segments: list[Segment] = []
     position, size, octets = 0, len(value), 0
-    width, letter = (4, "I") if four_octets else (2, "H")
+    width, forms = (4, _FOUR_OCTETS) if four_octets else (2, _TWO_OCTETS)
     while position < size:
         kind = value[position]
         if not 1 <= kind <= highest_type:
@@ -55,7 +62,7 @@ def _decode_segments(value: bytes, four_octets: bool, highest_type: int) -> Path
         octets += _octets(count)
         if octets > _PATH_OCTETS_MAX:
             raise AsPathError(f"it would take more than {_PATH_OCTETS_MAX} octets to pass it on")
-        asns = unpack_from(f">{count}{letter}", value, position + 2)
+        asns: tuple[int, ...] = forms[count].unpack_from(value, position + 2)
         if 0 in asns:
             raise AsPathError("AS number 0 is reserved")
         segments.append(Segment(kind, asns))
@@ -80,13 +87,9 @@ def prepended(asns: Sequence[int], path: Path) -> Path:
     """
     outside = without_confederations(path)
     first = outside[0] if outside else None
-    if (
-        first is not None
-        and first.type == SegmentType.AS_SEQUENCE
-        and len(asns) + len(first.asns) <= _SEGMENT_ASNS_MAX
-    ):
-        return (Segment(SegmentType.AS_SEQUENCE, (*asns, *first.asns)), *outside[1:])
-    return (Segment(SegmentType.AS_SEQUENCE, tuple(asns)), *outside)
+    if first is not None and first.type == _SEQUENCE and len(asns) + len(first.asns) <= _SEGMENT_ASNS_MAX:
+        return (Segment(_SEQUENCE, (*asns, *first.asns)), *outside[1:])
+    return (Segment(_SEQUENCE, tuple(asns)), *outside)
 
 
 def path_length(path: Path) -> int:
@@ -127,7 +130,7 @@ def _join(leading: list[Segment], as4_path: Path) -> Path:
         return as4_path
     last, first = leading[-1], as4_path[0]
     asns = last.asns + first.asns
-    if last.type == first.type == SegmentType.AS_SEQUENCE and len(asns) <= _SEGMENT_ASNS_MAX:
+    if last.type == first.type == _SEQUENCE and len(asns) <= _SEGMENT_ASNS_MAX:
         return (*leading[:-1], Segment(SegmentType.AS_SEQUENCE, asns), *as4_path[1:])
     return (*leading, *as4_path)
 
@@ -138,14 +141,16 @@ def encode_as_path(path: Path, *, four_octets: bool) -> bytes:
     With two octets per number, AS_TRANS stands for those that do not fit (RFC 6793 §4.2.2).
     """
     parts: list[bytes] = []
-    for kind, asns in path:
+    for segment in path:
+        asns = segment.asns
         for start in range(0, len(asns), _SEGMENT_ASNS_MAX):
-            piece = asns[start : start + _SEGMENT_ASNS_MAX]
+            piece = asns if len(asns) <= _SEGMENT_ASNS_MAX else asns[start : start + _SEGMENT_ASNS_MAX]
+            parts.append(bytes((segment.type, len(piece))))
             if four_octets:
-                parts.append(pack(f">BB{len(piece)}I", kind, len(piece), *piece))
+                parts.append(_FOUR_OCTETS[len(piece)].pack(*piece))
             else:
                 short = [one if one <= AS_TWO_OCTETS_MAX else AS_TRANS for one in piece]
-                parts.append(pack(f">BB{len(piece)}H", kind, len(piece), *short))
+                parts.append(_TWO_OCTETS[len(piece)].pack(*short))
     return b"".join(parts)
 
 

@@ -434,12 +434,12 @@ class _Memo:
     __slots__ = ("_octets", "_old", "_young")
 
     def __init__(self) -> None:
-        self._young: dict[tuple[bytes, bytes], AttributeSet] = {}
-        self._old: dict[tuple[bytes, bytes], AttributeSet] = {}
+        self._young: dict[bytes | tuple[bytes, bytes], AttributeSet] = {}
+        self._old: dict[bytes | tuple[bytes, bytes], AttributeSet] = {}
         self._octets = 0
 
-    def get(self, key: tuple[bytes, bytes]) -> AttributeSet | None:
-        """The set remembered for (next hop of MP_REACH_NLRI, octets), or None."""
+    def get(self, key: bytes | tuple[bytes, bytes]) -> AttributeSet | None:
+        """The set remembered for octets, or for (next hop of MP_REACH_NLRI, octets); or None."""
         found = self._young.get(key)
         if found is None:
             found = self._old.get(key)
@@ -447,22 +447,23 @@ class _Memo:
                 self.put(key, found)
         return found
 
-    def put(self, key: tuple[bytes, bytes], value: AttributeSet) -> None:
+    def put(self, key: bytes | tuple[bytes, bytes], value: AttributeSet) -> None:
         """Remember."""
-        self._octets += len(key[1]) + _MEMO_ENTRY_OCTETS
+        size = _MEMO_ENTRY_OCTETS + (len(key) if isinstance(key, bytes) else len(key[1]))
+        self._octets += size
         if self._octets > _MEMO_OCTETS_MAX:
             self._old, self._young = self._young, {}
-            self._octets = len(key[1])
+            self._octets = size
         self._young[key] = value
 
 
 _MEMO_ENTRY_OCTETS: Final = 64
-_MEMO_OCTETS_MAX: Final = 2 * 1024 * 1024
+_MEMO_OCTETS_MAX: int = 2 * 1024 * 1024
 """Per generation, counting keys; decoded values are about ten times that, so 40 MB at the very worst."""
 
 # A memo of a pure function, so sharing it between peers and speakers changes nothing but time and memory.
-# What attributes mean depends on two properties of the session; (four_octet_as, ebgp) tells which memo.
-_MEMOS: Final = {(four, ebgp): _Memo() for four in (False, True) for ebgp in (False, True)}
+# What attributes mean depends on two properties of the session, four_octet_as and ebgp: they tell which memo.
+_MEMOS: Final = [_Memo(), _Memo(), _Memo(), _Memo()]
 
 
 def decode_attributes(
@@ -472,8 +473,8 @@ def decode_attributes(
 
     Equal octets usually give the same object. Raises `WireError` where the session must be reset.
     """
-    memo = _MEMOS[four_octet_as, ebgp]
-    key = (next_hop, octets)
+    memo = _MEMOS[(2 if four_octet_as else 0) + (1 if ebgp else 0)]
+    key = (next_hop, octets) if next_hop else octets
     found = memo.get(key)
     if found is None:
         found = _decode(octets, four_octet_as, ebgp, next_hop)

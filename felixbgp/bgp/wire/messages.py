@@ -34,11 +34,23 @@ class SegmentType(IntEnum):
     AS_CONFED_SET = 4
 
 
-class Segment(NamedTuple):
-    """One AS_PATH segment: its type (a `SegmentType` value) and AS numbers, four octets each."""
+class Segment:
+    """One AS_PATH segment: its type (a `SegmentType` value) and AS numbers, four octets each; a value."""
 
-    type: int
-    asns: tuple[int, ...]
+    __slots__ = ("asns", "type")
+
+    def __init__(self, type: int, asns: tuple[int, ...]) -> None:  # noqa: A002 - the standard's word
+        self.type = type
+        self.asns = asns
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Segment) and self.type == other.type and self.asns == other.asns
+
+    def __hash__(self) -> int:
+        return hash(self.asns) ^ self.type
+
+    def __repr__(self) -> str:
+        return f"Segment({self.type}, {self.asns})"
 
 
 class UnknownAttribute(NamedTuple):

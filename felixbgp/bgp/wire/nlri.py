@@ -4,7 +4,6 @@ Identified NLRI have the four octets of a path identifier in front (RFC 7911 §3
 """
 
 import re
-from functools import cache
 from typing import Final
 
 from felixbgp.net import Family, Nlri
@@ -13,6 +12,8 @@ _COMMON_LENGTHS: Final = {1: (24, 26, 32, 22, 16), 2: (64, 48, 128, 122)}
 """Tried first: what the world, Calico's blocks and hosts use most."""
 _MULTICAST: Final = {1: (rb"[\xe0-\xef]", 4), 2: (rb"\xff", 8)}
 """By AFI: the first octet of multicast addresses, and from which prefix length on it tells them."""
+_SHORT_FIELD_OCTETS: Final = 24
+"""Up to which starting the engine costs more than it saves."""
 _IDENTIFIER_OCTETS: Final = 4
 """Of a path identifier, RFC 7911 §3."""
 
@@ -35,12 +36,20 @@ def _pattern_of_length(length: int, multicast: bytes, multicast_length: int) -> 
 # The regular expression engine cuts a field at C speed, and takes only what is canonical already, which is
 # what peers send. Everything else is for `_parse_slowly`. Compiling takes tens of milliseconds, so it waits
 # until somebody has a field of this kind.
-@cache
+_patterns: Final[dict[int, re.Pattern[bytes]]] = {}
+"""By the bits of an address and the octets of an identifier, which is at most 4."""
+
+
 def _pattern(family: Family, identifier_octets: int) -> re.Pattern[bytes]:
-    common = _COMMON_LENGTHS[family.afi]
-    lengths = (*common, *(length for length in range(family.bits + 1) if length not in common))
-    alternatives = b"|".join(_pattern_of_length(one, *_MULTICAST[family.afi]) for one in lengths)
-    return re.compile(b".{%d}(?:%b)" % (identifier_octets, alternatives), re.DOTALL)
+    key = family.bits + identifier_octets
+    found = _patterns.get(key)
+    if found is None:
+        common = _COMMON_LENGTHS[family.afi]
+        lengths = (*common, *(length for length in range(family.bits + 1) if length not in common))
+        alternatives = b"|".join([_pattern_of_length(one, *_MULTICAST[family.afi]) for one in lengths])
+        found = re.compile(b".{%d}(?:%b)" % (identifier_octets, alternatives), re.DOTALL)
+        _patterns[key] = found
+    return found
 
 
 def parse_nlri(
@@ -53,6 +62,8 @@ def parse_nlri(
     (RFC 4271 §6.3, semantically incorrect). Raises `NlriError`.
     """
     identifier_octets = _IDENTIFIER_OCTETS if add_path else 0
+    if len(field) <= _SHORT_FIELD_OCTETS:
+        return _parse_slowly(family, field, errors, identifier_octets)
     found: list[bytes] = _pattern(family, identifier_octets).findall(field)
     # `findall` steps over what does not match, so the pieces are all there is only if they make the field.
     if b"".join(found) == field:
@@ -76,21 +87,17 @@ def _parse_slowly(
             raise NlriError(f"a prefix of {length} bits is longer than an address")
         if end > size:
             raise NlriError(f"a prefix of {length} bits is longer than the rest of its field")
-        nlri = _masked(field[start:end], length)
+        nlri = field[start:end]
+        if length % 8:
+            nlri = nlri[:-1] + bytes((nlri[-1] & 0xFF00 >> length % 8,))
         if _is_multicast(nlri, bits):
             ignored += 1
         else:
-            found.append(field[position:start] + nlri)
+            found.append(field[position:start] + nlri if identifier_octets else nlri)
         position = end
     if ignored:
         errors.append(f"ignored: {ignored} multicast prefixes")
     return tuple(found)
-
-
-def _masked(nlri: bytes, length: int) -> bytes:
-    if length % 8 == 0:
-        return nlri
-    return nlri[:-1] + bytes((nlri[-1] & 0xFF00 >> length % 8,))
 
 
 def _is_multicast(nlri: bytes, bits: int) -> bool:

@@ -71,9 +71,11 @@ def _split_body(body: bytes) -> tuple[bytes, bytes, bytes]:
     """Withdrawn routes, path attributes, NLRI (RFC 4271 §4.3)."""
     if len(body) < _FIELDS_OCTETS:
         raise bad_message_length(HEADER_OCTETS + len(body), "an UPDATE has at least 23 octets")
-    withdrawn_end = 2 + int.from_bytes(body[:2], "big")
+    withdrawn_end = 2 + (body[0] << 8 | body[1])
     attributes_start = withdrawn_end + 2
-    attributes_end = attributes_start + int.from_bytes(body[withdrawn_end:attributes_start], "big")
+    attributes_end = attributes_start
+    if attributes_start <= len(body):
+        attributes_end += body[withdrawn_end] << 8 | body[withdrawn_end + 1]
     if attributes_start > len(body) or attributes_end > len(body):
         raise WireError(
             ErrorCode.UPDATE_MESSAGE,

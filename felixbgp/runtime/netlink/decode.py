@@ -24,6 +24,15 @@ _RTNEXTHOP = struct.Struct("=HBBi")
 _IFINFOMSG = struct.Struct("=BxHiII")
 _IFADDRMSG = struct.Struct("=BBBBI")
 _UINT = struct.Struct("=I")
+_ATTRIBUTE = struct.Struct("=HH")
+_DESTINATION_HEADER = 20
+"""Where the kernel puts RTA_DST: after the header and the number of the table."""
+_DESTINATION_ENDS = {
+    _ATTRIBUTE.pack(_ATTRIBUTE.size + octets, RTA_DST): _DESTINATION_HEADER + _ATTRIBUTE.size + octets
+    for octets in (IPV4.octets, IPV6.octets)
+}
+SHARED_MAX = 4096
+"""Ways that are kept while a table is read; beyond these, routes are read one by one."""
 _FAMILIES = {AF_INET: IPV4, AF_INET6: IPV6}
 _KINDS = {kind.value: kind for kind in RouteKind if kind is not RouteKind.OTHER}
 
@@ -89,6 +98,53 @@ def decode_route_by_object(
         route = route._replace(next_hops=hops)
     prefix = Prefix.of(Address(bytes(destination)), length)
     return KernelRoute(prefix, route, protocol, table), number
+
+
+class RouteReader:
+    """Reads the routes of one moment; what they share, which is all but their prefixes, is read once."""
+
+    def __init__(self, tables: Container[int], name_of: InterfaceName, hops_of: HopsOf) -> None:
+        self._tables = tables
+        self._name_of = name_of
+        self._hops_of = hops_of
+        self._shared: dict[bytes, tuple[Family, KernelRoute, int]] = {}
+
+    def read(self, body: memoryview) -> tuple[KernelRoute, int] | None:
+        """As `decode_route_by_object`."""
+        octets = bytes(body)
+        end = _DESTINATION_ENDS.get(octets[_DESTINATION_HEADER : _DESTINATION_HEADER + _ATTRIBUTE.size], 0)
+        if not end:
+            return self._decode(body)
+        # Octet 1 is the length of the prefix; the destination comes right after the table's number.
+        key = octets[:1] + octets[2:_DESTINATION_HEADER] + octets[end:]
+        shared = self._shared.get(key)
+        if shared is None:
+            found = self._decode(body)
+            if found is not None and len(self._shared) < SHARED_MAX:
+                family = found[0].prefix.family
+                if found[0].prefix == _prefix(family, octets, end):
+                    self._shared[key] = (family, *found)
+            return found
+        family, route, number = shared
+        prefix = _prefix(family, octets, end)
+        if prefix is None:
+            return self._decode(body)
+        return KernelRoute(prefix, route[1], route[2], route[3]), number
+
+    def _decode(self, body: memoryview) -> tuple[KernelRoute, int] | None:
+        return decode_route_by_object(body, self._tables, self._name_of, self._hops_of)
+
+
+def _prefix(family: Family, octets: bytes, end: int) -> Prefix | None:
+    """The prefix of a route whose destination ends at `end`; None where it must be looked at closely."""
+    length = octets[1]
+    start = end - family.octets
+    last = start + (length + 7 >> 3)
+    if start != _DESTINATION_HEADER + _ATTRIBUTE.size or last > end:
+        return None
+    if length & 7 and octets[last - 1] & 0xFF >> (length & 7):
+        return None
+    return Prefix(family, octets[1:2] + octets[start:last])
 
 
 def decode_link(body: memoryview) -> Link | None:

@@ -31,7 +31,7 @@ from felixbgp.fib.types import (
 )
 from felixbgp.net import IPV4, IPV6, Family
 from felixbgp.runtime.netlink.addresses import Addresses
-from felixbgp.runtime.netlink.decode import decode_address, decode_link, decode_route_by_object
+from felixbgp.runtime.netlink.decode import RouteReader, decode_address, decode_link, decode_route_by_object
 from felixbgp.runtime.netlink.encode import RouteEncoder, dump_addresses, dump_links, dump_routes
 from felixbgp.runtime.netlink.groups import Groups
 from felixbgp.runtime.netlink.links import Links
@@ -143,10 +143,10 @@ class Kernel:
                         self._doubt(IPV4, IPV6)
                         await self._hear(another, deliver)
 
-    async def apply(self, effect: KernelEffect) -> list[KernelInput]:
-        """Carry out one effect; the result names every prefix of it once, as done or as refused."""
+    async def apply(self, *effects: KernelEffect) -> list[KernelInput]:
+        """Carry out effects, each of other prefixes; the result names every prefix of them once."""
         async with self._order:
-            results = await self._writer.write(effect)
+            results = await self._writer.write(*effects)
         if self._groups.in_doubt:
             self._doubt()
         if not self._groups.knows_users:
@@ -154,9 +154,10 @@ class Kernel:
         for result in results:
             if isinstance(result, RouteFailed) and result.errno in _BELIEF_WAS_WRONG:
                 self._doubt(result.prefix.family)
-        if isinstance(effect, DeleteRoutes) and not all(key.metric for key in effect.routes):
-            # Such a request names no metric: was the route gone, the kernel took another one of ours.
-            self._doubt(IPV4, IPV6)
+        for effect in effects:
+            if isinstance(effect, DeleteRoutes) and 0 in [key[1] for key in effect.routes]:
+                # Such a request names no metric: was the route gone, the kernel took another one of ours.
+                self._doubt(IPV4, IPV6)
         return results
 
     def read_again(self) -> None:
@@ -212,13 +213,15 @@ class Kernel:
     async def _read_routes(self, family: Family, deliver: Deliver) -> None:
         async with self._order:
             found: list[tuple[KernelRoute, int]] = []
+            reader = RouteReader(self._tables, self._links.name_of, self._hops_of)
             for table in self._tables:
                 # A table comes to be with its first route.
                 with suppress(FileNotFoundError):
-                    found += await dump(dump_routes(family, table), self._route)
+                    found += await dump(dump_routes(family, table), lambda message: reader.read(message.body))
             self._groups.forget_users(family)
             for route, number in found:
-                self._groups.found(route, number)
+                if number:
+                    self._groups.found(route, number)
             await self._writer.tidy()
             deliver([KernelSnapshot(family, tuple(route for route, _ in found))])
 

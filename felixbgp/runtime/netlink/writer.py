@@ -5,7 +5,7 @@ to use are removed after them.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from errno import EIO, ENOBUFS, ENODEV, ENOENT, EOPNOTSUPP, ESRCH
 from typing import Generic, NamedTuple, TypeVar
@@ -40,8 +40,9 @@ Key = TypeVar("Key")
 
 ANSWERS_OCTETS = 8 << 20
 """Every request of a batch may be refused, each with the kernel's own words."""
-BATCH_OCTETS_MAX = 1 << 16
-"""Of one datagram: far below what a socket may send at once, and a few milliseconds of the kernel's time."""
+BATCH_OCTETS_MAX = 1 << 17
+"""Of one datagram: below what a socket may send at once (208 KiB), and some 10 ms of the kernel's time, in
+which the next one is made."""
 
 
 SEQUENCE_MAX = 0xFFFFFFFF
@@ -51,7 +52,7 @@ DONE = Answer(0, "")
 class _Requests(NamedTuple, Generic[Key]):
     """Messages, by what each is known, and the sequence number of the first; the others' follow it."""
 
-    keys: Sequence[Key]
+    keys: list[Key]
     messages: list[bytes]
     first: int
 
@@ -77,13 +78,36 @@ class RouteWriter:
         refused = await self._exchange(_Requests([None], [ask_for_resilience(first)], first))
         return None not in refused or refused[None].errno != EOPNOTSUPP
 
-    async def write(self, effect: KernelEffect) -> list[KernelInput]:
-        """Carry out one effect; the result names every prefix of it once."""
+    async def write(self, *effects: KernelEffect) -> list[KernelInput]:
+        """Carry out effects, each of other prefixes; the results name every prefix of them once."""
+        if self._groups.have_users or any(map(self._needs_groups, effects)):
+            results: list[KernelInput] = []
+            for effect in effects:
+                results += await self._write_with_groups(effect)
+            return results
+        refused: dict[Prefix, Answer] = {}
+        first = self._reserve(sum(len(effect.routes) for effect in effects))
+        requests = _Requests[Prefix]([], [], first)
+        for effect in effects:
+            self._encode(effect, {}, refused, requests)
+        refused |= await self._exchange(requests)
+        await self.tidy()
+        return [result for effect in effects for result in _results(effect, refused)]
+
+    def _needs_groups(self, effect: KernelEffect) -> bool:
+        """Whether a route of it may lead to a group."""
+        if not isinstance(effect, ReplaceRoutes) or not self._groups.usable:
+            return False
+        return any(len(route.next_hops) > 1 for _, route in effect.routes)
+
+    async def _write_with_groups(self, effect: KernelEffect) -> list[KernelInput]:
+        """The groups first, then the routes that lead to them, then what became of who uses which."""
         groups, refused = await self._prepare(effect)
-        refused |= await self._exchange(self._encode(effect, groups, refused))
-        if groups or self._groups.have_users:
-            for entry in effect.routes:
-                self._note(entry, groups.get(entry[0], 0), refused.get(entry[0], DONE))
+        requests = _Requests[Prefix]([], [], self._reserve(len(effect.routes)))
+        self._encode(effect, groups, refused, requests)
+        refused |= await self._exchange(requests)
+        for entry in effect.routes:
+            self._note(entry, groups.get(entry[0], 0), refused.get(entry[0], DONE))
         await self.tidy()
         return _results(effect, refused)
 
@@ -135,26 +159,31 @@ class RouteWriter:
             )
             for place, step in enumerate(steps)
         ]
-        answers = await self._exchange(_Requests(range(len(steps)), messages, first))
+        answers = await self._exchange(_Requests(list(range(len(steps))), messages, first))
         refused: dict[int, Answer] = {}
         for place in sorted(answers):
             refused.setdefault(steps[place].wanted.number, answers[place])
         return refused
 
     def _encode(
-        self, effect: KernelEffect, groups: Mapping[Prefix, int], refused: dict[Prefix, Answer]
-    ) -> "_Requests[Prefix]":
-        """The requests of an effect, but for those of `refused`, to which it adds what cannot be said."""
-        first = self._reserve(len(effect.routes))
+        self,
+        effect: KernelEffect,
+        groups: Mapping[Prefix, int],
+        refused: dict[Prefix, Answer],
+        requests: "_Requests[Prefix]",
+    ) -> None:
+        """Add the requests of an effect, but for those of `refused`, to which it adds what cannot be said."""
+        keys, messages, first = requests
         if isinstance(effect, DeleteRoutes):
-            messages = self._encoder.deletions(effect.routes, first)
-            return _Requests([key[0] for key in effect.routes], messages, first)
+            messages += self._encoder.deletions(effect.routes, first + len(messages))
+            keys += [key[0] for key in effect.routes]
+            return
         if not groups and not refused:
             with suppress(UnknownInterfaceError):
-                messages = self._encoder.replacements(effect.routes, first, exclusive=effect.exclusive)
-                return _Requests([entry[0] for entry in effect.routes], messages, first)
-        prefixes: list[Prefix] = []
-        messages = []
+                sequence = first + len(messages)
+                messages += self._encoder.replacements(effect.routes, sequence, exclusive=effect.exclusive)
+                keys += [entry[0] for entry in effect.routes]
+                return
         for prefix, route in effect.routes:
             if prefix in refused:
                 continue
@@ -166,9 +195,8 @@ class RouteWriter:
             except UnknownInterfaceError as error:
                 refused[prefix] = Answer(ENODEV, str(error))
             else:
-                prefixes.append(prefix)
+                keys.append(prefix)
                 messages.append(message)
-        return _Requests(prefixes, messages, first)
 
     def _note(self, entry: RouteKey | tuple[Prefix, Route], group: int, answer: Answer) -> None:
         """Remember which group a route leads to now."""
@@ -246,13 +274,14 @@ def _results(effect: KernelEffect, refused: dict[Prefix, Answer]) -> list[Kernel
     results: list[KernelInput] = []
     if refused:
         # A route of ours that is gone already is as wanted.
-        failed = {prefix: answer for prefix, answer in refused.items() if present or answer.errno != ESRCH}
-        results += [
-            RouteFailed(prefix, failed[prefix].errno, failed[prefix].reason, present)
+        failed = [
+            (prefix, refused[prefix])
             for prefix in done
-            if prefix in failed
+            if prefix in refused and (present or refused[prefix].errno != ESRCH)
         ]
-        done = [prefix for prefix in done if prefix not in failed]
+        results += [RouteFailed(prefix, answer.errno, answer.reason, present) for prefix, answer in failed]
+        gone = dict(failed)
+        done = [prefix for prefix in done if prefix not in gone]
     if done:
         results.append(RoutesApplied(tuple(done), present))
     return results

@@ -309,7 +309,7 @@ def test_versions_of_client_cluster_and_agents(server: EtcdServer) -> None:
     own = felixbgp_version()
     first = run("version")
     assert first.exit_code == 0
-    assert first.stdout.splitlines()[2:] == [
+    assert first.stdout.splitlines()[3:] == [
         "Cluster Version:   unknown",
         "Cluster Type:      unknown",
         "Agent Version:     no agent is running",
@@ -323,7 +323,7 @@ def test_versions_of_client_cluster_and_agents(server: EtcdServer) -> None:
     )
     second = run("version")
     assert (second.exit_code, second.stderr) == (0, "")
-    assert second.stdout.splitlines()[2:] == [
+    assert second.stdout.splitlines()[3:] == [
         "Cluster Version:   v3.28.5",
         "Cluster Type:      k8s,bgp",
         f"Agent Version:     {own} on node-0, node-1, node-2, node-3, node-4 and 2 more",

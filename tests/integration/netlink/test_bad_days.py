@@ -85,7 +85,7 @@ async def test_an_address_that_vanishes_in_the_middle_of_a_batch(family: Family)
     async with running() as (kernel, inbox):
         for event in await all_heard(inbox):
             fib.feed(event, 0)
-        first, second, third = fib.replacements(0, 1500)
+        first, second, third = (batch for _ in range(3) for batch in fib.replacements(0, 500))
         inbox.deliver(await kernel.apply(first))
         ip(f"addr del {address} dev eth0")
         # What we are told of it waits behind the answers to what was sent.

@@ -160,6 +160,32 @@ async def test_prefixes_of_every_length(text: str) -> None:
         assert (prefix, METRIC) not in await snapshot(prefix.family)
 
 
+@pytest.mark.parametrize("ways", [("192.0.2.1",), ("192.0.2.1", "192.0.2.2")], ids=["one way", "two"])
+async def test_of_what_is_asked_for_together_each_is_answered_for_itself(ways: tuple[str, ...]) -> None:
+    """More than fit into one datagram; some of each effect cannot be done."""
+    prefixes = [Prefix.parse(f"10.{number // 256}.{number % 256}.0/24") for number in range(3000)]
+    route, nowhere = unicast(*map(via, ways)), unicast(via("203.0.113.1"))
+    unknown = unicast(via("192.0.2.1", "eth7"))
+    async with running() as (kernel, _):
+        first = [(prefix, nowhere if number == 7 else route) for number, prefix in enumerate(prefixes)]
+        second = [(P6, BLACKHOLE), (Prefix.parse("10.200.0.0/24"), unknown)]
+        gone = DeleteRoutes((RouteKey(Prefix.parse("10.201.0.0/24"), METRIC),))
+        results = await kernel.apply(create(*first), replace(*second), gone)
+        problems = [each for each in results if isinstance(each, RouteFailed)]
+        assert [(each.prefix, each.errno) for each in problems] == [
+            (prefixes[7], ENETUNREACH),
+            (P6, ENOENT),
+            (second[1][0], ENODEV),
+        ]
+        applied = [each for each in results if isinstance(each, RoutesApplied)]
+        assert applied == [
+            RoutesApplied(tuple(prefixes[:7] + prefixes[8:]), present=True),
+            RoutesApplied((gone.routes[0].prefix,), present=False),
+        ]
+        table = await snapshot(IPV4)
+        assert all(((prefix, METRIC) in table) is (prefix != prefixes[7]) for prefix in prefixes)
+
+
 @pytest.mark.parametrize("prefix", [P4, P6], ids=["IPv4", "IPv6"])
 async def test_what_is_there_already_is_not_created_and_the_table_is_read_again(prefix: Prefix) -> None:
     ip(f"route add blackhole {prefix} proto static metric {METRIC}")

@@ -58,7 +58,8 @@ def test_a_failed_write_is_made_again_with_the_state_of_then() -> None:
     publication.feed(StatusWriteFailed("timed out"), 100)
     assert publication.next_deadline() == 100 + RETRY_NS
     publication.restored(200)
-    assert publication.take(200, lambda: status("1")) == [PutStatus(status("1"))]
+    assert publication.next_deadline() == INTERVAL_NS
+    assert publication.take(INTERVAL_NS, lambda: status("1")) == [PutStatus(status("1"))]
 
 
 def of_peers(count: int, version: str = "1") -> NodeStatus:
@@ -86,7 +87,7 @@ def test_the_more_peers_a_document_has_the_later_it_is_written_again() -> None:
     publication.feed(StatusWritten(), 10)
     publication.touch()
     assert publication.next_deadline() == interval_ns(1000) == 21 * INTERVAL_NS
-    # Nor does a store that comes back make it sooner: that write was answered.
+    # Nor does a store that comes back make it sooner.
     publication.restored(20)
     assert publication.take(interval_ns(1000) - 1, lambda: of_peers(1000, "2")) == []
     assert len(publication.take(interval_ns(1000), lambda: of_peers(1000, "2"))) == 1

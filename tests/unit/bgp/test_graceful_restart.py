@@ -7,12 +7,12 @@ import pytest
 from felixbgp.bgp.config import GracefulRestart, PeerId
 from felixbgp.bgp.deferral import ESTABLISH_NS, SELECTION_DEFERRAL_NS
 from felixbgp.bgp.inputs import TcpClosed
-from felixbgp.bgp.rib import update_groups
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.bgp.wire.codec import encode_keepalive
 from felixbgp.bgp.wire.communities import LLGR_STALE
+from felixbgp.bgp.wire.update import encode_end_of_rib
 from felixbgp.net import IPV4, IPV6
-from tests.support.speakers import SECOND, Network, Node, half, join, peer_config
+from tests.support.speakers import SECOND, Network, Node, Pipe, half, join, peer_config
 
 ONE_BLOCK, TWO_BLOCK = "10.1.0.0/26", "10.2.0.0/26"
 RESTART = GracefulRestart(restart_time_s=120, forwarding_preserved=True)
@@ -64,7 +64,14 @@ def find_again(network: Network, node: Node, other: Node) -> None:
 @pytest.fixture
 def no_end_of_rib(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody has forgotten how to end a table."""
-    monkeypatch.setattr(update_groups, "encode_end_of_rib", lambda _: encode_keepalive())
+    carry = Network._send
+
+    def carry_other(network: Network, node: Node, connection: int, pipe: Pipe, data: bytes) -> None:
+        for family in (IPV4, IPV6):
+            data = data.replace(encode_end_of_rib(family), encode_keepalive())
+        carry(network, node, connection, pipe, data)
+
+    monkeypatch.setattr(Network, "_send", carry_other)
 
 
 def test_a_short_break_changes_no_route_anywhere() -> None:

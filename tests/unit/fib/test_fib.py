@@ -714,16 +714,16 @@ def test_a_connected_route_hurries_what_failed_for_want_of_it() -> None:
     assert writes(fib) == [add((P1, R1))]
 
 
-def test_batches_hold_500_and_the_budget_is_kept_over_both_families() -> None:
+def test_batches_hold_1000_and_the_budget_is_kept_over_both_families() -> None:
     fib = ready()
-    prefixes = [Prefix.of(Address(bytes((10, n >> 8, n & 255, 0))), 24) for n in range(1200)]
+    prefixes = [Prefix.of(Address(bytes((10, n >> 8, n & 255, 0))), 24) for n in range(2200)]
     for prefix in prefixes:
         fib.want(prefix, R1)
     fib.want(V6, BLACKHOLE)
-    assert [len(effect.routes) for effect in fib.replacements(0, 1100)] == [500, 500, 100]
+    assert [len(effect.routes) for effect in fib.replacements(0, 2100)] == [1000, 1000, 100]
     assert fib.next_deadline() == 0
-    last, sixth = fib.replacements(0, 1100)
-    assert [prefix for prefix, _ in last.routes] == prefixes[1100:]
+    last, sixth = fib.replacements(0, 2100)
+    assert [prefix for prefix, _ in last.routes] == prefixes[2100:]
     assert sixth == add((V6, BLACKHOLE))
     assert fib.replacements(0, 0) == []
 

@@ -1,6 +1,8 @@
 """The loop around an Agent, with a real peer on loopback."""
 
 import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 import trio.testing
@@ -13,20 +15,27 @@ from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import TransportEffect
 from felixbgp.bgp.inbound import INBOUND_OCTETS_MAX
 from felixbgp.bgp.wire.codec import encode_keepalive
-from felixbgp.bgp.wire.messages import PathAttributes
+from felixbgp.bgp.wire.framer import EXTENDED_MESSAGE_OCTETS_MAX, Framer
+from felixbgp.bgp.wire.messages import MessageType, PathAttributes
 from felixbgp.bgp.wire.open import encode_open, make_open
 from felixbgp.bgp.wire.update import encode_announcements
 from felixbgp.fib.types import KernelSnapshot, ReplaceRoutes, RoutesApplied
 from felixbgp.intent.types import Intent
 from felixbgp.net import IPV4, IPV6, Address, Prefix
-from felixbgp.runtime.driver import BUDGET, Driver
+from felixbgp.runtime.driver import Driver
+from felixbgp.runtime.pace import MOST as BUDGET
+from felixbgp.runtime.steps import StepTookLong
 from felixbgp.runtime.tcp import RECEIVE_OCTETS, Tcp
+from felixbgp.status.node_status import LongestStep
 from tests.support.paths import sequence
 
 HERE, THERE = Address.parse("127.0.0.1"), Address.parse("127.0.0.2")
+QUIET = Address.parse("127.0.0.3")
 NEXT_HOP = Address.parse("192.0.2.9")
 PREFIX = b"\x20\x0a\x01\x00\x01"
 UPDATES = 30_000
+KEEPALIVES = 6
+"""One confirms a session; of a hold time of three seconds there is another each second."""
 CHUNKS_MAX = 2
 """What a reader has delivered beyond the limit: one that was under way when it was reached, and one more."""
 
@@ -127,3 +136,93 @@ async def test_while_the_kernel_is_behind_no_more_is_asked_of_it_and_all_of_it_i
                 driver.deliver([RoutesApplied(done, present=True)])
         nursery.cancel_scope.cancel()
     assert sorted(written) == sorted(wanted)
+
+
+@pytest.mark.trio
+async def test_a_session_with_a_hold_time_of_three_seconds_stands_beside_a_flood() -> None:
+    """The KEEPALIVEs of one peer are heard and answered while another sends all it can."""
+    flooding, heard, heard_enough = updates(), 0, trio.Event()
+    agent = Agent(AgentConfig(node="node", forwards=False), lambda: 0.5)
+    driver = Driver(agent)
+    port = free_port()
+    intent = an_intent(port)
+    quiet = PeerConfig(
+        peer=PeerId(QUIET),
+        name="quiet",
+        families=(IPV4,),
+        local_as=65001,
+        remote_as=65003,
+        passive=True,
+        hold_time_s=3,
+    )
+
+    async def talk(stream: trio.SocketStream) -> None:
+        nonlocal heard
+        ours = make_open(local_as=65003, hold_time_s=3, bgp_identifier=QUIET, families=(IPV4,))
+        await stream.send_all(encode_open(ours))
+        framer = Framer(EXTENDED_MESSAGE_OCTETS_MAX)
+        async for data in stream:
+            framer.feed(bytes(data))
+            for kind, _ in framer.messages():
+                assert kind is not MessageType.NOTIFICATION
+                if kind is MessageType.KEEPALIVE:
+                    heard += 1
+                    if heard == KEEPALIVES:
+                        heard_enough.set()
+                    await stream.send_all(encode_keepalive())
+
+    async def flood(stream: trio.SocketStream) -> None:
+        ours = make_open(local_as=65002, hold_time_s=90, bgp_identifier=THERE, families=(IPV4,))
+        await stream.send_all(encode_open(ours) + encode_keepalive())
+        while True:
+            await stream.send_all(b"".join(flooding))
+
+    async def dial(address: Address, speak: Callable[[trio.SocketStream], Awaitable[None]]) -> None:
+        sock = trio.socket.socket()
+        async with trio.SocketStream(sock) as stream:
+            await sock.bind((str(address), 0))
+            await sock.connect((str(HERE), port))
+            await speak(stream)
+
+    async with trio.open_nursery() as nursery:
+        tcp = Tcp(nursery, driver.deliver, driver.wait_room)
+
+        def perform(effect: Effect) -> None:
+            if isinstance(effect, Listen):
+                tcp.listen(effect)
+                nursery.start_soon(dial, QUIET, talk)
+                nursery.start_soon(dial, THERE, flood)
+            elif isinstance(effect, TransportEffect):
+                tcp.perform(effect)
+
+        driver.deliver([IntentGiven(replace(intent, peers={**intent.peers, quiet.peer: quiet}))])
+        nursery.start_soon(driver.run, perform)
+        with trio.fail_after(50):
+            await heard_enough.wait()
+        assert agent.statistics().speaker.peers_established == 2
+        assert agent.statistics().speaker.updates_waiting > 0
+        nursery.cancel_scope.cancel()
+
+
+class Durations:
+    """A clock of which each step takes as long as the test says."""
+
+    def __init__(self, *took_ms: int) -> None:
+        self._times = iter([time for took in took_ms for time in (0, took * 1_000_000)])
+
+    def __call__(self) -> int:
+        return next(self._times, 0)
+
+
+@pytest.mark.trio
+async def test_a_long_step_is_told_of_and_stands_in_the_status() -> None:
+    agent = Agent(AgentConfig(node="node"), lambda: 0.5)
+    told: list[StepTookLong] = []
+    driver = Driver(agent, clock=Durations(150, 7), observe=told.append)
+    assert agent.status(0).longest_step == LongestStep(5, 5)
+    driver.deliver([])
+    assert told == [StepTookLong("feed", 150, 0)]
+    assert agent.status(0).longest_step == LongestStep(200, 200)
+    driver.deliver([])
+    assert told == [StepTookLong("feed", 150, 0)]
+    assert driver.feeds.longest_ns == 150_000_000

@@ -1,4 +1,4 @@
-"""What the garbage collector looks through, and when."""
+"""What the garbage collector looks through, and how often."""
 
 import gc
 import weakref
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from felixbgp.runtime.garbage import WHOLE_LOOK_SECONDS, short_collections
+from felixbgp.runtime.garbage import LOOKS, NEW_OBJECTS, short_collections
 
 
 class Circle:
@@ -23,38 +23,40 @@ def _collected() -> Iterator[None]:
     assert gc.get_freeze_count() == 0
 
 
-def test_what_survived_a_full_collection_is_not_looked_through_again() -> None:
-    with short_collections(lambda: 0.0):
-        gc.collect(1)
-        assert gc.get_freeze_count() == 0
-        gc.collect()
-        assert gc.get_freeze_count() > 1000
+@pytest.fixture
+def collected() -> Iterator[list[int]]:
+    """How many objects each collection looked through at most."""
+    seen: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            seen.append(sum(len(gc.get_objects(young)) for young in range(info["generation"] + 1)))
+
+    gc.callbacks.append(note)
+    yield seen
+    gc.callbacks.remove(note)
 
 
-def test_a_circle_left_behind_before_that_is_found() -> None:
-    with short_collections(lambda: 0.0):
+def test_however_many_objects_there_are_few_are_looked_through(collected: list[int]) -> None:
+    with short_collections():
+        kept = [[number] for number in range(40 * NEW_OBJECTS)]
+        assert len(kept) <= gc.get_freeze_count() + (LOOKS + 2) * NEW_OBJECTS
+    assert len(collected) >= 30
+    assert max(collected) < (LOOKS + 3) * NEW_OBJECTS
+
+
+def test_a_circle_left_behind_is_found() -> None:
+    with short_collections():
         left = weakref.ref(Circle())
-        gc.collect()
-        assert left() is None
-
-
-def test_a_circle_left_behind_after_that_is_found_an_hour_later() -> None:
-    now = 0.0
-    with short_collections(lambda: now):
-        circle = Circle()
-        left = weakref.ref(circle)
-        gc.collect()
-        del circle
-        gc.collect()
         assert left() is not None
-        now = WHOLE_LOOK_SECONDS
-        gc.collect()
+        kept = [[number] for number in range(2 * NEW_OBJECTS)]
         assert left() is None
+        del kept
 
 
 def test_nothing_is_changed_afterwards() -> None:
-    callbacks = list(gc.callbacks)
+    callbacks, thresholds = list(gc.callbacks), gc.get_threshold()
     with short_collections():
         gc.collect()
-    gc.collect()
     assert gc.callbacks == callbacks
+    assert gc.get_threshold() == thresholds

@@ -147,7 +147,7 @@ async def test_how_long_octets_may_lie_here_is_for_the_speaker_to_say() -> None:
     async with transport() as a, transport() as b:
         number = await pair(LOOPBACK, a, b)
         for tcp, connection in ((a[0], 1), (b[0], number)):
-            sock = tcp._connections[connection].stream.socket
+            sock = tcp._connections[connection].sock
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
 
 
@@ -282,7 +282,7 @@ async def test_an_accepted_connection_gets_the_ttls_of_its_peer(
     async with transport() as a, transport() as b:
         number = await pair(address, a, b)
         b[0].perform(SetOptions(number, TransportOptions(ttl=255, min_ttl=254)))
-        sock = b[0]._connections[number].stream.socket
+        sock = b[0]._connections[number].sock
         assert (sock.getsockopt(level, ttl), sock.getsockopt(level, lowest)) == (255, 254)
         b[0].perform(SetOptions(number, TransportOptions(min_ttl=1000)))
         assert (await b[1].next(TcpClosed)).reason == "Invalid argument"

@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%felixbgp/_pb/felixbgp/v1/status.proto\x12\x0b\x66\x65lixbgp.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n\x05\x41live\x12\x0f\n\x07version\x18\x01 \x01(\t\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03pid\x18\x03 \x01(\r\"\xbf\x02\n\nNodeStatus\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12)\n\tdatastore\x18\x03 \x01(\x0b\x32\x16.felixbgp.v1.Datastore\x12*\n\x07speaker\x18\x04 \x01(\x0b\x32\x14.felixbgp.v1.SpeakerH\x00\x88\x01\x01\x12 \n\x05peers\x18\x05 \x03(\x0b\x32\x11.felixbgp.v1.Peer\x12\x0e\n\x06\x62locks\x18\x06 \x03(\t\x12#\n\x06routes\x18\x07 \x01(\x0b\x32\x13.felixbgp.v1.Routes\x12&\n\x08problems\x18\x08 \x03(\x0b\x32\x14.felixbgp.v1.Problem\x12&\n\x05\x61udit\x18\t \x01(\x0b\x32\x12.felixbgp.v1.AuditH\x01\x88\x01\x01\x42\n\n\x08_speakerB\x08\n\x06_audit\"U\n\tDatastore\x12\r\n\x05state\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\"}\n\x07Speaker\x12\x12\n\nidentifier\x18\x01 \x01(\t\x12\x11\n\tas_number\x18\x02 \x01(\r\x12\x0e\n\x06listen\x18\x03 \x03(\t\x12\x13\n\x0blisten_port\x18\x04 \x01(\r\x12\x17\n\ncluster_id\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\r\n\x0b_cluster_id\"\x91\x04\n\x04Peer\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x10\n\x08resource\x18\x05 \x01(\t\x12\x10\n\x08\x66\x61milies\x18\x06 \x03(\t\x12\x10\n\x08local_as\x18\x07 \x01(\r\x12\x11\n\tremote_as\x18\x08 \x01(\r\x12\r\n\x05state\x18\t \x01(\t\x12)\n\x05since\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\nlast_error\x18\x0b \x01(\tH\x00\x88\x01\x01\x12\x1e\n\x11remote_identifier\x18\x0c \x01(\tH\x01\x88\x01\x01\x12\x16\n\thold_time\x18\r \x01(\rH\x02\x88\x01\x01\x12\'\n\x08prefixes\x18\x0e \x01(\x0b\x32\x15.felixbgp.v1.Prefixes\x12\x14\n\x07warning\x18\x0f \x01(\tH\x03\x88\x01\x01\x12\x42\n\x11malformed_updates\x18\x10 \x03(\x0b\x32\'.felixbgp.v1.Peer.MalformedUpdatesEntry\x1a\x37\n\x15MalformedUpdatesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x42\r\n\x0b_last_errorB\x14\n\x12_remote_identifierB\x0c\n\n_hold_timeB\n\n\x08_warning\"Q\n\x08Prefixes\x12\x10\n\x08received\x18\x01 \x01(\r\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\r\x12\x12\n\nadvertised\x18\x03 \x01(\r\x12\r\n\x05stale\x18\x04 \x01(\r\";\n\x06Routes\x12\x0e\n\x06wanted\x18\x01 \x01(\r\x12\x11\n\tinstalled\x18\x02 \x01(\r\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\r\"\x98\x01\n\x05\x41udit\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63ompared\x18\x02 \x01(\r\x12\x11\n\tdiffering\x18\x03 \x01(\r\x12\x0e\n\x06healed\x18\x04 \x01(\r\x12/\n\x0blast_healed\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x07Problem\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%felixbgp/_pb/felixbgp/v1/status.proto\x12\x0b\x66\x65lixbgp.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n\x05\x41live\x12\x0f\n\x07version\x18\x01 \x01(\t\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03pid\x18\x03 \x01(\r\"\x85\x03\n\nNodeStatus\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12)\n\tdatastore\x18\x03 \x01(\x0b\x32\x16.felixbgp.v1.Datastore\x12*\n\x07speaker\x18\x04 \x01(\x0b\x32\x14.felixbgp.v1.SpeakerH\x00\x88\x01\x01\x12 \n\x05peers\x18\x05 \x03(\x0b\x32\x11.felixbgp.v1.Peer\x12\x0e\n\x06\x62locks\x18\x06 \x03(\t\x12#\n\x06routes\x18\x07 \x01(\x0b\x32\x13.felixbgp.v1.Routes\x12&\n\x08problems\x18\x08 \x03(\x0b\x32\x14.felixbgp.v1.Problem\x12&\n\x05\x61udit\x18\t \x01(\x0b\x32\x12.felixbgp.v1.AuditH\x01\x88\x01\x01\x12\x33\n\x0clongest_step\x18\n \x01(\x0b\x32\x18.felixbgp.v1.LongestStepH\x02\x88\x01\x01\x42\n\n\x08_speakerB\x08\n\x06_auditB\x0f\n\r_longest_step\"U\n\tDatastore\x12\r\n\x05state\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\"}\n\x07Speaker\x12\x12\n\nidentifier\x18\x01 \x01(\t\x12\x11\n\tas_number\x18\x02 \x01(\r\x12\x0e\n\x06listen\x18\x03 \x03(\t\x12\x13\n\x0blisten_port\x18\x04 \x01(\r\x12\x17\n\ncluster_id\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\r\n\x0b_cluster_id\"\x91\x04\n\x04Peer\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x10\n\x08resource\x18\x05 \x01(\t\x12\x10\n\x08\x66\x61milies\x18\x06 \x03(\t\x12\x10\n\x08local_as\x18\x07 \x01(\r\x12\x11\n\tremote_as\x18\x08 \x01(\r\x12\r\n\x05state\x18\t \x01(\t\x12)\n\x05since\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\nlast_error\x18\x0b \x01(\tH\x00\x88\x01\x01\x12\x1e\n\x11remote_identifier\x18\x0c \x01(\tH\x01\x88\x01\x01\x12\x16\n\thold_time\x18\r \x01(\rH\x02\x88\x01\x01\x12\'\n\x08prefixes\x18\x0e \x01(\x0b\x32\x15.felixbgp.v1.Prefixes\x12\x14\n\x07warning\x18\x0f \x01(\tH\x03\x88\x01\x01\x12\x42\n\x11malformed_updates\x18\x10 \x03(\x0b\x32\'.felixbgp.v1.Peer.MalformedUpdatesEntry\x1a\x37\n\x15MalformedUpdatesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x42\r\n\x0b_last_errorB\x14\n\x12_remote_identifierB\x0c\n\n_hold_timeB\n\n\x08_warning\"Q\n\x08Prefixes\x12\x10\n\x08received\x18\x01 \x01(\r\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\r\x12\x12\n\nadvertised\x18\x03 \x01(\r\x12\r\n\x05stale\x18\x04 \x01(\r\";\n\x06Routes\x12\x0e\n\x06wanted\x18\x01 \x01(\r\x12\x11\n\tinstalled\x18\x02 \x01(\r\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\r\"\x98\x01\n\x05\x41udit\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63ompared\x18\x02 \x01(\r\x12\x11\n\tdiffering\x18\x03 \x01(\r\x12\x0e\n\x06healed\x18\x04 \x01(\r\x12/\n\x0blast_healed\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\x0bLongestStep\x12\x0f\n\x07\x65ver_ms\x18\x01 \x01(\r\x12\x11\n\tlately_ms\x18\x02 \x01(\r\"9\n\x07Problem\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -27,21 +27,23 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_ALIVE']._serialized_start=87
   _globals['_ALIVE']._serialized_end=169
   _globals['_NODESTATUS']._serialized_start=172
-  _globals['_NODESTATUS']._serialized_end=491
-  _globals['_DATASTORE']._serialized_start=493
-  _globals['_DATASTORE']._serialized_end=578
-  _globals['_SPEAKER']._serialized_start=580
-  _globals['_SPEAKER']._serialized_end=705
-  _globals['_PEER']._serialized_start=708
-  _globals['_PEER']._serialized_end=1237
-  _globals['_PEER_MALFORMEDUPDATESENTRY']._serialized_start=1119
-  _globals['_PEER_MALFORMEDUPDATESENTRY']._serialized_end=1174
-  _globals['_PREFIXES']._serialized_start=1239
-  _globals['_PREFIXES']._serialized_end=1320
-  _globals['_ROUTES']._serialized_start=1322
-  _globals['_ROUTES']._serialized_end=1381
-  _globals['_AUDIT']._serialized_start=1384
-  _globals['_AUDIT']._serialized_end=1536
-  _globals['_PROBLEM']._serialized_start=1538
-  _globals['_PROBLEM']._serialized_end=1595
+  _globals['_NODESTATUS']._serialized_end=561
+  _globals['_DATASTORE']._serialized_start=563
+  _globals['_DATASTORE']._serialized_end=648
+  _globals['_SPEAKER']._serialized_start=650
+  _globals['_SPEAKER']._serialized_end=775
+  _globals['_PEER']._serialized_start=778
+  _globals['_PEER']._serialized_end=1307
+  _globals['_PEER_MALFORMEDUPDATESENTRY']._serialized_start=1189
+  _globals['_PEER_MALFORMEDUPDATESENTRY']._serialized_end=1244
+  _globals['_PREFIXES']._serialized_start=1309
+  _globals['_PREFIXES']._serialized_end=1390
+  _globals['_ROUTES']._serialized_start=1392
+  _globals['_ROUTES']._serialized_end=1451
+  _globals['_AUDIT']._serialized_start=1454
+  _globals['_AUDIT']._serialized_end=1606
+  _globals['_LONGESTSTEP']._serialized_start=1608
+  _globals['_LONGESTSTEP']._serialized_end=1657
+  _globals['_PROBLEM']._serialized_start=1659
+  _globals['_PROBLEM']._serialized_end=1716
 # @@protoc_insertion_point(module_scope)

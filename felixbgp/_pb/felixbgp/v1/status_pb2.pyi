@@ -17,7 +17,7 @@ class Alive(_message.Message):
     def __init__(self, version: _Optional[str] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., pid: _Optional[int] = ...) -> None: ...
 
 class NodeStatus(_message.Message):
-    __slots__ = ("node", "version", "datastore", "speaker", "peers", "blocks", "routes", "problems", "audit")
+    __slots__ = ("node", "version", "datastore", "speaker", "peers", "blocks", "routes", "problems", "audit", "longest_step")
     NODE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DATASTORE_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class NodeStatus(_message.Message):
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     AUDIT_FIELD_NUMBER: _ClassVar[int]
+    LONGEST_STEP_FIELD_NUMBER: _ClassVar[int]
     node: str
     version: str
     datastore: Datastore
@@ -36,7 +37,8 @@ class NodeStatus(_message.Message):
     routes: Routes
     problems: _containers.RepeatedCompositeFieldContainer[Problem]
     audit: Audit
-    def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., datastore: _Optional[_Union[Datastore, _Mapping]] = ..., speaker: _Optional[_Union[Speaker, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ..., blocks: _Optional[_Iterable[str]] = ..., routes: _Optional[_Union[Routes, _Mapping]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., audit: _Optional[_Union[Audit, _Mapping]] = ...) -> None: ...
+    longest_step: LongestStep
+    def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., datastore: _Optional[_Union[Datastore, _Mapping]] = ..., speaker: _Optional[_Union[Speaker, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ..., blocks: _Optional[_Iterable[str]] = ..., routes: _Optional[_Union[Routes, _Mapping]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., audit: _Optional[_Union[Audit, _Mapping]] = ..., longest_step: _Optional[_Union[LongestStep, _Mapping]] = ...) -> None: ...
 
 class Datastore(_message.Message):
     __slots__ = ("state", "since", "reason")
@@ -140,6 +142,14 @@ class Audit(_message.Message):
     healed: int
     last_healed: _timestamp_pb2.Timestamp
     def __init__(self, since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., compared: _Optional[int] = ..., differing: _Optional[int] = ..., healed: _Optional[int] = ..., last_healed: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class LongestStep(_message.Message):
+    __slots__ = ("ever_ms", "lately_ms")
+    EVER_MS_FIELD_NUMBER: _ClassVar[int]
+    LATELY_MS_FIELD_NUMBER: _ClassVar[int]
+    ever_ms: int
+    lately_ms: int
+    def __init__(self, ever_ms: _Optional[int] = ..., lately_ms: _Optional[int] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("subject", "field", "reason")

@@ -17,7 +17,15 @@ from felixbgp.fib.types import (
 )
 from felixbgp.net import Address
 from felixbgp.runtime.netlink.addresses import Addresses
-from felixbgp.runtime.netlink.decode import HeldAddress, Link, decode_address, decode_link, decode_route
+from felixbgp.runtime.netlink.decode import (
+    HeldAddress,
+    Link,
+    RouteReader,
+    decode_address,
+    decode_link,
+    decode_route,
+    decode_route_by_object,
+)
 from felixbgp.runtime.netlink.links import Links
 from felixbgp.runtime.netlink.messages import (
     HEADER,
@@ -264,3 +272,45 @@ def test_addresses_tell_only_what_is_news() -> None:
     assert addresses.snapshot() == AddressSnapshot((told._replace(interface="wan0"),))
     gone = told._replace(interface="wan0")
     assert addresses.changed(first, present=False) == AddressChanged(gone, present=False)
+
+
+TABLE = attribute(15, struct.pack("=I", 254))
+TAILS = [
+    b"",
+    attribute(5, bytes((192, 0, 2, 1))) + attribute(4, struct.pack("=I", 2)),
+    attribute(6, struct.pack("=I", 20)),
+    DESTINATION,
+]
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda family, length, where, tail, table: bytes(
+                route(table, attribute(1, where), tail, family=family, length=length)
+            ),
+            st.sampled_from([2, 10]),
+            st.integers(0, 33),
+            st.sampled_from(
+                [bytes(4), bytes((10, 1, 2, 0)), bytes((10, 1, 2, 3)), bytes(16), b"\xfd" + bytes(15)]
+            ),
+            st.sampled_from(TAILS),
+            st.sampled_from([TABLE, b""]),
+        )
+    )
+)
+def test_many_routes_are_read_as_each_by_itself(bodies: list[bytes]) -> None:
+    reader = RouteReader((254,), "if{}".format, lambda _: None)
+    for body in bodies:
+        alone = decode_route_by_object(memoryview(body), (254,), "if{}".format, lambda _: None)
+        assert reader.read(memoryview(body)) == alone
+
+
+def test_routes_of_one_way_share_it() -> None:
+    reader = RouteReader((254,), "if{}".format, lambda _: None)
+    read = [
+        reader.read(route(TABLE, attribute(1, bytes((10, 1, number, 0))), TAILS[1])) for number in range(3)
+    ]
+    (_, *shared), *others = [each[0] for each in read if each is not None]
+    assert len(others) == 2
+    assert all(one is other for each in others for one, other in zip(each[1:3], shared[:2], strict=True))

@@ -1,0 +1,104 @@
+"""`make guard`: instructions and memory per route of the compiled core, held against `bench/guard.json`.
+
+They are counted, not timed: by callgrind, and by the allocator. So they are the same on a busy machine as on
+an idle one, and a figure that rises by more than `TOLERANCE` is a change in the code. `make guard-update`
+writes the file anew: after an improvement, or where a commit says what is worth the rise.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.guard_load import ROUTES
+
+TOLERANCE = 0.03
+"""What another C compiler or release of Python may make of the same source; two runs differ by far less."""
+SLACK = 0.10
+"""A figure that fell by more is told of, so that it is written down and cannot rise again unseen."""
+FILE = Path(__file__).with_name("guard.json")
+LOAD = Path(__file__).with_name("guard_load.py")
+PYTHON = Path(".venv-compiled/bin/python")
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1"}
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+Figures = dict[str, float]
+
+
+def counted() -> Figures:
+    """Instructions per route, by phase."""
+    with TemporaryDirectory() as folder:
+        command = ["valgrind", "-q", "--tool=callgrind", "--dump-before=getppid"]
+        command += [f"--callgrind-out-file={folder}/out", str(PYTHON), str(LOAD)]
+        names: list[str] = json.loads(run([*fixed_addresses(), *command]))
+        totals = [total(Path(folder, f"out.{number}")) for number in range(1, 2 * len(names) + 1)]
+    # Each phase lies between two calls: what the dump before its first one has is preparation.
+    return {f"{name}, instructions": totals[2 * at + 1] / ROUTES for at, name in enumerate(names)}
+
+
+def fixed_addresses() -> list[str]:
+    """Objects hash by their address, so let it be the same each time where the system allows that."""
+    prefix = ["setarch", "-R"]
+    tried = shutil.which("setarch") and subprocess.run([*prefix, "true"], capture_output=True, check=False)
+    return prefix if tried and tried.returncode == 0 else []
+
+
+def total(dump: Path) -> int:
+    found = re.search(r"^totals: (\d+)", dump.read_text(), re.MULTILINE)
+    assert found is not None, f"callgrind counted nothing in {dump}"
+    return int(found[1])
+
+
+def taken() -> Figures:
+    """Octets and blocks per route that is held."""
+    figures: Figures = json.loads(run([str(PYTHON), str(LOAD), "memory"]))
+    return figures
+
+
+def run(command: list[str]) -> str:
+    return subprocess.run(command, env=ENVIRONMENT, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def compare(old: Figures, new: Figures) -> list[str]:
+    """Print all figures; returns what is wrong, a line for each."""
+    wrong = [f"{name}: is not measured any more" for name in old if name not in new]
+    for name, figure in new.items():
+        before = old.get(name)
+        if before is None:
+            wrong.append(f"{name}: {figure:.1f} is not written down")
+            continue
+        change = figure / before - 1
+        print(f"{name:<44} {before:>10.1f} {figure:>10.1f} {change:>+7.1%}")
+        if change > TOLERANCE:
+            wrong.append(f"{name}: {before:.1f} became {figure:.1f}, {change:+.1%}; {TOLERANCE:.0%} may be")
+        elif change < -SLACK:
+            print(f"  fell by more than {SLACK:.0%}: write it down with `make guard-update`")
+    return wrong
+
+
+def main() -> int:
+    if shutil.which("valgrind") is None:
+        print("valgrind is not installed", file=sys.stderr)
+        return 1
+    held: dict[str, Figures] = json.loads(FILE.read_text()) if FILE.exists() else {}
+    new = counted() | taken()
+    if "--update" in sys.argv:
+        held[VERSION] = {name: round(figure, 1) for name, figure in new.items()}
+        FILE.write_text(json.dumps(dict(sorted(held.items())), indent=2) + "\n")
+        print(f"wrote {FILE.name} for Python {VERSION}: say in the commit why")
+        return 0
+    if VERSION not in held:
+        print(f"{FILE.name} has no figures for Python {VERSION}; `make guard-update` writes them")
+        return 0
+    wrong = compare(held[VERSION], new)
+    for line in wrong:
+        print(f"guard: {line}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
