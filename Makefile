@@ -8,6 +8,7 @@ HIGHEST := .ci/constraints-highest.txt
 COMPILED := .venv-compiled
 SECONDS ?= 10
 CHURN_SECONDS ?= 600
+SOAK_SECONDS ?= 1800
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
 SPEAKER_TESTS := tests/unit/bgp tests/property tests/conformance
 CORE_TESTS := $(SPEAKER_TESTS) tests/unit/fib tests/unit/agent tests/unit/sim tests/unit/runtime/test_core.py
@@ -15,7 +16,7 @@ CORE_TESTS := $(SPEAKER_TESTS) tests/unit/fib tests/unit/agent tests/unit/sim te
 INTERPRETED_TESTS := tests/unit/sim/test_scale.py
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev
 
-.PHONY: demo check format test test-root test-interop interop test-pins test-compiled wheels guard guard-update debian bench bench-routes bench-scale bench-flows churn fuzz proto clean help
+.PHONY: demo check format test test-root test-interop interop test-pins test-compiled wheels guard guard-update debian bench bench-paths soak bench-routes bench-scale bench-flows churn fuzz proto clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,8 +66,14 @@ guard: $(COMPILED)/.installed debian ## instructions and memory per route, count
 guard-update: $(COMPILED)/.installed debian ## write bench/guard.json anew: after an improvement, or with a reason
 	@PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m bench.guard --update
 
-bench: $(VENV)/.installed ## measurements, as ratios to a peer in the same run
-	$(BIN)/python -m bench
+bench: $(VENV)/.installed-bench $(COMPILED)/.installed debian ## loads for felixbgp, BIRD, FRR, GoBGP and ExaBGP, side by side; writes docs/performance.md (root)
+	$(BIN)/python -m bench load --publish
+
+bench-paths: $(VENV)/.installed ## CPU time of some hot paths, beside a calibration loop
+	$(BIN)/python -m bench paths
+
+soak: $(VENV)/.installed $(COMPILED)/.installed debian ## half an hour at 20,000 route changes a second; SOAK_SECONDS=1800 (root)
+	$(BIN)/python -m bench soak --seconds $(SOAK_SECONDS)
 
 bench-routes: $(VENV)/.installed debian ## 200,000 routes into the kernel and out again, beside BIRD in the same run (root)
 	$(BIN)/python -m bench routes
@@ -115,6 +122,10 @@ $(COMPILED)/.installed: $(COMPILED)/.dependencies setup.py $(shell find felixbgp
 
 $(VENV)/.installed-demo: pyproject.toml $(HIGHEST) | $(BIN)/python
 	$(PIP) -c $(HIGHEST) -e .[lab]
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(PIP) -c $(HIGHEST) --group bench
 	@touch $@
 
 $(VENV)/.installed-fuzz: $(VENV)/.installed

@@ -1,8 +1,8 @@
-"""`make bench`: CPU time of the hot paths, each as a ratio to a calibration loop of the same run.
+"""Measurements: `python -m bench WHAT`.
 
-Machines differ and are noisy; the ratio is what to compare. Every scenario runs three times, the best counts.
-`python -m bench routes` and `python -m bench churn` are of real clusters, `python -m bench flows` is of the
-kernel; they need root.
+`load` has felixbgp and the daemons of others side by side, `soak` looks for what only time shows, `routes`
+and `churn` are of real clusters, `flows` is of the kernel; they need root. `paths` is CPU time of some hot
+paths, each as a ratio to a calibration loop of the same run; of three runs the best counts.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from time import process_time
 
 from bench import churn, derivation, flows, routes
 from bench.load import command as load
+from bench.load import soak
 from bench.scale import command as scale
 from felixbgp.bgp.wire.messages import Negotiated, Origin, PathAttributes, Segment
 from felixbgp.bgp.wire.update import decode_update, encode_announcements
@@ -152,7 +153,8 @@ def print_hot_paths() -> None:
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
-    what = parser.add_subparsers(dest="what")
+    what = parser.add_subparsers(dest="what", required=True)
+    what.add_parser("paths", help="CPU time of some hot paths, beside a calibration loop")
     table = what.add_parser("routes", help="a table into the kernel and out again, beside BIRD (root)")
     table.add_argument("--count", type=int, default=routes.ROUTES, help="how many (%(default)s)")
     trouble = what.add_parser("churn", help="minutes of changes and mishaps, and what is left of it (root)")
@@ -164,7 +166,11 @@ def main() -> None:
         "load", help="loads for felixbgp and for the daemons of others, side by side (root)"
     )
     load.add_arguments(beside)
+    long = what.add_parser("soak", help="20,000 route changes a second for half an hour (root)")
+    soak.add_arguments(long)
     asked = parser.parse_args()
+    if asked.what == "soak":
+        sys.exit(soak.main(asked))
     if asked.what == "load":
         sys.exit(load.run(asked))
     if asked.what == "scale":

@@ -1,62 +1,108 @@
 """`python -m bench load`: the loads and daemons that were asked for, side by side."""
 
 import argparse
-import json
 import resource
 import signal
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from bench.load import page, plots, results
 from bench.load.daemons.base import Daemon, UnavailableError
 from bench.load.daemons.bird import Bird
 from bench.load.daemons.exabgp import ExaBgp
 from bench.load.daemons.felix import Felix, Interpreted
 from bench.load.daemons.frr import Frr
 from bench.load.daemons.gobgp import GoBgp
+from bench.load.daemons.mirror import Mirror
 from bench.load.loads import LOADS, Load
 from bench.load.measuring import Outcome, measure
 from bench.load.site import remove_leftovers
 
 DAEMONS: tuple[type[Daemon], ...] = (Felix, Interpreted, Bird, Frr, GoBgp, ExaBgp)
 
-Named = TypeVar("Named", Load, type[Daemon])
+ALL: tuple[type[Daemon], ...] = (*DAEMONS, Mirror)
+"""The mirror is for who asks for it by name."""
+BESIDE = {
+    "200,000 routes into the kernel and out again (P4)": ("-m", "bench", "routes"),
+    "The size of a cluster (P5, P6, P7, P9)": ("-m", "bench", "scale"),
+}
+"""Benches of their own, whose results stand beside the loads: Python's arguments."""
+BESIDE_SECONDS_MAX = 900.0
+
+
+Named = TypeVar("Named")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    loads, daemons = (",".join(one.name for one in some) for some in (LOADS, DAEMONS))
+    loads = ",".join(load.name for load in LOADS)
+    daemons = ",".join(kind.name for kind in ALL)
     parser.add_argument("--loads", help=f"comma-separated, of {loads}")
     parser.add_argument("--daemons", help=f"comma-separated, of {daemons}")
     parser.add_argument("--runs", type=int, default=3, help="how often (%(default)s)")
     parser.add_argument("--routes", type=int, help="so many instead of what the loads say")
     parser.add_argument("--json", type=Path, help="write all results there")
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="measure the other benches too, and write bench/results, docs/plots and docs/performance.md",
+    )
 
 
 def run(asked: argparse.Namespace) -> int:
     """Measure and print; gives the exit status."""
-    loads = _chosen(LOADS, asked.loads)
-    daemons = [kind for kind in _chosen(DAEMONS, asked.daemons) if _is_there(kind)]
+    loads = _chosen_loads(asked.loads)
+    daemons = [kind for kind in _chosen_daemons(asked.daemons) if _is_there(kind)]
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     signal.signal(signal.SIGTERM, _stop)
     remove_leftovers()
     outcomes = []
+    obstacles: dict[str, dict[str, str]] = {}
     for load in loads:
-        for number in range(asked.runs):
+        for _ in range(asked.runs):
             for kind in daemons:
                 if obstacle := kind.obstacle(load):
-                    if not number:
-                        print(f"{load.name:12} {kind.name:12} {obstacle}")
+                    obstacles.setdefault(load.name, {})[kind.name] = obstacle
                     continue
                 routes = asked.routes or (load.slow_routes if kind.is_slow else load.routes)
                 outcome = measure(load, kind, routes)
                 outcomes.append(outcome)
                 show(outcome)
+    versions = {kind.name: kind.version() for kind in daemons}
+    value = results.document(outcomes, loads, versions, obstacles, _beside() if asked.publish else {})
+    print("\n".join(page.tables(value)))
     if asked.json:
-        asked.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=1) + "\n")
+        results.write(value, asked.json)
+    if asked.publish:
+        publish(value)
     return int(any(outcome.given_up for outcome in outcomes))
+
+
+def publish(value: dict[str, Any]) -> None:
+    """Write the file of this release, its drawings and its tables."""
+    results.write(value, results.path_of())
+    plots.draw(value)
+    page.PAGE.write_text(page.update(page.PAGE.read_text(), value))
+
+
+def _beside() -> dict[str, str]:
+    """What the other benches print; each is a process of its own, as it is when it is called by itself."""
+    said = {}
+    for title, arguments in BESIDE.items():
+        done = subprocess.run(
+            (sys.executable, *arguments),
+            capture_output=True,
+            text=True,
+            timeout=BESIDE_SECONDS_MAX,
+            check=False,
+        )
+        said[title] = done.stdout if done.returncode == 0 else f"failed:\n{done.stderr[-1000:]}"
+    return said
 
 
 def show(outcome: Outcome) -> None:
@@ -74,13 +120,21 @@ def show(outcome: Outcome) -> None:
         print(f"{outcome.load:12} {outcome.daemon:12} GIVEN UP: {outcome.given_up}", flush=True)
 
 
-def _chosen(all_of: tuple[Named, ...], names: str | None) -> list[Named]:
-    if names is None:
-        return list(all_of)
+def _chosen(all_of: Mapping[str, Named], names: str) -> list[Named]:
     wanted = names.split(",")
-    if unknown := [name for name in wanted if name not in {one.name for one in all_of}]:
-        sys.exit(f"no {', '.join(unknown)}; there are {', '.join(one.name for one in all_of)}")
-    return [one for one in all_of if one.name in wanted]
+    if unknown := [name for name in wanted if name not in all_of]:
+        sys.exit(f"no {', '.join(unknown)}; there are {', '.join(all_of)}")
+    return [one for name, one in all_of.items() if name in wanted]
+
+
+def _chosen_loads(names: str | None) -> list[Load]:
+    return list(LOADS) if names is None else _chosen({load.name: load for load in LOADS}, names)
+
+
+def _chosen_daemons(names: str | None) -> list[type[Daemon]]:
+    if names is None:
+        return list(DAEMONS)
+    return _chosen({kind.name: kind for kind in ALL}, names)
 
 
 def _is_there(kind: type[Daemon]) -> bool:

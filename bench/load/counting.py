@@ -65,7 +65,7 @@ class Tally:
             if end > size:
                 break
             # The second is the number of octets of attributes only where nothing is withdrawn.
-            if kind == UPDATE and not withdrawn_octets and unit and attribute_octets != length - 23:
+            if kind == UPDATE and not withdrawn_octets and unit and attribute_octets < length - 23:
                 updates += 1
                 announced_octets += length - 23 - attribute_octets
             else:

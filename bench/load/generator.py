@@ -8,12 +8,12 @@ import gc
 import resource
 import selectors
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from time import monotonic, process_time
 
-from bench.load.loads import LOADS, Load, plan_of
+from bench.load.loads import Load, plan_of
 from bench.load.plan import DEVICE_V4, DEVICE_V6, Dispatch, Phase
 from bench.load.session import Session
 from felixbgp.lab import netns
@@ -25,6 +25,7 @@ KEEPALIVE_SECONDS = 25.0
 DIALLED_AT_ONCE = 16
 """More than a daemon lets wait to be accepted would be dropped, and tried again ever more seldom."""
 ANSWER_SECONDS_MAX = 3.0
+FOLD_SECONDS = 1.0
 REDIAL_SECONDS = 0.05
 
 
@@ -49,7 +50,7 @@ class Told:
 class Job:
     """What a generator is for."""
 
-    load: str
+    load: Load
     routes: int
     namespace: str
     is_changed: bool = True
@@ -60,7 +61,7 @@ def main(pipe: Connection, job: Job) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    load = next(load for load in LOADS if load.name == job.load)
+    load = job.load
     with netns.inside(job.namespace):
         generator = Generator(load, job)
         gc.collect()
@@ -82,6 +83,7 @@ class Generator:
         ]
         self._receivers = [self._sessions[number] for number in self.plan.receivers]
         self._held: list[dict[bytes, bytes]] = [{} for _ in self._receivers]
+        self._folded_at = 0.0
         self._keepalive_at = monotonic() + KEEPALIVE_SECONDS
 
     def serve(self, pipe: Connection) -> None:
@@ -116,13 +118,16 @@ class Generator:
         phase = self.plan.phases[number]
         before, cpu = self._counts(), process_time()
         announced, withdrawn = before[0] + phase.announced, before[1] + phase.withdrawn
-        waiting = sorted(phase.dispatches, key=lambda dispatch: dispatch.at_s)
+        coming = iter(phase.dispatches)
         started = monotonic()
+        upcoming = next(coming, None)
         complete = False
         while not complete and monotonic() < started + seconds_max:
-            waiting = self._dispatch(waiting, started)
-            self._step(self._pause(waiting, started))
-            if waiting or monotonic() < started + phase.seconds_min:
+            upcoming = self._dispatch(upcoming, coming, started)
+            self._step(self._pause(upcoming, started))
+            if upcoming is not None or monotonic() < started + phase.seconds_min:
+                if not phase.is_counted:
+                    self._fold_in_time()
                 continue
             if phase.is_counted:
                 counts = self._counts()
@@ -155,6 +160,10 @@ class Generator:
                 found.append(f"{session.party.address}: {fault}")
         return found
 
+    def holding(self) -> int:
+        """How many routes all receivers together hold."""
+        return sum(map(len, self._held))
+
     def _counts(self) -> tuple[int, int, int, int]:
         announced = withdrawn = updates = octets = 0
         for session in self._receivers:
@@ -169,19 +178,27 @@ class Generator:
         """When the last octets came."""
         return max((session.heard_at for session in self._receivers), default=0.0)
 
-    def _dispatch(self, waiting: list[Dispatch], started: float) -> list[Dispatch]:
+    def _dispatch(
+        self, upcoming: Dispatch | None, coming: Iterator[Dispatch], started: float
+    ) -> Dispatch | None:
+        """Send what is due; gives the first that is not."""
         elapsed = monotonic() - started
-        due = 0
-        while due < len(waiting) and waiting[due].at_s <= elapsed:
-            dispatch = waiting[due]
-            self._sessions[dispatch.party].send(dispatch.messages)
-            due += 1
-        return waiting[due:] if due else waiting
+        while upcoming is not None and upcoming.at_s <= elapsed:
+            self._sessions[upcoming.party].send(upcoming.messages)
+            upcoming = next(coming, None)
+        return upcoming
 
-    def _pause(self, waiting: list[Dispatch], started: float) -> float:
-        if not waiting:
+    def _pause(self, upcoming: Dispatch | None, started: float) -> float:
+        if upcoming is None:
             return QUIET_SECONDS
-        return min(TICK_SECONDS, max(0.0, started + waiting[0].at_s - monotonic()))
+        return min(TICK_SECONDS, max(0.0, started + upcoming.at_s - monotonic()))
+
+    def _fold_in_time(self) -> None:
+        """In a phase that lasts, so that what was received is not kept for minutes."""
+        if monotonic() > self._folded_at + FOLD_SECONDS:
+            self._folded_at = monotonic()
+            for session, held in zip(self._receivers, self._held, strict=True):
+                session.tally.fold(held, self.plan.shared)
 
     def _step(self, seconds: float) -> None:
         """Whatever the sockets want done."""

@@ -21,7 +21,7 @@ from felixbgp.lab.processes import Running
 
 PREPARE_SECONDS_MAX = 120.0
 CONNECT_SECONDS_MAX = 120.0
-PHASE_SECONDS_MAX = 180.0
+PHASE_SECONDS_MAX = 120.0
 CHECK_SECONDS_MAX = 60.0
 ANSWER_SECONDS_MORE = 60.0
 """What the generator may take on top, to look through what it holds."""
@@ -77,7 +77,7 @@ def measure(load: Load, kind: type[Daemon], routes: int) -> Outcome:
     with TemporaryDirectory(prefix="felixbench-") as folder, a_site(parties_of(load)) as site:
         daemon = kind(Place(site.device, Path(folder)), load)
         try:
-            job = Job(load.name, routes, site.load, kind.is_changing)
+            job = Job(load, routes, site.load, kind.is_changing)
             with a_generator(job) as pipe:
                 _run(daemon, pipe, outcome)
         except GivenUpError as error:

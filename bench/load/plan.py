@@ -1,6 +1,6 @@
 """What a load is for the generator: who takes part, who sends what when, what must be held in the end."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.load.tables import Group, Sender, as_sequence
@@ -69,7 +69,8 @@ class Phase:
     """
 
     name: str
-    dispatches: Sequence[Dispatch]
+    dispatches: Iterable[Dispatch]
+    """In the order of their times."""
     holds: Callable[[int], Routes]
     """What each receiver must hold at the end, by its number."""
     routes: int

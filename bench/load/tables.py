@@ -7,6 +7,7 @@ runs.
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 
 MESSAGE_OCTETS_MAX = 4096
@@ -64,42 +65,43 @@ class Shape:
 def uniform(length: int, per_set: int, *, first_octet: int = 20) -> Shape:
     """Prefixes of one length, one after the other, so many to a set of attributes."""
     octets = 1 + (length + 7) // 8
-    lead = bytes((length,))
     # An IPv6 prefix begins with 2a00 and has its number in its last octets.
     base = first_octet << (length - 8) if length <= 32 else 0x2A00 << (length - 16)
-    shift = (octets - 1) * 8 - length
+    return Shape(partial(_uniform_groups, length, per_set, base), octets)
 
-    def groups(count: int, first: int) -> list[Group]:
-        return [
-            Group(
-                (TRANSIT_AS, 1_000_000 + start // per_set),
-                tuple(
-                    lead + ((base + number) << shift).to_bytes(octets - 1, "big")
-                    for number in range(start, min(start + per_set, first + count))
-                ),
-            )
-            for start in range(first, first + count, per_set)
-        ]
 
-    return Shape(groups, octets)
+def _uniform_groups(length: int, per_set: int, base: int, count: int, first: int) -> list[Group]:
+    octets = (length + 7) // 8
+    shift = octets * 8 - length
+    lead = bytes((length,))
+    return [
+        Group(
+            (TRANSIT_AS, 1_000_000 + start // per_set),
+            tuple(
+                lead + ((base + number) << shift).to_bytes(octets, "big")
+                for number in range(start, min(start + per_set, first + count))
+            ),
+        )
+        for start in range(first, first + count, per_set)
+    ]
 
 
 def full_table() -> Shape:
     """The shape of the Internet's table: lengths 8 to 24, sets of 1 to 2,000, paths of all sizes."""
+    return Shape(_full_table_groups)
 
-    def groups(count: int, first: int) -> list[Group]:
-        chance = random.Random(SEED + first)  # noqa: S311 - to be the same every time
-        nlris = _mixed_prefixes(count, chance)
-        found, at = [], 0
-        while at < count:
-            size = min(SET_SIZE_MAX, int(chance.paretovariate(0.9)))
-            path = tuple(chance.randrange(1, 400_000) for _ in range(_drawn(PATH_LENGTHS, chance)))
-            communities = sorted(chance.sample(range(1 << 30), _drawn(COMMUNITIES, chance)))
-            found.append(Group(path, tuple(nlris[at : at + size]), tuple(communities)))
-            at += size
-        return found
 
-    return Shape(groups)
+def _full_table_groups(count: int, first: int) -> list[Group]:
+    chance = random.Random(SEED + first)  # noqa: S311 - to be the same every time
+    nlris = _mixed_prefixes(count, chance)
+    found, at = [], 0
+    while at < count:
+        size = min(SET_SIZE_MAX, int(chance.paretovariate(0.9)))
+        path = tuple(chance.randrange(1, 400_000) for _ in range(_drawn(PATH_LENGTHS, chance)))
+        communities = sorted(chance.sample(range(1 << 30), _drawn(COMMUNITIES, chance)))
+        found.append(Group(path, tuple(nlris[at : at + size]), tuple(communities)))
+        at += size
+    return found
 
 
 def prefixes(groups: Iterable[Group]) -> list[bytes]:

@@ -31,6 +31,7 @@ class Frr(Daemon):
     def _lines(self) -> Iterator[str]:
         family = "ipv6" if self.load.is_ipv6 else "ipv4"
         yield "log stdout"
+        yield from self._rules()
         yield f"router bgp {DEVICE_AS}"
         yield f" bgp router-id {DEVICE_V4}"
         yield " no bgp default ipv4-unicast"
@@ -45,12 +46,19 @@ class Frr(Daemon):
                 yield f"  neighbor {party.address} {setting}"
         yield " exit-address-family"
         yield "exit"
-        if self.load.has_policy:
-            for number, prefix in enumerate(self.policy_prefixes(), start=1):
-                yield f"ip prefix-list rule{number} permit {prefix} le 32"
-                yield f"route-map rules deny {number}"
-                yield f" match ip address prefix-list rule{number}"
-            yield "route-map rules permit 1000"
+
+    def _rules(self) -> Iterator[str]:
+        """Ahead of the peers: bgpd refuses all routes by a filter that it does not know yet."""
+        if not self.load.has_policy:
+            return
+        for number, prefix in enumerate(self.policy_prefixes(), start=1):
+            yield f"ip prefix-list rule{number} permit {prefix} le 32"
+        for number, _ in enumerate(self.policy_prefixes(), start=1):
+            yield f"route-map rules deny {number}"
+            yield f" match ip address prefix-list rule{number}"
+            yield "exit"
+        yield "route-map rules permit 1000"
+        yield "exit"
 
     def _settings(self, party: Party) -> Iterator[str]:
         yield "activate"

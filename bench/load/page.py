@@ -1,0 +1,119 @@
+"""What is generated in docs/performance.md: tables of a document of results, between two marks."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.load.results import Line, Spread, Summary, ratio, summary
+
+PAGE = Path(__file__).parents[2] / "docs/performance.md"
+BEGIN, END = "<!-- begin: make bench -->", "<!-- end: make bench -->"
+TITLES = {
+    "felixbgp": "felixbgp", "interpreted": "interpreted", "bird": "BIRD", "frr": "FRR", "gobgp": "GoBGP",
+    "exabgp": "ExaBGP", "mirror": "mirror",
+}  # fmt: skip
+
+
+class MarksMissingError(Exception):
+    """The page has no place for the tables."""
+
+
+def update(text: str, value: Mapping[str, Any]) -> str:
+    """The page with other tables. Raises `MarksMissingError`."""
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise MarksMissingError(f"{BEGIN} and {END} are not both there")
+    return head + BEGIN + "\n" + "\n".join(tables(value)) + "\n" + END + tail
+
+
+def tables(value: Mapping[str, Any]) -> Iterator[str]:
+    """Lines of Markdown."""
+    found = summary(value)
+    daemons = [name for name in TITLES if any(name in lines for lines in found.values())]
+    machine, versions = value["machine"], value["daemons"]
+    said = ", ".join(f"{TITLES[name]} {versions[name]}" for name in daemons if name in versions)
+    yield f"felixbgp {value['version']}; {said}."
+    yield f"{machine['processors']} processors ({machine['processor']}), Linux {machine['kernel']}, "
+    yield f"Python {machine['python']}."
+    yield from _table(value, found, daemons, "CPU time, µs per route", "cpu")
+    yield from _table(value, found, daemons, "Wall time, µs per route", "wall")
+    yield from _memory(value, found, daemons)
+    yield from _notes(value, found)
+    for title, text in value["beside"].items():
+        yield from ("", f"### {title}", "", "```", text.strip(), "```")
+
+
+def _table(
+    value: Mapping[str, Any], found: Summary, daemons: list[str], title: str, what: str
+) -> Iterator[str]:
+    yield from _head(f"{title}: median (least to most), ratio to BIRD", daemons)
+    for (load, phase), lines in found.items():
+        cells = [_cell(lines, daemon, what) for daemon in daemons]
+        yield f"| {value['loads'][load]} | {phase} | " + " | ".join(cells) + " |"
+
+
+def _memory(value: Mapping[str, Any], found: Summary, daemons: list[str]) -> Iterator[str]:
+    yield from _head("Resident memory when all routes are there, MiB: median", daemons)
+    for (load, phase), lines in found.items():
+        if phase in ("announce", "idle"):
+            cells = [
+                _number(lines[daemon].resident_mib.middle) + _fewer(lines, daemon)
+                if daemon in lines and lines[daemon].runs
+                else ""
+                for daemon in daemons
+            ]
+            yield f"| {value['loads'][load]} | {phase} | " + " | ".join(cells) + " |"
+
+
+def _head(title: str, daemons: list[str]) -> Iterator[str]:
+    yield from ("", f"### {title}", "")
+    yield "| load | | " + " | ".join(TITLES[name] for name in daemons) + " |"
+    yield "|---" * (len(daemons) + 2) + "|"
+
+
+def _cell(lines: Mapping[str, Line], daemon: str, what: str) -> str:
+    line = lines.get(daemon)
+    if line is None:
+        return ""
+    if not line.runs:
+        return "given up"
+    spread: Spread = getattr(line, what)
+    unit = "" if line.routes else " s"
+    text = f"{_number(spread.middle)}{unit} ({_number(spread.least)} to {_number(spread.most)})"
+    to_reference = ratio(lines, daemon, what)
+    return text if to_reference is None else f"{text} **{to_reference:.2f}**"
+
+
+def _fewer(lines: Mapping[str, Line], daemon: str) -> str:
+    most = max(line.routes for line in lines.values())
+    return "" if lines[daemon].routes == most else f" ({lines[daemon].routes:,} routes)"
+
+
+def _number(value: float) -> str:
+    """With three digits."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _notes(value: Mapping[str, Any], found: Summary) -> Iterator[str]:
+    notes = []
+    for (load, phase), lines in found.items():
+        for daemon, line in lines.items():
+            notes += [f"{value['loads'][load]}, {phase}, {TITLES[daemon]}: {fault}" for fault in line.faults]
+    obstacles: dict[tuple[str, str], list[str]] = {}
+    for load, ones in value["obstacles"].items():
+        for daemon, why in ones.items():
+            obstacles.setdefault((daemon, why), []).append(load)
+    fewer = {
+        daemon
+        for lines in found.values()
+        for daemon, line in lines.items()
+        if line.routes < max(one.routes for one in lines.values())
+    }
+    yield ""
+    for daemon, title in TITLES.items():
+        if daemon in fewer:
+            yield f"- {title} got fewer routes in some loads, as it would have taken minutes."
+    for (daemon, why), loads in obstacles.items():
+        yield f"- {TITLES[daemon]} has no part in {', '.join(loads)}: {why}."
+    yield from (f"- Given up: {note}" for note in notes)
