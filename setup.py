@@ -24,7 +24,13 @@ from setuptools.command.build_ext import build_ext
 SWITCH = "FELIXBGP_COMPILE"
 GROUP = "felixbgp"
 """The compiled code is in one library, `felixbgp__mypyc`; each module has a small one that leads to it."""
-COMPILED = ("felixbgp/net", "felixbgp/bgp", "felixbgp/fib")
+COMPILED = (
+    "felixbgp/net",
+    "felixbgp/bgp",
+    "felixbgp/fib",
+    "felixbgp/agent",
+    "felixbgp/runtime/netlink/encode.py",
+)
 INTERPRETED = {
     "felixbgp/net/address.py": "mypyc has no native classes that derive from bytes",
 }
@@ -137,7 +143,8 @@ def core_modules() -> Iterator[str]:
     """The files to be compiled, in the order of their names, on which the generated code depends."""
     root = Path(__file__).parent
     for package in COMPILED:
-        for path in sorted((root / package).rglob("*.py")):
+        found = root / package
+        for path in sorted(found.rglob("*.py")) if found.is_dir() else [found]:
             name = path.relative_to(root).as_posix()
             if name not in INTERPRETED:
                 yield name
