@@ -194,6 +194,11 @@ class Agent:
         """Whether the last `tell` left something that peers could be told."""
         return self._speaker.has_more_to_tell()
 
+    @property
+    def untold_count(self) -> int:
+        """How many prefixes some peer could be told of now and was not, at least."""
+        return self._speaker.untold_count()
+
     def next_deadline(self) -> int | None:
         """When to drain again though nothing was fed; a time in the past, or 0, means now."""
         deadlines = (

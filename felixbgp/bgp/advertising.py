@@ -104,6 +104,10 @@ class Advertising:
         """Prefixes to tell, summed over the peers."""
         return sum(group.pending_count() for group in self._groups.values())
 
+    def untold_count(self) -> int:
+        """How many prefixes some peer could be told of now, at least."""
+        return max([group.untold_count() for group in self._groups.values()], default=0)
+
     def next_deadline(self, deferred: Container[Family] = ()) -> int | None:
         """0 when something could be sent now, else the next time at which that changes by itself."""
         telling = self._telling(deferred)

@@ -37,13 +37,12 @@ from struct import pack
 from typing import Final, assert_never
 
 from felixbgp.bgp.advertising import Advertising
-from felixbgp.bgp.allowance import Allowance
 from felixbgp.bgp.changes import Affects, peer_change, speaker_change
 from felixbgp.bgp.config import LimitAction, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.deadlines import Deadlines
 from felixbgp.bgp.deferral import SELECTION_DEFERRAL_NS, Deferral
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
-from felixbgp.bgp.facts import BgpFact, ConnectionRefused, PrefixLimitReached, UpdateMalformed
+from felixbgp.bgp.facts import BgpFact, PrefixLimitReached, UpdateMalformed
 from felixbgp.bgp.inputs import (
     BytesReceived,
     BytesWritten,
@@ -74,9 +73,10 @@ from felixbgp.bgp.session.actions import (
 from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot, RouteSnapshot, SpeakerStatistics
-from felixbgp.bgp.wire.codec import encode_notification, encode_route_refresh
+from felixbgp.bgp.strangers import Strangers
+from felixbgp.bgp.wire.codec import encode_route_refresh
 from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode, WireError
-from felixbgp.bgp.wire.messages import NotificationMessage, RouteRefreshMessage
+from felixbgp.bgp.wire.messages import RouteRefreshMessage
 from felixbgp.bgp.wire.update import decode_update
 from felixbgp.net import IPV4, IPV6, Address, Family, Nlri
 
@@ -86,12 +86,6 @@ SCANNED_PER_COST: Final = 8
 """Routes that are looked at in the time that it takes to take one in."""
 EXHAUSTED_HOLD_NS: Final = 60 * SECOND_NS
 """How long a peer stays down that took too much memory, before it may try again."""
-REFUSALS_PER_SECOND: Final = 16
-"""Strangers answered with a NOTIFICATION; a flood of them is closed without a word, and at once."""
-REFUSAL_FACT_INTERVAL_NS: Final = 60_000_000_000
-"""A stranger that keeps dialling is told of once a minute."""
-REFUSED_ADDRESSES_MAX: Final = 256
-"""Strangers remembered for that; more than a cluster's worth of them is an attack, not news."""
 
 
 class _Timer(IntEnum):
@@ -135,8 +129,8 @@ class Speaker:
         "_outbound",
         "_peering_count",
         "_peerings",
-        "_refusals",
-        "_refused",
+        "_strangers",
+        "_taken_in",
         "_waiting",
         "next_hops",
     )
@@ -153,14 +147,14 @@ class Speaker:
         self._peering_count = 0
         self._connection_count = 0
         self._links: dict[int, _Link] = {}
-        self._refused: dict[Address, int] = {}
-        self._refusals = Allowance(REFUSALS_PER_SECOND, SECOND_NS)
+        self._strangers = Strangers()
         self._deadlines = Deadlines()
         self.next_hops = NextHops(are_judged=forwards)
         self._loc_ribs = {family: LocRib(family, self.next_hops) for family in (IPV4, IPV6)}
         self._local = {family: LocalRoutes(loc_rib) for family, loc_rib in self._loc_ribs.items()}
         self._advertising = Advertising(self._loc_ribs)
         self._waiting: dict[int, Peering] = {}
+        self._taken_in = 0
         self._gone: list[AdjRibIn] = []
         self._outbound: list[Outlet] = []
         self._deferral: Deferral | None = None
@@ -256,7 +250,9 @@ class Speaker:
     def _accept(self, event: TcpAccepted, now: int) -> None:
         peering = self._peering_for(event)
         if peering is None:
-            self._refuse(event, now)
+            effects, facts = self._strangers.turn_away(event, now)
+            self._effects += effects
+            self._facts += facts
             return
         outlet = Outlet(event.connection, self._outbound)
         self._links[event.connection] = _Link(peering, outlet, event.local.address)
@@ -303,20 +299,6 @@ class Speaker:
                 return peering
         idle = [peering for peering in candidates if peering.exchange is None]
         return next(iter(idle or candidates), None)
-
-    def _refuse(self, event: TcpAccepted, now: int) -> None:
-        """Turn a stranger away (RFC 4486 §4, connection rejected)."""
-        if self._refusals.take(now):
-            cease = NotificationMessage(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
-            self._effects.append(SendBytes(event.connection, (encode_notification(cease),)))
-            address = event.remote.address
-            if now - self._refused.get(address, now - REFUSAL_FACT_INTERVAL_NS) >= REFUSAL_FACT_INTERVAL_NS:
-                self._refused.pop(address, None)
-                self._refused[address] = now
-                self._facts.append(ConnectionRefused(str(address), "no such peer"))
-            if len(self._refused) > REFUSED_ADDRESSES_MAX:
-                del self._refused[next(iter(self._refused))]
-        self._effects.append(CloseConnection(event.connection))
 
     def _run_timer(self, key: int, now: int) -> None:
         number, timer = divmod(key, len(_Timer))
@@ -439,6 +421,7 @@ class Speaker:
                 self._gone.pop()
         while self._waiting and left > 0:
             left -= self._work_turn(next(iter(self._waiting.values())), left, now)
+        self._taken_in = budget - left
         return 0 if self._waiting or self._gone else left
 
     def judge(self, verdicts: Mapping[Address, Reachability]) -> None:
@@ -454,7 +437,11 @@ class Speaker:
         return self.next_hops.sweep(set().union(*(rib.next_hops_in_use() for rib in self._loc_ribs.values())))
 
     def decide(self, now: int, budget: int) -> list[RouteChange]:
-        """Select the routes of up to `budget` prefixes in each family; gives what changed, if we forward."""
+        """Select the routes of up to `budget` prefixes in each family; gives what changed, if we forward.
+
+        What was taken in last is decided at once, also where that was more: decided later it would cost more.
+        """
+        budget = max(budget, self._taken_in)
         if self._deferral is not None:
             self._deferral.update(self._peerings.values(), now)
             if not self._deferral.families:
@@ -631,6 +618,10 @@ class Speaker:
         """Whether peers could be told of something now that they do not know."""
         return self._advertising.next_deadline(self._deferred) == 0
 
+    def untold_count(self) -> int:
+        """How many prefixes some peer could be told of now, at least."""
+        return self._advertising.untold_count()
+
     def next_deadline(self) -> int | None:
         """The earliest timer; 0 when something waits that could be done now; None when only inputs help."""
         if self._events or self._effects or self._waiting or self._gone:
@@ -687,10 +678,10 @@ class Speaker:
             peers=len(self._peerings),
             peers_established=len(exchanges),
             prefixes=sum(map(len, self._loc_ribs.values())),
-            paths=sum(loc_rib.path_count for loc_rib in self._loc_ribs.values()),
+            paths=sum(one.path_count for one in self._loc_ribs.values()),
             attributes=sum(rib.attributes_count for one in exchanges for rib in one.ribs.values()),
             updates_waiting=sum(len(one.inbound) for one in exchanges),
-            prefixes_to_decide=sum(loc_rib.dirty_count for loc_rib in self._loc_ribs.values())
+            prefixes_to_decide=sum(one.dirty_count for one in self._loc_ribs.values())
             + sum(map(len, self._gone)),
             prefixes_to_send=self._advertising.pending_count(),
         )

@@ -22,6 +22,9 @@ from felixbgp.runtime.clock import now_ns, seconds_until
 from felixbgp.runtime.pace import FEWEST, MOST, START, TOLD_FEWEST, TOLD_START, Pace
 from felixbgp.runtime.steps import SLICE_NS, Steps, StepTookLong, rounded_up_ms
 
+UNTOLD_MAX = 32_768
+"""Prefixes that peers are still to be told of, and could be, when no more is taken in for a while: what was
+taken in had better be told while it is in the processor's caches, and before it fills the memory."""
 UNTOLD_NS = 10_000_000
 """For how long peers' routes may be taken in before others are told of them, if there is no end of them."""
 BUSY_SECONDS = 0.05
@@ -112,8 +115,9 @@ class Driver:
         costs every peer a message, whatever is in it.
         """
         agent = self._agent
-        took = self._step(agent.take, perform, 0 if busy else self.taking.budget)
-        if not busy:
+        holds_back = busy or agent.untold_count >= UNTOLD_MAX
+        took = self._step(agent.take, perform, 0 if holds_back else self.taking.budget)
+        if not holds_back:
             self.taking.learn(took, is_more=agent.is_selecting)
         await trio.lowlevel.checkpoint()
         self._untold_ns += took

@@ -13,7 +13,7 @@ SHORT_NS: Final = 1_500_000
 START: Final = 250
 FEWEST: Final = 32
 """Prefixes to take in. One that has attributes of its own costs some tens of microseconds, interpreted."""
-MOST: Final = 1000
+MOST: Final = 4000
 """With more, a step's own cost is no smaller a part; and a surprise would be longer."""
 TOLD_START: Final = 250
 TOLD_FEWEST: Final = 50

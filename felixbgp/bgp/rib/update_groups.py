@@ -500,6 +500,13 @@ class UpdateGroup:
         ]
         return min(deadlines, default=None)
 
+    def untold_count(self) -> int:
+        """How many prefixes a member with credit is still to be told of, at least."""
+        pending = [
+            len(table.announcing) + len(table.withdrawing) for table in self._tables if _has_work(table)
+        ]
+        return len(self._changed) + max(pending, default=0)
+
     def pending_count(self) -> int:
         """Prefixes to tell, summed over the peers."""
         changed = len(self._changed)

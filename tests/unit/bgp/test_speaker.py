@@ -20,7 +20,7 @@ from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX
 from felixbgp.bgp.rib.update_groups import NUMBERS_SWEEP_FIRST
 from felixbgp.bgp.routes import LocalRoute
 from felixbgp.bgp.snapshot import RouteSnapshot
-from felixbgp.bgp.speaker import REFUSALS_PER_SECOND, REFUSED_ADDRESSES_MAX
+from felixbgp.bgp.strangers import REFUSALS_PER_SECOND, REFUSED_ADDRESSES_MAX
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.codec import encode_route_refresh
 from felixbgp.bgp.wire.framer import frame
@@ -1111,7 +1111,7 @@ def test_strangers_are_remembered_in_bounds() -> None:
         )
         one.speaker.control(network.now)
         network.now += SECOND
-    assert len(one.speaker._refused) == REFUSED_ADDRESSES_MAX
+    assert len(one.speaker._strangers._refused) == REFUSED_ADDRESSES_MAX
 
 
 def test_the_routes_are_shown_with_their_next_hops_up_to_a_limit() -> None:
