@@ -74,7 +74,9 @@ def compare(old: Figures, new: Figures) -> list[str]:
         change = (figure - before) / max(before, 1.0)  # No block at all per route is a figure, too.
         print(f"{name:<44} {before:>10.1f} {figure:>10.1f} {change:>+7.1%}")
         if change > TOLERANCE:
-            wrong.append(f"{name}: {before:.1f} became {figure:.1f}, {change:+.1%}; {TOLERANCE:.0%} is allowed")
+            wrong.append(
+                f"{name}: {before:.1f} became {figure:.1f}, {change:+.1%}; {TOLERANCE:.0%} is allowed"
+            )
         elif change < -SLACK:
             print(f"  fell by more than {SLACK:.0%}: write it down with `make guard-update`")
     return wrong
