@@ -31,6 +31,9 @@ INTERPRETED = {
 TYPES = ("--config-file=", "--strict", "--explicit-package-bases", "--ignore-missing-imports")
 """Not those of pyproject.toml: what its plugins need is not there when a package is built."""
 
+LINE_MAX = 160
+"""Of a reason: a compiler that fails is told of with all its options."""
+
 
 class CompileError(Exception):
     """The core cannot be compiled here; the message says why."""
@@ -158,11 +161,14 @@ def _generated(directory: Path) -> list[Extension]:
     except (Exception, SystemExit) as error:  # An error in mypyc itself comes in any form.
         told = [line for line in said.getvalue().splitlines() if "error" in line.lower()]
         raise CompileError(told[0] if told else _first_line(error)) from error
+    for extension in extensions:
+        extension.extra_compile_args.append("-Wno-error")  # A newer compiler's warning is no error of ours.
     return extensions
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line if len(line) <= LINE_MAX else f"{line[: LINE_MAX // 2]} … {line[-LINE_MAX // 2 :]}"
 
 
 def _tell(text: str) -> None:

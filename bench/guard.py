@@ -71,7 +71,7 @@ def compare(old: Figures, new: Figures) -> list[str]:
         if before is None:
             wrong.append(f"{name}: {figure:.1f} is not written down")
             continue
-        change = figure / before - 1
+        change = (figure - before) / max(before, 1.0)  # No block at all per route is a figure, too.
         print(f"{name:<44} {before:>10.1f} {figure:>10.1f} {change:>+7.1%}")
         if change > TOLERANCE:
             wrong.append(f"{name}: {before:.1f} became {figure:.1f}, {change:+.1%}; {TOLERANCE:.0%} may be")

@@ -89,7 +89,7 @@ def _of_new_peers(turns: int) -> Iterator[Row]:
 
 
 def _of_starts() -> Iterator[Row]:
-    starts, _ = one_real_agent.measured(MESH, STARTS, rests=False)
+    starts, _, _ = one_real_agent.measured(MESH, STARTS, rests=False)
     what = "cold start to all sessions Established"
     yield _row(what, MESH, median(one.seconds for one in starts), "s median", target=1)
     queued = median(one.seconds - one.queued_seconds for one in starts)
@@ -99,7 +99,11 @@ def _of_starts() -> Iterator[Row]:
 
 
 def _of_idle() -> Iterator[Row]:
-    _, resting = one_real_agent.measured(IDLE_SESSIONS, 1, rests=True)
+    _, resting, cost = one_real_agent.measured(IDLE_SESSIONS, 1, rests=True)
     assert resting is not None
+    assert cost is not None
     yield _row("idle sessions: processor", IDLE_SESSIONS, resting.cpu_share * 100, "%", target=2)
     yield _row("idle sessions: resident", IDLE_SESSIONS, resting.resident_mb, "MB", target=80)
+    what = "from the start to the end of the rest: "
+    yield _row(f"{what}status writes", IDLE_SESSIONS, cost.status_writes, "writes")
+    yield _row(f"{what}sent to etcd", IDLE_SESSIONS, cost.octets, "octets")

@@ -13,12 +13,14 @@ from itertools import islice
 from pathlib import Path
 from time import monotonic, sleep
 from typing import NamedTuple
+from urllib.request import urlopen
 
 from felixbgp.lab import netns, processes
 from felixbgp.lab.etcd import find_etcd
 from felixbgp.lab.lab import felixbgp_command
 from felixbgp.lab.store import Store, StoreError
 from felixbgp.lab.waiting import wait_until
+from felixbgp.status.keys import status_key
 from tests.support.large_cluster import LOCAL, OWN, mesh_objects
 
 NODE, PEERS = "scale-node", "scale-peers"
@@ -49,6 +51,13 @@ class Idle(NamedTuple):
     sessions: int
     cpu_share: float
     resident_mb: float
+
+
+class Asked(NamedTuple):
+    """What etcd counted since it began: octets from clients, and how often the agent's status was written."""
+
+    octets: float
+    status_writes: int
 
 
 @contextmanager
@@ -174,17 +183,32 @@ def batched(values: Iterable[str], size: int) -> Iterator[list[str]]:
         yield part
 
 
-def measured(size: int, starts: int, *, rests: bool) -> tuple[list[Started], Idle | None]:
-    """Start the agent some times beside nodes that are there, the last time to watch it rest."""
-    found, resting = [], None
+def asked() -> Asked:
+    """What etcd says of itself."""
+    with netns.inside(NODE):
+        with urlopen(f"{ENDPOINT}/metrics") as answer:  # noqa: S310 - it is http
+            lines = answer.read().decode().splitlines()
+        writes = Store([ENDPOINT]).writes(status_key(LOCAL))
+    octets = next(line for line in lines if line.startswith("etcd_network_client_grpc_received_bytes_total"))
+    return Asked(float(octets.split()[1]), writes)
+
+
+def measured(size: int, starts: int, *, rests: bool) -> tuple[list[Started], Idle | None, Asked | None]:
+    """Start the agent some times beside nodes that are there, the last time to watch it rest.
+
+    Then etcd tells what that, all in all, was asked of it beyond the cluster's resources.
+    """
+    found, resting, cost = [], None, None
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         with world(size, directory) as player:
+            before = asked()
             for turn in range(starts):
                 with ExitStack() as stack:
                     running, began = agent(stack, directory)
                     found.append(started(player, running, began, size))
                     if rests and turn == starts - 1:
-                        resting = idle(running, size)
+                        resting, after = idle(running, size), asked()
+                        cost = Asked(after.octets - before.octets, after.status_writes)
                 wait_until(lambda: ask(player)[0] == 0, "all sessions down", seconds_max=30)
-    return found, resting
+    return found, resting, cost

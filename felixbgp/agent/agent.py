@@ -189,6 +189,11 @@ class Agent:
         """Whether the last `take` left some of what peers had sent."""
         return self._is_selecting
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether the last `tell` left something that peers could be told."""
+        return self._speaker.has_more_to_tell()
+
     def next_deadline(self) -> int | None:
         """When to drain again though nothing was fed; a time in the past, or 0, means now."""
         deadlines = (

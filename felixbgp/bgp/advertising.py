@@ -14,11 +14,12 @@ from felixbgp.net import Family, Nlri
 class Advertising:
     """All update groups of a speaker, by export view; a group lives as long as it has members."""
 
-    __slots__ = ("_groups", "_loc_ribs", "_numbers")
+    __slots__ = ("_groups", "_loc_ribs", "_moves", "_numbers")
 
     def __init__(self, loc_ribs: Mapping[Family, LocRib]) -> None:
         self._loc_ribs = loc_ribs
         self._groups: dict[ExportView, UpdateGroup] = {}
+        self._moves: dict[tuple[ExportView, ExportView], list[PeerId]] = {}
         self._numbers = PathNumbers()
 
     def join(self, view: ExportView, peer: PeerId, outlet: Outlet, now: int) -> None:
@@ -31,13 +32,18 @@ class Advertising:
         self._tidy(view)
 
     def move(self, peer: PeerId, old: ExportView, new: ExportView) -> None:
-        """A peer is to be told something else from now on: the difference goes out, the session stays."""
-        if old == new:
-            return
-        table = self._groups[old].leave(peer)
-        told = self._groups[old].told(table)
-        self._tidy(old)
-        self._group(new).adopt(table, told)
+        """A peer is to be told something else from now on; `carry_out_moves` sees to it."""
+        if old != new:
+            self._moves.setdefault((old, new), []).append(peer)
+
+    def carry_out_moves(self) -> None:
+        """Let the peers that move be told the difference, worked out once for all who know the same."""
+        moves, self._moves = self._moves, {}
+        for (old, new), peers in moves.items():
+            group = self._groups[old]
+            for table in group.leave_together(peers):
+                self._group(new).adopt(table, group.told(table))
+            self._tidy(old)
 
     def refresh(
         self,

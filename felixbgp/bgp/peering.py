@@ -72,8 +72,7 @@ class Exchange:
             self.ribs[family].withdraw(nlris)
             cost += len(nlris)
         for family, attributes, nlris in update.announced:
-            self.ribs[family].announce(attributes, nlris)
-            cost += len(nlris)
+            cost += self.ribs[family].announce(attributes, nlris)
         if update.end_of_rib is not None:
             self.ribs[update.end_of_rib].end_of_rib = True
             self.ribs[update.end_of_rib].end_refresh()

@@ -165,8 +165,6 @@ class Speaker:
         self._outbound: list[Outlet] = []
         self._deferral: Deferral | None = None
 
-    # ---- what the owner wants
-
     def begin_restart(self, now: int, longest_ns: int = SELECTION_DEFERRAL_NS) -> None:
         """Say that routes of a former life still forward here; to be called before the first `configure`.
 
@@ -202,6 +200,7 @@ class Speaker:
             if peering is not None:
                 self._remove(peering, CeaseSubcode.OTHER_CONFIGURATION_CHANGE, now)
             self._add(config, 0 if peering is None else peering.established_count, now)
+        self._advertising.carry_out_moves()
 
     def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
         """Make a prefix ours, or with None no longer ours."""
@@ -627,6 +626,10 @@ class Speaker:
         return sent
 
     # ---- what is seen from outside
+
+    def has_more_to_tell(self) -> bool:
+        """Whether peers could be told of something now that they do not know."""
+        return self._advertising.next_deadline(self._deferred) == 0
 
     def next_deadline(self) -> int | None:
         """The earliest timer; 0 when something waits that could be done now; None when only inputs help."""

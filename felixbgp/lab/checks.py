@@ -95,7 +95,7 @@ def problems(store: Store, node: str) -> list[dict[str, str]]:
 def session_times(store: Store, sessions: Sessions) -> dict[tuple[str, str], str]:
     """Since when each of these sessions is Established, by node and peer: one that was reset has a new time.
 
-    Those that are not Established are left out. A status is written at most once a second, so what just
+    Those that are not Established are left out. A status is written every second or two at most, so what just
     happened may not be in it yet.
     """
     return {

@@ -123,7 +123,7 @@ class Driver:
         took = self._step(agent.tell, perform, 0 if busy else self.telling.budget)
         seconds_left = self._seconds_left()
         if not busy:
-            self.telling.learn(took, is_more=not agent.is_selecting and seconds_left == 0)
+            self.telling.learn(took, is_more=agent.is_telling)
         await trio.lowlevel.checkpoint()
         return seconds_left
 

@@ -15,7 +15,7 @@ FEWEST: Final = 32
 """Prefixes to take in. One that has attributes of its own costs some tens of microseconds, interpreted."""
 MOST: Final = 1000
 """With more, a step's own cost is no smaller a part; and a surprise would be longer."""
-TOLD_START: Final = 500
+TOLD_START: Final = 250
 TOLD_FEWEST: Final = 50
 """Prefixes to tell: each may have to go to a thousand peers, in a message of its own."""
 PROBE_STEPS: Final = 64
@@ -26,7 +26,7 @@ class Pace:
     """The budget of the next step: at once less after a long one, slowly more while work waits.
 
     Where half the prefixes took as long, it is not prefixes that cost: to tell 300 peers anything at all
-    takes milliseconds. Then a smaller budget would only repeat that more often.
+    takes milliseconds. A smaller budget would only repeat that more often, and so there is a larger one.
     """
 
     __slots__ = ("_fewest", "_lowest", "_most", "_start", "_steps_left", "_took_twice", "budget")
@@ -39,7 +39,7 @@ class Pace:
         """No less for now."""
         self._steps_left = 0
         self._took_twice = 0
-        """How long the last step took, if it had twice this budget; else 0."""
+        """How long the last step took, if it used up twice this budget; else 0."""
         self.budget = start
 
     def learn(self, took_ns: int, *, is_more: bool) -> None:
@@ -53,13 +53,13 @@ class Pace:
         self._steps_left -= 1
         if self._steps_left <= 0:
             self._lowest = self._fewest
-        if took_ns > LONG_NS:
-            if took_ns > took_twice * 3 // 4 > 0:
-                self.budget = self._lowest = min(2 * budget, self._most)
-                self._steps_left = PROBE_STEPS
-            elif budget > self._lowest:
-                self.budget, self._took_twice = max(self._lowest, budget // 2), took_ns
-        elif not is_more:
+        if not is_more:
             self.budget = min(budget, self._start)
-        elif took_ns < SHORT_NS:
-            self.budget = min(self._most, budget + budget // 8)
+        elif took_ns <= LONG_NS:
+            if took_ns < SHORT_NS:
+                self.budget = min(self._most, budget + budget // 8)
+        elif took_ns > took_twice * 3 // 4 > 0:
+            self.budget = self._lowest = min(4 * budget, self._most)
+            self._steps_left = PROBE_STEPS
+        elif budget > self._lowest:
+            self.budget, self._took_twice = max(self._lowest, budget // 2), took_ns

@@ -6,6 +6,7 @@ tcp, kernel ──► driver.deliver                     (each answers with an i
 
 import random
 import signal
+import sys
 from contextlib import AsyncExitStack, closing
 
 import trio
@@ -26,7 +27,7 @@ from felixbgp.agent.effects import (
 from felixbgp.agent.inputs import IntentGiven
 from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReadKernel, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
-from felixbgp.runtime import metrics, telemetry
+from felixbgp.runtime import telemetry
 from felixbgp.runtime.core import core_form
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.garbage import short_collections
@@ -36,9 +37,9 @@ from felixbgp.runtime.settings import AgentSettings
 from felixbgp.runtime.store import NodeStore, open_node_store
 from felixbgp.runtime.tcp import Tcp
 
-ROUTES_WAITING_MAX = 6000
-"""Kernel writes that may wait: a datagram that the kernel works on, the next one, and what is made meanwhile.
-What is more urgent than a large table that is being taken in waits behind these alone, some 25 ms."""
+ROUTES_WAITING_MAX = 4000
+"""Kernel writes that may wait: those that the kernel works on, and the next that are asked for together.
+What is more urgent than a large table that is being taken in waits behind these alone, some 16 ms."""
 ROUTES_TOGETHER = 2000
 """Kernel writes that are asked for together: of IPv4, as many as a datagram holds."""
 
@@ -54,7 +55,11 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     telemetry.LOGGER.info("felixbgp %s (core %s) starts on node %s", __version__, core_form(), settings.node)
     agent = Agent(settings.agent_config, random.Random().random)  # noqa: S311 - jitter is no secret
     driver = Driver(agent)
-    metrics.register(driver)
+    if "opentelemetry.metrics" in sys.modules:
+        # Whoever set up a MeterProvider, as `opentelemetry-instrument` does, has loaded it before.
+        from felixbgp.runtime import metrics  # noqa: PLC0415
+
+        metrics.register(driver)
     async with AsyncExitStack() as stack:
         stack.enter_context(short_collections())
         kernel = None

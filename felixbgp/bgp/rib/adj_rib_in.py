@@ -24,6 +24,10 @@ ROUTES_MAX: Final = 4_000_000
 """Of one peer and family, where nobody set a limit: three times the Internet's table in 2026."""
 
 
+NEW_SET_COST: Final = 16
+"""To look into a new set of attributes, judge it and encode it again takes as long as that many prefixes."""
+
+
 class AdjRibIn:
     """Routes as received. Feeds the eligible and accepted ones into `loc_rib`."""
 
@@ -116,8 +120,12 @@ class AdjRibIn:
         """Whether the peer's attributes take more memory than one peer may have."""
         return self._octets > self._octets_max
 
-    def announce(self, attributes: PathAttributes, nlris: Sequence[Nlri]) -> None:
-        """The peer announced these prefixes; what it announced for them before is replaced."""
+    def announce(self, attributes: PathAttributes, nlris: Sequence[Nlri]) -> int:
+        """The peer announced these prefixes; what it announced for them before is replaced.
+
+        Returns what it cost, in prefixes.
+        """
+        cost = len(nlris) if attributes in self._paths else len(nlris) + NEW_SET_COST
         if len(self._routes) + len(nlris) > self._capacity:
             nlris = self._within_capacity(nlris)
         if self._identifier_octets:
@@ -131,6 +139,7 @@ class AdjRibIn:
         if self._stale:
             for nlri in nlris:
                 self._stale.pop(nlri, None)
+        return cost
 
     def withdraw(self, nlris: Iterable[Nlri]) -> None:
         """The peer withdrew these prefixes; those it never announced are ignored."""

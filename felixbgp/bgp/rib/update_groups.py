@@ -146,13 +146,23 @@ class UpdateGroup:
         table.completion = Completion((end_of_rib,), now + COMPLETION_WAIT_NS)
         self._tables.append(table)
 
-    def leave(self, peer: PeerId) -> AdjRibOut:
-        """A peer goes; returns its table, for those who want to know what it was told."""
+    def leave(self, peer: PeerId) -> None:
+        """A peer goes, and what it was told is forgotten."""
         table = self._table_of(peer)
-        own = table.split((table.members[peer],))
+        del table.members[peer]
         if not table.members:
             self._tables.remove(table)
-        return own
+
+    def leave_together(self, peers: Sequence[PeerId]) -> list[AdjRibOut]:
+        """Peers go; returns their tables, for `told` and another group."""
+        left: list[AdjRibOut] = []
+        for table in list(self._tables):
+            members = [table.members[peer] for peer in peers if peer in table.members]
+            if members:
+                left.append(table.split(members))
+            if not table.members:
+                self._tables.remove(table)
+        return left
 
     def told(self, table: AdjRibOut) -> dict[Nlri, Export]:
         """What the members of a table were told, their own routes included."""
@@ -418,8 +428,12 @@ class UpdateGroup:
             nlris.append(nlri)
             if known is not None and wanted.source in by_members:
                 told_before[nlri] = known
+        messages: dict[PeerId | None, list[bytes]] = {}
         for wanted, nlris in by_export.items():
-            _send(_others(table, wanted.source), encode_routes(wanted.encoded, nlris))
+            source = wanted.source if wanted.source in table.members else None
+            messages.setdefault(source, []).extend(encode_routes(wanted.encoded, nlris))
+        for source, from_source in messages.items():
+            _send(_others(table, source), from_source)
         if told_before:
             self._retract(table, told_before)
 

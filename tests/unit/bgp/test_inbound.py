@@ -9,6 +9,7 @@ from felixbgp.bgp.facts import NotificationReceived, UpdateMalformed
 from felixbgp.bgp.inbound import ENTRY_OCTETS, INBOUND_OCTETS_MAX, Entry, Inbound
 from felixbgp.bgp.inputs import BytesReceived
 from felixbgp.bgp.peering import MALFORMED_FACTS_PER_MINUTE
+from felixbgp.bgp.rib.adj_rib_in import NEW_SET_COST
 from felixbgp.bgp.rib.memory import SET_OCTETS
 from felixbgp.bgp.session.actions import RefreshRequested
 from felixbgp.bgp.speaker import MESSAGES_PER_TURN, SCANNED_PER_COST
@@ -104,7 +105,7 @@ def test_a_peer_that_sends_faster_than_is_worked_off_had_better_wait() -> None:
 def test_a_peer_that_has_to_wait_is_not_taken_for_silent() -> None:
     """What it says to keep the session lies unread; the hold timer runs again once it can be read."""
     network, one, left, _ = three(hold_time_s=3)
-    one.budget = MESSAGES_PER_TURN
+    one.budget = MESSAGES_PER_TURN * (1 + NEW_SET_COST)
     network.silence(left)
     say(one, left, *flood(left))
     say(one, left, *flood(left))

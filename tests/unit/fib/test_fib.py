@@ -843,3 +843,16 @@ def test_all_routes_of_a_prefix_are_ours_and_then_those_of_others() -> None:
     fib = ready(theirs, own(P1, R1))
     assert fib.routes(P1) == (own(P1, R1), theirs)
     assert fib.routes(P2) == ()
+
+
+def test_what_is_no_longer_wanted_waits_for_the_answer_of_a_removal_that_an_event_came_before() -> None:
+    surplus = own(P1, R1._replace(metric=20))
+    fib = ready(own(P1, R1), surplus)
+    fib.want(P1, R1)
+    fib.start()
+    assert writes(fib) == [DeleteRoutes((RouteKey(P1, 20),))]
+    fib.feed(KernelRouteChanged(surplus, present=False), 0)
+    fib.want(P1, None)
+    assert writes(fib) == []
+    fib.feed(RoutesApplied((P1,), present=False), 0)
+    assert writes(fib) == [DeleteRoutes((RouteKey(P1, R1.metric),))]

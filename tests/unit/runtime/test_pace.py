@@ -44,9 +44,11 @@ def test_it_never_gives_up_altogether() -> None:
     assert after(a_pace(), 20, lambda budget: budget * LONG_NS) == FEWEST
 
 
-def test_what_takes_as_long_with_half_the_prefixes_is_not_cut_down() -> None:
+def test_where_half_the_prefixes_take_as_long_more_are_taken() -> None:
     pace = a_pace()
-    assert after(pace, PROBE_STEPS, lambda budget: LONG_NS + budget * MICROSECOND) == START
+    after(pace, 2, lambda budget: LONG_NS + budget * MICROSECOND)
+    assert pace.budget == 2 * (START - START % 2)
+    assert after(pace, PROBE_STEPS - 1, lambda budget: LONG_NS + budget * MICROSECOND) == pace.budget
     # It is tried again, in case other work has come.
     assert after(pace, PROBE_STEPS, lambda budget: 40 * budget * MICROSECOND) < START // 2
 

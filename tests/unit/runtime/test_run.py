@@ -81,7 +81,7 @@ async def test_the_kernel_is_asked_for_what_waits_in_its_order_and_never_for_muc
     kernel = RecordingKernel()
     driver = Driver(Agent(AgentConfig(node="node-1"), lambda: 0.0))
     settings = AgentSettings(node="node-1", etcd=EtcdSettings(), log_level=None)
-    busy = _Shell(settings, nursery, driver, cast("Kernel", kernel), None)
+    busy = _Shell(settings, nursery, driver, None, None)
     third = ROUTES_TOGETHER // 3
     sizes = [third, third, third, third, ROUTES_TOGETHER + 1, 1]
     entries = [(Prefix.parse(f"10.0.{number}.0/24"), Route(RouteKind.BLACKHOLE)) for number in range(6)]

@@ -7,7 +7,7 @@ UNWANTED = (
     "asyncio",
     "grpc",
     "etcd3",
-    "opentelemetry",
+    "opentelemetry.sdk",
     "pyroute2.ndb",
     "unittest",
     "yaml",
