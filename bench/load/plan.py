@@ -92,7 +92,7 @@ class Plan:
     shared: Mapping[bytes, bytes] = field(default_factory=dict)
     """One object for each NLRI."""
     own: Mapping[int, frozenset[bytes]] = field(default_factory=dict)
-    """What a client hears of itself does not count, as it must ignore it (RFC 4456 §8). bgpd of FRR tells it."""
+    """What a client hears of itself does not count: it must ignore it (RFC 4456 §8). FRR tells it."""
 
 
 def routes_of(groups: Sequence[Group], party: Party, *, is_changed: bool = True) -> dict[bytes, bytes]:
