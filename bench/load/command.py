@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -28,10 +29,22 @@ ALL: tuple[type[Daemon], ...] = (*DAEMONS, Mirror)
 """The mirror is for who asks for it by name."""
 BESIDE = {
     "200,000 routes into the kernel and out again (P4)": ("-m", "bench", "routes"),
+    "The generator by itself: a mirror that decides nothing": (
+        "-m",
+        "bench",
+        "load",
+        "--loads",
+        "ebgp-1m,rr-300",
+        "--daemons",
+        "mirror",
+        "--runs",
+        "1",
+        "--brief",
+    ),
     "The size of a cluster (P5, P6, P7, P9)": ("-m", "bench", "scale"),
 }
-"""Benches of their own, whose results stand beside the loads: Python's arguments."""
-BESIDE_SECONDS_MAX = 900.0
+"""Measurements of their own, whose results stand beside the loads: Python's arguments."""
+BESIDE_SECONDS_MAX = 1800.0
 
 
 Named = TypeVar("Named")
@@ -46,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, default=3, help="how often (%(default)s)")
     parser.add_argument("--routes", type=int, help="so many instead of what the loads say")
     parser.add_argument("--json", type=Path, help="write all results there")
+    parser.add_argument("--brief", action="store_true", help="print a line a phase and no tables")
     parser.add_argument(
         "--publish",
         action="store_true",
@@ -61,26 +75,30 @@ def run(asked: argparse.Namespace) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     signal.signal(signal.SIGTERM, _stop)
     remove_leftovers()
-    outcomes = []
-    obstacles: dict[str, dict[str, str]] = {}
-    for load in loads:
-        for _ in range(asked.runs):
-            for kind in daemons:
-                if obstacle := kind.obstacle(load):
-                    obstacles.setdefault(load.name, {})[kind.name] = obstacle
-                    continue
-                routes = asked.routes or (load.slow_routes if kind.is_slow else load.routes)
-                outcome = measure(load, kind, routes)
-                outcomes.append(outcome)
-                show(outcome)
-    versions = {kind.name: kind.version() for kind in daemons}
-    value = results.document(outcomes, loads, versions, obstacles, _beside() if asked.publish else {})
-    print("\n".join(page.tables(value)))
-    if asked.json:
-        results.write(value, asked.json)
+    value = _measure_all(asked, loads, daemons)
+    if not asked.brief:
+        print("\n".join(page.tables(value)))
     if asked.publish:
+        value["beside"] = _beside()
         publish(value)
-    return int(any(outcome.given_up for outcome in outcomes))
+    return int(any(outcome["given_up"] for outcome in value["outcomes"]))
+
+
+def _measure_all(asked: argparse.Namespace, loads: list[Load], daemons: list[type[Daemon]]) -> dict[str, Any]:
+    """Run by run; the file that was asked for has after each what there is until then."""
+    versions = {kind.name: kind.version() for kind in daemons}
+    obstacles = {load.name: {kind.name: kind.obstacle(load) for kind in daemons} for load in loads}
+    said = {load: {name: why for name, why in ones.items() if why} for load, ones in obstacles.items()}
+    outcomes: list[Outcome] = []
+    for load, _, kind in product(loads, range(asked.runs), daemons):
+        if kind.obstacle(load):
+            continue
+        routes = asked.routes or (load.slow_routes if kind.is_slow else load.routes)
+        outcomes.append(measure(load, kind, routes))
+        show(outcomes[-1])
+        if asked.json:
+            results.write(results.document(outcomes, loads, versions, said, {}), asked.json)
+    return results.document(outcomes, loads, versions, said, {})
 
 
 def publish(value: dict[str, Any]) -> None:

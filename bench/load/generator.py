@@ -156,6 +156,8 @@ class Generator:
         ]
         for session, held in zip(self._receivers, self._held, strict=True):
             session.tally.fold(held, self.plan.shared)
+            for nlri in self.plan.own.get(session.party.number, frozenset()) & held.keys():
+                del held[nlri]
             if fault := _difference(held, phase, session.party.number, session.party.takes_many_paths):
                 found.append(f"{session.party.address}: {fault}")
         return found

@@ -111,6 +111,7 @@ def reflect(load: Load, routes: int, is_changed: bool) -> Plan:
             Phase("withdraw", withdraw, lambda _: {}, count, withdrawn=count),
         ),
         _shared(everything),
+        {party.number: frozenset(prefixes(table)) for table, party in zip(tables, parties, strict=True)},
     )
 
 

@@ -91,6 +91,8 @@ class Plan:
     phases: Sequence[Phase]
     shared: Mapping[bytes, bytes] = field(default_factory=dict)
     """One object for each NLRI."""
+    own: Mapping[int, frozenset[bytes]] = field(default_factory=dict)
+    """What a client hears of itself does not count: it must ignore it (RFC 4456 §8). FRR tells it."""
 
 
 def routes_of(groups: Sequence[Group], party: Party, *, is_changed: bool = True) -> dict[bytes, bytes]:
