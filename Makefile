@@ -36,7 +36,7 @@ format: $(VENV)/.installed ## bring the tree into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: debian check test-compiled guard test-root test-interop test-pins wheels ## everything, with real etcd, kernel, routers and decoder
+test: debian check test-compiled guard test-root test-interop test-pins ## everything, with real etcd, kernel, routers and decoder
 
 test-compiled: $(COMPILED)/.installed ## the core's tests once more, against the package as its wheel installs it
 	$(COMPILED)/bin/felixbgp version --client | grep 'Core: *compiled'
