@@ -35,8 +35,8 @@ INTERPRETED = {
     "felixbgp/net/address.py": "mypyc has no native classes that derive from bytes",
 }
 TYPES = ("--config-file=", "--follow-imports=silent", "--explicit-package-bases", "--ignore-missing-imports")
-"""Not those of pyproject.toml: its plugins are not there when a package is built, nor are the types of pydantic
-and protobuf. `make check` is strict."""
+"""Not those of pyproject.toml, to which `make check` holds the source: what they need is not there when a
+package is built."""
 
 LINE_MAX = 160
 """Of a reason: a compiler that fails is told of with all its options."""

@@ -9,6 +9,7 @@ task call its slow methods by `trio.to_thread.run_sync(server.start)`.
         server.start()          # same data, same ports
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -201,8 +202,11 @@ class EtcdServer:
             self.process.wait()
 
     def pause(self) -> None:
-        """Send SIGSTOP: connections stay open and nothing answers any more."""
+        """Stop all threads: connections stay open and nothing answers any more."""
         os.kill(self.pid, signal.SIGSTOP)
+        # A thread that runs on another processor goes on until it is told.
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Send SIGCONT; nothing to do when etcd does not run or was not paused."""

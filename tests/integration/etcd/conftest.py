@@ -1,6 +1,5 @@
 """Real etcd on loopback, in the two versions we support; each test gets a fresh one."""
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -49,12 +48,6 @@ def server(binary: Path, tmp_path: Path, extra_flags: Sequence[str]) -> Iterator
 @pytest.fixture
 def settings(server: EtcdServer) -> EtcdSettings:
     return EtcdSettings(endpoints=(server.endpoint,), backoff_max_seconds=0.5)
-
-
-def pause(server: EtcdServer) -> None:
-    """Stop the process and return when all of its threads stand still."""
-    server.pause()
-    os.waitid(os.P_PID, server.pid, os.WSTOPPED | os.WNOWAIT)
 
 
 class CertificateAuthority:

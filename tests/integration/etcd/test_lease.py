@@ -9,7 +9,7 @@ from felixbgp.runtime.etcd import EtcdSettings, LeasedKey, LeaseLost, keep_alive
 from felixbgp.runtime.etcd.client import EtcdClient
 from felixbgp.runtime.etcd.errors import EtcdError
 from felixbgp.runtime.etcd.lease import LeaseKeeper
-from tests.integration.etcd.conftest import inputs_until, is_put, is_stored, pause
+from tests.integration.etcd.conftest import inputs_until, is_put, is_stored
 
 pytestmark = pytest.mark.trio
 
@@ -52,7 +52,7 @@ async def test_silent_etcd_loses_the_lease_after_two_thirds(
     async with open_client(settings) as client:
         lease = await client.grant_lease(TTL_SECONDS)
         keeper = LeaseKeeper(client, lease)
-        pause(server)
+        server.pause()
         with pytest.raises(LeaseLost, match="not confirmed for"):
             await keeper.run()
         assert trio.current_time() - keeper.confirmed_at >= TTL_SECONDS * 2 / 3

@@ -24,7 +24,7 @@ from felixbgp.runtime.etcd import (
     open_client,
 )
 from felixbgp.runtime.etcd.transactions import Create, Delete, Get, Mod, Put, Txn, Value, Version
-from tests.integration.etcd.conftest import QUICK, pause
+from tests.integration.etcd.conftest import QUICK
 
 pytestmark = pytest.mark.trio
 
@@ -195,7 +195,7 @@ async def test_paused_etcd_costs_one_deadline(server: EtcdServer) -> None:
     settings = EtcdSettings(endpoints=(server.endpoint,), request_timeout_seconds=0.3)
     async with open_client(settings) as client:
         await client.put("/a", "1")
-        pause(server)
+        server.pause()
         with pytest.raises(DeadlineExceeded, match=r"no answer within 0\.3 s"):
             await client.get("/a")
         server.resume()
@@ -213,7 +213,7 @@ async def _is_late(client: EtcdClient) -> bool:
 
 async def test_paused_etcd_does_not_hold_up_a_connection_attempt(server: EtcdServer) -> None:
     """The kernel still accepts; only SETTINGS show that somebody is there."""
-    pause(server)
+    server.pause()
     settings = EtcdSettings(endpoints=(server.endpoint,), connect_timeout_seconds=0.2)
     async with open_client(settings) as client:
         with pytest.raises(Unavailable, match=r"no gRPC answer within 0\.2 s"):

@@ -19,7 +19,7 @@ from felixbgp.cluster.inputs import (
 from felixbgp.lab.etcd import EtcdServer
 from felixbgp.runtime.etcd import EtcdClient, EtcdSettings, open_client, watch_prefixes
 from felixbgp.runtime.etcd.transactions import Put
-from tests.integration.etcd.conftest import QUICK, Cable, inputs_until, is_lost, is_put, is_reached, pause
+from tests.integration.etcd.conftest import QUICK, Cable, inputs_until, is_lost, is_put, is_reached
 
 pytestmark = pytest.mark.trio
 
@@ -115,7 +115,7 @@ class TestImpatientPings:
         )
         async with open_client(impatient) as client, watch_prefixes(client, ["/a/"]) as batches:
             await inputs_until(batches, is_reached(1))
-            pause(server)
+            server.pause()
             lost = (await inputs_until(batches, is_lost))[-1]
             assert isinstance(lost, DatastoreLost)
             assert "PING" in lost.reason
