@@ -1,6 +1,7 @@
 """`python -m bench load`: the loads and daemons that were asked for, side by side."""
 
 import argparse
+import os
 import resource
 import signal
 import subprocess
@@ -45,6 +46,7 @@ BESIDE = {
 }
 """Measurements of their own, whose results stand beside the loads: Python's arguments."""
 BESIDE_SECONDS_MAX = 1800.0
+COMPILED = Path(".venv-compiled/bin/python").absolute()
 
 
 Named = TypeVar("Named")
@@ -109,11 +111,12 @@ def publish(value: dict[str, Any]) -> None:
 
 
 def _beside() -> dict[str, str]:
-    """What the other benches print; each is a process of its own, as it is when it is called by itself."""
+    """What the other benches print; each is a process of its own, and the core compiled."""
     said = {}
     for title, arguments in BESIDE.items():
         done = subprocess.run(
-            (sys.executable, *arguments),
+            (str(COMPILED), *arguments),
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
             capture_output=True,
             text=True,
             timeout=BESIDE_SECONDS_MAX,
