@@ -22,10 +22,10 @@ from felixbgp.runtime.clock import now_ns, seconds_until
 from felixbgp.runtime.pace import FEWEST, MOST, START, TOLD_FEWEST, TOLD_START, Pace
 from felixbgp.runtime.steps import SLICE_NS, Steps, StepTookLong, rounded_up_ms
 
-UNTOLD_MAX = 8192
+UNTOLD_MAX = 32_768
 """Prefixes that peers are still to be told of, and could be, when no more is taken in for a while: what was
 taken in had better be told while it is in the processor's caches, and before it fills the memory."""
-UNTOLD_NS = 4_000_000
+UNTOLD_NS = 10_000_000
 """For how long peers' routes may be taken in before others are told of them, if there is no end of them."""
 BUSY_SECONDS = 0.05
 """How long a timer may be late while the kernel is behind. An answer of the kernel mostly comes sooner."""
