@@ -32,8 +32,6 @@ class Load:
     slow_routes: int
     shape: Shape
     parties: int = 2
-    per_party: int = 0
-    """Routes of each party, where all announce."""
     is_ipv6: bool = False
     is_internal: bool = False
     """Whether the parties are clients of the device, a route reflector."""

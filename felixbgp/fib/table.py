@@ -11,7 +11,7 @@ Standing rules:
     the write fail; only a route believed ours is replaced.
 5.  What an event says while a write is outstanding is newer than the write, as far as we can know. If
     that is wrong, the next write fails with EEXIST or ENOENT and a snapshot tells the truth. Where no
-    write would follow, the route is deleted.
+    write would follow, the route is deleted, or what is wanted is written once more.
 6.  A prefix that changes its metric is never absent: the new route is created first, and the surplus of
     other metrics is removed when it is there, or when a foreign route is in its place.
 
@@ -222,10 +222,15 @@ class FamilyTable:
         if write.route is None:
             if not overtaken:
                 self.own.remove(nlri, write.metric)
-        elif not overtaken or wanted is None or wanted.metric != write.metric:
+        elif not overtaken or wanted is None or wanted.metric != write.metric or self._is_there(nlri, wanted):
             # Overtaken, and no longer wanted: no next write would show the event to have been the older
-            # one. To believe the route is there costs at most a deletion of nothing.
+            # one. To believe the route is there costs at most a deletion of nothing, or one more write.
             self.own.put(nlri, write.route)
+
+    def _is_there(self, nlri: Nlri, wanted: Route) -> bool:
+        """Whether what is wanted is believed to be there."""
+        there = self.own.find(nlri, wanted.metric)
+        return there is not None and satisfies(there, wanted)
 
     def _was_overtaken(self, nlri: Nlri) -> bool:
         """Whether an event came before the answer to a write; with the answer that is over."""

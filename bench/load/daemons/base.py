@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bench.load.loads import Load, parties_of
-from bench.load.plan import DEVICE_V4, DEVICE_V6, Party
+from bench.load.plan import DEVICE_V4, DEVICE_V6
 from felixbgp.lab import processes
 from felixbgp.lab.processes import Command, Running
 
@@ -109,8 +109,3 @@ def output(*command: str) -> str:
     """What a program prints."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     return (done.stdout + done.stderr).strip()
-
-
-def neighbour_lines(parties: list[Party], line: str) -> list[str]:
-    """One text for each party, with its `{number}`, `{address}` and `{asn}`."""
-    return [line.format(number=party.number, address=party.address, asn=party.as_number) for party in parties]

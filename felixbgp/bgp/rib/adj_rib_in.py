@@ -42,6 +42,7 @@ class AdjRibIn:
         "_octets",
         "_octets_max",
         "_paths",
+        "_paths_made",
         "_peer",
         "_plain",
         "_policy",
@@ -84,7 +85,8 @@ class AdjRibIn:
         """What the Loc-RIB has where the policy changed attributes."""
         self._ineligible_count = 0
         self._paths: dict[PathAttributes | tuple[PathAttributes, bytes], Path] = {}
-        """The distinct sets that routes have."""
+        """By what `_key` gives, those that routes have."""
+        self._paths_made = 0
         self._octets = 0
         """About how much memory these take."""
         self._octets_max = octets_max
@@ -125,7 +127,7 @@ class AdjRibIn:
 
         Returns what it cost, in prefixes.
         """
-        cost = len(nlris) if attributes in self._paths else len(nlris) + NEW_SET_COST
+        cost, made_before = len(nlris), self._paths_made
         if len(self._routes) + len(nlris) > self._capacity:
             nlris = self._within_capacity(nlris)
         if self._identifier_octets:
@@ -139,7 +141,7 @@ class AdjRibIn:
         if self._stale:
             for nlri in nlris:
                 self._stale.pop(nlri, None)
-        return cost
+        return cost + NEW_SET_COST * (self._paths_made - made_before)
 
     def withdraw(self, nlris: Iterable[Nlri]) -> None:
         """The peer withdrew these prefixes; those it never announced are ignored."""
@@ -332,11 +334,11 @@ class AdjRibIn:
         return variant
 
     def _path(self, attributes: PathAttributes, path_id: bytes) -> Path:
-        # Two paths of one prefix are two, also where they say the same.
-        key = (attributes, path_id) if path_id else attributes
+        key = _key(attributes, path_id)
         path = self._paths.get(key)
         if path is None:
             path = self._paths[key] = self._new_path(attributes, path_id)
+            self._paths_made += 1
             self._octets += path.octets
         else:
             self._loc_rib.next_hops.meet(path.attributes.next_hop)
@@ -356,9 +358,14 @@ class AdjRibIn:
 
     def _drop(self, path: Path) -> None:
         """Forget a path that no route has any more."""
-        key = (path.received, path.path_id) if path.path_id else path.received
+        key = _key(path.received, path.path_id)
         if self._paths.get(key) is path:
             del self._paths[key]
             self._octets -= path.octets
         self._views.pop(path, None)
         self._variants.pop(path, None)
+
+
+def _key(attributes: PathAttributes, path_id: bytes) -> PathAttributes | tuple[PathAttributes, bytes]:
+    """Two paths of one prefix are two, also where they say the same."""
+    return (attributes, path_id) if path_id else attributes

@@ -220,7 +220,7 @@ class UpdateGroup:
 
     def path_identifiers(self) -> set[bytes]:
         """Those in use."""
-        octets = self.view.identifier_octets
+        octets = self._identifier_octets
         return {key[:octets] for keys in self._keys.values() for key in keys}
 
     # ---- changes

@@ -404,6 +404,20 @@ def test_a_write_overtaken_by_the_loss_of_its_interface_is_taken_back_when_nobod
     assert writes(fib) == []
 
 
+def test_a_write_overtaken_by_the_loss_of_its_interface_is_undone_when_its_former_is_wanted() -> None:
+    """Which of the two came first cannot be known: if the write, what is there is not what we believe."""
+    fib = installed(P1, BLACKHOLE)
+    fib.want(P1, via("192.0.2.1", "eth0"))
+    assert writes(fib) == [ReplaceRoutes(((P1, via("192.0.2.1", "eth0")),), exclusive=False)]
+    fib.feed(LinkChanged(2, "eth0", up=False), 0)
+    fib.want(P1, BLACKHOLE)
+    assert writes(fib) == []
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == [ReplaceRoutes(((P1, BLACKHOLE),), exclusive=False)]
+    fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert writes(fib) == []
+
+
 def test_lost_events_stop_writing_until_the_fresh_snapshot_which_causes_no_churn() -> None:
     fib = installed()
     fib.want(P2, R2)

@@ -7,7 +7,7 @@ import pytest
 
 from felixbgp.bgp.policy.types import Action, AddCommunity, Match, Policy, PrefixMatch, Rule
 from felixbgp.bgp.rib.acceptance import Acceptance
-from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
+from felixbgp.bgp.rib.adj_rib_in import NEW_SET_COST, AdjRibIn
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.wire.communities import LLGR_STALE, NO_LLGR
@@ -137,6 +137,15 @@ def test_a_withdrawal_and_a_change_of_policy_during_a_refresh(rib: AdjRibIn) -> 
     rib.reconfigure(peer(), acceptance(), NOT_ONE)
     rib.end_refresh()
     assert rib.prefixes() == []
+
+
+@pytest.mark.parametrize("identifier", [b"", b"\0\0\0\7"], ids=["plain", "identified"])
+def test_a_set_that_is_new_costs_more_than_one_that_is_known(loc_rib: LocRib, identifier: bytes) -> None:
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), identified=bool(identifier))
+    one, two = (identifier + nlri for nlri in (ONE, TWO))
+    assert rib.announce(GOOD, (one,)) == 1 + NEW_SET_COST
+    assert rib.announce(GOOD, (two,)) == 1
+    assert rib.announce(OTHER, (one, two)) == 2 + NEW_SET_COST
 
 
 def test_attribute_sets_out_of_use_are_forgotten(rib: AdjRibIn) -> None:
