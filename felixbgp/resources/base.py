@@ -58,6 +58,11 @@ class Value(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=calico_name, defer_build=True)
 
+    @classmethod
+    def spelling(cls, field: str) -> str:
+        """How a document spells a field. Before pydantic 2.10 a model has its generated aliases only once it is built."""
+        return cls.model_fields[field].alias or calico_name(field)
+
     @model_validator(mode="before")
     @classmethod
     def _drop_absent(cls, data: object) -> object:

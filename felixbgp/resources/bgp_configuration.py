@@ -151,5 +151,5 @@ class BgpConfiguration(Resource):
         for field in ONLY_ON_DEFAULT:
             value = getattr(self.spec, field)
             if value not in (None, ()):
-                alias = BgpConfigurationSpec.model_fields[field].alias or field
+                alias = BgpConfigurationSpec.spelling(field)
                 yield Fault(("spec", alias), value, "can only be set on the BGPConfiguration named default")

@@ -161,7 +161,7 @@ class Node(Resource):
             if not text:
                 continue
             where = path(("metadata", "annotations", annotation))
-            alias = NodeBgp.model_fields[field].alias or field
+            alias = NodeBgp.spelling(field)
             try:
                 value = getattr(NodeBgp.model_validate({alias: text}), field)
             except ValidationError as error:

@@ -18,7 +18,7 @@ class Nested(NamedTuple):
 @cache
 def known_fields(model: type[Value]) -> Mapping[str, Nested | None]:
     """The fields of an object as a document spells them, with the objects in them; None: there are none."""
-    return {info.alias or name: _nested(info.annotation) for name, info in model.model_fields.items()}
+    return {model.spelling(name): _nested(info.annotation) for name, info in model.model_fields.items()}
 
 
 def _nested(annotation: object) -> Nested | None:

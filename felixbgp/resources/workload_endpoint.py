@@ -56,7 +56,7 @@ class WorkloadEndpoint(Resource):
         parts: list[str] = []
         for field in _identifying(self.spec):
             value = getattr(self.spec, field)
-            location = ("spec", WorkloadEndpointSpec.model_fields[field].alias or field)
+            location = ("spec", WorkloadEndpointSpec.spelling(field))
             if value is None:
                 yield Fault(location, NOTHING, "is missing")
             elif value.startswith("-") or value.endswith("-"):
