@@ -60,7 +60,7 @@ class Value(BaseModel):
 
     @classmethod
     def spelling(cls, field: str) -> str:
-        """How a document spells a field. Before pydantic 2.10 a model has its generated aliases only once it is built."""
+        """How a document spells a field; pydantic before 2.10 knows no alias of a model that is not built."""
         return cls.model_fields[field].alias or calico_name(field)
 
     @model_validator(mode="before")

@@ -1,0 +1,258 @@
+"""A table by NLRI, kept in parts: as one dictionary it would hold everything up while it grows.
+
+A dictionary of half a million entries takes 50 ms to double, and a look into it misses every cache of the
+processor. Here a part that is full is split by the next octet in which its prefixes differ, so that none has
+more than `PART_MAX`, and prefixes that come one after the other lie in the same part, mostly.
+
+    node: by octet 1 ─┬─ 10 ─▶ node: by octet 2 ─┬─ 0 ─▶ part {10.0.0.0/24, 10.0.1.0/24 …}
+                      ├─ 11 ─▶ part {11.0.0.0/24, 11.4.0.0/16 …}
+                      ⋮                          ⋮
+
+What needs all of a large table goes through it part by part: a `Walk`, which bears every change meanwhile.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final, Generic, TypeVar
+
+from felixbgp.net import Nlri
+
+PART_MAX: int = 5461
+"""Entries of a part: those of a dictionary with 8,192 slots, which take 0.2 ms to move. No `Final`: mypyc
+would build its value in, and no test could set a smaller one."""
+OCTETS_MAX: Final = 21
+"""Of a key: a path identifier, and the length and address of a /128."""
+
+Value = TypeVar("Value")
+
+
+class Node(Generic[Value]):
+    """A part, or where it was split: then it is empty, and its entries are those of its children."""
+
+    __slots__ = ("at", "children", "entries")
+
+    def __init__(self) -> None:
+        self.entries: dict[Nlri, Value] = {}
+        self.at = 0
+        """The octet by which it was split; a key that has no such octet counts as if it were 0."""
+        self.children: list[Node[Value] | None] | None = None
+
+
+class Table(Generic[Value]):
+    """What a dictionary by NLRI is, with every operation short. Its order is that of the parts."""
+
+    __slots__ = ("_count", "_taking", "root")
+
+    def __init__(self) -> None:
+        self.root: Node[Value] = Node()
+        """Where every way to a part begins."""
+        self._count = 0
+        self._taking: Walk[Value] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, key: Nlri) -> bool:
+        return key in self._part(key).entries
+
+    def get(self, key: Nlri) -> Value | None:
+        """The value of a key; None: it has none."""
+        return self._part(key).entries.get(key)
+
+    def put(self, key: Nlri, value: Value) -> None:
+        """Set the value of a key."""
+        part = self._part(key)
+        entries = part.entries
+        before = len(entries)
+        entries[key] = value
+        if len(entries) != before:
+            self._count += 1
+            if before >= PART_MAX:
+                _split(part)
+
+    def pop(self, key: Nlri) -> Value | None:
+        """Remove a key; its value, None: it had none."""
+        entries = self._part(key).entries
+        before = len(entries)
+        value = entries.pop(key, None)
+        after = len(entries)
+        if after != before:
+            self._count -= 1
+            if not after:
+                entries.clear()  # Gives back its memory.
+        return value
+
+    def put_all(self, keys: Sequence[Nlri], value: Value) -> None:
+        """Set one value for many keys."""
+        for key in keys:
+            self.put(key, value)
+
+    def add(self, keys: Sequence[Nlri], value: Value, present: list[Nlri]) -> list[Nlri]:
+        """Set one value for those keys that have none, and give these; the others go to `present`."""
+        added: list[Nlri] = []
+        root = self.root
+        for key in keys:
+            part = root
+            if root.children is not None:
+                part = self._part(key)
+            entries = part.entries
+            before = len(entries)
+            entries.setdefault(key, value)
+            if len(entries) == before:
+                present.append(key)
+                continue
+            added.append(key)
+            if before >= PART_MAX:
+                _split(part)
+        self._count += len(added)
+        return added
+
+    def take(self, count: int) -> list[tuple[Nlri, Value]]:
+        """Remove up to `count` entries and give them; part by part in turn, so that none is left behind."""
+        taken: list[tuple[Nlri, Value]] = []
+        if count >= self._count:
+            for node in _parts(self.root):
+                taken += node.entries.items()
+            self.clear()
+            return taken
+        while len(taken) < count:
+            if self._taking is None:
+                self._taking = Walk(self)
+            part = self._taking.part()
+            if part is None:
+                self._taking = None
+                continue
+            entries = part.entries
+            some = list(islice(entries.items(), count - len(taken)))
+            for key, _ in some:
+                del entries[key]
+            if entries:
+                self._taking.return_to(part)
+            else:
+                entries.clear()
+            taken += some
+        self._count -= len(taken)
+        return taken
+
+    def clear(self) -> None:
+        """Remove everything; a `Walk` that is under way has nothing before it."""
+        self.root = Node()
+        self._count = 0
+        self._taking = None
+
+    def items(self) -> Iterator[tuple[Nlri, Value]]:
+        """Every entry; the table must not change meanwhile."""
+        for node in _parts(self.root):
+            yield from node.entries.items()
+
+    def keys(self) -> Iterator[Nlri]:
+        """Every key; the table must not change meanwhile."""
+        for node in _parts(self.root):
+            yield from node.entries
+
+    def values(self) -> Iterator[Value]:
+        """Every value; the table must not change meanwhile."""
+        for node in _parts(self.root):
+            yield from node.entries.values()
+
+    def _part(self, key: Nlri) -> Node[Value]:
+        """Where a key belongs, made if need be."""
+        node = self.root
+        while True:
+            children = node.children
+            if children is None:
+                return node
+            at = node.at
+            octet = key[at] if at < len(key) else 0
+            child = children[octet]
+            if child is None:
+                child = children[octet] = Node()
+            node = child
+
+
+class Walk(Generic[Value]):
+    """A way through all of a table, part by part, while the table changes.
+
+    Every entry that is in the table all the time is met once. Of one that comes or changes meanwhile,
+    `is_ahead` says whether it will be met.
+    """
+
+    __slots__ = ("_ahead", "_root", "_table")
+
+    def __init__(self, table: Table[Value]) -> None:
+        self._table = table
+        self._root = table.root
+        self._ahead: dict[Node[Value], None] = {table.root: None}
+        """What is still to be met, the next one last."""
+
+    def next(self) -> list[tuple[Nlri, Value]] | None:
+        """The entries of the next part that has some; None: that was all."""
+        part = self.part()
+        return None if part is None else list(part.entries.items())
+
+    def part(self) -> Node[Value] | None:
+        """The next part that has entries; None: that was all."""
+        if self._table.root is not self._root:
+            self._ahead.clear()
+        while self._ahead:
+            node, _ = self._ahead.popitem()
+            if node.entries:
+                return node
+            if node.children is not None:
+                for child in reversed(node.children):
+                    if child is not None:
+                        self._ahead[child] = None
+        return None
+
+    def return_to(self, part: Node[Value]) -> None:
+        """Meet a part once more, next."""
+        self._ahead[part] = None
+
+    def is_ahead(self, key: Nlri) -> bool:
+        """Whether a key lies in a part that is still to be met."""
+        node = self._table.root
+        while True:
+            if node in self._ahead:
+                return True
+            children = node.children
+            if children is None:
+                return False
+            child = children[key[node.at] if node.at < len(key) else 0]
+            if child is None:
+                return False
+            node = child
+
+
+def _parts(root: Node[Value]) -> Iterator[Node[Value]]:
+    """Those that were not split, in order."""
+    if root.children is None:
+        yield root
+        return
+    for child in root.children:
+        if child is not None:
+            yield from _parts(child)
+
+
+def _split(part: Node[Value]) -> None:
+    """Give the entries of a full part to children; those that differ nowhere stay: they are few."""
+    entries = part.entries
+    at = _first_difference(list(entries))
+    if at is None:
+        return
+    children: list[Node[Value] | None] = [None] * 256
+    for key, value in entries.items():
+        octet = key[at] if at < len(key) else 0
+        child = children[octet]
+        if child is None:
+            child = children[octet] = Node()
+        child.entries[key] = value
+    part.at, part.children, part.entries = at, children, {}
+
+
+def _first_difference(keys: list[Nlri]) -> int | None:
+    """The first octet in which not all are alike, the very first one (mostly a length) excepted."""
+    for at in range(1, OCTETS_MAX):
+        octets = {key[at : at + 1] for key in keys}
+        if len(octets) > 1 and octets != {b"", b"\0"}:
+            return at
+    return None
