@@ -107,6 +107,21 @@ class Table(Generic[Value]):
         self._count += len(added)
         return added
 
+    def remove(self, keys: Sequence[Nlri], value: Value, others: list[Nlri]) -> list[Nlri]:
+        """Remove those keys that have this very value, and give these; the others go to `others`."""
+        removed: list[Nlri] = []
+        for key in keys:
+            entries = self._part(key).entries
+            if entries.get(key) is value:
+                del entries[key]
+                removed.append(key)
+                if not entries:
+                    entries.clear()
+            else:
+                others.append(key)
+        self._count -= len(removed)
+        return removed
+
     def take(self, count: int) -> list[tuple[Nlri, Value]]:
         """Remove up to `count` entries and give them; part by part in turn, so that none is left behind."""
         taken: list[tuple[Nlri, Value]] = []
