@@ -147,7 +147,7 @@ def test_marks_take_effect_in_their_place_among_updates() -> None:
     network, one, left, _ = three()
     left.originate("10.1.0.0/32", "10.1.0.1/32")
     network.settle()
-    begin, end = (encode_route_refresh(RouteRefreshMessage(IPV4, 0)) for subtype in (1, 2))
+    begin, end = (encode_route_refresh(RouteRefreshMessage(IPV4, subtype)) for subtype in (1, 2))
     say(one, left, begin, announcement(left, PREFIXES[0]), end, announcement(left, PREFIXES[2]))
     network.settle()
     assert set(one.rib_in(left)) == {"10.1.0.0/32", "10.1.0.2/32"}
