@@ -19,8 +19,8 @@ from felixbgp.net import Nlri
 
 PART_MAX: int = 682
 """Entries of a part: those of a dictionary with 1,024 slots, which the nearest cache of a processor holds.
-With eight times as many a route costs a quarter more, with half as many no less. No `Final`: mypyc would build
-its value in, and no test could set a smaller one."""
+With eight times as many a route costs a quarter more, with half as many no less. No `Final`: mypyc would
+build its value in, and no test could set a smaller one."""
 OCTETS_MAX: Final = 21
 """Of a key: a path identifier, and the length and address of a /128."""
 
