@@ -96,7 +96,7 @@ proto: ## regenerate felixbgp/_pb from protos/
 	$(PYTHON) protos/generate.py
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(COMPILED) .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-compiled* .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf .fuzz build dist *.egg-info .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
