@@ -227,7 +227,6 @@ class AdjRibIn:
         """
         self.end_refresh()
         self._stale, self._routes = self._routes, self._stale
-        self._outliving = False
         self.end_of_rib = False
 
     def outlive(self) -> None:
@@ -248,6 +247,7 @@ class AdjRibIn:
         if len(self._expired) < len(self._stale):
             self._expired, self._stale = self._stale, self._expired
         self._move_all(self._stale, self._expired)
+        self._outliving = False
         self._note_due()
 
     def _move_all(self, source: Table[Path], target: Table[Path]) -> None:

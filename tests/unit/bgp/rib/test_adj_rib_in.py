@@ -165,6 +165,29 @@ def test_a_withdrawal_and_a_change_of_policy_during_a_refresh(rib: AdjRibIn) -> 
     assert rib.prefixes() == []
 
 
+def test_what_is_about_to_be_judged_again_stays_so_when_a_refresh_begins(
+    rib: AdjRibIn, loc_rib: LocRib
+) -> None:
+    rib.announce(GOOD, (ONE,))
+    rib.begin_refresh()
+    rib.announce(GOOD, (TWO, THREE))
+    rib.reconfigure(peer(), acceptance(), NOT_ONE)
+    assert rib.work_off(1) == 2
+    rib.begin_refresh()
+    work_off(rib)
+    assert rib.refusal(ONE) == "not one"
+    assert attributes(loc_rib, ONE) == []
+
+
+def test_a_refusal_waits_for_the_judgement(rib: AdjRibIn) -> None:
+    rib.announce(GOOD, (ONE,))
+    reconfigure(rib, peer(), acceptance(), NOT_ONE)
+    rib.reconfigure(peer(), acceptance(), Policy())
+    assert rib.refusal(ONE) == "about to be judged again"
+    work_off(rib)
+    assert rib.refusal(ONE) == ""
+
+
 @pytest.mark.parametrize("identifier", [b"", b"\0\0\0\7"], ids=["plain", "identified"])
 def test_a_set_that_is_new_costs_more_than_one_that_is_known(loc_rib: LocRib, identifier: bytes) -> None:
     rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), due={}, identified=bool(identifier))
