@@ -175,6 +175,11 @@ class AdjRibOut:
         """Whether more will be pending by and by than is now."""
         return self.joining is not None or self.refreshing is not None or self.comparison is not None
 
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it is time to find out what else the members are to be told."""
+        return self.comparison is not None or (self.is_behind and len(self.announcing) < PENDING_MAX)
+
     # ---- changes
 
     def note(self, key: Nlri, old: Export | None, new: Export | None) -> None:

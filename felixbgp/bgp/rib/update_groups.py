@@ -19,7 +19,7 @@ from itertools import chain
 from typing import Final
 
 from felixbgp.bgp.config import PeerId
-from felixbgp.bgp.rib.adj_rib_out import PENDING_MAX, AdjRibOut, Batch, Completion, Member
+from felixbgp.bgp.rib.adj_rib_out import AdjRibOut, Batch, Completion, Member
 from felixbgp.bgp.rib.comparison import Told
 from felixbgp.bgp.rib.export import Export, ExportView
 from felixbgp.bgp.rib.exports import Exports
@@ -222,7 +222,7 @@ class UpdateGroup:
         if self._departed:
             self._departed = [told for told in self._departed if told.users]
         for table in self._tables if self._reading is None else ():
-            while left > 0 and _looks_ahead(table):
+            while left > 0 and table.looks_ahead:
                 left -= table.look_ahead(self._wanted, left)
 
     def _read(self, reading: Walk[Entry]) -> None:
@@ -466,7 +466,7 @@ class UpdateGroup:
         """Whether a call now would get something done."""
         if len(self._changed) or self._reading is not None:
             return True
-        return any(_looks_ahead(table) or _has_work(table) for table in self._tables)
+        return any(table.looks_ahead or _has_work(table) for table in self._tables)
 
     def next_deadline(self) -> int | None:
         """When a completion stops waiting for the kernel."""
@@ -515,11 +515,6 @@ def _in_batches(pending: Sequence[tuple[Nlri, Export | None]]) -> list[Batch]:
             continue  # Never so: what nobody knows need not be withdrawn.
         batches.setdefault(known, []).append(nlri)
     return list(batches.items())
-
-
-def _looks_ahead(table: AdjRibOut) -> bool:
-    """Whether it is time to find out what else the members are to be told."""
-    return table.comparison is not None or (table.is_behind and len(table.announcing) < PENDING_MAX)
 
 
 def _has_work(table: AdjRibOut) -> bool:
