@@ -10,6 +10,8 @@ SECONDS ?= 10
 CHURN_SECONDS ?= 600
 SOAK_SECONDS ?= 1800
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
+# On all processors: for tests that share nothing, neither ports nor namespaces nor daemons.
+SPREAD := -n auto --dist worksteal
 SPEAKER_TESTS := tests/unit/bgp tests/property tests/conformance
 CORE_TESTS := $(SPEAKER_TESTS) tests/unit/fib tests/unit/agent tests/unit/sim tests/unit/runtime/test_core.py
 # It counts instructions of Python, of which compiled code has none; bench/guard.py counts those of the processor.
@@ -29,8 +31,8 @@ check: $(VENV)/.installed ## format, lint, types, import rules, unit and propert
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) $(SPEAKER_TESTS) --cov=felixbgp.bgp --cov-branch --cov-report=term:skip-covered --cov-fail-under=99
-	$(PYTEST) tests/unit tests/tidy --ignore tests/unit/bgp
+	$(PYTEST) $(SPREAD) $(SPEAKER_TESTS) --cov=felixbgp.bgp --cov-branch --cov-report=term:skip-covered --cov-fail-under=99
+	$(PYTEST) $(SPREAD) tests/unit tests/tidy --ignore tests/unit/bgp
 
 format: $(VENV)/.installed ## bring the tree into its format
 	$(BIN)/ruff format .
@@ -40,7 +42,7 @@ test: debian check test-compiled guard test-root test-interop test-pins ## every
 
 test-compiled: $(COMPILED)/.installed ## the core's tests once more, against the package as its wheel installs it
 	$(COMPILED)/bin/felixbgp version --client | grep 'Core: *compiled'
-	PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m pytest -p no:cacheprovider -q $(CORE_TESTS) --ignore $(INTERPRETED_TESTS)
+	PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m pytest -p no:cacheprovider -q $(SPREAD) $(CORE_TESTS) --ignore $(INTERPRETED_TESTS)
 
 wheels: ## a wheel for each Python we support that is here, each tried out
 	.ci/wheels
@@ -94,7 +96,7 @@ proto: ## regenerate felixbgp/_pb from protos/
 	$(PYTHON) protos/generate.py
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(COMPILED) .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-compiled* .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf .fuzz build dist *.egg-info .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

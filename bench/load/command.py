@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
+from time import monotonic
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -46,6 +47,8 @@ BESIDE = {
 }
 """Measurements of their own, whose results stand beside the loads: Python's arguments."""
 BESIDE_SECONDS_MAX = 1800.0
+REPEATED_SECONDS_MAX = 20.0
+"""What takes longer is measured once: the loads that last for a fixed time, and daemons that need minutes."""
 COMPILED = Path(".venv-compiled/bin/python").absolute()
 
 
@@ -90,17 +93,20 @@ def _measure_all(asked: argparse.Namespace, loads: list[Load], daemons: list[typ
     """Run by run; the file that was asked for has after each what there is until then."""
     versions = {kind.name: kind.version() for kind in daemons}
     obstacles = {load.name: {kind.name: kind.obstacle(load) for kind in daemons} for load in loads}
-    said = {load: {name: why for name, why in ones.items() if why} for load, ones in obstacles.items()}
+    remarks = {load.name: {kind.name: kind.remark(load) for kind in daemons} for load in loads}
     outcomes: list[Outcome] = []
+    took: dict[tuple[str, str], float] = {}
     for load, _, kind in product(loads, range(asked.runs), daemons):
-        if kind.obstacle(load):
+        if kind.obstacle(load) or took.get((load.name, kind.name), 0.0) > REPEATED_SECONDS_MAX:
             continue
         routes = asked.routes or (load.slow_routes if kind.is_slow else load.routes)
+        started = monotonic()
         outcomes.append(measure(load, kind, routes))
+        took[load.name, kind.name] = monotonic() - started
         show(outcomes[-1])
         if asked.json:
-            results.write(results.document(outcomes, loads, versions, said, {}), asked.json)
-    return results.document(outcomes, loads, versions, said, {})
+            results.write(results.document(outcomes, loads, versions, obstacles, remarks), asked.json)
+    return results.document(outcomes, loads, versions, obstacles, remarks)
 
 
 def publish(value: dict[str, Any]) -> None:

@@ -265,7 +265,7 @@ LOADS: tuple[Load, ...] = (
         slow_routes=10_000, shape=TEN, planner=several_paths, parties=5, has_many_paths=True,
     ),
     Load(
-        name="rivals", title="eBGP, 10 senders of the same 50,000 /24", routes=50_000, slow_routes=10_000,
+        name="rivals", title="eBGP, 10 senders of the same 50,000 /24", routes=50_000, slow_routes=5_000,
         shape=TEN, planner=compete, parties=11,
     ),
     Load(
@@ -273,11 +273,11 @@ LOADS: tuple[Load, ...] = (
         routes=200_000, slow_routes=50_000, shape=TEN, planner=flap, seconds=FLAP_SECONDS,
     ),
     _OF_CLIENTS(
-        name="rr-100", title="reflector, 100 clients with 50 /26", routes=5_000, slow_routes=5_000,
+        name="rr-100", title="reflector, 100 clients with 50 /26", routes=5_000, slow_routes=1_000,
         shape=uniform(26, 100), parties=100,
     ),
     _OF_CLIENTS(
-        name="rr-300", title="reflector, 300 clients with 100 /26", routes=30_000, slow_routes=3_000,
+        name="rr-300", title="reflector, 300 clients with 100 /26", routes=30_000, slow_routes=900,
         shape=uniform(26, 100), parties=300,
     ),
     _OF_CLIENTS(

@@ -39,6 +39,7 @@ def tables(value: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(value, found, daemons, "CPU time, µs per route", "cpu")
     yield from _table(value, found, daemons, "Wall time, µs per route", "wall")
     yield from _memory(value, found, daemons)
+    yield from _generator(value, found, daemons)
     yield from _notes(value, found)
     for title, text in value["beside"].items():
         yield from ("", f"### {title}", "", "```", text.strip(), "```")
@@ -49,7 +50,10 @@ def _table(
 ) -> Iterator[str]:
     yield from _head(f"{title}: median (least to most), ratio to BIRD", daemons)
     for (load, phase), lines in found.items():
-        cells = [_cell(lines, daemon, what) for daemon in daemons]
+        cells = [
+            _cell(lines, daemon, what) if daemon in lines else _absent(value, load, daemon)
+            for daemon in daemons
+        ]
         yield f"| {value['loads'][load]} | {phase} | " + " | ".join(cells) + " |"
 
 
@@ -60,10 +64,25 @@ def _memory(value: Mapping[str, Any], found: Summary, daemons: list[str]) -> Ite
             cells = [
                 _number(lines[daemon].resident_mib.middle) + _fewer(lines, daemon)
                 if daemon in lines and lines[daemon].runs
-                else ""
+                else _absent(value, load, daemon)
                 for daemon in daemons
             ]
             yield f"| {value['loads'][load]} | {phase} | " + " | ".join(cells) + " |"
+
+
+def _generator(value: Mapping[str, Any], found: Summary, daemons: list[str]) -> Iterator[str]:
+    yield from _head("Was the generator waited for? Its own CPU time in % of the wall time: median", daemons)
+    for (load, phase), lines in found.items():
+        cells = [
+            f"{lines[daemon].generator.middle:.0%}" if daemon in lines and lines[daemon].runs else "not run"
+            for daemon in daemons
+        ]
+        yield f"| {value['loads'][load]} | {phase} | " + " | ".join(cells) + " |"
+
+
+def _absent(value: Mapping[str, Any], load: str, daemon: str) -> str:
+    """Of a cell without figures: a note below the tables says why."""
+    return "cannot" if daemon in value["obstacles"].get(load, {}) else "not run"
 
 
 def _head(title: str, daemons: list[str]) -> Iterator[str]:
@@ -73,14 +92,14 @@ def _head(title: str, daemons: list[str]) -> Iterator[str]:
 
 
 def _cell(lines: Mapping[str, Line], daemon: str, what: str) -> str:
-    line = lines.get(daemon)
-    if line is None:
-        return ""
+    line = lines[daemon]
     if not line.runs:
         return "given up"
     spread: Spread = getattr(line, what)
-    unit = "" if line.routes else " s"
-    text = f"{_number(spread.middle)}{unit} ({_number(spread.least)} to {_number(spread.most)})"
+    text = _number(spread.middle) + ("" if line.routes else " s")
+    if line.runs > 1:
+        text += f" ({_number(spread.least)} to {_number(spread.most)})"
+    text += _fewer(lines, daemon)
     to_reference = ratio(lines, daemon, what)
     return text if to_reference is None else f"{text} **{to_reference:.2f}**"
 
@@ -100,20 +119,27 @@ def _notes(value: Mapping[str, Any], found: Summary) -> Iterator[str]:
     for (load, phase), lines in found.items():
         for daemon, line in lines.items():
             notes += [f"{value['loads'][load]}, {phase}, {TITLES[daemon]}: {fault}" for fault in line.faults]
-    obstacles: dict[tuple[str, str], list[str]] = {}
-    for load, ones in value["obstacles"].items():
-        for daemon, why in ones.items():
-            obstacles.setdefault((daemon, why), []).append(load)
     fewer = {
         daemon
         for lines in found.values()
         for daemon, line in lines.items()
         if line.routes < max(one.routes for one in lines.values())
     }
-    yield ""
+    yield from ("", "- A figure without a spread is of one run: it lasts for a fixed time, or took long.")
     for daemon, title in TITLES.items():
         if daemon in fewer:
             yield f"- {title} got fewer routes in some loads, as it would have taken minutes."
-    for (daemon, why), loads in obstacles.items():
+    for (daemon, why), loads in _by_text(value["obstacles"]).items():
         yield f"- {TITLES[daemon]} has no part in {', '.join(loads)}: {why}."
+    for (daemon, why), loads in _by_text(value["remarks"]).items():
+        yield f"- {TITLES[daemon]} in {', '.join(loads)}: {why}."
     yield from (f"- Given up: {note}" for note in notes)
+
+
+def _by_text(texts: Mapping[str, Mapping[str, str]]) -> dict[tuple[str, str], list[str]]:
+    """The loads, by daemon and what is said of it."""
+    loads: dict[tuple[str, str], list[str]] = {}
+    for load, ones in texts.items():
+        for daemon, text in ones.items():
+            loads.setdefault((daemon, text), []).append(load)
+    return loads

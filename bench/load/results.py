@@ -42,6 +42,8 @@ class Line:
     cpu: Spread
     wall: Spread
     resident_mib: Spread
+    generator: Spread
+    """CPU time of the generator, as a share of the wall time."""
     faults: tuple[str, ...]
 
 
@@ -59,18 +61,27 @@ def document(
     loads: Iterable[Load],
     versions: Mapping[str, str],
     obstacles: Mapping[str, Mapping[str, str]],
-    beside: Mapping[str, str],
+    remarks: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
-    """All that was measured, and where; `obstacles` by load and daemon, `beside` what other benches said."""
+    """All that was measured, and where; `obstacles` and `remarks` are by load and daemon.
+
+    What other benches said is to come in `beside`.
+    """
     return {
         "version": __version__,
         "machine": machine(),
         "daemons": dict(versions),
         "loads": {load.name: load.title for load in loads},
-        "obstacles": {load: dict(ones) for load, ones in obstacles.items()},
+        "obstacles": _said(obstacles),
+        "remarks": _said(remarks),
         "outcomes": [outcome.as_json() for outcome in outcomes],
-        "beside": dict(beside),
+        "beside": {},
     }
+
+
+def _said(texts: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Without those who have nothing to say."""
+    return {load: {daemon: text for daemon, text in ones.items() if text} for load, ones in texts.items()}
 
 
 def machine() -> dict[str, str | int]:
@@ -124,7 +135,7 @@ def _line(found: list[tuple[dict[str, Any], str]]) -> Line:
     routes = found[0][0]["routes"]
     if not good:
         nothing = Spread(0.0, 0.0, 0.0)
-        return Line(routes, 0, nothing, nothing, nothing, faults or ("nothing was measured",))
+        return Line(routes, 0, nothing, nothing, nothing, nothing, faults or ("nothing was measured",))
     unit = 1e6 / routes if routes else 1.0
     return Line(
         routes,
@@ -132,5 +143,6 @@ def _line(found: list[tuple[dict[str, Any], str]]) -> Line:
         Spread.of(phase["cpu_seconds"] * unit for phase in good),
         Spread.of(phase["seconds"] * unit for phase in good),
         Spread.of(phase["resident_mib"] for phase in good),
+        Spread.of(phase["generator_cpu_seconds"] / (phase["seconds"] or 1.0) for phase in good),
         faults,
     )

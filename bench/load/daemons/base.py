@@ -40,6 +40,8 @@ class Daemon:
     """Whether it puts its own AS in front of what it passes on to external peers."""
     cannot: ClassVar[dict[str, str]] = {}
     """Loads that it has no part in, and why."""
+    remarks: ClassVar[dict[str, str]] = {}
+    """What to know about its figures, by load."""
 
     def __init__(self, place: Place, load: Load) -> None:
         self.place = place
@@ -51,6 +53,11 @@ class Daemon:
     def obstacle(cls, load: Load) -> str:
         """Why it has no part in a load; "" when it has."""
         return cls.cannot.get(load.name, "")
+
+    @classmethod
+    def remark(cls, load: Load) -> str:
+        """What to know about its figures for a load; "" for nothing."""
+        return cls.remarks.get(load.name, "")
 
     @classmethod
     def version(cls) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+from bench.load.daemons import many_paths
 from bench.load.daemons.base import Daemon, UnavailableError, output
 from bench.load.loads import Load
 from bench.load.plan import DEVICE_AS, DEVICE_V4, DEVICE_V6, Party
@@ -17,6 +18,10 @@ from felixbgp.lab.store import Store
 ETCD_PORT, ETCD_PEER_PORT = 2379, 2380
 NODE = "device"
 OWN_TABLE = "4242"
+OWN_VALUES = (
+    "its agent was told what to do by values, not by etcd: no resource of Calico's asks for add-path "
+    "(bench/load/daemons/many_paths.py)"
+)
 HERE = Path(sys.executable).parent
 COMPILED = Path(".venv-compiled/bin")
 """Beside the tree: the same source, built and installed."""
@@ -32,18 +37,30 @@ class Felix(Daemon):
     _etcd: EtcdServer | None = None
 
     @classmethod
-    def obstacle(cls, load: Load) -> str:
-        if load.has_many_paths:
-            return "its speaker has add-path, but no resource of Calico's asks for it"
-        return super().obstacle(load)
-
-    @classmethod
     def version(cls) -> str:
         if not cls.program.exists():
             raise UnavailableError(f"{cls.program} is not there")
         return output(str(cls.program), "version", "--client").splitlines()[0].split()[-1]
 
+    @classmethod
+    def remark(cls, load: Load) -> str:
+        return OWN_VALUES if load.has_many_paths else super().remark(load)
+
     def start(self) -> None:
+        if self.load.has_many_paths:
+            self._start_by_values()
+        else:
+            self._start_agent()
+
+    def _start_by_values(self) -> None:
+        config = self.place.folder / "many_paths.json"
+        config.write_text(json.dumps(many_paths.configuration(self.address, self.parties)))
+        python = str(self.program.absolute().with_name("python"))
+        # The tree's own modules must not hide the compiled ones.
+        safe = (("PYTHONSAFEPATH", "1"), ("PYTHONPATH", "")) if self.program == COMPILED / "felixbgp" else ()
+        self.spawn(self.name, python, "-m", many_paths.__name__, str(config), environment=safe)
+
+    def _start_agent(self) -> None:
         self._etcd = EtcdServer(
             self.place.folder / "etcd",
             ETCD_PORT,

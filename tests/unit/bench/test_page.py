@@ -8,19 +8,31 @@ from bench.load.measuring import Measured, Outcome
 from bench.load.results import document
 
 
-def outcome(daemon: str, cpu_seconds: float, **more: str) -> Outcome:
-    phase = Measured("announce", 1_000_000, seconds=1.0, cpu_seconds=cpu_seconds, resident_mib=100.0)
-    return Outcome("ebgp-1m", daemon, 1_000_000, phases=[phase], **more)  # type: ignore[arg-type]
+def outcome(
+    daemon: str, cpu_seconds: float, *, routes: int = 1_000_000, given_up: str = "", load: str = "ebgp-1m"
+) -> Outcome:
+    phase = Measured(
+        "announce",
+        routes,
+        seconds=1.0,
+        cpu_seconds=cpu_seconds,
+        resident_mib=100.0,
+        generator_cpu_seconds=0.25,
+    )
+    return Outcome(load, daemon, routes, phases=[phase], given_up=given_up)
 
 
 def text(*outcomes: Outcome) -> str:
-    value = document(outcomes, LOADS, {}, {"ebgp-1m": {"exabgp": "cannot"}}, {"P9": "soon"})
+    obstacles = {"ebgp-1m": {"exabgp": "has no decision process", "frr": ""}}
+    value = document(outcomes, LOADS, {}, obstacles, {"ebgp-1m": {"felixbgp": "by values", "bird": ""}})
+    value["beside"] = {"P9": "soon"}
     return page.update(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n", value)
 
 
 def test_medians_stand_with_their_spread_and_the_ratio_to_bird() -> None:
     found = text(*(outcome("felixbgp", cpu) for cpu in (3.0, 1.0, 2.0)), outcome("bird", 1.0))
-    assert "| 2 (1 to 3) **2.00** | 1 (1 to 1) **1.00** |" in found
+    assert "| 2 (1 to 3) **2.00** | 1 **1.00** |" in found
+    assert "| eBGP, 1,000,000 /24, 10 per set | announce | 25% | 25% |" in found
     assert found.startswith("before\n")
     assert found.endswith("after\n")
     assert "old" not in found
@@ -28,10 +40,26 @@ def test_medians_stand_with_their_spread_and_the_ratio_to_bird() -> None:
 
 def test_what_was_given_up_and_who_has_no_part_is_said() -> None:
     found = text(outcome("felixbgp", 1.0, given_up="no answer\nlong log"), outcome("bird", 1.0))
-    assert "| given up | 1 (1 to 1) **1.00** |" in found
+    assert "| given up | 1 **1.00** |" in found
     assert "- Given up: eBGP, 1,000,000 /24, 10 per set, announce, felixbgp: no answer\n" in found
-    assert "- ExaBGP has no part in ebgp-1m: cannot." in found
+    assert "- ExaBGP has no part in ebgp-1m: has no decision process." in found
+    assert "- FRR" not in found
+    assert "- felixbgp in ebgp-1m: by values." in found
+    assert "- BIRD" not in found
     assert "### P9\n\n```\nsoon\n```" in found
+
+
+def test_fewer_routes_stand_beside_the_figure_that_they_were_for() -> None:
+    found = text(outcome("bird", 1.0), outcome("gobgp", 5.0, routes=100_000))
+    assert "| 1 **1.00** | 50 (100,000 routes) **50.00** |" in found
+    assert "| 100 | 100 (100,000 routes) |" in found
+
+
+def test_no_cell_is_silent() -> None:
+    found = text(outcome("bird", 1.0), outcome("exabgp", 1.0, load="idle"), outcome("bird", 1.0, load="idle"))
+    assert "| 1 **1.00** | cannot |" in found
+    found = text(outcome("bird", 1.0), outcome("frr", 1.0, load="idle"), outcome("bird", 1.0, load="idle"))
+    assert "| 1 **1.00** | not run |" in found
 
 
 def test_a_page_without_its_marks_is_refused() -> None:
