@@ -112,7 +112,7 @@ class Table(Generic[Value]):
             entries[key] = value
             if len(entries) != before:
                 grown += 1
-                if before >= PART_MAX:
+                if before >= part.most:
                     _split(part)
         self._count += grown
 
