@@ -153,10 +153,10 @@ class Agent:
 
     def drain(self, now: int, budget: int) -> list[Effect]:
         """Do what is due, for about `budget` prefixes; the effects are to be carried out in this order."""
-        return self.take(now, budget) + self.tell(now, budget)
+        return self.take(now, budget) + self.tell(now, budget) + self.publish(now)
 
     def take(self, now: int, budget: int) -> list[Effect]:
-        """The first half of a drain: run the sessions, take in what came, select routes."""
+        """The first part of a drain: run the sessions, take in what came, select routes."""
         self._derive(now)
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
@@ -165,7 +165,7 @@ class Agent:
         return effects
 
     def tell(self, now: int, budget: int) -> list[Effect]:
-        """The second half: tell peers, kernel, store and operator, of about `budget` prefixes.
+        """The second part: tell peers and kernel, of about `budget` prefixes.
 
         A turn costs every peer a message, whatever is in it, so that while `is_selecting` it may be left out
         for a while.
@@ -176,8 +176,15 @@ class Agent:
         for family, nlris in self._fib.take_released().items():
             self._speaker.release(family, nlris)
         effects += self._speaker.announcements(now, budget, self._fib.held())
-        effects += self._fib.deletions(now, budget)
+        if not self._speaker.is_handing_out:
+            # All peers know by now that what goes from the kernel does not lead here any more.
+            effects += self._fib.deletions(now, budget)
         effects += self._audit(now, budget)
+        return effects
+
+    def publish(self, now: int) -> list[Effect]:
+        """The last part: tell the store and the operator how it stands."""
+        effects: list[Effect] = []
         if self._may_publish():
             effects += self._reporting.take(now, lambda classes: self._report(classes, now))
             effects += self._publication.take(now, lambda: self.status(now))
@@ -188,6 +195,11 @@ class Agent:
     def is_selecting(self) -> bool:
         """Whether the last `take` left some of what peers had sent."""
         return self._is_selecting
+
+    @property
+    def is_handing_out(self) -> bool:
+        """Whether there are peers who wait for what the last `tell` worked out for all."""
+        return self._speaker.is_handing_out
 
     @property
     def is_telling(self) -> bool:
@@ -241,7 +253,12 @@ class Agent:
             },
             listen_problems=self._listener.problems(),
             datastore=self._datastore,
-            longest_step=LongestStep(self._steps.longest_ms, self._steps.lately_ms),
+            longest_step=LongestStep(
+                self._steps.longest_ms,
+                self._steps.lately_ms,
+                self._steps.longest_kind,
+                self._steps.lately_kind,
+            ),
             now=now,
         )
 
