@@ -7,7 +7,8 @@ from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.rib.adj_rib_out import Member, Outlet
 from felixbgp.bgp.rib.export import ExportView
 from felixbgp.bgp.rib.loc_rib import Decided, LocRib
-from felixbgp.bgp.rib.update_groups import PathNumbers, UpdateGroup
+from felixbgp.bgp.rib.path_numbers import PathNumbers
+from felixbgp.bgp.rib.update_groups import UpdateGroup
 from felixbgp.net import Family, Nlri
 
 
@@ -41,8 +42,8 @@ class Advertising:
         moves, self._moves = self._moves, {}
         for (old, new), peers in moves.items():
             group = self._groups[old]
-            for table in group.leave_together(peers):
-                self._group(new).adopt(table, group.told(table))
+            for table, told in group.leave_together(peers):
+                self._group(new).adopt(table, told)
             self._tidy(old)
 
     def refresh(

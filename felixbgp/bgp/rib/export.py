@@ -85,19 +85,10 @@ class AsPathEdits(NamedTuple):
     """How many more times our AS stands in front."""
 
 
-class Tally:
-    """How many prefixes of one source an update group tells of."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
 class Export:
     """One set of attributes to advertise, from one source; equal only to itself, shared by its prefixes."""
 
-    __slots__ = ("encoded", "room", "source", "tally", "via_us")
+    __slots__ = ("encoded", "room", "source", "via_us")
 
     def __init__(self, source: PeerId | None, encoded: EncodedSet, *, via_us: bool) -> None:
         self.source = source
@@ -107,14 +98,20 @@ class Export:
         """Whether the receiver will send its traffic here, so that our kernel must be ready for it."""
         self.room = encoded.room
         """How many octets of NLRI one message has room for; a prefix that needs more cannot be told."""
-        self.tally = Tally()
-        """Shared by all of one source in one update group."""
 
     def same(self, other: "Export | None") -> bool:
         """Whether a peer that was told `other` knows this already."""
         return self is other or (
             other is not None and self.encoded.same(other.encoded) and self.source == other.source
         )
+
+
+_NO_SET: Final = EncodedSet(b"", b"", 0)
+
+
+def outdated(known: Export) -> Export:
+    """What peers that ask for a route again are taken to know: something of its source, never as it is."""
+    return Export(known.source, _NO_SET, via_us=False)
 
 
 def export(view: ExportView, path: Path, attributes: PathAttributes | None = None) -> Export | None:
