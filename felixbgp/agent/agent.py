@@ -157,6 +157,8 @@ class Agent:
 
     def take(self, now: int, budget: int) -> list[Effect]:
         """The first part of a drain: run the sessions, take in what came, select routes."""
+        if budget > 0:
+            self._fib.read_on()
         self._derive(now)
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
@@ -341,7 +343,7 @@ class Agent:
         self._auditing.configure(wanted)
         known = before.problems if before else ()
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
-        if before is None and self._fib.statistics().installed:
+        if before is None and self._fib.has_own():
             self._speaker.begin_restart(now)
         if before is None or wanted.speaker != before.speaker:
             self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers, now)
@@ -390,7 +392,7 @@ class Agent:
         if not self._config.forwards:
             self._speaker.decide(now, budget)
             return is_selecting
-        if self._fib.has_used_changes():
+        if self._fib.is_reading or self._fib.has_used_changes():
             return is_selecting
         self._forwarding.forget(self._speaker.take_unused_next_hops())
         self._forwarding.track(self._speaker.next_hops.take_unjudged())
@@ -406,6 +408,8 @@ class Agent:
 
     def _audit(self, now: int, budget: int) -> list[Effect]:
         """Compare a part of what was read; the status shows the result."""
+        if self._fib.is_reading:
+            return []  # What differs is not known yet to be on its way.
         before = self._auditing.status()
         effects = self._auditing.take(now, budget)
         if self._auditing.status() != before:
