@@ -57,7 +57,7 @@ class Advertising:
 
     def mark(self, family: Family, decided: Decided) -> None:
         """Paths of these prefixes changed."""
-        if decided.touched or decided.fresh:
+        if decided.touched or decided.fresh or decided.gone:
             for view, group in self._groups.items():
                 if view.family == family:
                     group.mark(decided)

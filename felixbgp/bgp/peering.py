@@ -109,6 +109,7 @@ class Peering:
         speaker: SpeakerConfig,
         loc_ribs: dict[Family, LocRib],
         *,
+        due: dict[AdjRibIn, None],
         now: int,
     ) -> list[AdjRibIn]:
         """Begin to exchange routes, for the negotiated families that we have a table for.
@@ -139,6 +140,7 @@ class Peering:
                     peer,
                     acceptance,
                     policy,
+                    due=due,
                     identified=identified,
                     capacity=self._capacity,
                     octets_max=self.config.attributes_octets_max,

@@ -117,6 +117,7 @@ class Speaker:
         "_connection_count",
         "_deadlines",
         "_deferral",
+        "_due",
         "_effects",
         "_events",
         "_facts",
@@ -155,6 +156,8 @@ class Speaker:
         self._advertising = Advertising(self._loc_ribs)
         self._waiting: dict[int, Peering] = {}
         self._taken_in = 0
+        self._due: dict[AdjRibIn, None] = {}
+        """Those with work of their own, the oldest first."""
         self._gone: list[AdjRibIn] = []
         self._outbound: list[Outlet] = []
         self._deferral: Deferral | None = None
@@ -391,7 +394,7 @@ class Speaker:
         link = self._links[action.connection]
         local = link.local or peering.config.peer.address
         self._gone += peering.establish(
-            link.outlet, local, action.negotiated, self._config, self._loc_ribs, now=now
+            link.outlet, local, action.negotiated, self._config, self._loc_ribs, due=self._due, now=now
         )
         self._deadlines.set(_key(peering, _Timer.STALE), peering.stale_deadline)
         for view in peering.exchange.views.values() if peering.exchange is not None else ():
@@ -419,10 +422,16 @@ class Speaker:
             left -= self._gone[-1].remove_some(left)
             if not self._gone[-1]:
                 self._gone.pop()
-        while self._waiting and left > 0:
-            left -= self._work_turn(next(iter(self._waiting.values())), left, now)
+        while left > 0 and (self._due or self._waiting):
+            if not self._due:
+                left -= self._work_turn(next(iter(self._waiting.values())), left, now)
+                continue
+            rib = next(iter(self._due))
+            left -= rib.work_off(left)
+            if not rib.has_work:
+                del self._due[rib]
         self._taken_in = budget - left
-        return 0 if self._waiting or self._gone else left
+        return 0 if self._waiting or self._gone or self._due else left
 
     def judge(self, verdicts: Mapping[Address, Reachability]) -> None:
         """Say which next hops are resolvable (RFC 4271 §9.1.2); the next `decide` heeds it."""
@@ -434,7 +443,7 @@ class Speaker:
         """Next hops that need not be judged any more; looked for only now and then."""
         if not self.next_hops.are_many:
             return []
-        return self.next_hops.sweep(set().union(*(rib.next_hops_in_use() for rib in self._loc_ribs.values())))
+        return self.next_hops.sweep()
 
     def decide(self, now: int, budget: int) -> list[RouteChange]:
         """Select the routes of up to `budget` prefixes in each family; gives what changed, if we forward.
@@ -526,12 +535,11 @@ class Speaker:
             return 1 + len(self._loc_ribs[wanted.family]) // SCANNED_PER_COST
         if exchange.negotiated.graceful_restart is not None and not rib.end_of_rib:
             return 1  # RFC 7313 §4: before End-of-RIB these marks mean nothing.
-        cost = 1 + len(rib) // SCANNED_PER_COST
         if wanted.subtype == 1:
             rib.begin_refresh()
         else:
             rib.end_refresh()
-        return cost
+        return 1
 
     def _check_limits(self, peering: Peering, exchange: Exchange, now: int) -> None:
         """Tell when a peer announces too many prefixes, and end its session if that was asked for."""
@@ -624,10 +632,10 @@ class Speaker:
 
     def next_deadline(self) -> int | None:
         """The earliest timer; 0 when something waits that could be done now; None when only inputs help."""
-        if self._events or self._effects or self._waiting or self._gone:
+        if self._events or self._effects or self._waiting or self._gone or self._due:
             return 0
         deferred = self._deferred
-        if any(one.dirty_count for family, one in self._loc_ribs.items() if family not in deferred):
+        if any(one.has_work for family, one in self._loc_ribs.items() if family not in deferred):
             return 0
         deadlines = (
             self._deadlines.earliest(),

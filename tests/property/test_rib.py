@@ -1,8 +1,10 @@
 """Three speakers and random events: at rest, tables and wires agree with each other and with the rules."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +21,7 @@ from felixbgp.bgp.policy.types import (
     Rule,
     SetLocalPref,
 )
+from felixbgp.bgp.rib import table
 from felixbgp.bgp.rib.decision import best_path
 from felixbgp.bgp.rib.export import export, told_attributes
 from felixbgp.bgp.wire.messages import PathAttributes
@@ -43,6 +46,15 @@ node = st.integers(0, 2)
 pair = st.sampled_from([(0, 1), (1, 2), (0, 2)])
 prefix = st.sampled_from(PREFIXES)
 policy = st.sampled_from([ACCEPT_ALL, REJECT_ONE, REJECT_ALL, CHANGE_ONE, CHANGE_ONE, REJECT_CHANGED])
+
+
+@pytest.fixture(autouse=True, scope="module", params=[1, table.PART_MAX], ids=["in parts", "in one"])
+def part_max(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whether tables are in as many parts as they have prefixes."""
+    before = table.PART_MAX
+    table.PART_MAX = request.param
+    yield
+    table.PART_MAX = before
 
 
 @dataclass(frozen=True)

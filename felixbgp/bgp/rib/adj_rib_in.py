@@ -6,6 +6,13 @@ four octets of the path's identifier and the NLRI.
 Everything is kept as it was received, also what is not eligible or was rejected, so that a change of policy
 takes effect on what is here and needs no session reset and no ROUTE-REFRESH. What a policy changes is changed
 on the way to the Loc-RIB.
+
+    announce ─▶ routes ─ session lost, or BoRR ─▶ stale ─ End-of-RIB, or EoRR ─▶ expired ─ work_off ─▶ gone
+                  ▲                                 │                               │
+                  └────────── announced again ──────┴───────────────────────────────┘
+
+A route is in one of the three tables, and a table changes its part in one step. What has to be done route by
+route, for what expired or under another policy, is done by `work_off`, in so many calls as it takes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +23,7 @@ from felixbgp.bgp.policy.types import Policy, RouteSource
 from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import Path, PathPeer, changed_path
+from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.bgp.wire.communities import NO_LLGR
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Nlri
@@ -27,6 +35,8 @@ ROUTES_MAX: Final = 4_000_000
 NEW_SET_COST: Final = 16
 """To look into a new set of attributes, judge it and encode it again takes as long as that many prefixes."""
 
+_Key = PathAttributes | tuple[PathAttributes, bytes, bool]
+
 
 class AdjRibIn:
     """Routes as received. Feeds the eligible and accepted ones into `loc_rib`."""
@@ -35,17 +45,21 @@ class AdjRibIn:
         "_acceptance",
         "_capacity",
         "_changed",
+        "_due",
+        "_expired",
         "_filtered",
         "_identifier_octets",
         "_ineligible_count",
         "_loc_rib",
         "_octets",
         "_octets_max",
+        "_outliving",
         "_paths",
         "_paths_made",
         "_peer",
         "_plain",
         "_policy",
+        "_reviews",
         "_routes",
         "_stale",
         "_variants",
@@ -62,14 +76,17 @@ class AdjRibIn:
         acceptance: Acceptance,
         policy: Policy,
         *,
+        due: "dict[AdjRibIn, None]",
         identified: bool = False,
         capacity: int = ROUTES_MAX,
         octets_max: int = 1 << 30,
     ) -> None:
         """`identified`: every NLRI of this peer comes behind a path identifier.
 
+        `due` gets every Adj-RIB-In that has something for `work_off`.
         `capacity`: how many routes are taken in; `octets_max`: what their attributes may take, about.
         """
+        self._due = due
         self._capacity = capacity
         self.excess_count = 0
         """Announcements that were not taken in."""
@@ -78,24 +95,31 @@ class AdjRibIn:
         self._peer = peer
         self._acceptance = acceptance
         self._apply(policy)
-        self._routes: dict[Nlri, Path] = {}
-        self._filtered: dict[Nlri, int] = {}
+        self._routes: Table[Path] = Table()
+        self._stale: Table[Path] = Table()
+        """What the peer did not say again so far."""
+        self._expired: Table[Path] = Table()
+        """What it did not say again in time."""
+        self._outliving = False
+        """Whether what is stale outlives its time (RFC 9494)."""
+        self._reviews: list[tuple[Table[Path], Walk[Path]]] = []
+        """Of which tables the rest is to be judged again."""
+        self._filtered: Table[int] = Table()
         """By which rule of the policy."""
-        self._changed: dict[Nlri, Path] = {}
+        self._changed: Table[Path] = Table()
         """What the Loc-RIB has where the policy changed attributes."""
         self._ineligible_count = 0
-        self._paths: dict[PathAttributes | tuple[PathAttributes, bytes], Path] = {}
-        """By what `_key` gives, those that routes have."""
+        self._paths: dict[_Key, Path] = {}
+        """By what `_key` gives, those that routes have and that were judged as all are now."""
         self._paths_made = 0
         self._octets = 0
         """About how much memory these take."""
         self._octets_max = octets_max
-        self._stale: dict[Nlri, None] = {}
         self.end_of_rib = False
         """Whether the peer said that its initial table is complete (RFC 4724 §2)."""
 
     def __len__(self) -> int:
-        return len(self._routes)
+        return len(self._routes) + len(self._stale) + len(self._expired)
 
     @property
     def identified(self) -> bool:
@@ -105,12 +129,12 @@ class AdjRibIn:
     @property
     def accepted_count(self) -> int:
         """Routes that take part in the decision."""
-        return len(self._routes) - len(self._filtered) - self._ineligible_count
+        return len(self) - len(self._filtered) - self._ineligible_count
 
     @property
     def stale_count(self) -> int:
         """Routes of a session that is over, which the peer did not announce again so far."""
-        return len(self._stale)
+        return len(self._stale) + len(self._expired)
 
     @property
     def attributes_count(self) -> int:
@@ -128,7 +152,7 @@ class AdjRibIn:
         Returns what it cost, in prefixes.
         """
         cost, made_before = len(nlris), self._paths_made
-        if len(self._routes) + len(nlris) > self._capacity:
+        if len(self) + len(nlris) > self._capacity:
             nlris = self._within_capacity(nlris)
         if self._identifier_octets:
             for nlri in nlris:
@@ -138,69 +162,63 @@ class AdjRibIn:
             self._set_all(nlris, path)
             if not path.uses:
                 self._drop(path)
-        if self._stale:
-            for nlri in nlris:
-                self._stale.pop(nlri, None)
         return cost + NEW_SET_COST * (self._paths_made - made_before)
 
     def withdraw(self, nlris: Iterable[Nlri]) -> None:
         """The peer withdrew these prefixes; those it never announced are ignored."""
-        routes, identifier_octets, loc_rib = self._routes, self._identifier_octets, self._loc_rib
+        routes, kept = self._routes, self.stale_count
+        before: Path | None = None
+        alike: list[Nlri] = []
         for nlri in nlris:
-            path = routes.pop(nlri, None)
-            if path is not None:
-                before = self._forget(nlri, path)
+            path = routes.pop(nlri)
+            if path is None:
+                path = self._take_kept(nlri) if kept else None
+                if path is None:
+                    continue
+            if path is not before:
                 if before is not None:
-                    loc_rib.remove(nlri[identifier_octets:] if identifier_octets else nlri, before)
-        if self._stale:
-            for nlri in nlris:
-                self._stale.pop(nlri, None)
+                    self._forget_all(before, alike)
+                before, alike = path, []
+            alike.append(nlri)
+        if before is not None:
+            self._forget_all(before, alike)
 
     def attributes(self, nlri: Nlri) -> PathAttributes | None:
         """What the peer last announced for a prefix."""
-        path = self._routes.get(nlri)
+        path = self._find(nlri)
         return None if path is None else path.received
 
     def refusal(self, nlri: Nlri) -> str:
         """Why a received route takes no part in the decision: a loop, or a rule's name; "" if it does."""
-        path = self._routes.get(nlri)
+        path = self._find(nlri)
         if path is None:
             return "not received"
-        if path.ineligible or nlri not in self._filtered:
+        rule = self._filtered.get(nlri)
+        if path.ineligible or rule is None:
             return path.ineligible
-        return self._policy.rule_name(self._filtered[nlri])
+        if self._paths.get(_key(path.received, path.path_id, outlived=path.outlived)) is not path:
+            return "about to be judged again"
+        return self._policy.rule_name(rule)
 
     def prefixes(self) -> list[Nlri]:
-        """Every prefix received, in order of arrival."""
-        return list(self._routes)
+        """Every prefix received."""
+        return [*self._routes.keys(), *self._stale.keys(), *self._expired.keys()]
+
+    # ---- work for later
 
     def reconfigure(self, peer: PathPeer, acceptance: Acceptance, policy: Policy) -> None:
-        """Judge everything received again under changed configuration."""
+        """Have everything received judged again under changed configuration, as what comes is from now on."""
         self._peer = peer
         self._acceptance = acceptance
         self._apply(policy)
-        renewed = {
-            path: self._new_path(path.received, path.path_id, outlived=path.outlived)
-            for path in dict.fromkeys((*self._paths.values(), *self._routes.values()))
-        }
-        self._paths = {key: renewed[path] for key, path in self._paths.items()}
+        self._paths = {}
         self._octets = 0
-        for path in self._paths.values():
-            self._octets += path.octets
-        for nlri, path in list(self._routes.items()):
-            self._set(nlri, renewed[path])
+        self._reviews = [(table, Walk(table)) for table in (self._stale, self._routes) if len(table)]
+        self._note_due()
 
     def rename_rules(self, policy: Policy) -> None:
         """Take over the names of an equal policy; nothing is judged again."""
         self._policy = policy
-
-    def remove_some(self, budget: int) -> int:
-        """Drop up to `budget` routes, for the session is gone; returns how many were dropped."""
-        count = min(budget, len(self._routes))
-        for _ in range(count):
-            # The last one first: a dictionary that loses its first ones is ever slower to find the next.
-            self._remove(next(reversed(self._routes)))
-        return count
 
     def mark_stale(self) -> None:
         """The session is lost and the peer may be back: keep what it said (RFC 4724 §4.2).
@@ -208,38 +226,111 @@ class AdjRibIn:
         What was stale already was not said again in a whole session, and goes.
         """
         self.end_refresh()
-        self._stale = dict.fromkeys(self._routes)
+        self._stale, self._routes = self._routes, self._stale
         self.end_of_rib = False
 
     def outlive(self) -> None:
         """The peer is not back in time: keep what is stale as the last resort (RFC 9494 §4.2)."""
-        long_lived: dict[Path, Path] = {}
-        for nlri in self._stale:
-            path = self._routes[nlri]
-            if NO_LLGR in path.received.communities:
-                self._remove(nlri)
-            elif not path.outlived:
-                if path not in long_lived:
-                    long_lived[path] = self._new_path(path.received, path.path_id, outlived=True)
-                self._set(nlri, long_lived[path])
-        self._stale = {nlri: None for nlri in self._stale if nlri in self._routes}
+        self._outliving = True
+        self._reviews = [review for review in self._reviews if review[0] is not self._stale]
+        self._reviews.append((self._stale, Walk(self._stale)))
+        self._note_due()
 
     def begin_refresh(self) -> None:
         """BoRR: what is not announced again before EoRR is gone (RFC 7313 §4)."""
-        if len(self._stale) != len(self._routes):
-            self._stale = dict.fromkeys(self._routes)
+        if len(self._stale) < len(self._routes):
+            self._stale, self._routes = self._routes, self._stale
+        self._move_all(self._routes, self._stale)
 
     def end_refresh(self) -> None:
-        """EoRR: remove what was not announced again."""
-        stale, self._stale = self._stale, {}
-        self.withdraw(stale)
+        """EoRR: have removed what was not announced again."""
+        if len(self._expired) < len(self._stale):
+            self._expired, self._stale = self._stale, self._expired
+        self._move_all(self._stale, self._expired)
+        self._outliving = False
+        self._note_due()
+
+    def _move_all(self, source: Table[Path], target: Table[Path]) -> None:
+        """Mostly nothing: only who begins again before the end has routes in both, here in the smaller."""
+        if len(source):
+            for nlri, path in source.take(len(source)):
+                target.put(nlri, path)
+            self._reviews = [(table, Walk(table)) for table, _ in self._reviews]
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `work_off` has something to do."""
+        return len(self._expired) > 0 or bool(self._reviews)
+
+    def work_off(self, budget: int) -> int:
+        """Remove what expired, and judge again what is to be, for about `budget` routes; returns how many."""
+        done = 0
+        if len(self._expired):
+            done = self._remove_first(self._expired, budget)
+        while self._reviews and done < budget:
+            table, walk = self._reviews[-1]
+            part = None if table is self._expired else walk.next()
+            if part is None:
+                self._reviews.pop()
+                continue
+            done += len(part)
+            self._judge_again(table, part)
+        return done
+
+    def remove_some(self, budget: int) -> int:
+        """Drop up to `budget` routes, for the session is gone; returns how many were dropped."""
+        self._reviews = []
+        done = 0
+        for table in (self._expired, self._stale, self._routes):
+            if len(table) and done < budget:
+                done += self._remove_first(table, budget - done)
+        return done
+
+    def _note_due(self) -> None:
+        if self.has_work:
+            self._due[self] = None
+
+    def _judge_again(self, table: Table[Path], part: list[tuple[Nlri, Path]]) -> None:
+        """Give routes of a table the paths that they have under the configuration of now."""
+        outliving = self._outliving and table is self._stale
+        for nlri, path in part:
+            if outliving and NO_LLGR in path.received.communities:
+                table.pop(nlri)
+                self._forget_all(path, [nlri])
+                continue
+            renewed = self._path(path.received, path.path_id, outlived=outliving or path.outlived)
+            if renewed is not path:
+                self._enter(table, nlri, path, renewed)
+
+    def _remove_first(self, table: Table[Path], count: int) -> int:
+        entries = table.take(count)
+        before: Path | None = None
+        alike: list[Nlri] = []
+        for nlri, path in entries:
+            if path is not before:
+                if before is not None:
+                    self._forget_all(before, alike)
+                before, alike = path, []
+            alike.append(nlri)
+        if before is not None:
+            self._forget_all(before, alike)
+        return len(entries)
+
+    # ---- one route, or some with one path
+
+    def _find(self, nlri: Nlri) -> Path | None:
+        return self._routes.get(nlri) or self._stale.get(nlri) or self._expired.get(nlri)
+
+    def _take_kept(self, nlri: Nlri) -> Path | None:
+        """Remove a route that the peer did not say again so far."""
+        return self._stale.pop(nlri) or self._expired.pop(nlri)
 
     def _within_capacity(self, nlris: Sequence[Nlri]) -> list[Nlri]:
         """Those that are here already, and as many others as there is room for."""
-        room = self._capacity - len(self._routes)
+        room = self._capacity - len(self)
         kept = []
         for nlri in nlris:
-            if nlri not in self._routes:
+            if self._find(nlri) is None:
                 room -= 1
                 if room < 0:
                     self.excess_count += 1
@@ -251,33 +342,35 @@ class AdjRibIn:
         """Many prefixes, one path: most of them are new, and of these all fare alike."""
         view = self._plain or self._view_of(path)
         decided = view.constant
-        if decided is None or not decided.accepted or path.ineligible:
+        if decided is None or not decided.accepted or path.ineligible or self.stale_count:
             for nlri in nlris:
                 self._set(nlri, path)
             return
-        routes = self._routes
-        fresh: list[Nlri] = []
-        count = len(routes)
-        for nlri in nlris:
-            if routes.setdefault(nlri, path) is not path:
-                self._set(nlri, path)
-            elif len(routes) != count:
-                count += 1
-                fresh.append(nlri)
+        others: list[Nlri] = []
+        fresh = self._routes.add(nlris, path, others)
         path.uses += len(fresh)
         accepted = path
         if decided.attributes is not None:
             accepted = self._variant(path, decided, decided.attributes)
-            self._changed.update(dict.fromkeys(fresh, accepted))
+            self._changed.put_all(fresh, accepted)
         self._loc_rib.add(fresh, accepted)
+        for nlri in others:
+            self._set(nlri, path)
 
     def _set(self, nlri: Nlri, path: Path) -> None:
         old = self._routes.get(nlri)
-        if old is path:
-            return
+        if old is None and self.stale_count:
+            old = self._take_kept(nlri)
+            if old is path:
+                self._routes.put(nlri, path)
+        if old is not path:
+            self._enter(self._routes, nlri, old, path)
+
+    def _enter(self, table: Table[Path], nlri: Nlri, old: Path | None, path: Path) -> None:
+        """A route has another path than before, if it had any."""
         path.uses += 1
         before = None if old is None else self._forget(nlri, old)
-        self._routes[nlri] = path
+        table.put(nlri, path)
         after: Path | None = path
         if path.ineligible:
             self._ineligible_count += 1
@@ -286,15 +379,29 @@ class AdjRibIn:
             view = self._plain or self._view_of(path)
             decided = view.constant or view.decide(nlri[self._identifier_octets :])
             if not decided.accepted:
-                self._filtered[nlri] = decided.rule
+                self._filtered.put(nlri, decided.rule)
                 after = None
             elif decided.attributes is not None:
-                after = self._changed[nlri] = self._variant(path, decided, decided.attributes)
+                after = self._variant(path, decided, decided.attributes)
+                self._changed.put(nlri, after)
         self._loc_rib.replace(nlri[self._identifier_octets :], before, after)
 
-    def _remove(self, nlri: Nlri) -> None:
-        path = self._forget(nlri, self._routes.pop(nlri))
-        self._loc_rib.replace(nlri[self._identifier_octets :], path, None)
+    def _forget_all(self, path: Path, nlris: list[Nlri]) -> None:
+        """Take back the verdict on routes that are gone, and have the Loc-RIB forget them."""
+        octets = self._identifier_octets
+        if path.ineligible or len(self._filtered) or len(self._changed):
+            known: dict[Path, list[Nlri]] = {}
+            for nlri in nlris:
+                before = self._forget(nlri, path)
+                if before is not None:
+                    known.setdefault(before, []).append(nlri[octets:])
+            for before, from_before in known.items():
+                self._loc_rib.remove(from_before, before)
+            return
+        path.uses -= len(nlris)
+        self._loc_rib.remove([nlri[octets:] for nlri in nlris] if octets else nlris, path)
+        if not path.uses:
+            self._drop(path)
 
     def _forget(self, nlri: Nlri, path: Path) -> Path | None:
         """Take back the verdict on a route that goes; returns its path if the Loc-RIB has it."""
@@ -308,9 +415,10 @@ class AdjRibIn:
         if path.ineligible:
             self._ineligible_count -= 1
             return None
-        if self._filtered and self._filtered.pop(nlri, None) is not None:
+        if len(self._filtered) and self._filtered.pop(nlri) is not None:
             return None
-        return self._changed.pop(nlri, path) if self._changed else path
+        changed = self._changed.pop(nlri) if len(self._changed) else None
+        return path if changed is None else changed
 
     def _apply(self, policy: Policy) -> None:
         """Judge by this policy from now on."""
@@ -333,18 +441,16 @@ class AdjRibIn:
             variant = variants[decided] = changed_path(path, attributes)
         return variant
 
-    def _path(self, attributes: PathAttributes, path_id: bytes) -> Path:
-        key = _key(attributes, path_id)
+    def _path(self, attributes: PathAttributes, path_id: bytes, *, outlived: bool = False) -> Path:
+        key = _key(attributes, path_id, outlived=outlived)
         path = self._paths.get(key)
         if path is None:
-            path = self._paths[key] = self._new_path(attributes, path_id)
+            path = self._paths[key] = self._new_path(attributes, path_id, outlived=outlived)
             self._paths_made += 1
             self._octets += path.octets
-        else:
-            self._loc_rib.next_hops.meet(path.attributes.next_hop)
         return path
 
-    def _new_path(self, attributes: PathAttributes, path_id: bytes, *, outlived: bool = False) -> Path:
+    def _new_path(self, attributes: PathAttributes, path_id: bytes, *, outlived: bool) -> Path:
         amended = self._acceptance.amended(attributes, outlived=outlived)
         self._loc_rib.next_hops.meet(amended.next_hop)
         return Path(
@@ -358,14 +464,15 @@ class AdjRibIn:
 
     def _drop(self, path: Path) -> None:
         """Forget a path that no route has any more."""
-        key = _key(path.received, path.path_id)
+        key = _key(path.received, path.path_id, outlived=path.outlived)
         if self._paths.get(key) is path:
             del self._paths[key]
             self._octets -= path.octets
+        self._loc_rib.next_hops.part(path.attributes.next_hop)
         self._views.pop(path, None)
         self._variants.pop(path, None)
 
 
-def _key(attributes: PathAttributes, path_id: bytes) -> PathAttributes | tuple[PathAttributes, bytes]:
+def _key(attributes: PathAttributes, path_id: bytes, *, outlived: bool) -> _Key:
     """Two paths of one prefix are two, also where they say the same."""
-    return (attributes, path_id) if path_id else attributes
+    return (attributes, path_id, outlived) if path_id or outlived else attributes

@@ -1,6 +1,6 @@
 """Loc-RIB of one family (RFC 4271 §3.2): the candidates of every prefix and the one selected.
 
-Adj-RIB-In (peer 1) ──┐ add(nlris, path)
+Adj-RIB-In (peer 1) ──┐ add(nlris, path), remove(nlris, path)
 Adj-RIB-In (peer 2) ──┼─ replace(nlri, old, new) ─▶ candidates, dirty ─▶ decide() ─▶ Choice
 routes of our own  ───┘                                    ▲                │
                               reconsider(next hops) ───────┘  RouteChange, and prefixes to export again
@@ -8,7 +8,8 @@ routes of our own  ───┘                                    ▲          
 A path whose NEXT_HOP is not resolvable stays a candidate and takes no part in the decision (RFC 4271 §9.1.2).
 
 There is one entry per prefix: its path where it has one, else the choice among several. Most prefixes are new
-when they are announced, and many come with the same path; such batches stay batches from `add` to the peers.
+when they are announced, or have no other path when they are withdrawn, and many share theirs; such batches
+stay what they are from `add` and `remove` to the peers.
 """
 
 from collections import Counter
@@ -19,6 +20,7 @@ from typing import Final, NamedTuple, TypeVar
 from felixbgp.bgp.rib.decision import Best, SelectionReason, best_path
 from felixbgp.bgp.rib.next_hops import NextHops
 from felixbgp.bgp.rib.path import Path
+from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.net import Address, Family, Nlri, Prefix
 
@@ -27,6 +29,7 @@ CHOICES_MAX: Final = 8192
 of candidates than one batch holds would only keep dead paths in memory."""
 CHOICES_OCTETS_MAX: Final = 64 << 20
 """The same for the memory they keep: 8 KiB for each, which are several paths."""
+
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -48,6 +51,8 @@ class Decided(NamedTuple):
     """All whose candidates changed in any way, but for those of `fresh`."""
     fresh: Sequence[tuple[Path, list[Nlri]]]
     """Paths of prefixes that had none before; some may have moved since."""
+    gone: Sequence[tuple[Path, list[Nlri]]] = ()
+    """Paths of prefixes that have none any more; this was before all else, they may have one of `fresh`."""
 
 
 class Choice:
@@ -72,8 +77,6 @@ class Choice:
         return self._selected
 
 
-_NO_PATHS: Final[tuple[Path, ...]] = ()
-
 Entry = Path | Choice
 """Of a prefix: its only candidate, which may be used; or the choice among several."""
 
@@ -84,7 +87,8 @@ def _paths_of(entry: Entry | None) -> tuple[Path, ...]:
     return (entry,) if isinstance(entry, Path) else entry.paths
 
 
-def _path_of(entry: Entry | None) -> Path | None:
+def path_of(entry: Entry | None) -> Path | None:
+    """The selected path of a prefix with this entry."""
     return entry.path if isinstance(entry, Choice) else entry
 
 
@@ -123,12 +127,15 @@ class LocRib:
         "_barred",
         "_choices",
         "_choices_octets",
+        "_concerned",
         "_dirty",
         "_entries",
         "_fresh",
+        "_gone",
         "_multipath",
         "_partial",
         "_path_count",
+        "_review",
         "_selected_count",
         "family",
         "next_hops",
@@ -139,12 +146,18 @@ class LocRib:
         self.next_hops = NextHops() if next_hops is None else next_hops
         """Those of the whole speaker."""
         self._multipath = Multipath()
-        self._entries: dict[Nlri, Entry] = {}
+        self._entries: Table[Entry] = Table()
         """Every prefix that has candidates, as of its last decision."""
         self._fresh: list[tuple[Path, list[Nlri]]] = []
         """What was added last, as long as nothing else happened."""
-        self._dirty: dict[Nlri, tuple[Path, ...]] = {}
+        self._gone: list[tuple[Path, list[Nlri]]] = []
+        """What lost its only path since the last decision, and its entry with it."""
+        self._dirty: Table[tuple[Path, ...]] = Table()
         """The candidates of now, where the decision on them is due."""
+        self._review: Walk[Entry] | None = None
+        """Which prefixes are still to be looked at because something about next hops or multipath changed."""
+        self._concerned: dict[bytes, None] | None = {}
+        """For which next hops; None: for all."""
         self._choices: dict[tuple[Path, ...], Choice] = {}
         """By candidates, where all of them may be used."""
         self._partial: dict[tuple[tuple[Path, ...], tuple[Path, ...]], Choice] = {}
@@ -153,7 +166,7 @@ class LocRib:
         """About how much memory the candidates of all choices take."""
         self._path_count = 0
         self._selected_count = 0
-        self._barred: dict[Nlri, tuple[bytes, ...]] = {}
+        self._barred: Table[tuple[bytes, ...]] = Table()
         """The next hops of the paths that were not to be used, as of the last decision on each prefix."""
 
     def __len__(self) -> int:
@@ -172,31 +185,43 @@ class LocRib:
             count += len(nlris)
         return count
 
+    @property
+    def has_work(self) -> bool:
+        """Whether `decide` would get something done."""
+        return bool(self._fresh or self._gone) or len(self._dirty) > 0 or self._review is not None
+
     # ---- next hops
 
     def reconsider(self, next_hops: Mapping[bytes, None]) -> None:
-        """Decide again what has a path by one of these next hops.
+        """Decide again what has a path by one of these next hops, in so many calls of `decide` as it takes.
 
         This looks at every candidate: next hops change rarely, and an index would cost every route.
         """
-        self._spread()
-        # Prefixes with the same paths have the same entry.
-        concerned: dict[Entry, bool] = {}
-        for nlri, entry in self._entries.items():
-            known = concerned.get(entry)
-            if known is None:
-                known = any(path.attributes.next_hop in next_hops for path in _paths_of(entry))
-                concerned[entry] = known
-            if known and nlri not in self._dirty:
-                self._dirty[nlri] = _paths_of(entry)
+        if self._review is None:
+            self._concerned = {}
+        if self._concerned is not None:
+            self._concerned = {**self._concerned, **next_hops}
+        self._review = Walk(self._entries)
 
-    def next_hops_in_use(self) -> set[bytes]:
-        """Those of all candidates."""
-        self._spread()
-        in_use = {path.attributes.next_hop for paths in self._dirty.values() for path in paths}
-        for entry in dict.fromkeys(self._entries.values()):
-            in_use.update([path.attributes.next_hop for path in _paths_of(entry)])
-        return in_use
+    def _look_through(self, budget: int) -> None:
+        """Find out for at least `budget` more prefixes whether the decision on them is due again."""
+        concerned, seen = self._concerned, 0
+        # Prefixes with the same paths have the same entry.
+        before: Entry | None = None
+        due = False
+        while self._review is not None and seen < budget:
+            part = self._review.next()
+            if part is None:
+                self._review = None
+                return
+            seen += len(part)
+            for nlri, entry in part:
+                if entry is not before:
+                    before = entry
+                    paths = _paths_of(entry)
+                    due = concerned is None or any(path.attributes.next_hop in concerned for path in paths)
+                if due and nlri not in self._dirty:
+                    self._dirty.put(nlri, paths)
 
     def unresolved(self) -> Counter[bytes]:
         """By next hop, how many prefixes have a path that is not used for want of a way to it."""
@@ -209,9 +234,9 @@ class LocRib:
         """The paths that may be selected; those of our own always may."""
         barred = [path for path in paths if self._is_barred(nlri, path)]
         if not barred:
-            self._barred.pop(nlri, None)
+            self._barred.pop(nlri)
             return paths
-        self._barred[nlri] = tuple(dict.fromkeys([path.attributes.next_hop for path in barred]))
+        self._barred.put(nlri, tuple(dict.fromkeys([path.attributes.next_hop for path in barred])))
         return tuple([path for path in paths if path not in barred])
 
     def _is_barred(self, nlri: Nlri, path: Path) -> bool:
@@ -225,10 +250,8 @@ class LocRib:
         if multipath != self._multipath:
             self._multipath = multipath
             self._forget_choices()
-            self._spread()
-            everything = {nlri: _paths_of(entry) for nlri, entry in self._entries.items()}
-            everything.update(self._dirty)
-            self._dirty = everything
+            self._concerned = None
+            self._review = Walk(self._entries)
 
     def add(self, nlris: list[Nlri], path: Path) -> None:
         """A source that had no eligible path to these prefixes has this one now. The list is kept."""
@@ -246,38 +269,47 @@ class LocRib:
             self._path_count -= 1
         if new is not None:
             self._path_count += 1
-        present = self._dirty.get(nlri)
-        if present is None:
-            present = _paths_of(self._entries.get(nlri))
+        present = self._present(nlri)
         if len(present) == 1 and present[0] is old:
             present = ()
         elif old is not None:
             present = tuple([path for path in present if path is not old])
-        self._dirty[nlri] = present if new is None else (*present, new)
+        self._dirty.put(nlri, present if new is None else (*present, new))
 
-    def remove(self, nlri: Nlri, path: Path) -> None:
-        """A source has no eligible path to this prefix any more: mostly it was the only one."""
-        if self._fresh or self._entries.get(nlri) is not path or nlri in self._dirty:
+    def remove(self, nlris: list[Nlri], path: Path) -> None:
+        """A source has no eligible path to these prefixes any more: mostly it was the only one."""
+        if self._fresh:
+            self._spread()
+        others: list[Nlri] = []
+        if len(self._dirty):
+            undecided, nlris = nlris, []
+            for nlri in undecided:
+                (others if nlri in self._dirty else nlris).append(nlri)
+        gone = self._entries.remove(nlris, path, others)
+        if gone:
+            self._path_count -= len(gone)
+            self._selected_count -= len(gone)
+            self._gone.append((path, gone))
+        for nlri in others:
             self.replace(nlri, path, None)
-        else:
-            self._path_count -= 1
-            self._dirty[nlri] = _NO_PATHS
+
+    def _present(self, nlri: Nlri) -> tuple[Path, ...]:
+        """The candidates of now, but for those that were added last."""
+        present = self._dirty.get(nlri)
+        return _paths_of(self._entries.get(nlri)) if present is None else present
 
     def _spread(self) -> None:
         """Make of the batches what they are short for."""
         batches, self._fresh = self._fresh, []
-        entries, dirty = self._entries, self._dirty
         for path, nlris in batches:
             alone = (path,)
             for nlri in nlris:
-                present = dirty.get(nlri)
-                if present is None:
-                    present = _paths_of(entries.get(nlri))
-                dirty[nlri] = (*present, path) if present else alone
+                present = self._present(nlri)
+                self._dirty.put(nlri, (*present, path) if present else alone)
 
     def path(self, nlri: Nlri) -> Path | None:
         """The selected path of a prefix as of its last decision."""
-        return _path_of(self._entries.get(nlri))
+        return path_of(self._entries.get(nlri))
 
     def selected(self, nlri: Nlri) -> Selected | None:
         """The selected route of a prefix as of its last decision."""
@@ -286,37 +318,35 @@ class LocRib:
     def candidates(self, nlri: Nlri) -> tuple[Path, ...]:
         """The paths of a prefix that may be used, in no particular order."""
         self._spread()
-        paths = self._dirty.get(nlri)
-        if paths is None:
-            paths = _paths_of(self._entries.get(nlri))
+        paths = self._present(nlri)
         if nlri not in self._barred:
             return paths
         return tuple([path for path in paths if not self._is_barred(nlri, path)])
 
     def paths(self) -> Iterator[tuple[Nlri, Path, bool]]:
-        """Every eligible path, and whether it is the selected one, in the order in which prefixes came."""
+        """Every eligible path, and whether it is the selected one, prefix by prefix."""
         self._spread()
         for nlri, entry in self._entries.items():
-            selected = _path_of(entry)
-            for path in self._dirty.get(nlri, _paths_of(entry)):
+            selected = path_of(entry)
+            present = self._dirty.get(nlri)
+            for path in _paths_of(entry) if present is None else present:
                 yield nlri, path, path is selected
         for nlri, paths in self._dirty.items():
             if nlri not in self._entries:
                 for path in paths:
                     yield nlri, path, False
 
+    def walk(self) -> Walk[Entry]:
+        """Through every prefix that has candidates, as of its last decision; see `path_of`."""
+        return Walk(self._entries)
+
     def selected_paths(self) -> dict[Nlri, Path | None]:
         """The path of every prefix that has a selected one, as a dictionary of its own."""
-        found: dict[Nlri, Path | None] = {}
-        for nlri, entry in self._entries.items():
-            path = _path_of(entry)
-            if path is not None:
-                found[nlri] = path
-        return found
+        return {nlri: path for nlri, entry in self._entries.items() if (path := path_of(entry)) is not None}
 
     def prefixes(self) -> list[Nlri]:
-        """Every prefix with a selected route, in the order in which they came."""
-        return list(self.selected_paths())
+        """Every prefix with a selected route."""
+        return [nlri for nlri, entry in self._entries.items() if path_of(entry) is not None]
 
     def decide(self, budget: int, changes: list[RouteChange] | None) -> Decided:
         """Decide for up to `budget` prefixes; appends what the outside sees and returns what to export again.
@@ -324,55 +354,51 @@ class LocRib:
         A prefix is exported again when its path is another object, for that may differ in what the export
         rules look at; `changes` gets it only when the route itself differs. None: nobody wants them.
         """
-        if self.next_hops.bars_any or self._barred:
+        gone, self._gone = self._gone, []
+        if changes is not None:
+            for _, nlris in gone:
+                changes += [RouteChange(self.family, nlri, None) for nlri in nlris]
+        if self._review is not None:
             self._spread()
-            batch = take_first(self._dirty, budget)
-            return Decided(self._decide_among_usable(batch, changes), batch, ())
-        if self._dirty:
+            self._look_through(budget)
+        if self.next_hops.bars_any or len(self._barred):
+            self._spread()
+            batch = self._dirty.take(budget)
+            return Decided(self._decide_among_usable(batch, changes), batch, (), gone)
+        if len(self._dirty):
             self._spread()
         fresh = self._decide_fresh(budget, changes)
         for _, nlris in fresh:
             budget -= len(nlris)
-        batch = take_first(self._dirty, budget)
+        batch = self._dirty.take(budget)
         moved: dict[Nlri, Path | None] = {}
-        entries = self._entries
         before: tuple[Path, ...] | None = None
         entry: Entry | None = None
         for nlri, paths in batch:
             if paths is not before:
                 before = paths
                 entry = self._entry(paths)
-            old = entries.pop(nlri, None) if entry is None else entries.get(nlri)
-            if entry is not old:
-                self._enter(nlri, old, entry, moved)
-                if changes is not None and not _is_same_route(old, entry):
-                    changes.append(RouteChange(self.family, nlri, _selected_of(entry)))
-        return Decided(moved, batch, fresh)
+            self._enter(nlri, entry, moved, changes)
+        return Decided(moved, batch, fresh, gone)
 
     def _decide_fresh(self, budget: int, changes: list[RouteChange] | None) -> list[tuple[Path, list[Nlri]]]:
         """Decide for batches of what was added; gives the prefixes that had no candidate before."""
         fresh: list[tuple[Path, list[Nlri]]] = []
-        entries, taken = self._entries, 0
+        taken = 0
         for path, nlris in self._fresh:
             if budget <= 0:
                 break
             taken += 1
             budget -= len(nlris)
-            alone: list[Nlri] = []
-            count = len(entries)
-            for nlri in nlris:
-                old = entries.setdefault(nlri, path)
-                if len(entries) != count:
-                    count += 1
-                    alone.append(nlri)
-                else:
-                    self._dirty[nlri] = (*self._dirty.get(nlri, _paths_of(old)), path)
+            others: list[Nlri] = []
+            alone = self._entries.add(nlris, path, others)
+            for nlri in others:
+                self._dirty.put(nlri, (*self._present(nlri), path))
             self._selected_count += len(alone)
             fresh.append((path, alone))
             if changes is not None:
                 selected = _selected_of(path)
-                for nlri in alone:
-                    changes.append(RouteChange(self.family, nlri, selected))
+                changes += [RouteChange(self.family, nlri, selected) for nlri in alone]
         del self._fresh[:taken]
         return fresh
 
@@ -382,33 +408,42 @@ class LocRib:
         """The same while some next hops are not resolvable, which depends on the prefix."""
         moved: dict[Nlri, Path | None] = {}
         for nlri, paths in batch:
-            barred_before = self._barred.get(nlri, ())
+            barred_before = self._barred.get(nlri) or ()
             entry = self._entry_among_usable(nlri, paths)
-            unused = _path_of(entry) is None
-            unresolved = self._barred.get(nlri, ()) if unused else ()
-            old = self._entries.pop(nlri, None) if entry is None else self._entries.get(nlri)
-            if entry is not old:
-                self._enter(nlri, old, entry, moved)
-            if changes is None:
+            heard: list[RouteChange] | None = None if changes is None else []
+            self._enter(nlri, entry, moved, heard)
+            if changes is None or heard is None:
                 continue
-            if not _is_same_route(old, entry) or (unused and unresolved != barred_before):
+            unused = path_of(entry) is None
+            unresolved = (self._barred.get(nlri) or ()) if unused else ()
+            if heard or (unused and unresolved != barred_before):
                 selected = _selected_of(entry)
                 changes.append(RouteChange(self.family, nlri, selected, tuple(map(Address, unresolved))))
         return moved
 
     def _enter(
-        self, nlri: Nlri, old: Entry | None, entry: Entry | None, moved: dict[Nlri, Path | None]
+        self,
+        nlri: Nlri,
+        entry: Entry | None,
+        moved: dict[Nlri, Path | None],
+        changes: list[RouteChange] | None,
     ) -> None:
-        """Keep the new entry; one that is gone is gone already."""
-        path_before, path = _path_of(old), _path_of(entry)
+        """Keep what was decided for a prefix."""
+        entries = self._entries
+        old = entries.pop(nlri) if entry is None else entries.get(nlri)
+        if entry is old:
+            return
         if entry is not None:
-            self._entries[nlri] = entry
+            entries.put(nlri, entry)
+        path_before, path = path_of(old), path_of(entry)
         if path is not path_before:
             moved[nlri] = path
             if path_before is None:
                 self._selected_count += 1
             elif path is None:
                 self._selected_count -= 1
+        if changes is not None and not _is_same_route(old, entry):
+            changes.append(RouteChange(self.family, nlri, _selected_of(entry)))
 
     def _entry(self, paths: tuple[Path, ...]) -> Entry | None:
         """What to keep of these candidates where all of them may be used."""
@@ -422,7 +457,7 @@ class LocRib:
 
     def _entry_among_usable(self, nlri: Nlri, paths: tuple[Path, ...]) -> Entry | None:
         if not paths:
-            self._barred.pop(nlri, None)
+            self._barred.pop(nlri)
             return None
         usable = self._usable(nlri, paths)
         if usable is paths:

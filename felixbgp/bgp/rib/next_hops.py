@@ -2,12 +2,12 @@
 
     meet ─▶ unjudged ─ take_unjudged ─▶ whoever knows the ways out of this node
                                               │
-    is_barred ◀── barred ◀────────── judge ◀──┘
+    is_barred ◀── barred ◀────────── judge ◀──┘        part ─▶ unused ─ sweep
 
 What is resolvable is for others to find out. A next hop that nobody judged is taken for resolvable.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from felixbgp.bgp.routes import Reachability
@@ -26,17 +26,25 @@ class NextHops:
     def __init__(self, *, are_judged: bool = True) -> None:
         self.are_judged = are_judged
         """Whether anybody judges; if not, all are resolvable and none is remembered."""
-        self._met: dict[bytes, None] = {}
+        self._met: dict[bytes, int] = {}
+        """How many learned paths have each."""
         self._unjudged: dict[bytes, None] = {}
         self._sweep_at = SWEEP_FIRST
         self._barred: dict[bytes, frozenset[Prefix] | None] = {}
         """Those that are not resolvable for these prefixes; None: for none at all."""
 
     def meet(self, next_hop: bytes) -> None:
-        """A learned path has this next hop; it is to be judged before the next decision."""
-        if self.are_judged and next_hop not in self._met:
-            self._met[next_hop] = None
-            self._unjudged[next_hop] = None
+        """A learned path has this next hop; a new one is to be judged before the next decision."""
+        if self.are_judged:
+            count = self._met.get(next_hop)
+            if count is None:
+                self._unjudged[next_hop] = None
+            self._met[next_hop] = 1 if count is None else count + 1
+
+    def part(self, next_hop: bytes) -> None:
+        """A path that was met is gone."""
+        if self.are_judged:
+            self._met[next_hop] -= 1
 
     def take_unjudged(self) -> list[Address]:
         """The next hops that are new since the last call, in the order in which they were met."""
@@ -72,9 +80,9 @@ class NextHops:
         """Whether it is time to look for unused ones."""
         return len(self._met) >= self._sweep_at
 
-    def sweep(self, used: Collection[bytes]) -> list[Address]:
-        """Forget those that are not among the used ones, and give them; they can be met again."""
-        unused = [one for one in self._met if one not in used and one not in self._unjudged]
+    def sweep(self) -> list[Address]:
+        """Forget those that no path has, and give them; they can be met again."""
+        unused = [one for one, count in self._met.items() if not count and one not in self._unjudged]
         for next_hop in unused:
             del self._met[next_hop]
             self._barred.pop(next_hop, None)

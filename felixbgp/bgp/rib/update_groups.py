@@ -227,6 +227,8 @@ class UpdateGroup:
 
     def mark(self, decided: LocRibDecided) -> None:
         """Paths of prefixes changed: for most peers only the selected one counts."""
+        for _, nlris in decided.gone:
+            self._changed.update(dict.fromkeys(nlris))
         settled = not self._changed
         for path, nlris in decided.fresh:
             if not settled or not self._settle_fresh(path, nlris):

@@ -23,7 +23,7 @@ def a_rib(family: Family) -> AdjRibIn:
         cluster_id=b"\12\0\0\1",
         own_addresses=frozenset(),
     )
-    rib = AdjRibIn(LocRib(family), path_peer(), acceptance, Policy())
+    rib = AdjRibIn(LocRib(family), path_peer(), acceptance, Policy(), due={})
     rib.announce(PathAttributes(next_hop=NEXT_HOPS[family]), (NLRI[family],))
     return rib
 

@@ -124,5 +124,5 @@ def test_a_static_route_to_a_peer_is_a_problem_and_not_announced(world: World) -
 
 def test_next_hops_are_not_remembered(world: World) -> None:
     speaker = world.nodes["node-3"].agent._speaker
-    assert speaker.next_hops.sweep(()) == []
+    assert speaker.next_hops.sweep() == []
     assert speaker.unresolved() == {}

@@ -44,7 +44,33 @@ def loc_rib() -> LocRib:
 
 @pytest.fixture
 def rib(loc_rib: LocRib) -> AdjRibIn:
-    return AdjRibIn(loc_rib, peer(), acceptance(), Policy())
+    return AdjRibIn(loc_rib, peer(), acceptance(), Policy(), due={})
+
+
+def work_off(rib: AdjRibIn) -> None:
+    """All that was left for later."""
+    while rib.has_work:
+        rib.work_off(1)
+
+
+def reconfigure(rib: AdjRibIn, peer: PathPeer, acceptance: Acceptance, policy: Policy) -> None:
+    rib.reconfigure(peer, acceptance, policy)
+    work_off(rib)
+
+
+def mark_stale(rib: AdjRibIn) -> None:
+    rib.mark_stale()
+    work_off(rib)
+
+
+def outlive(rib: AdjRibIn) -> None:
+    rib.outlive()
+    work_off(rib)
+
+
+def end_refresh(rib: AdjRibIn) -> None:
+    rib.end_refresh()
+    work_off(rib)
 
 
 def attributes(loc_rib: LocRib, nlri: bytes) -> list[PathAttributes]:
@@ -86,24 +112,24 @@ def test_a_loop_is_kept_and_not_used(rib: AdjRibIn, loc_rib: LocRib) -> None:
 
 def test_policies_are_applied_again_to_what_is_here(rib: AdjRibIn, loc_rib: LocRib) -> None:
     rib.announce(GOOD, (ONE, TWO))
-    rib.reconfigure(peer(), acceptance(), NOT_ONE)
+    reconfigure(rib, peer(), acceptance(), NOT_ONE)
     assert rib.refusal(ONE) == "not one"
     assert (attributes(loc_rib, ONE), attributes(loc_rib, TWO)) == ([], [GOOD])
     assert counts(rib) == (2, 1)
-    rib.reconfigure(peer(), acceptance(), Policy())
+    reconfigure(rib, peer(), acceptance(), Policy())
     assert (attributes(loc_rib, ONE), attributes(loc_rib, TWO)) == ([GOOD], [GOOD])
     assert counts(rib) == (2, 2)
 
 
 def test_loops_are_judged_again_too(rib: AdjRibIn, loc_rib: LocRib) -> None:
     rib.announce(LOOP, (ONE,))
-    rib.reconfigure(peer(), acceptance(allowed_local_as=1), Policy())
+    reconfigure(rib, peer(), acceptance(allowed_local_as=1), Policy())
     assert attributes(loc_rib, ONE) == [LOOP]
     assert counts(rib) == (1, 1)
 
 
 def test_a_rejected_route_that_is_withdrawn_was_never_there(rib: AdjRibIn, loc_rib: LocRib) -> None:
-    rib.reconfigure(peer(), acceptance(), NOT_ONE)
+    reconfigure(rib, peer(), acceptance(), NOT_ONE)
     rib.announce(GOOD, (ONE,))
     rib.withdraw((ONE,))
     assert counts(rib) == (0, 0)
@@ -126,7 +152,7 @@ def test_an_enhanced_refresh_removes_what_was_not_repeated(rib: AdjRibIn) -> Non
     rib.begin_refresh()
     rib.announce(GOOD, (TWO,))
     rib.announce(OTHER, (THREE,))
-    rib.end_refresh()
+    end_refresh(rib)
     assert rib.prefixes() == [TWO, THREE]
 
 
@@ -134,14 +160,37 @@ def test_a_withdrawal_and_a_change_of_policy_during_a_refresh(rib: AdjRibIn) -> 
     rib.announce(GOOD, (ONE, TWO))
     rib.begin_refresh()
     rib.withdraw((ONE,))
-    rib.reconfigure(peer(), acceptance(), NOT_ONE)
-    rib.end_refresh()
+    reconfigure(rib, peer(), acceptance(), NOT_ONE)
+    end_refresh(rib)
     assert rib.prefixes() == []
+
+
+def test_what_is_about_to_be_judged_again_stays_so_when_a_refresh_begins(
+    rib: AdjRibIn, loc_rib: LocRib
+) -> None:
+    rib.announce(GOOD, (ONE,))
+    rib.begin_refresh()
+    rib.announce(GOOD, (TWO, THREE))
+    rib.reconfigure(peer(), acceptance(), NOT_ONE)
+    assert rib.work_off(1) == 2
+    rib.begin_refresh()
+    work_off(rib)
+    assert rib.refusal(ONE) == "not one"
+    assert attributes(loc_rib, ONE) == []
+
+
+def test_a_refusal_waits_for_the_judgement(rib: AdjRibIn) -> None:
+    rib.announce(GOOD, (ONE,))
+    reconfigure(rib, peer(), acceptance(), NOT_ONE)
+    rib.reconfigure(peer(), acceptance(), Policy())
+    assert rib.refusal(ONE) == "about to be judged again"
+    work_off(rib)
+    assert rib.refusal(ONE) == ""
 
 
 @pytest.mark.parametrize("identifier", [b"", b"\0\0\0\7"], ids=["plain", "identified"])
 def test_a_set_that_is_new_costs_more_than_one_that_is_known(loc_rib: LocRib, identifier: bytes) -> None:
-    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), identified=bool(identifier))
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), due={}, identified=bool(identifier))
     one, two = (identifier + nlri for nlri in (ONE, TWO))
     assert rib.announce(GOOD, (one,)) == 1 + NEW_SET_COST
     assert rib.announce(GOOD, (two,)) == 1
@@ -160,7 +209,7 @@ def test_attribute_sets_out_of_use_are_forgotten(rib: AdjRibIn) -> None:
 
 
 def test_attribute_sets_of_nothing_that_was_taken_in_are_not_kept(loc_rib: LocRib) -> None:
-    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), capacity=1)
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), due={}, capacity=1)
     rib.announce(GOOD, (ONE,))
     rib.announce(OTHER, (TWO,))
     assert (rib.attributes_count, rib.excess_count) == (1, 1)
@@ -175,7 +224,7 @@ def large_sets(count: int) -> Iterator[PathAttributes]:
 
 def test_sets_in_use_that_take_too_much_memory_are_noticed(loc_rib: LocRib) -> None:
     octets = 36 * 16_000
-    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), octets_max=3 * octets + octets // 2)
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), due={}, octets_max=3 * octets + octets // 2)
     noticed = []
     for number, attributes in enumerate(large_sets(4)):
         rib.announce(attributes, (bytes((32, 10, 1, 0, number)),))
@@ -186,7 +235,7 @@ def test_sets_in_use_that_take_too_much_memory_are_noticed(loc_rib: LocRib) -> N
 
 
 def test_large_sets_out_of_use_count_no_more(loc_rib: LocRib) -> None:
-    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), octets_max=36 * 16_000 * 3 // 2)
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), due={}, octets_max=36 * 16_000 * 3 // 2)
     for attributes in large_sets(4):
         rib.announce(attributes, (ONE,))
         assert not rib.is_exhausting
@@ -200,22 +249,22 @@ def test_stale_routes_are_used_until_the_peer_has_said_everything_again(
 ) -> None:
     rib.announce(GOOD, (ONE, TWO, THREE))
     rib.end_of_rib = True
-    rib.mark_stale()
+    mark_stale(rib)
     assert (rib.stale_count, rib.end_of_rib, counts(rib)) == (3, False, (3, 3))
     assert attributes(loc_rib, ONE) == [GOOD]
     rib.announce(OTHER, (ONE,))
     rib.announce(GOOD, (TWO,))
     assert rib.stale_count == 1
-    rib.end_refresh()
+    end_refresh(rib)
     assert (rib.stale_count, rib.prefixes()) == (0, [ONE, TWO])
     assert attributes(loc_rib, THREE) == []
 
 
 def test_what_a_whole_session_did_not_renew_goes_with_the_second_loss(rib: AdjRibIn) -> None:
     rib.announce(GOOD, (ONE, TWO))
-    rib.mark_stale()
+    mark_stale(rib)
     rib.announce(GOOD, (ONE,))
-    rib.mark_stale()
+    mark_stale(rib)
     assert (rib.prefixes(), rib.stale_count) == ([ONE], 1)
 
 
@@ -225,20 +274,20 @@ def test_what_outlives_the_restart_time_is_marked_and_what_must_not_goes(
     forbidden = GOOD.replace(communities=(NO_LLGR,))
     rib.announce(GOOD, (ONE, TWO))
     rib.announce(forbidden, (THREE,))
-    rib.mark_stale()
-    rib.outlive()
+    mark_stale(rib)
+    outlive(rib)
     marked = GOOD.replace(communities=(LLGR_STALE,))
     assert attributes(loc_rib, ONE) == attributes(loc_rib, TWO) == [marked]
     assert loc_rib.candidates(ONE) == loc_rib.candidates(TWO)
     assert attributes(loc_rib, THREE) == []
     assert rib.attributes(ONE) == GOOD  # What the peer said, not what we made of it.
-    rib.outlive()
-    rib.reconfigure(peer(), acceptance(), NOT_ONE)
+    outlive(rib)
+    reconfigure(rib, peer(), acceptance(), NOT_ONE)
     assert attributes(loc_rib, ONE) == []
     assert attributes(loc_rib, TWO) == [marked]
     rib.announce(GOOD, (TWO,))
     assert attributes(loc_rib, TWO) == [GOOD]
-    rib.end_refresh()
+    end_refresh(rib)
     assert rib.prefixes() == [TWO]
 
 
@@ -250,7 +299,7 @@ def identified(number: int, nlri: bytes) -> bytes:
 
 
 def test_paths_of_one_prefix_come_and_go_by_their_identifiers(loc_rib: LocRib) -> None:
-    rib = AdjRibIn(loc_rib, peer(), acceptance(), NOT_ONE, identified=True)
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), NOT_ONE, due={}, identified=True)
     rib.announce(GOOD, (identified(1, TWO), identified(2, TWO), identified(1, ONE)))
     assert counts(rib) == (3, 2)
     assert [path.path_id for path in loc_rib.candidates(TWO)] == [b"\0\0\0\1", b"\0\0\0\2"]
@@ -260,14 +309,14 @@ def test_paths_of_one_prefix_come_and_go_by_their_identifiers(loc_rib: LocRib) -
     assert sorted(path.attributes.med or 0 for path in loc_rib.candidates(TWO)) == [0, 1]
     rib.withdraw((identified(2, TWO), identified(9, TWO)))
     assert attributes(loc_rib, TWO) == [OTHER]
-    rib.reconfigure(peer(), acceptance(), Policy())
+    reconfigure(rib, peer(), acceptance(), Policy())
     assert attributes(loc_rib, ONE) == [GOOD]
     assert rib.remove_some(10) == 2
     assert loc_rib.path_count == 0
 
 
 def test_what_is_beyond_the_capacity_is_not_taken_in(loc_rib: LocRib) -> None:
-    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), capacity=2)
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), Policy(), due={}, capacity=2)
     rib.announce(GOOD, (ONE, TWO, THREE))
     assert (rib.prefixes(), rib.excess_count) == ([ONE, TWO], 1)
     rib.announce(OTHER, (THREE, TWO))  # What is here may change.
@@ -291,7 +340,7 @@ COLOURED = GOOD.replace(communities=(7,))
 
 
 def test_what_a_policy_changes_is_changed_on_the_way_to_the_loc_rib(loc_rib: LocRib) -> None:
-    rib = AdjRibIn(loc_rib, peer(), acceptance(), COLOUR_ONE)
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), COLOUR_ONE, due={})
     rib.announce(GOOD, (ONE, TWO))
     assert (attributes(loc_rib, ONE), attributes(loc_rib, TWO)) == ([COLOURED], [GOOD])
     assert rib.attributes(ONE) == GOOD
@@ -303,7 +352,7 @@ def test_what_a_policy_changes_is_changed_on_the_way_to_the_loc_rib(loc_rib: Loc
 
 
 def test_another_policy_takes_changes_back(loc_rib: LocRib) -> None:
-    rib = AdjRibIn(loc_rib, peer(), acceptance(), COLOUR_ONE)
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), COLOUR_ONE, due={})
     rib.announce(GOOD, (ONE, TWO))
     for policy, expected in (
         (Policy(), [GOOD]),
@@ -311,7 +360,7 @@ def test_another_policy_takes_changes_back(loc_rib: LocRib) -> None:
         (NOT_ONE, []),
         (COLOUR_ONE, [COLOURED]),
     ):
-        rib.reconfigure(peer(), acceptance(), policy)
+        reconfigure(rib, peer(), acceptance(), policy)
         assert attributes(loc_rib, ONE) == expected
         assert loc_rib.path_count == 1 + len(expected)
 
@@ -319,17 +368,17 @@ def test_another_policy_takes_changes_back(loc_rib: LocRib) -> None:
 def test_conditions_see_what_the_standard_made_of_a_route(rib: AdjRibIn, loc_rib: LocRib) -> None:
     """RFC 9494 §4.3: what is kept beyond the restart time is marked, and can be told by that."""
     policy = Policy((Rule("no stale", Match(community=LLGR_STALE), Action.REJECT),))
-    rib.reconfigure(peer(), acceptance(), policy)
+    reconfigure(rib, peer(), acceptance(), policy)
     rib.announce(GOOD, (ONE,))
     assert rib.refusal(ONE) == ""
-    rib.mark_stale()
-    rib.outlive()
+    mark_stale(rib)
+    outlive(rib)
     assert rib.refusal(ONE) == "no stale"
     assert attributes(loc_rib, ONE) == []
 
 
 def test_a_refusal_is_told_by_the_names_of_now(rib: AdjRibIn, loc_rib: LocRib) -> None:
-    rib.reconfigure(peer(), acceptance(), NOT_ONE)
+    reconfigure(rib, peer(), acceptance(), NOT_ONE)
     rib.announce(GOOD, (ONE, TWO))
     loc_rib.decide(10, [])
     rib.rename_rules(Policy((replace(NOT_ONE.rules[0], name="new"),)))
@@ -338,21 +387,21 @@ def test_a_refusal_is_told_by_the_names_of_now(rib: AdjRibIn, loc_rib: LocRib) -
 
 
 def test_what_is_worked_out_per_attribute_set_is_forgotten_with_it(loc_rib: LocRib) -> None:
-    rib = AdjRibIn(loc_rib, peer(), acceptance(), COLOUR_ONE)
+    rib = AdjRibIn(loc_rib, peer(), acceptance(), COLOUR_ONE, due={})
     for med in range(3):
         rib.announce(PathAttributes(next_hop=b"\12\0\0\2", med=med), (ONE,))
     assert (len(rib._views), len(rib._variants)) == (1, 1)
     assert attributes(loc_rib, ONE)[0].communities == (7,)
 
 
-def test_a_next_hop_is_met_again_after_it_was_forgotten(rib: AdjRibIn, loc_rib: LocRib) -> None:
-    """The attributes are still here from before, and whoever judges next hops must hear of theirs."""
+def test_a_next_hop_is_in_use_as_long_as_a_path_has_it(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    """Whoever judges next hops must hear of one that comes again, and forget none that is in use."""
     rib.announce(GOOD, (ONE,))
     assert loc_rib.next_hops.take_unjudged() == [GOOD.next_hop]
+    rib.announce(OTHER, (ONE,))
+    reconfigure(rib, peer(), acceptance(), COLOUR_ONE)
+    assert loc_rib.next_hops.sweep() == []
     rib.withdraw((ONE,))
-    assert loc_rib.next_hops.sweep(loc_rib.next_hops_in_use()) == [GOOD.next_hop]
+    assert loc_rib.next_hops.sweep() == [GOOD.next_hop]
     rib.announce(GOOD, (ONE,))
-    assert loc_rib.next_hops.take_unjudged() == [GOOD.next_hop]
-    loc_rib.next_hops.sweep(())
-    rib.reconfigure(peer(), acceptance(), Policy())
     assert loc_rib.next_hops.take_unjudged() == [GOOD.next_hop]

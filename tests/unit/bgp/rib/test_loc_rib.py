@@ -91,7 +91,7 @@ def test_the_budget_cuts_the_work_oldest_first(rib: LocRib) -> None:
     one = path()
     for nlri in (TWO, ONE):
         rib.replace(nlri, None, one)
-    assert rib.decide(1, []) == ({TWO: one}, [(TWO, (one,))], [])
+    assert rib.decide(1, []) == ({TWO: one}, [(TWO, (one,))], [], [])
     assert rib.dirty_count == 1
     assert rib.decide(1, []).touched == [(ONE, (one,))]
     assert list(rib.prefixes()) == [TWO, ONE]

@@ -39,9 +39,12 @@ def test_unused_ones_are_forgotten_and_can_be_met_again() -> None:
         next_hops.meet(next_hop)
         assert next_hops.are_many is (next_hop is many[-1])
     next_hops.judge(dict.fromkeys(many, LOST))
-    assert next_hops.sweep({many[0]}) == [], "nobody judged them yet"
+    next_hops.meet(many[0])
+    for next_hop in many:
+        next_hops.part(next_hop)
+    assert next_hops.sweep() == [], "nobody judged them yet"
     next_hops.take_unjudged()
-    assert next_hops.sweep({many[0]}) == many[1:]
+    assert next_hops.sweep() == many[1:], "the first was met twice"
     assert not next_hops.are_many
     assert [next_hops.is_barred(one, HERE) for one in many[:2]] == [True, False]
     next_hops.meet(many[1])
