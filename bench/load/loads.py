@@ -240,7 +240,7 @@ TEN = uniform(24, 10)
 
 LOADS: tuple[Load, ...] = (
     _OF_PAIR(
-        name="ebgp-1m", title="eBGP, 1,000,000 /24, 10 per set", routes=1_000_000, slow_routes=100_000,
+        name="ebgp-1m", title="eBGP, 1,000,000 /24, 10 per set", routes=1_000_000, slow_routes=50_000,
         shape=TEN,
     ),
     _OF_PAIR(
@@ -248,7 +248,7 @@ LOADS: tuple[Load, ...] = (
         shape=TEN,
     ),
     _OF_PAIR(
-        name="ebgp-1000", title="eBGP, 1,000,000 /24, 1,000 per set", routes=1_000_000, slow_routes=100_000,
+        name="ebgp-1000", title="eBGP, 1,000,000 /24, 1,000 per set", routes=1_000_000, slow_routes=50_000,
         shape=uniform(24, 1000),
     ),
     _OF_PAIR(
@@ -257,7 +257,7 @@ LOADS: tuple[Load, ...] = (
     ),
     _OF_PAIR(
         name="full-table", title="eBGP, a full table's shape, 1,000,000 prefixes", routes=1_000_000,
-        slow_routes=100_000, shape=full_table(),
+        slow_routes=50_000, shape=full_table(),
     ),
     _OF_PAIR(
         name="ipv6", title="eBGP, IPv6, 200,000 /48, 10 per set", routes=200_000, slow_routes=50_000,
