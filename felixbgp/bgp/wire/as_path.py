@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from struct import unpack_from
 from typing import Final
 
-from felixbgp.bgp.wire.messages import Segment, SegmentType, asn_octets
+from felixbgp.bgp.wire.messages import Segment, SegmentType, octets_of_numbers
 from felixbgp.bgp.wire.open import AS_TRANS, AS_TWO_OCTETS_MAX
 
 _SEGMENT_ASNS_MAX: Final = 255
@@ -89,7 +89,7 @@ def prepended(asns: Sequence[int], path: Path) -> Path:
 
     A segment that has no room for all of them is left as it is, with a new one before it.
     """
-    return prepended_octets(asn_octets(asns), path)
+    return prepended_octets(octets_of_numbers(asns), path)
 
 
 def prepended_octets(octets: bytes, path: Path) -> Path:

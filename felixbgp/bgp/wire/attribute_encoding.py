@@ -10,7 +10,7 @@ from felixbgp.bgp.wire.attributes import (
     TRANSITIVE,
     AttributeType,
 )
-from felixbgp.bgp.wire.messages import Origin, PathAttributes
+from felixbgp.bgp.wire.messages import Origin, PathAttributes, octets_of_numbers
 from felixbgp.bgp.wire.open import AS_TRANS, AS_TWO_OCTETS_MAX
 
 _ORIGINS: Final = tuple(bytes((TRANSITIVE, AttributeType.ORIGIN, 1, origin)) for origin in Origin)
@@ -68,8 +68,7 @@ def _encode_optional(attributes: PathAttributes, four_octet_as: bool) -> list[by
         value = _aggregator_value(attributes.aggregator, four_octet_as=four_octet_as)
         found.append((AttributeType.AGGREGATOR, value))
     if attributes.communities:
-        value = b"".join([one.to_bytes(4, "big") for one in attributes.communities])
-        found.append((AttributeType.COMMUNITIES, value))
+        found.append((AttributeType.COMMUNITIES, octets_of_numbers(attributes.communities)))
     if attributes.originator_id is not None:
         found.append((AttributeType.ORIGINATOR_ID, attributes.originator_id))
     if attributes.cluster_list:
@@ -79,9 +78,7 @@ def _encode_optional(attributes: PathAttributes, four_octet_as: bool) -> list[by
     if not four_octet_as:
         found += _as4_values(attributes)
     if attributes.large_communities:
-        value = b"".join(
-            [one.to_bytes(4, "big") for community in attributes.large_communities for one in community]
-        )
+        value = octets_of_numbers([one for community in attributes.large_communities for one in community])
         found.append((AttributeType.LARGE_COMMUNITIES, value))
     if attributes.only_to_customer is not None:
         found.append((AttributeType.ONLY_TO_CUSTOMER, attributes.only_to_customer.to_bytes(4, "big")))

@@ -54,6 +54,7 @@ PARTIAL: Final = 0x20
 EXTENDED_LENGTH: Final = 0x10
 
 _OPTIONAL_TRANSITIVE: Final = OPTIONAL | TRANSITIVE
+_ORIGIN_MAX: Final = int(Origin.INCOMPLETE)
 _MP_REACH_NLRI: Final = int(AttributeType.MP_REACH_NLRI)
 _MP_UNREACH_NLRI: Final = int(AttributeType.MP_UNREACH_NLRI)
 
@@ -228,7 +229,7 @@ def _type_of_unknown(attribute: UnknownAttribute) -> int:
 
 
 def _decode_origin(value: bytes, draft: _Draft) -> None:
-    if value[0] > Origin.INCOMPLETE:
+    if value[0] > _ORIGIN_MAX:
         raise _Malformed(UpdateSubcode.INVALID_ORIGIN_ATTRIBUTE, f"there is no origin {value[0]}")
     draft.origin = value[0]
 

@@ -47,7 +47,7 @@ class Segment:
     def __init__(self, type: int, asns: Sequence[int], octets: bytes = b"") -> None:  # noqa: A002 - the standard's word
         """Where `octets` are given, they stand for `asns`."""
         self.type = type
-        self.octets = octets or asn_octets(asns)
+        self.octets = octets or octets_of_numbers(asns)
         """The AS numbers, four octets each."""
 
     @property
@@ -81,9 +81,9 @@ class Segment:
         return f"Segment({self.type}, {self.asns})"
 
 
-def asn_octets(asns: Sequence[int]) -> bytes:
-    """AS numbers as four octets each."""
-    return pack(f">{len(asns)}I", *asns)
+def octets_of_numbers(numbers: Sequence[int]) -> bytes:
+    """AS numbers, or communities, as four octets each."""
+    return pack(f">{len(numbers)}I", *numbers)
 
 
 def number_of(octets: bytes) -> int:
