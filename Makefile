@@ -18,7 +18,7 @@ CORE_TESTS := $(SPEAKER_TESTS) tests/unit/fib tests/unit/agent tests/unit/sim te
 INTERPRETED_TESTS := tests/unit/sim/test_scale.py
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev
 
-.PHONY: demo check format test test-root test-interop interop test-pins test-compiled wheels guard guard-update debian bench bench-paths soak bench-routes bench-scale bench-flows churn fuzz proto clean help
+.PHONY: demo check format test test-root test-interop interop test-pins test-compiled wheels guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows churn fuzz proto clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,12 @@ guard: $(COMPILED)/.installed debian ## instructions and memory per route, count
 
 guard-update: $(COMPILED)/.installed debian ## write bench/guard.json anew: after an improvement, or with a reason
 	@PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m bench.guard --update
+
+guard-update-all: guard-update ## the same for each other Python that we support and this machine has
+	@for version in 3.12 3.13; do \
+		python=$$(.ci/interpreter $$version); \
+		[ -z "$$python" ] || $(MAKE) guard-update PYTHON=$$python COMPILED=.venv-compiled-$$version || exit; \
+	done
 
 bench: $(VENV)/.installed-bench $(COMPILED)/.installed debian ## loads for felixbgp, BIRD, FRR, GoBGP and ExaBGP, side by side; writes docs/performance.md (root)
 	$(BIN)/python -m bench load --publish

@@ -5,8 +5,8 @@ an idle one, and a figure that rises by more than `TOLERANCE` is a change in the
 writes the file anew: after an improvement, or where a commit says what is worth the rise.
 
 Each minor version of Python has figures of its own: its objects are of other sizes, and its C-API is another
-program. Where the file has none for a version nothing is compared, which is said and is no failure. They are
-written by `make guard-update PYTHON=python3.12 COMPILED=.venv-compiled-3.12`.
+program. Where the file has none for a version nothing is compared, which is said and is no failure.
+`make guard-update-all` writes those of all versions that are there.
 """
 
 import json

@@ -47,8 +47,10 @@ BESIDE = {
 }
 """Measurements of their own, whose results stand beside the loads: Python's arguments."""
 BESIDE_SECONDS_MAX = 1800.0
-REPEATED_SECONDS_MAX = 20.0
-"""What takes longer is measured once: the loads that last for a fixed time, and daemons that need minutes."""
+REPEATED_SECONDS_MAX = 15.0
+"""What is measured for longer is measured once: loads that last for a fixed time, and slow daemons."""
+REPEATED_WHOLE_SECONDS_MAX = 90.0
+"""The same with all that is around it: what was given up after minutes will be again."""
 COMPILED = Path(".venv-compiled/bin/python").absolute()
 
 
@@ -95,14 +97,16 @@ def _measure_all(asked: argparse.Namespace, loads: list[Load], daemons: list[typ
     obstacles = {load.name: {kind.name: kind.obstacle(load) for kind in daemons} for load in loads}
     remarks = {load.name: {kind.name: kind.remark(load) for kind in daemons} for load in loads}
     outcomes: list[Outcome] = []
-    took: dict[tuple[str, str], float] = {}
+    once: set[tuple[str, str]] = set()
     for load, _, kind in product(loads, range(asked.runs), daemons):
-        if kind.obstacle(load) or took.get((load.name, kind.name), 0.0) > REPEATED_SECONDS_MAX:
+        if kind.obstacle(load) or (load.name, kind.name) in once:
             continue
         routes = asked.routes or (load.slow_routes if kind.is_slow else load.routes)
         started = monotonic()
         outcomes.append(measure(load, kind, routes))
-        took[load.name, kind.name] = monotonic() - started
+        measured = sum(phase.seconds for phase in outcomes[-1].phases)
+        if measured > REPEATED_SECONDS_MAX or monotonic() > started + REPEATED_WHOLE_SECONDS_MAX:
+            once.add((load.name, kind.name))
         show(outcomes[-1])
         if asked.json:
             results.write(results.document(outcomes, loads, versions, obstacles, remarks), asked.json)

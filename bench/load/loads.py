@@ -79,10 +79,15 @@ def pass_on(load: Load, routes: int, is_changed: bool) -> Plan:
 
 
 def reflect(load: Load, routes: int, is_changed: bool) -> Plan:
-    """Every client announces its routes at once, and hears those of all others; then all withdraw."""
+    """Every client announces its routes at once, and hears those of all others; then all withdraw.
+
+    With fewer routes than clients so many clients announce one, and the others hear.
+    """
     each = max(1, routes // load.parties)
     parties = parties_of(load)
-    tables = [load.shape.groups(each, party.number * each) for party in parties]
+    tables = [
+        load.shape.groups(each, party.number * each) if party.number < routes else [] for party in parties
+    ]
     everything: dict[bytes, bytes] = {}
     for table, party in zip(tables, parties, strict=True):
         everything |= routes_of(table, party, is_changed=is_changed)
@@ -94,10 +99,12 @@ def reflect(load: Load, routes: int, is_changed: bool) -> Plan:
     announce = tuple(
         Dispatch(party.number, announcements(table, party.sender))
         for table, party in zip(tables, parties, strict=True)
+        if table
     )
     withdraw = tuple(
         Dispatch(party.number, withdrawals(prefixes(table), is_ipv6=load.is_ipv6))
         for table, party in zip(tables, parties, strict=True)
+        if table
     )
     count = len(everything) * (load.parties - 1)
     return Plan(
@@ -233,7 +240,7 @@ TEN = uniform(24, 10)
 
 LOADS: tuple[Load, ...] = (
     _OF_PAIR(
-        name="ebgp-1m", title="eBGP, 1,000,000 /24, 10 per set", routes=1_000_000, slow_routes=100_000,
+        name="ebgp-1m", title="eBGP, 1,000,000 /24, 10 per set", routes=1_000_000, slow_routes=50_000,
         shape=TEN,
     ),
     _OF_PAIR(
@@ -241,7 +248,7 @@ LOADS: tuple[Load, ...] = (
         shape=TEN,
     ),
     _OF_PAIR(
-        name="ebgp-1000", title="eBGP, 1,000,000 /24, 1,000 per set", routes=1_000_000, slow_routes=100_000,
+        name="ebgp-1000", title="eBGP, 1,000,000 /24, 1,000 per set", routes=1_000_000, slow_routes=50_000,
         shape=uniform(24, 1000),
     ),
     _OF_PAIR(
@@ -250,7 +257,7 @@ LOADS: tuple[Load, ...] = (
     ),
     _OF_PAIR(
         name="full-table", title="eBGP, a full table's shape, 1,000,000 prefixes", routes=1_000_000,
-        slow_routes=100_000, shape=full_table(),
+        slow_routes=50_000, shape=full_table(),
     ),
     _OF_PAIR(
         name="ipv6", title="eBGP, IPv6, 200,000 /48, 10 per set", routes=200_000, slow_routes=50_000,
@@ -281,7 +288,7 @@ LOADS: tuple[Load, ...] = (
         shape=uniform(26, 100), parties=300,
     ),
     _OF_CLIENTS(
-        name="rr-1000", title="reflector, 1,000 clients with 10 /26", routes=10_000, slow_routes=1_000,
+        name="rr-1000", title="reflector, 1,000 clients with 10 /26", routes=10_000, slow_routes=100,
         shape=uniform(26, 100), parties=1000,
     ),
     Load(

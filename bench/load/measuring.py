@@ -151,11 +151,11 @@ def _run(daemon: Daemon, pipe: Connection, outcome: Outcome) -> None:
 
 
 def _measure_phase(daemon: Daemon, pipe: Connection, number: int, measured: Measured) -> None:
-    _must_live(daemon)
+    must_live(daemon)
     before = cpu_seconds(daemon.measured())
     limit = PHASE_SECONDS_MAX + daemon.load.seconds
     told: Told = ask(pipe, limit + ANSWER_SECONDS_MORE, "perform", number, limit)
-    _must_live(daemon)
+    must_live(daemon)
     measured.cpu_seconds_until_received = cpu_seconds(daemon.measured()) - before
     measured.cpu_seconds = _settle(daemon) - before
     measured.resident_mib = memory_mib(daemon.measured())
@@ -173,7 +173,7 @@ def _settle(daemon: Daemon) -> float:
     last = cpu_seconds(daemon.measured())
     while monotonic() < deadline:
         sleep(SETTLE_STEP_SECONDS)
-        _must_live(daemon)
+        must_live(daemon)
         now = cpu_seconds(daemon.measured())
         if now - last < QUIET_SHARE * SETTLE_STEP_SECONDS:
             break
@@ -181,7 +181,8 @@ def _settle(daemon: Daemon) -> float:
     return cpu_seconds(daemon.measured())
 
 
-def _must_live(daemon: Daemon) -> None:
+def must_live(daemon: Daemon) -> None:
+    """Raise `GivenUpError` if one of its processes has ended."""
     for process in daemon.measured():
         if not processes.is_alive(process):
             raise GivenUpError(f"{process.command.name} died")

@@ -12,6 +12,14 @@ TITLES = {
     "felixbgp": "felixbgp", "interpreted": "interpreted", "bird": "BIRD", "frr": "FRR", "gobgp": "GoBGP",
     "exabgp": "ExaBGP", "mirror": "mirror",
 }  # fmt: skip
+TARGETS = (
+    ("P1", "announce 1,000,000, 10 per set, CPU time", ("ebgp-1m", "announce"), "cpu", 1.0),
+    ("P2", "reflector, 300 clients with 100, CPU time", ("rr-300", "announce"), "cpu", 0.2),
+    ("P2", "the same, wall time", ("rr-300", "announce"), "wall", 0.5),
+    ("P3", "withdraw 1,000,000, CPU time", ("ebgp-1m", "withdraw"), "cpu", 1.5),
+    ("P8", "memory with 1,000,000 routes", ("ebgp-1m", "announce"), "resident_mib", 406.0),
+)
+"""Name, text, load and phase, what of it, and at most how much."""
 
 
 class MarksMissingError(Exception):
@@ -36,6 +44,7 @@ def tables(value: Mapping[str, Any]) -> Iterator[str]:
     yield f"felixbgp {value['version']}; {said}."
     yield f"{machine['processors']} processors ({machine['processor']}), Linux {machine['kernel']}, "
     yield f"Python {machine['python']}."
+    yield from _targets(found)
     yield from _table(value, found, daemons, "CPU time, µs per route", "cpu")
     yield from _table(value, found, daemons, "Wall time, µs per route", "wall")
     yield from _memory(value, found, daemons)
@@ -43,6 +52,26 @@ def tables(value: Mapping[str, Any]) -> Iterator[str]:
     yield from _notes(value, found)
     for title, text in value["beside"].items():
         yield from ("", f"### {title}", "", "```", text.strip(), "```")
+
+
+def _targets(found: Summary) -> Iterator[str]:
+    yield from ("", "### What was aimed at, and what the loads below came to", "")
+    yield "| | | aim | felixbgp | interpreted | |"
+    yield "|---|---|---|---|---|---|"
+    for name, text, key, what, aim in TARGETS:
+        lines = found.get(key, {})
+        figures = [_figure(lines, daemon, what) for daemon in ("felixbgp", "interpreted")]
+        unit = " MiB" if what == "resident_mib" else " of BIRD's"
+        shown = [_number(figure) if figure is not None else "not run" for figure in figures]
+        met = "" if figures[0] is None else "met" if figures[0] <= aim else "missed"
+        yield f"| {name} | {text} | {aim:g}{unit} | {shown[0]} | {shown[1]} | {met} |"
+    yield "| P4 to P7, P9 | | | below | | |"
+
+
+def _figure(lines: Mapping[str, Line], daemon: str, what: str) -> float | None:
+    if what != "resident_mib":
+        return ratio(lines, daemon, what)
+    return lines[daemon].resident_mib.middle if daemon in lines and lines[daemon].runs else None
 
 
 def _table(

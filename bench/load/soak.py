@@ -5,8 +5,9 @@
 ```
 
 At the end the senders fall silent. Then the receiver must hold what they announced last, each by the right
-AS_PATH; the agent's status must count as many; every session must be the one it was; and the agent's memory
-must be what it was after the first minutes.
+AS_PATH; the agent's status must count as many; every session must be the one it was; the rate must have been
+kept; and the agent's memory must be what it was after the first minutes. The last line is the verdict, which
+the exit status says, too.
 """
 
 import argparse
@@ -28,10 +29,12 @@ from bench.load.measuring import (
     CHECK_SECONDS_MAX,
     CONNECT_SECONDS_MAX,
     PREPARE_SECONDS_MAX,
+    GivenUpError,
     a_generator,
     ask,
     cpu_seconds,
     memory_mib,
+    must_live,
 )
 from bench.load.plan import Dispatch, Party, Phase, Plan, Routes, routes_of
 from bench.load.site import a_site, remove_leftovers
@@ -51,6 +54,7 @@ TICK_S = 0.02
 WARM_SECONDS = 180
 """After which memory must not grow any more; a shorter soak says nothing of memory."""
 GROWTH_MAX = 0.05
+RATE_MISSED_MAX = 0.02
 STATUS_LOOKS_MAX = 60
 """A second apart."""
 
@@ -59,6 +63,7 @@ STATUS_LOOKS_MAX = 60
 class Result:
     """What was done, and what was wrong in the end; `faults` empty when nothing was."""
 
+    asked_seconds: float = 0.0
     seconds: float = 0.0
     changes: int = 0
     announced: int = 0
@@ -76,11 +81,22 @@ class Result:
             f"{self.changes} changes in {self.seconds:.1f} s; the receiver heard of {self.announced} "
             f"announced and {self.withdrawn} withdrawn routes; the agent took {self.cpu_seconds:.1f} CPU s"
         )
-        each = ", ".join(f"{one:.1f}" for one in self.resident_mib[:: max(1, len(self.resident_mib) // 15)])
-        print(f"memory of the agent, MiB: {each}; {self.resident_mib[-1]:.1f} at the end")
+        memory = self.resident_mib or [0.0]
+        each = ", ".join(f"{one:.1f}" for one in memory[:: max(1, len(memory) // 15)])
+        print(f"memory of the agent, MiB: {each}; {memory[-1]:.1f} at the end")
         print(f"longest step of the agent's loop: {self.longest_step}")
         for fault in self.faults:
             print(f"FAULT {fault}")
+        print(self.verdict)
+
+    @property
+    def verdict(self) -> str:
+        """In one line."""
+        if self.faults:
+            return f"FAILED: {len(self.faults)} faults, the first: {self.faults[0]}"
+        rate = self.changes / self.seconds if self.seconds else 0.0
+        memory = "memory flat" if len(self.resident_mib) > WARM_SECONDS else "too short to judge memory"
+        return f"PASSED: {rate:,.0f} changes a second, no session lost, counts agree, {memory}"
 
 
 class Churn:
@@ -173,12 +189,14 @@ def run(seconds: float, rate: int, kind: type[Felix]) -> Result:
         parties=SENDERS + 1, seconds=seconds,
     )  # fmt: skip
     remove_leftovers()
-    result = Result()
+    result = Result(asked_seconds=seconds)
     with TemporaryDirectory(prefix="felixbench-") as folder, a_site(parties_of(load)) as site:
         felix = kind(Place(site.device, Path(folder)), load)
         try:
             with a_generator(Job(load, rate, site.load)) as pipe:
                 _soak(felix, pipe, result)
+        except GivenUpError as error:
+            result.faults.append(f"given up: {error}")
         finally:
             felix.stop()
     return result
@@ -195,16 +213,24 @@ def _soak(felix: Felix, pipe: Any, result: Result) -> None:
     limit = felix.load.seconds + CHECK_SECONDS_MAX
     pipe.send(("perform", 0, limit))
     while not pipe.poll(1.0) and len(result.resident_mib) < limit + ANSWER_SECONDS_MORE:
+        must_live(felix)
         result.resident_mib.append(memory_mib(felix.measured()))
     told = ask(pipe, ANSWER_SECONDS_MORE)
     result.cpu_seconds = cpu_seconds(felix.measured()) - before
     result.seconds, result.announced, result.withdrawn = told.seconds, told.announced, told.withdrawn
     faults, _ = ask(pipe, ANSWER_SECONDS_MORE, "check", 0, 0.0)
     result.longest_step = json.dumps(_status(felix).get("longestStep", {}))
-    result.faults += [*faults, *_growth(result.resident_mib), *_drift(felix, ask(pipe, 60.0, "holding"))]
+    result.faults += [*faults, *delay(result), *growth(result.resident_mib)]
+    result.faults += _drift(felix, ask(pipe, 60.0, "holding"))
 
 
-def _growth(resident_mib: list[float]) -> Iterator[str]:
+def delay(result: Result) -> Iterator[str]:
+    """Where the changes took longer than they should have: then the rate was another."""
+    if result.seconds > result.asked_seconds * (1 + RATE_MISSED_MAX) + 1.0:
+        yield f"{result.changes} changes took {result.seconds:.1f} s instead of {result.asked_seconds:.1f}"
+
+
+def growth(resident_mib: list[float]) -> Iterator[str]:
     """Of memory, after what it takes to get warm."""
     later = resident_mib[WARM_SECONDS:]
     if later and max(later) > later[0] * (1 + GROWTH_MAX):

@@ -94,6 +94,8 @@ class AdjRibOut:
 
     __slots__ = (
         "_batched",
+        "_counted",
+        "_counted_source",
         "_outdated",
         "_told",
         "again",
@@ -136,7 +138,10 @@ class AdjRibOut:
         self.told_count = 0
         """How many prefixes the members were told, were none of them their own."""
         self._told: dict[PeerId | None, int] = {}
-        """The same by source."""
+        """The same by source, but for what was counted last."""
+        self._counted = 0
+        self._counted_source: PeerId | None = None
+        """So many more of this source; mostly the next ones are its own, too."""
 
     # ---- what is pending
 
@@ -320,7 +325,15 @@ class AdjRibOut:
     def count(self, source: PeerId | None, more: int) -> None:
         """The members were told of so many more prefixes of a source."""
         self.told_count += more
-        count = self._told.get(source, 0) + more
+        if source is not self._counted_source:
+            self._add_counted()
+            self._counted_source = source
+        self._counted += more
+
+    def _add_counted(self) -> None:
+        source = self._counted_source
+        count = self._told.get(source, 0) + self._counted
+        self._counted = 0
         if count:
             self._told[source] = count
         else:
@@ -328,24 +341,27 @@ class AdjRibOut:
 
     def advertised_count(self, peer: PeerId) -> int:
         """How many prefixes a member was told."""
+        self._add_counted()
         return self.told_count - self._told.get(peer, 0)
 
     # ---- members
 
     def split(self, members: Sequence[Member]) -> "AdjRibOut":
-        """Give some members a table of their own, because they cannot go on together."""
+        """Give some members a table of their own, because they cannot go on together.
+
+        A member who asked for everything again has one already.
+        """
         self.spread()
         other = AdjRibOut(members)
         other.announcing = self.announcing.copy()
         other.waiting = self.waiting.copy()
         other.withdrawing = self.withdrawing.copy()
         other.joining = None if self.joining is None else self.joining.copy()
-        other.refreshing = None if self.refreshing is None else self.refreshing.copy()
         other.comparison = None if self.comparison is None else self.comparison.copy()
-        other.again = self.again
         other.completion = self.completion
         other.fresh = self.fresh
         other.told_count = self.told_count
+        self._add_counted()
         other._told = dict(self._told)
         for member in members:
             del self.members[member.peer]
@@ -374,7 +390,7 @@ class AdjRibOut:
         """Whether the members of both know the same and are owed the same, judged cheaply."""
         if self.completion is not None or other.completion is not None:
             return False
-        if self.is_behind or other.is_behind:
+        if self.is_behind or other.is_behind or self.again or other.again:
             return False
         self.spread()
         other.spread()

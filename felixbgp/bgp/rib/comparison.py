@@ -24,7 +24,7 @@ class Told:
     It is what their group wanted then. The group goes on, and has `keep` note what changes there.
     """
 
-    __slots__ = ("_joining", "_pending", "_wanted", "users")
+    __slots__ = ("_joining", "_wanted", "pending", "users")
 
     def __init__(
         self, wanted: Table[Export], pending: Sequence[Pending], joining: Walk[Export] | None
@@ -32,30 +32,31 @@ class Told:
         """`pending` and `joining` are those of the table that they had; nobody else has them any more."""
         self._wanted = wanted
         changed: Pending = Table()
-        self._pending: tuple[Pending, ...] = (changed, *pending)
+        self.pending: tuple[Pending, ...] = (changed, *pending)
+        """Where it is not what is wanted there now; what changed since they left is in the first one."""
         self._joining = joining
         self.users = 0
         """Tables that are compared with it."""
 
     def keep(self, key: Nlri, old: Export | None) -> None:
         """What the old group wants to be known of a key is not `old` any more."""
-        for pending in self._pending:
+        for pending in self.pending:
             if len(pending) and key in pending:
                 return
-        self._pending[0].put(key, old)
+        self.pending[0].put(key, old)
 
     def known(self, key: Nlri) -> Export | None:
         """What the peers were told of a key."""
         if self._joining is not None and self._joining.is_ahead(key):
             return None
-        for pending in self._pending:
+        for pending in self.pending:
             if len(pending) and key in pending:
                 return pending.get(key)
         return self._wanted.get(key)
 
     def walks(self) -> "list[Walk[Export] | Walk[Export | None]]":
         """Together they meet every key the peers were told of; what changes meanwhile comes to the first."""
-        walks: list[Walk[Export] | Walk[Export | None]] = [Walk(pending) for pending in self._pending]
+        walks: list[Walk[Export] | Walk[Export | None]] = [Walk(pending) for pending in self.pending]
         walks.append(Walk(self._wanted))
         return walks
 

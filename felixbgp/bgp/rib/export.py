@@ -26,7 +26,7 @@ from felixbgp.bgp.config import NextHopMode, PeerId
 from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.acceptance import DOWN, UP_OR_ACROSS
 from felixbgp.bgp.rib.path import DEFAULT_LOCAL_PREF, Path
-from felixbgp.bgp.wire.as_path import prepended
+from felixbgp.bgp.wire.as_path import prepended, prepended_octets
 from felixbgp.bgp.wire.attributes import AttributeType
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.communities import (
@@ -40,6 +40,7 @@ from felixbgp.bgp.wire.framer import MESSAGE_OCTETS_MAX
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, UnknownAttribute
 from felixbgp.bgp.wire.update import EncodedSet, encode_set
 from felixbgp.net import Address, Family
+from felixbgp.net.family import address_octets
 
 DOWN_OR_ACROSS: Final = (*DOWN, Role.PEER)
 """Neighbours to whom what goes there must go no further than down (RFC 9234 §5)."""
@@ -199,7 +200,9 @@ def may_advertise(view: ExportView, path: Path) -> bool:
 def _only_to_customer(view: ExportView, attributes: PathAttributes) -> int | None:
     """RFC 9234 §5: what goes down or across is marked by the first who sends it there."""
     known = attributes.only_to_customer
-    return view.local_as if known is None and view.peer_role in DOWN_OR_ACROSS else known
+    if known is not None or view.peer_role is None:
+        return known
+    return view.local_as if view.peer_role in DOWN_OR_ACROSS else None
 
 
 def _extended_communities(communities: tuple[bytes, ...]) -> tuple[bytes, ...]:
@@ -224,7 +227,7 @@ def _as_path(view: ExportView, as_path: tuple[Segment, ...]) -> tuple[Segment, .
     """The AS_PATH towards an external peer."""
     edits = view.as_path_edits
     if edits is None:
-        return prepended((view.local_as,), as_path)
+        return prepended_octets(view.local_as.to_bytes(4, "big"), as_path)
     for_peer = as_path
     if edits.without_private:
         for_peer = _edited(for_peer, lambda asn: () if is_private(asn) else (asn,))
@@ -265,9 +268,10 @@ def _next_hop(view: ExportView, path: Path) -> bytes:
         keep = not view.external
     else:
         keep = view.next_hop is NextHopMode.KEEP
-    return offered if keep else bytes(view.local_address)
+    return offered if keep else view.local_address
 
 
 def _fits(view: ExportView, next_hop: bytes) -> bool:
     """Whether the peers can be told this next hop: one of the family, or an IPv6 one by RFC 8950."""
-    return len(next_hop) == view.family.octets or (view.extended_next_hop and len(next_hop) == 16)
+    octets = len(next_hop)
+    return octets == address_octets(view.family) or (view.extended_next_hop and octets == 16)

@@ -11,9 +11,9 @@ from felixbgp.bgp.rib.path import Path
 from felixbgp.net import Nlri
 
 # Bounds of memory are no `Final`: mypyc would build their values in, and no test could set smaller ones.
-EXPORTS_MAX: int = 8192
-"""Remembered results per path. When full all are forgotten, as finding the dead ones would cost as much.
-Prefixes of one path mostly come together; a drain settles few more paths than these."""
+EXPORTS_MAX: int = 2048
+"""Remembered results per path. When full all are forgotten, as finding the dead ones would cost as much; to
+forget more would take more than 2 ms. Prefixes of one path mostly come together."""
 EXPORTS_OCTETS_MAX: int = 64 << 20
 """The same for the memory they keep: 1 KiB for each, as much as the paths of the Internet take."""
 POLICIES_MAX: int = 4096

@@ -24,6 +24,7 @@ from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.net import Address, Family, Nlri, Prefix
 
+_ONLY_PATH: Final[str] = SelectionReason.ONLY_PATH.value
 CHOICES_MAX: Final = 8192
 """Prefixes are decided in the order they arrived, so those with the same candidates come together; more sets
 of candidates than one batch holds would only keep dead paths in memory."""
@@ -95,7 +96,7 @@ def _selected_of(entry: Entry | None) -> Selected | None:
         return entry.selected()
     if entry.selected is None:
         next_hops = () if entry.peer is None else (Address(entry.attributes.next_hop),)
-        entry.selected = _selected(entry, next_hops, SelectionReason.ONLY_PATH.value)
+        entry.selected = _selected(entry, next_hops, _ONLY_PATH)
     return entry.selected
 
 

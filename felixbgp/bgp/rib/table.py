@@ -101,8 +101,20 @@ class Table(Generic[Value]):
 
     def put_all(self, keys: Sequence[Nlri], value: Value) -> None:
         """Set one value for many keys."""
+        root = self.root
+        grown = 0
         for key in keys:
-            self.put(key, value)
+            part = root
+            if root.children is not None:
+                part = self._part(key)
+            entries = part.entries
+            before = len(entries)
+            entries[key] = value
+            if len(entries) != before:
+                grown += 1
+                if before >= part.most:
+                    _split(part)
+        self._count += grown
 
     def add(self, keys: Sequence[Nlri], value: Value, present: list[Nlri]) -> list[Nlri]:
         """Set one value for those keys that have none, and give these; the others go to `present`."""

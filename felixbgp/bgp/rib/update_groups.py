@@ -20,7 +20,7 @@ from typing import Final
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.rib.adj_rib_out import AdjRibOut, Batch, Completion, Member
-from felixbgp.bgp.rib.comparison import Told
+from felixbgp.bgp.rib.comparison import Pending, Told
 from felixbgp.bgp.rib.export import Export, ExportView
 from felixbgp.bgp.rib.exports import Exports
 from felixbgp.bgp.rib.loc_rib import Decided, Entry, LocRib, path_of
@@ -30,8 +30,9 @@ from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.bgp.wire.update import encode_end_of_rib, encode_routes, encode_withdrawals
 from felixbgp.net import Nlri
 
-BATCH: Final = 1024
-"""Prefixes encoded between two looks at the credit: at one attribute set each, about 100 KiB of messages."""
+BATCH: Final = 1000
+"""Prefixes encoded between two looks at the credit: at one attribute set each, about 100 KiB of messages. As
+many /24 fit into one."""
 COMPLETION_WAIT_NS: Final = 5_000_000_000
 """How long End-of-RIB waits for the kernel: batches of routes take milliseconds, a refused one forever."""
 NLRI_OCTETS_MAX: Final = 17
@@ -46,6 +47,7 @@ class UpdateGroup:
     __slots__ = (
         "_changed",
         "_departed",
+        "_discarded",
         "_exports",
         "_identifier_octets",
         "_keys",
@@ -73,6 +75,8 @@ class UpdateGroup:
         self._tables: list[AdjRibOut] = []
         self._departed: list[Told] = []
         """What those know who left, as far as they still look here."""
+        self._discarded: list[Pending] = []
+        """What nobody needs any more: to free a million entries at once would take 20 ms."""
 
     # ---- members
 
@@ -100,6 +104,7 @@ class UpdateGroup:
         del table.members[peer]
         if not table.members:
             table.stop_comparing()
+            self._discard(table)
             self._tables.remove(table)
 
     def leave_together(self, peers: Sequence[PeerId]) -> list[tuple[AdjRibOut, Told]]:
@@ -116,6 +121,7 @@ class UpdateGroup:
                 told = leaves.leave(self._wanted)
                 self._departed.append(told)
             else:
+                self._discard(leaves)
                 told = leaves.leave(self._wanted)
             left.append((leaves, told))
         return left
@@ -150,6 +156,34 @@ class UpdateGroup:
         """Those in use."""
         octets = self._identifier_octets
         return {key[:octets] for keys in self._keys.values() for key in keys}
+
+    def _discard(self, table: AdjRibOut) -> None:
+        pending = (table.announcing, table.waiting, table.withdrawing)
+        self._discarded += [one for one in pending if len(one)]
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether somebody who left still looks here."""
+        return any(told.users for told in self._departed)
+
+    def give_up(self, budget: int) -> bool:
+        """Forget about up to `budget` entries of a group that nobody needs; whether that was all."""
+        for told in self._departed:
+            self._discarded += told.pending
+        self._departed.clear()
+        left = self._empty_discarded(budget)
+        left -= len(self._wanted.take(left))
+        left -= len(self._changed.take(left))
+        self._keys.take(left)
+        return not (self._discarded or len(self._wanted) or len(self._changed) or len(self._keys))
+
+    def _empty_discarded(self, budget: int) -> int:
+        """Returns what is left of a budget of entries."""
+        while self._discarded and budget > 0:
+            budget -= len(self._discarded[-1].take(budget))
+            if not len(self._discarded[-1]):
+                self._discarded.pop()
+        return budget
 
     # ---- changes
 
@@ -220,10 +254,18 @@ class UpdateGroup:
             self._read(self._reading)
             left -= self._settle_changed(left)
         if self._departed:
-            self._departed = [told for told in self._departed if told.users]
+            self._forget_departed()
+        left = self._empty_discarded(left)
         for table in self._tables if self._reading is None else ():
             while left > 0 and table.looks_ahead:
                 left -= table.look_ahead(self._wanted, left)
+
+    def _forget_departed(self) -> None:
+        """Give up what nobody is compared with any more."""
+        for told in self._departed:
+            if not told.users:
+                self._discarded += [one for one in told.pending if len(one)]
+        self._departed = [told for told in self._departed if told.users]
 
     def _read(self, reading: Walk[Entry]) -> None:
         """Have the next part of the Loc-RIB settled, but for what changed there and will be anyway."""
@@ -334,10 +376,15 @@ class UpdateGroup:
         """Tell of prefixes that are gone, by what was told of them; returns of how many."""
         done = 0
         by_source: dict[PeerId | None, list[Nlri]] = {}
+        before: Export | None = None
+        gone: list[Nlri] = []
         for known, nlris in batches:
-            done += len(nlris)
+            if before is None or known.source is not before.source:
+                before = known
+                gone = by_source.setdefault(known.source if known.source in table.members else None, [])
             table.count(known.source, -len(nlris))
-            by_source.setdefault(known.source if known.source in table.members else None, []).extend(nlris)
+            done += len(nlris)
+            gone += nlris
         for source, gone in by_source.items():
             messages = encode_withdrawals(self.view.family, gone, self.view.message_octets_max)
             _send(_others(table, source), messages)
@@ -394,10 +441,14 @@ class UpdateGroup:
     def _tell(self, table: AdjRibOut, batches: Iterable[Batch]) -> None:
         """Have the members know of these prefixes."""
         messages: dict[PeerId | None, list[bytes]] = {}
+        before: Export | None = None
+        alike: list[bytes] = []
         for export, nlris in batches:
+            if before is None or export.source is not before.source:
+                before = export
+                alike = messages.setdefault(export.source if export.source in table.members else None, [])
             table.count(export.source, len(nlris))
-            source = export.source if export.source in table.members else None
-            messages.setdefault(source, []).extend(encode_routes(export.encoded, nlris))
+            alike += encode_routes(export.encoded, nlris)
         for source, from_source in messages.items():
             _send(_others(table, source), from_source)
 
@@ -464,7 +515,9 @@ class UpdateGroup:
 
     def has_work(self) -> bool:
         """Whether a call now would get something done."""
-        if len(self._changed) or self._reading is not None:
+        if len(self._changed) or self._reading is not None or self._discarded:
+            return True
+        if not all(told.users for told in self._departed):
             return True
         return any(table.looks_ahead or _has_work(table) for table in self._tables)
 

@@ -55,6 +55,13 @@ def test_fewer_routes_stand_beside_the_figure_that_they_were_for() -> None:
     assert "| 100 | 100 (100,000 routes) |" in found
 
 
+def test_an_aim_is_met_or_missed_by_the_compiled_core() -> None:
+    found = text(outcome("felixbgp", 1.5), outcome("interpreted", 4.0), outcome("bird", 1.0))
+    assert "| P1 | announce 1,000,000, 10 per set, CPU time | 1 of BIRD's | 1.5 | 4 | missed |" in found
+    assert "| P8 | memory with 1,000,000 routes | 406 MiB | 100 | 100 | met |" in found
+    assert "| P3 | withdraw 1,000,000, CPU time | 1.5 of BIRD's | not run | not run |  |" in found
+
+
 def test_no_cell_is_silent() -> None:
     found = text(outcome("bird", 1.0), outcome("exabgp", 1.0, load="idle"), outcome("bird", 1.0, load="idle"))
     assert "| 1 **1.00** | cannot |" in found
