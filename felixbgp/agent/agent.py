@@ -153,10 +153,12 @@ class Agent:
 
     def drain(self, now: int, budget: int) -> list[Effect]:
         """Do what is due, for about `budget` prefixes; the effects are to be carried out in this order."""
-        return self.take(now, budget) + self.tell(now, budget)
+        return self.take(now, budget) + self.tell(now, budget) + self.publish(now)
 
     def take(self, now: int, budget: int) -> list[Effect]:
-        """The first half of a drain: run the sessions, take in what came, select routes."""
+        """The first part of a drain: run the sessions, take in what came, select routes."""
+        if budget > 0:
+            self._fib.read_on()
         self._derive(now)
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
@@ -165,7 +167,7 @@ class Agent:
         return effects
 
     def tell(self, now: int, budget: int) -> list[Effect]:
-        """The second half: tell peers, kernel, store and operator, of about `budget` prefixes.
+        """The second part: tell peers and kernel, of about `budget` prefixes.
 
         A turn costs every peer a message, whatever is in it, so that while `is_selecting` it may be left out
         for a while.
@@ -176,8 +178,15 @@ class Agent:
         for family, nlris in self._fib.take_released().items():
             self._speaker.release(family, nlris)
         effects += self._speaker.announcements(now, budget, self._fib.held())
-        effects += self._fib.deletions(now, budget)
+        if not self._speaker.is_handing_out:
+            # All peers know by now that what goes from the kernel does not lead here any more.
+            effects += self._fib.deletions(now, budget)
         effects += self._audit(now, budget)
+        return effects
+
+    def publish(self, now: int) -> list[Effect]:
+        """The last part: tell the store and the operator how it stands."""
+        effects: list[Effect] = []
         if self._may_publish():
             effects += self._reporting.take(now, lambda classes: self._report(classes, now))
             effects += self._publication.take(now, lambda: self.status(now))
@@ -188,6 +197,11 @@ class Agent:
     def is_selecting(self) -> bool:
         """Whether the last `take` left some of what peers had sent."""
         return self._is_selecting
+
+    @property
+    def is_handing_out(self) -> bool:
+        """Whether there are peers who wait for what the last `tell` worked out for all."""
+        return self._speaker.is_handing_out
 
     @property
     def is_telling(self) -> bool:
@@ -241,7 +255,12 @@ class Agent:
             },
             listen_problems=self._listener.problems(),
             datastore=self._datastore,
-            longest_step=LongestStep(self._steps.longest_ms, self._steps.lately_ms),
+            longest_step=LongestStep(
+                self._steps.longest_ms,
+                self._steps.lately_ms,
+                self._steps.longest_kind,
+                self._steps.lately_kind,
+            ),
             now=now,
         )
 
@@ -324,7 +343,7 @@ class Agent:
         self._auditing.configure(wanted)
         known = before.problems if before else ()
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
-        if before is None and self._fib.statistics().installed:
+        if before is None and self._fib.has_own():
             self._speaker.begin_restart(now)
         if before is None or wanted.speaker != before.speaker:
             self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers, now)
@@ -373,7 +392,7 @@ class Agent:
         if not self._config.forwards:
             self._speaker.decide(now, budget)
             return is_selecting
-        if self._fib.has_used_changes():
+        if self._fib.is_reading or self._fib.has_used_changes():
             return is_selecting
         self._forwarding.forget(self._speaker.take_unused_next_hops())
         self._forwarding.track(self._speaker.next_hops.take_unjudged())
@@ -389,6 +408,8 @@ class Agent:
 
     def _audit(self, now: int, budget: int) -> list[Effect]:
         """Compare a part of what was read; the status shows the result."""
+        if self._fib.is_reading:
+            return []  # What differs is not known yet to be on its way.
         before = self._auditing.status()
         effects = self._auditing.take(now, budget)
         if self._auditing.status() != before:

@@ -192,9 +192,10 @@ class Forwarding:
         of: Family | None = None
         route: Route | None = None
         is_known = False
-        for family, nlri, selected, unresolved in changes:
+        for change in changes:
+            family, nlri, selected = change.family, change.nlri, change.selected
             table = self._tables[family]
-            table.put(nlri, selected, unresolved)
+            table.put(nlri, selected, change.unresolved)
             table.note_length(nlri[0])
             self._next_hops.touch(family, nlri)
             prefix = Prefix(family, nlri)

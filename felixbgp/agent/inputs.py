@@ -75,13 +75,15 @@ class AuditWriteFailed:
 
 @dataclass(frozen=True, slots=True)
 class StepsMeasured:
-    """How long the longest feed or drain took: since the start, and of the last minute.
+    """How long the longest step took, and of which kind it was: since the start, and of the last minute.
 
-    Rounded up (5, 10, 20, 50, … ms), so that this is news only now and then.
+    Rounded up (5, 10, 20, 50, … ms) and with no kind up to 5 ms, so that this is news only now and then.
     """
 
     longest_ms: int = 5
+    longest_kind: str = ""
     lately_ms: int = 5
+    lately_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

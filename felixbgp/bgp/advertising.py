@@ -7,18 +7,21 @@ from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.rib.adj_rib_out import Member, Outlet
 from felixbgp.bgp.rib.export import ExportView
 from felixbgp.bgp.rib.loc_rib import Decided, LocRib
-from felixbgp.bgp.rib.update_groups import PathNumbers, UpdateGroup
+from felixbgp.bgp.rib.path_numbers import PathNumbers
+from felixbgp.bgp.rib.update_groups import UpdateGroup
 from felixbgp.net import Family, Nlri
 
 
 class Advertising:
     """All update groups of a speaker, by export view; a group lives as long as it has members."""
 
-    __slots__ = ("_groups", "_loc_ribs", "_moves", "_numbers")
+    __slots__ = ("_groups", "_left", "_loc_ribs", "_moves", "_numbers")
 
     def __init__(self, loc_ribs: Mapping[Family, LocRib]) -> None:
         self._loc_ribs = loc_ribs
         self._groups: dict[ExportView, UpdateGroup] = {}
+        self._left: list[UpdateGroup] = []
+        """Those without members, until what they have is forgotten."""
         self._moves: dict[tuple[ExportView, ExportView], list[PeerId]] = {}
         self._numbers = PathNumbers()
 
@@ -41,8 +44,8 @@ class Advertising:
         moves, self._moves = self._moves, {}
         for (old, new), peers in moves.items():
             group = self._groups[old]
-            for table in group.leave_together(peers):
-                self._group(new).adopt(table, group.told(table))
+            for table, told in group.leave_together(peers):
+                self._group(new).adopt(table, told)
             self._tidy(old)
 
     def refresh(
@@ -77,6 +80,8 @@ class Advertising:
         if self._numbers.are_many:
             used = (group.path_identifiers() for group in self._groups.values())
             self._numbers.sweep(frozenset().union(*used))
+        if self._left:
+            self._left = [group for group in self._left if group.is_needed or not group.give_up(budget)]
         for group in self._telling(deferred):
             group.settle(budget)
             group.send_withdrawals(budget)
@@ -111,7 +116,7 @@ class Advertising:
     def next_deadline(self, deferred: Container[Family] = ()) -> int | None:
         """0 when something could be sent now, else the next time at which that changes by itself."""
         telling = self._telling(deferred)
-        if any(group.has_work() for group in telling):
+        if any(group.has_work() for group in telling) or not all(group.is_needed for group in self._left):
             return 0
         return min((at for group in telling if (at := group.next_deadline()) is not None), default=None)
 
@@ -126,4 +131,4 @@ class Advertising:
 
     def _tidy(self, view: ExportView) -> None:
         if self._groups[view].empty:
-            del self._groups[view]
+            self._left.append(self._groups.pop(view))

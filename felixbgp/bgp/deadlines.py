@@ -1,38 +1,55 @@
 """Many timers, one next deadline."""
 
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 
 
 class Deadlines:
     """The current deadline of each of many keys; cheap to move, and to ask for the earliest.
 
-    A heap whose outdated entries are dropped when they come up.
+    A heap with an entry for each key. Most deadlines move away again and again, as those of a session do with
+    every message: the entry stays where it is, and is put further down only when its time has come.
     """
 
-    __slots__ = ("_at", "_heap")
+    __slots__ = ("_at", "_heap", "_queued")
 
     def __init__(self) -> None:
         self._at: dict[int, int] = {}
         self._heap: list[tuple[int, int]] = []
+        self._queued: dict[int, int] = {}
+        """Of each key the time of the entry that counts: never later than its deadline."""
 
     def set(self, key: int, at: int | None) -> None:
         """Move a deadline, or with None remove it."""
         if at is None:
             self._at.pop(key, None)
-        elif self._at.get(key) != at:
-            self._at[key] = at
+            return
+        self._at[key] = at
+        queued = self._queued.get(key)
+        if queued is None or queued > at:
+            self._queued[key] = at
             heappush(self._heap, (at, key))
-            if len(self._heap) > 64 + 4 * len(self._at):
-                # Deadlines that keep moving leave their old entries behind.
-                self._heap = [(at, key) for key, at in self._at.items()]
+            if len(self._heap) > 64 + 4 * len(self._queued):
+                # Deadlines that come ever closer leave their old entries behind.
+                self._heap = [(at, key) for key, at in self._queued.items()]
                 heapify(self._heap)
 
     def earliest(self) -> int | None:
         """The earliest deadline; None when there is none."""
         heap = self._heap
-        while heap and self._at.get(heap[0][1]) != heap[0][0]:
-            heappop(heap)
-        return heap[0][0] if heap else None
+        while heap:
+            queued, key = heap[0]
+            at = self._at.get(key)
+            if self._queued.get(key) != queued:
+                heappop(heap)
+            elif at is None:
+                heappop(heap)
+                del self._queued[key]
+            elif at > queued:
+                self._queued[key] = at
+                heapreplace(heap, (at, key))
+            else:
+                return at
+        return None
 
     def take_due(self, now: int) -> list[int]:
         """Remove the keys that are due at `now` and return them, earliest first, then by key."""
@@ -40,5 +57,6 @@ class Deadlines:
         while (at := self.earliest()) is not None and at <= now:
             key = heappop(self._heap)[1]
             del self._at[key]
+            del self._queued[key]
             due.append(key)
         return due

@@ -1,6 +1,5 @@
 """Routes at the speaker's border: what is originated, and what was selected for whom."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -34,29 +33,69 @@ class LocalRoute(NamedTuple):
     precedence: Precedence = Precedence.FIRST
 
 
-@dataclass(frozen=True, slots=True)
 class Selected:
-    """The result of the decision process for one prefix (RFC 4271 §9.1).
+    """The result of the decision process for one prefix (RFC 4271 §9.1); a value.
 
     `next_hops` are the gateways to use, ascending, empty for a route of our own; `peer` is None for one of
     our own; `reason` names the step of the ladder that decided.
     """
 
-    source: RouteSource
-    peer: PeerId | None
-    next_hops: tuple[Address, ...]
-    attributes: PathAttributes
-    reason: str
+    __slots__ = ("attributes", "next_hops", "peer", "reason", "source")
+
+    def __init__(
+        self,
+        source: RouteSource,
+        peer: PeerId | None,
+        next_hops: tuple[Address, ...],
+        attributes: PathAttributes,
+        reason: str,
+    ) -> None:
+        self.source = source
+        self.peer = peer
+        self.next_hops = next_hops
+        self.attributes = attributes
+        self.reason = reason
+
+    def _values(self) -> tuple[object, ...]:
+        return (self.source, self.peer, self.next_hops, self.attributes, self.reason)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Selected) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return f"Selected{self._values()!r}"
 
 
-class RouteChange(NamedTuple):
-    """The Loc-RIB's entry of one prefix changed; None means no route is left."""
+class RouteChange:
+    """The Loc-RIB's entry of one prefix changed; None means no route is left. A value."""
 
-    family: Family
-    nlri: Nlri
-    selected: Selected | None
-    unresolved: tuple[Address, ...] = ()
-    """The next hops of its paths where none may be used for want of a way to them."""
+    __slots__ = ("family", "nlri", "selected", "unresolved")
+
+    def __init__(
+        self, family: Family, nlri: Nlri, selected: Selected | None, unresolved: tuple[Address, ...] = ()
+    ) -> None:
+        self.family = family
+        self.nlri = nlri
+        self.selected = selected
+        self.unresolved = unresolved
+        """The next hops of its paths where none may be used for want of a way to them."""
+
+    def _values(self) -> tuple[object, ...]:
+        return (self.family, self.nlri, self.selected, self.unresolved)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RouteChange) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return f"RouteChange{self._values()!r}"
 
 
 class Reachability(NamedTuple):

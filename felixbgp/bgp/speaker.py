@@ -52,6 +52,7 @@ from felixbgp.bgp.inputs import (
     TcpConnectFailed,
     TransportInput,
 )
+from felixbgp.bgp.outbound import Outbound
 from felixbgp.bgp.peering import Exchange, Peering, peer_order
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.prefix_limit import LimitStep
@@ -94,6 +95,9 @@ class _Timer(IntEnum):
     SESSION = 0
     SEND_HOLD = 1
     STALE = 2
+
+
+TIMERS: Final = len(_Timer)
 
 
 class _Link:
@@ -159,7 +163,7 @@ class Speaker:
         self._due: dict[AdjRibIn, None] = {}
         """Those with work of their own, the oldest first."""
         self._gone: list[AdjRibIn] = []
-        self._outbound: list[Outlet] = []
+        self._outbound = Outbound()
         self._deferral: Deferral | None = None
 
     def begin_restart(self, now: int, longest_ns: int = SELECTION_DEFERRAL_NS) -> None:
@@ -257,7 +261,7 @@ class Speaker:
             self._effects += effects
             self._facts += facts
             return
-        outlet = Outlet(event.connection, self._outbound)
+        outlet = Outlet(event.connection, self._outbound.outlets)
         self._links[event.connection] = _Link(peering, outlet, event.local.address)
         options = peering.config.transport
         if options.ttl is not None or options.min_ttl is not None:
@@ -271,7 +275,7 @@ class Speaker:
                 case UpdatesArrived():
                     self._queue_updates(peering, action.bodies)
                 case Connect():
-                    outlet = Outlet(action.connection, self._outbound)
+                    outlet = Outlet(action.connection, self._outbound.outlets)
                     self._links[action.connection] = _Link(peering, outlet, None)
                     self._effects.append(action)
                 case SendBytes():
@@ -304,7 +308,7 @@ class Speaker:
         return next(iter(idle or candidates), None)
 
     def _run_timer(self, key: int, now: int) -> None:
-        number, timer = divmod(key, len(_Timer))
+        number, timer = divmod(key, TIMERS)
         peering = self._numbered[number]
         if timer == _Timer.SESSION:
             self._act(peering, peering.session.run_timers(now), now)
@@ -587,40 +591,50 @@ class Speaker:
 
     def withdrawals(self, now: int, budget: int) -> list[SendBytes]:
         """Work out what peers should know now; tell of up to `budget` prefixes per group that are gone."""
+        if self._outbound.is_unfinished:
+            return self._hand_out(self._outbound.go_on(), now)
         self._advertising.withdraw(budget, self._deferred)
-        return self._take_outbound(now)
+        return self._hand_out(self._outbound.begin(), now)
 
     def announcements(self, now: int, budget: int, held: Mapping[Family, Container[Nlri]]) -> list[SendBytes]:
         """Tell of up to `budget` prefixes per group.
 
         A prefix in `held` whose next hop would be ourselves waits for `release`: no peer shall send traffic
-        here before the kernel knows where it goes.
+        here before the kernel knows where it goes. While `is_handing_out` nothing is worked out.
         """
-        self._advertising.announce(budget, held, now, self._deferred)
-        return self._take_outbound(now)
+        sent: list[SendBytes] = []
+        if not self._outbound.is_unfinished:
+            self._advertising.announce(budget, held, now, self._deferred)
+            sent = self._hand_out(self._outbound.begin(), now)
+        self._outbound.look()
+        return sent
 
     @property
     def _deferred(self) -> tuple[Family, ...]:
         """Families of which nothing is selected yet, and nothing told."""
         return () if self._deferral is None else self._deferral.families
 
-    def _take_outbound(self, now: int) -> list[SendBytes]:
+    def _hand_out(self, outlets: list[Outlet], now: int) -> list[SendBytes]:
         sent: list[SendBytes] = []
-        for outlet in self._outbound:
+        for outlet in outlets:
             link = self._links.get(outlet.connection)
             if link is None or not outlet.outbox:
                 continue
             chunks = tuple(outlet.outbox)
             outlet.outbox.clear()
             sent.append(SendBytes(outlet.connection, chunks))
-            self._watch_sending(link, sum(map(len, chunks)), now)
             peering = link.peering
+            self._watch_sending(link, sum(map(len, chunks)), now)
             peering.session.sent(now)
             self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
-        self._outbound.clear()
         return sent
 
     # ---- what is seen from outside
+
+    @property
+    def is_handing_out(self) -> bool:
+        """Whether messages are made that some peers were not given yet, for there are many peers."""
+        return self._outbound.is_unfinished
 
     def has_more_to_tell(self) -> bool:
         """Whether peers could be told of something now that they do not know."""
@@ -632,7 +646,8 @@ class Speaker:
 
     def next_deadline(self) -> int | None:
         """The earliest timer; 0 when something waits that could be done now; None when only inputs help."""
-        if self._events or self._effects or self._waiting or self._gone or self._due:
+        waits = self._events or self._effects or self._waiting or self._gone or self._due
+        if waits or self._outbound.is_unfinished:
             return 0
         deferred = self._deferred
         if any(one.has_work for family, one in self._loc_ribs.items() if family not in deferred):
@@ -696,4 +711,4 @@ class Speaker:
 
 
 def _key(peering: Peering, timer: _Timer) -> int:
-    return len(_Timer) * peering.number + timer
+    return TIMERS * peering.number + timer

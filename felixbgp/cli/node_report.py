@@ -161,7 +161,12 @@ def _facts(status: NodeStatus, now_ns: int) -> list[str]:
     lines.append(f"  Routes in the kernel: {_routes(status.routes)}")
     step = status.longest_step
     if step is not None and step.ever_ms > STEP_MS:
-        lines.append(f"  Longest step: {step.ever_ms} ms, of the last minute {step.lately_ms} ms")
+        ever, lately = (
+            f" ({printable(kind)})" if kind else "" for kind in (step.ever_kind, step.lately_kind)
+        )
+        lines.append(
+            f"  Longest step: {step.ever_ms} ms{ever}, of the last minute {step.lately_ms} ms{lately}"
+        )
     if status.audit is not None:
         lines.append(f"  Audit: {_audit(status.audit, now_ns)}")
     if status.blocks:

@@ -9,7 +9,7 @@
 It never reads a clock and never raises about what the kernel says.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -44,6 +44,10 @@ BATCH = 1000
 """Routes per effect: a millisecond of our own work, before and after. The shell asks the kernel for more
 together."""
 
+# No `Final`, so that a test can set a smaller one.
+READ_AT_ONCE: int = 2000
+"""Routes of a snapshot, or prefixes of it, that are looked at in one step: up to 4 ms, interpreted."""
+
 
 @dataclass(frozen=True, slots=True)
 class FibStatistics:
@@ -68,6 +72,11 @@ class Fib:
         self._tables: dict[Family, FamilyTable] = {
             family: FamilyTable(family, protocol, table) for family in (IPV4, IPV6)
         }
+        self._protocol = protocol
+        self._table = table
+        self._inbox: deque[tuple[KernelInput, int]] = deque()
+        self.is_reading = False
+        """Whether facts about the kernel wait for `read_on`. Meanwhile nothing is written."""
         self._links_up: dict[int, LinkChanged] = {}
         self._ipv4_on: Counter[str] = Counter()
         self._unheard = ""
@@ -90,12 +99,47 @@ class Fib:
             table.start()
 
     def feed(self, event: KernelInput, now: int) -> None:
-        """Take one fact about the kernel; `now` in nanoseconds."""
-        match event:
-            case KernelSnapshot(family, routes):
-                self._tables[family].snapshot(routes)
+        """Take one fact about the kernel; `now` in nanoseconds.
+
+        What follows a large snapshot waits until all of that is believed, which is for `read_on`.
+        """
+        if self.is_reading:
+            self._inbox.append((event, now))
+            return
+        self._take(event, now)
+        if isinstance(event, KernelSnapshot):
+            self.read_on()
+
+    def has_own(self) -> bool:
+        """Whether the kernel has routes of ours, as far as was fed."""
+        return any(table.has_own() for table in self._tables.values()) or any(
+            route.protocol == self._protocol and route.table == self._table
+            for event, _ in self._inbox
+            if isinstance(event, KernelSnapshot)
+            for route in event.routes
+        )
+
+    def read_on(self) -> None:
+        """Believe what was fed, in its order, as far as one step goes."""
+        budget = READ_AT_ONCE
+        while self.is_reading and budget > 0:
+            reading = [table for table in self._tables.values() if table.is_reading]
+            if reading:
+                budget -= reading[0].read_on(budget)
                 if all(table.ready for table in self._tables.values()):
                     self._unheard = ""
+            elif self._inbox:
+                event, at = self._inbox.popleft()
+                budget -= len(event.prefixes) if isinstance(event, RoutesApplied) else 1
+                self._take(event, at)
+            else:
+                self.is_reading = False
+
+    def _take(self, event: KernelInput, now: int) -> None:
+        match event:
+            case KernelSnapshot(family, routes):
+                self._tables[family].begin_reading(routes)
+                self.is_reading = True
             case KernelRouteChanged(route, present, alone):
                 self._route_changed(route, present=present, alone=alone)
             case RoutesApplied(prefixes, present):
@@ -119,6 +163,8 @@ class Fib:
     def replacements(self, now: int, budget: int) -> list[ReplaceRoutes]:
         """Routes to create and to replace, `budget` prefixes at most, in batches of up to 1,000."""
         effects: list[ReplaceRoutes] = []
+        if self.is_reading:
+            return effects
         for table in self._tables.values():
             table.take_retries(now)
             for take, exclusive in ((table.take_additions, True), (table.take_replacements, False)):
@@ -130,6 +176,8 @@ class Fib:
     def deletions(self, now: int, budget: int) -> list[DeleteRoutes]:
         """Routes of ours to remove, `budget` prefixes at most, in batches of up to 1,000."""
         effects: list[DeleteRoutes] = []
+        if self.is_reading:
+            return effects
         for table in self._tables.values():
             table.take_retries(now)
             batches = _batches(table.take_deletions, budget)
@@ -139,6 +187,8 @@ class Fib:
 
     def next_deadline(self) -> int | None:
         """When to ask again: 0 when a write could be taken now, else the earliest retry, else None."""
+        if self.is_reading:
+            return 0
         deadlines = (table.next_deadline() for table in self._tables.values())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 

@@ -85,10 +85,13 @@ class ForeignRoutes:
         """The routes of a prefix."""
         return self._routes.get(nlri, ())
 
-    def replace_all(self, routes: dict[Nlri, tuple[KernelRoute, ...]]) -> list[Nlri]:
-        """Take a complete view; gives the prefixes where anything differs."""
-        changed = [nlri for nlri in self._routes if nlri not in routes]
-        changed += [nlri for nlri, there in routes.items() if self._routes.get(nlri) != there]
+    def nlris(self) -> list[Nlri]:
+        """The prefixes with a foreign route; a copy."""
+        return list(self._routes)
+
+    def replace(self, nlris: list[Nlri], routes: Mapping[Nlri, tuple[KernelRoute, ...]]) -> list[Nlri]:
+        """Take from a complete view what it says of these prefixes; gives those where anything differs."""
+        changed = [nlri for nlri in nlris if self._routes.get(nlri, ()) != routes.get(nlri, ())]
         for nlri in changed:
             self._set(nlri, routes.get(nlri, ()))
         return changed

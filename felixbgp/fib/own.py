@@ -69,14 +69,19 @@ class OwnRoutes:
             self._index.discard(nlri, known[0])
             del self._routes[nlri]
 
-    def replace_all(self, routes: Mapping[Nlri, tuple[Route, ...]]) -> list[Nlri]:
-        """Take a complete view; gives the prefixes where anything differs."""
+    def nlris(self) -> list[Nlri]:
+        """The prefixes with a route of ours; a copy."""
+        return list(self._routes)
+
+    def replace(self, nlris: list[Nlri], routes: Mapping[Nlri, tuple[Route, ...]]) -> list[Nlri]:
+        """Take from a complete view what it says of these prefixes; gives those where anything differs."""
         before = self._routes
-        changed = [nlri for nlri in before if nlri not in routes]
+        changed: list[Nlri] = []
         same: tuple[Route, ...] | None = None
         as_same: tuple[Route, ...] = ()
-        for nlri, there in routes.items():
-            known = before.get(nlri)
+        for nlri in nlris:
+            there = routes.get(nlri, ())
+            known = before.get(nlri, ())
             # Prefixes share their routes, so that those of a whole table are mostly compared once.
             if known is same and there is as_same:
                 continue

@@ -24,10 +24,10 @@ Standing rules:
 ```
 """
 
-from collections.abc import Iterable
 from errno import ENOENT
 from typing import NamedTuple
 
+from felixbgp.fib.adoption import Adoption
 from felixbgp.fib.foreign import ForeignRoutes, protocol_name
 from felixbgp.fib.hops import alive, names_interface, satisfies
 from felixbgp.fib.own import OwnRoutes
@@ -64,9 +64,9 @@ class FamilyTable:
     """The delta of one family; see the module's standing rules."""
 
     __slots__ = (
-        "_additions", "_deletions", "_facts", "_leftovers", "_overtaken", "_protocol", "_released",
-        "_replacements", "_retry", "_started", "_table", "_withdrawn", "family", "foreign", "held", "own",
-        "problems", "ready", "sent", "wanted",
+        "_additions", "_adoption", "_deletions", "_facts", "_leftovers", "_overtaken", "_protocol",
+        "_released", "_replacements", "_retry", "_started", "_table", "_withdrawn", "family", "foreign",
+        "held", "own", "problems", "ready", "sent", "wanted",
     )  # fmt: skip
 
     def __init__(self, family: Family, protocol: int, table: int) -> None:
@@ -91,15 +91,15 @@ class FamilyTable:
         self._released: dict[Nlri, None] = {}
         self._retry = RetryQueue()
         self._facts: list[RouteProblem] = []
+        self._adoption: Adoption | None = None
 
     # -- what is wanted ---------------------------------------------------------------------------------
 
     def start(self) -> None:
         """From now on, what is ours and not wanted is removed."""
         self._started = True
-        for nlri in self._leftovers:
-            self._deletions.add(nlri)
-        self._leftovers.clear()
+        self._deletions.add_all(self._leftovers)
+        self._leftovers = {}
         self._withdrawn.clear()
 
     def want(self, nlri: Nlri, route: Route | None) -> None:
@@ -138,28 +138,34 @@ class FamilyTable:
 
     # -- what the kernel says ---------------------------------------------------------------------------
 
-    def snapshot(self, routes: Iterable[KernelRoute]) -> None:
-        """Replace all beliefs; only prefixes that differ are looked at again."""
-        own: dict[Nlri, tuple[Route, ...]] = {}
-        foreign: dict[Nlri, tuple[KernelRoute, ...]] = {}
-        alone: tuple[Route, ...] = ()
-        for route in routes:
-            nlri = route.prefix.nlri
-            if self._is_own(route):
-                before = own.get(nlri)
-                if before is None:
-                    if not alone or alone[0] is not route.route:
-                        alone = (route.route,)
-                    own[nlri] = alone
-                    continue
-                # Of two that were appended to one metric, the kernel lists the one it uses first.
-                if all(other.metric != route.metric for other in before):
-                    own[nlri] = (*before, route.route)
-            else:
-                foreign[nlri] = (*foreign.get(nlri, ()), route._replace(route=alive(route.route)))
-        self.ready = True
-        for nlri in dict.fromkeys(self.own.replace_all(own) + self.foreign.replace_all(foreign)):
+    def begin_reading(self, routes: tuple[KernelRoute, ...]) -> None:
+        """Begin to replace all beliefs; events and writes wait for that, what is wanted may change."""
+        self._adoption = Adoption(routes, self.own, self.foreign, self._protocol, self._table)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether there is a view that is not all believed yet."""
+        return self._adoption is not None
+
+    def has_own(self) -> bool:
+        """Whether the kernel has a route of ours, be it that this is not believed yet."""
+        return len(self.own) > 0 or (self._adoption is not None and self._adoption.has_own())
+
+    def read_on(self, budget: int) -> int:
+        """Go on, for about `budget` routes; gives how many. Only prefixes that differ are settled again."""
+        adoption = self._adoption
+        if adoption is None:
+            return 0
+        count = adoption.go_on(budget)
+        if count:
+            return count
+        changed = adoption.take_changed(budget)
+        for nlri in changed:
             self._settle(nlri)
+        if not changed:
+            self._adoption = None
+            self.ready = True
+        return max(1, len(changed))
 
     def route_changed(self, route: KernelRoute, *, present: bool, alone: bool) -> None:
         """Somebody else moved a route, of ours or of theirs."""

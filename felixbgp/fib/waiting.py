@@ -29,6 +29,13 @@ class Waiting:
         """Have a prefix wait, behind the others; one that waits already keeps its place."""
         self._entries[nlri] = None
 
+    def add_all(self, nlris: dict[Nlri, None]) -> None:
+        """Have many wait, in their order; the dictionary is given away."""
+        if self._entries:
+            self._entries.update(nlris)
+        else:
+            self._entries = nlris
+
     def discard(self, nlri: Nlri) -> None:
         """A prefix waits no more, if it did."""
         self._entries.pop(nlri, None)

@@ -23,7 +23,7 @@ class Address(bytes):
         """Wrap 4 or 16 octets; raises `AddressError` for any other length."""
         if len(octets) not in (4, 16):
             raise AddressError(f"an address has 4 or 16 octets, not {len(octets)}")
-        return super().__new__(cls, octets)
+        return bytes.__new__(cls, octets)  # Which `super()` would find with twice the work.
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -17,7 +17,7 @@ class Family(NamedTuple):
     @property
     def octets(self) -> int:
         """Length of an address of this family in octets: 4 or 16."""
-        return 4 if self.afi == 1 else 16
+        return address_octets(self)
 
     @property
     def label(self) -> str:
@@ -25,6 +25,11 @@ class Family(NamedTuple):
         if self == IPV4:
             return "ipv4"
         return "ipv6" if self == IPV6 else f"{self.afi}/{self.safi}"
+
+
+def address_octets(family: Family) -> int:
+    """`Family.octets` for hot paths: mypyc compiles the properties of a `NamedTuple` to slow ones."""
+    return 4 if family.afi == 1 else 16
 
 
 IPV4: Final = Family(1, 1)

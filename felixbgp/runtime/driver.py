@@ -1,11 +1,12 @@
 """The loop around the Agent: feed what comes in, drain, carry out, sleep until the next deadline.
 
 etcd ─┐                                    ┌─ tcp
-tcp  ─┼─► deliver ─► Agent ─ take, tell ─► perform ─ kernel
-kernel┘   (the only queue)                 └─ status, log
+tcp  ─┼─► deliver ─► Agent ─ take, tell, publish ─► perform ─ kernel
+kernel┘   (the only queue)                          └─ status, log
 
-While a feed or half a drain lasts nobody else is served, so each is timed: `pace` sets the next one's budget
-by it, `steps` keeps the longest ones, which the Agent is told for its status.
+While a feed or a part of a drain lasts nobody else is served, so each is timed: `pace` sets the next one's
+budget by it, `steps` keeps the longest ones, which the Agent is told for its status. What other tasks do
+at once, an `observer` of the whole loop times.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ from felixbgp.agent.inputs import Input, StepsMeasured
 from felixbgp.runtime import telemetry
 from felixbgp.runtime.clock import now_ns, seconds_until
 from felixbgp.runtime.pace import FEWEST, MOST, START, TOLD_FEWEST, TOLD_START, Pace
-from felixbgp.runtime.steps import SLICE_NS, Steps, StepTookLong, rounded_up_ms
+from felixbgp.runtime.steps import SLICE_NS, StepKind, Steps, StepTookLong, longest_of
 
 UNTOLD_MAX = 32_768
 """Prefixes that peers are still to be told of, and could be, when no more is taken in for a while: what was
@@ -58,11 +59,15 @@ class Driver:
         self._told = StepsMeasured()
         self._tell_at = 0
         self._untold_ns = 0
+        self._working_out_ns = 0
+        self._handing_out_ns = 0
+        """How long the parts of the last turn took: what all are told, and to give it to each."""
+        self.timed_ns = 0
+        """What all steps together took that are timed here."""
         self.taking = Pace(START, FEWEST, MOST)
         self.telling = Pace(TOLD_START, TOLD_FEWEST, MOST)
-        self.feeds = Steps("feed")
-        self.drains = Steps("drain")
-        """Halves of drains, with what carrying out their effects took."""
+        self.steps = {kind: Steps(kind) for kind in StepKind}
+        """Parts of drains with what carrying out their effects took."""
 
     @property
     def agent(self) -> Agent:
@@ -76,7 +81,7 @@ class Driver:
             self._agent.feed(event, now)
             self._backlog += 1
         self._wake.set()
-        self._record(self.feeds, began, 0)
+        self.record(StepKind.FEED, began)
 
     async def wait_room(self, connection: int | None = None) -> None:
         """Return at once, or when the Agent has caught up; for producers that can be held back.
@@ -109,37 +114,58 @@ class Driver:
                     await self._wake.wait()
 
     async def _drain(self, perform: Callable[[Effect], None], *, busy: bool) -> float:
-        """Do what is due in two steps, after each of which others are served; the seconds until more is.
+        """Do what is due in three steps, after each of which others are served; the seconds until more is.
 
-        While there is no end of what peers send, the second one is left out for some milliseconds: a turn
-        costs every peer a message, whatever is in it.
+        While there is no end of what peers send, the last two are left out for some milliseconds: a turn
+        costs every peer a message, whatever is in it. Where that takes longer, peers' routes are taken in for
+        as long as it took: turns are at most half of all work.
         """
         agent = self._agent
         holds_back = busy or agent.untold_count >= UNTOLD_MAX
-        took = self._step(agent.take, perform, 0 if holds_back else self.taking.budget)
+        took = self._step(StepKind.TAKE, agent.take, perform, 0 if holds_back else self.taking.budget)
         if not holds_back:
             self.taking.learn(took, is_more=agent.is_selecting)
         await trio.lowlevel.checkpoint()
         self._untold_ns += took
-        if agent.is_selecting and self._untold_ns < UNTOLD_NS and not busy:
+        may_wait = agent.is_selecting and not (busy or holds_back or agent.is_handing_out)
+        if may_wait and self._untold_ns < max(UNTOLD_NS, self._handing_out_ns):
             return 0.0
-        self._untold_ns = 0
-        took = self._step(agent.tell, perform, 0 if busy else self.telling.budget)
+        self._take_turn(perform, busy=busy)
+        await trio.lowlevel.checkpoint()
+        self._step(StepKind.PUBLISH, lambda now, _: agent.publish(now), perform, 0)
         seconds_left = self._seconds_left()
-        if not busy:
-            self.telling.learn(took, is_more=agent.is_telling)
         await trio.lowlevel.checkpoint()
         return seconds_left
 
+    def _take_turn(self, perform: Callable[[Effect], None], *, busy: bool) -> None:
+        """Work out what all are told, or give it to the next peers.
+
+        A turn is one step of the first kind, and as many of the second as there are peers for.
+        """
+        agent = self._agent
+        is_working_out = not agent.is_handing_out
+        took = self._step(StepKind.TELL, agent.tell, perform, 0 if busy else self.telling.budget)
+        if is_working_out:
+            self._untold_ns, self._working_out_ns, self._handing_out_ns = 0, took, 0
+        else:
+            self._handing_out_ns += took
+        if not (busy or agent.is_handing_out):
+            is_more, besides_ns = agent.is_telling, self._handing_out_ns
+            self.telling.learn(self._working_out_ns, is_more=is_more, besides_ns=besides_ns)
+
     def _step(
-        self, work: Callable[[int, int], list[Effect]], perform: Callable[[Effect], None], budget: int
+        self,
+        kind: StepKind,
+        work: Callable[[int, int], list[Effect]],
+        perform: Callable[[Effect], None],
+        budget: int,
     ) -> int:
-        """Do half of a drain, and start what that asks for; the nanoseconds of work that this was."""
+        """Do a part of a drain, and start what that asks for; the nanoseconds of work that this was."""
         began, work_began = self._clock(), self._work_clock()
         for effect in work(now_ns(), budget):
             perform(effect)
         worked = self._work_clock() - work_began
-        self._record(self.drains, began, budget)
+        self.record(kind, began, budget)
         return worked
 
     def _seconds_left(self) -> float:
@@ -147,10 +173,15 @@ class Driver:
         deadline = self._agent.next_deadline()
         return inf if deadline is None else seconds_until(deadline)
 
-    def _record(self, steps: Steps, began: int, budget: int) -> None:
-        """Take down how long a step took; whether that is news is looked at now and then."""
+    def record(self, kind: StepKind, began: int, budget: int = 0) -> None:
+        """Take down a step that ends now; whether it is news is looked at now and then."""
         ended = self._clock()
-        took = ended - began
+        self.timed_ns += ended - began
+        self.note(kind, ended, ended - began, budget)
+
+    def note(self, kind: StepKind, ended: int, took: int, budget: int = 0) -> None:
+        """The same for a step that somebody else timed."""
+        steps = self.steps[kind]
         is_longest = took > steps.longest_ns
         steps.record(ended, took)
         if (complaint := steps.complaint(ended, took, budget)) is not None:
@@ -160,9 +191,8 @@ class Driver:
             self._tell(ended)
 
     def _tell(self, now: int) -> None:
-        longest = [steps.longest(now) for steps in (self.feeds, self.drains)]
-        ever, lately = (max(durations) for durations in zip(*longest, strict=True))
-        measured = StepsMeasured(rounded_up_ms(ever), rounded_up_ms(lately))
+        longest = longest_of(self.steps.values(), now)
+        measured = StepsMeasured(*longest)
         if measured != self._told:
             self._told = measured
             self._agent.feed(measured, now_ns())

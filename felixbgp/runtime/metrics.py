@@ -14,7 +14,7 @@ from felixbgp.runtime.steps import BOUNDS_MS
 
 def register(driver: Driver) -> None:
     """Have a driver's steps among the metrics of this process."""
-    kinds = (driver.feeds, driver.drains)
+    kinds = tuple(driver.steps.values())
 
     def longest(_: CallbackOptions) -> Iterable[Observation]:
         return [Observation(steps.longest_ns / 1e9, {"step": steps.name}) for steps in kinds]

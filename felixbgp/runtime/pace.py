@@ -26,7 +26,8 @@ class Pace:
     """The budget of the next step: at once less after a long one, slowly more while work waits.
 
     Where half the prefixes took as long, it is not prefixes that cost: to tell 300 peers anything at all
-    takes milliseconds. A smaller budget would only repeat that more often, and so there is a larger one.
+    takes milliseconds. A smaller budget would only repeat that more often, and so there is a larger one. The
+    same where a step has consequences that cost more than itself, however little it did.
     """
 
     __slots__ = ("_fewest", "_lowest", "_most", "_start", "_steps_left", "_took_twice", "budget")
@@ -42,8 +43,12 @@ class Pace:
         """How long the last step took, if it used up twice this budget; else 0."""
         self.budget = start
 
-    def learn(self, took_ns: int, *, is_more: bool) -> None:
+    def learn(self, took_ns: int, *, is_more: bool, besides_ns: int = 0) -> None:
         """A step with this budget took so long; `is_more`: it left work behind.
+
+        `besides_ns` is what other steps took because of it, and would have with any budget: to hand out to
+        each of 300 peers what this one worked out for all. While that is more than the step, half of all
+        time goes into repetition, and twice as much is done as soon as it surely takes no longer than it may.
 
         One that did not use its budget up says nothing of what a larger one would take; and what comes next
         may be of another kind, so that after a rest it begins anew.
@@ -56,7 +61,9 @@ class Pace:
         if not is_more:
             self.budget = min(budget, self._start)
         elif took_ns <= LONG_NS:
-            if took_ns < SHORT_NS:
+            if took_ns < besides_ns and took_ns <= LONG_NS // 2:
+                self.budget = min(self._most, 2 * budget)
+            elif took_ns < SHORT_NS:
                 self.budget = min(self._most, budget + budget // 8)
         elif took_ns > took_twice * 3 // 4 > 0:
             self.budget = self._lowest = min(4 * budget, self._most)

@@ -32,6 +32,7 @@ from felixbgp.runtime.core import core_form
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.garbage import short_collections
 from felixbgp.runtime.netlink.kernel import Kernel
+from felixbgp.runtime.observer import LoopObserver
 from felixbgp.runtime.secrets import SecretFiles
 from felixbgp.runtime.settings import AgentSettings
 from felixbgp.runtime.store import NodeStore, open_node_store
@@ -62,6 +63,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
         metrics.register(driver)
     async with AsyncExitStack() as stack:
         stack.enter_context(short_collections())
+        trio.lowlevel.add_instrument(LoopObserver(driver))
         kernel = None
         if not settings.no_kernel:
             kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_table)))

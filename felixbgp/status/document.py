@@ -161,11 +161,16 @@ def _encode_routes(routes: RouteCounts) -> status_pb2.Routes:
 
 
 def _encode_step(step: LongestStep) -> status_pb2.LongestStep:
-    return status_pb2.LongestStep(ever_ms=step.ever_ms, lately_ms=step.lately_ms)
+    return status_pb2.LongestStep(
+        ever_ms=step.ever_ms,
+        lately_ms=step.lately_ms,
+        ever_kind=text_of(step.ever_kind),
+        lately_kind=text_of(step.lately_kind),
+    )
 
 
 def _decode_step(message: status_pb2.LongestStep) -> LongestStep:
-    return LongestStep(message.ever_ms, message.lately_ms)
+    return LongestStep(message.ever_ms, message.lately_ms, message.ever_kind, message.lately_kind)
 
 
 def _encode_peer(peer: PeerStatus, wall_offset_ns: int) -> status_pb2.Peer:

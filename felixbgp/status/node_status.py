@@ -59,10 +59,15 @@ class RouteCounts:
 
 @dataclass(frozen=True, slots=True)
 class LongestStep:
-    """For how long the agent served nobody else, at most: since its start, and of the last minute."""
+    """For how long the agent served nobody else, at most: since its start, and of the last minute.
+
+    The kinds are names of `StepKind` in `runtime/steps.py`, empty up to 5 ms and from older agents.
+    """
 
     ever_ms: int
     lately_ms: int
+    ever_kind: str = ""
+    lately_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from felixbgp.fib.fib import Fib
+from felixbgp.fib import fib as fib_module
+from felixbgp.fib.fib import READ_AT_ONCE, Fib
 from felixbgp.fib.hops import satisfies
 from felixbgp.fib.types import (
     DeleteRoutes,
@@ -258,6 +259,8 @@ class FibAgainstKernel(RuleBasedStateMachine):
         foreign = {key: route for key, route in self.kernel.table.items() if not _is_own(route)}
         for _ in range(20):
             self._deliver_everything()
+            while self.fib.is_reading:
+                self.read_on()
             self.drain(100)
             while self.inflight:
                 self.execute()
@@ -298,8 +301,15 @@ class FibAgainstKernel(RuleBasedStateMachine):
         while self.kernel.answers:
             self.deliver_answer()
 
+    def read_on(self) -> None:
+        self.fib.read_on()
+        self._take_reports()
+
     def _feed(self, event: KernelInput) -> None:
         self.fib.feed(event, self.now)
+        self._take_reports()
+
+    def _take_reports(self) -> None:
         for prefix, route in self.fib.take_foreign_changes(100):
             assert self.reported.get(prefix) != route
             if route is None:
@@ -315,6 +325,26 @@ class FibAgainstKernel(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.come_to_rest()
+
+
+class FibReadsByParts(FibAgainstKernel):
+    """The same where a view is believed one route at a time, and anything may happen in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        fib_module.READ_AT_ONCE = 1
+
+    @precondition(lambda self: self.fib.is_reading)
+    @rule(steps=st.integers(1, 20))
+    def go_on(self, steps: int) -> None:
+        for _ in range(steps):
+            self.read_on()
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            fib_module.READ_AT_ONCE = READ_AT_ONCE
 
 
 def _is_own(route: KernelRoute) -> bool:
@@ -337,6 +367,8 @@ def _answered(answer: KernelInput) -> Prefix:
 
 TestFibAgainstKernel = FibAgainstKernel.TestCase
 TestFibAgainstKernel.settings = settings(stateful_step_count=40)
+TestFibReadsByParts = FibReadsByParts.TestCase
+TestFibReadsByParts.settings = settings(stateful_step_count=40)
 
 
 def test_the_model_compares_as_the_fib_does() -> None:

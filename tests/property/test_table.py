@@ -110,6 +110,37 @@ def test_many_keys_at_once(first: list[Nlri], then: list[Nlri]) -> None:
     assert len(table) == len(set(first) | set(then))
 
 
+@given(operations, operations)
+def test_a_copy_goes_its_own_way(
+    before: list[tuple[str, Nlri, int]], then: list[tuple[str, Nlri, int]]
+) -> None:
+    table: Table[int] = Table()
+    model: dict[Nlri, int] = {}
+    for operation in before:
+        carry_out(table, model, operation)
+    copy, copied = table.copy(), dict(model)
+    for operation in then:
+        carry_out(table, model, operation)
+    assert (len(copy), dict(copy.items())) == (len(copied), copied)
+    for operation in then:
+        carry_out(copy, copied, operation)
+    assert dict(table.items()) == model
+
+
+def test_a_copy_of_a_walk_has_as_much_before_it() -> None:
+    table: Table[int] = Table()
+    table.put_all([bytes([24, 10, octet, 0]) for octet in range(20)], 1)
+    walk = Walk(table)
+    walk.next()
+    copy = walk.copy()
+    rest = []
+    while (part := walk.next()) is not None:
+        rest.append(part)
+    for part in rest:
+        assert copy.next() == part
+    assert copy.next() is None
+
+
 def test_no_part_is_larger_than_it_may_be_where_keys_differ_in_an_address() -> None:
     table: Table[None] = Table()
     for number in range(1000):

@@ -39,6 +39,9 @@ class RouteSource(Enum):
     DIRECT = "direct"
     """A connected network."""
 
+    __hash__ = object.__hash__
+    """That of `Enum` is Python's own, and every path asks for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class PrefixMatch:

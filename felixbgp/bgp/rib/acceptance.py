@@ -4,8 +4,9 @@ from typing import Final
 
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.communities import BLACKHOLE, GRACEFUL_SHUTDOWN, LLGR_STALE, NO_EXPORT
-from felixbgp.bgp.wire.messages import PathAttributes
+from felixbgp.bgp.wire.messages import PathAttributes, Segment
 from felixbgp.net import Address, Family
+from felixbgp.net.family import address_octets
 
 UP_OR_ACROSS: Final = (Role.PROVIDER, Role.ROUTE_SERVER, Role.PEER)
 """Neighbours from whom a route may only go down, to customers (RFC 9234 §5)."""
@@ -22,8 +23,9 @@ class Acceptance:
         "_extended_next_hop",
         "_external",
         "_family",
+        "_goes_down",
         "_identifier",
-        "_local_as",
+        "_local_as_octets",
         "_own_addresses",
         "_peer_role",
         "_remote_as",
@@ -45,7 +47,7 @@ class Acceptance:
     ) -> None:
         """`peer_role` is what an external peer is to us, None when nobody said (RFC 9234)."""
         self._family = family
-        self._local_as = local_as
+        self._local_as_octets = [asn.to_bytes(4, "big") for asn in local_as]
         self._allowed_local_as = allowed_local_as
         self._identifier = identifier
         self._cluster_id = cluster_id
@@ -53,15 +55,12 @@ class Acceptance:
         self._external = external
         self._remote_as = remote_as
         self._peer_role = peer_role
+        self._goes_down = peer_role in UP_OR_ACROSS
         self._extended_next_hop = extended_next_hop
 
     def refusal(self, attributes: PathAttributes) -> str:
         """Why the path is not eligible (RFC 4271 §9.1.2, RFC 4456 §8), in words; "" when it is."""
-        own = 0
-        for segment in attributes.as_path:
-            for asn in segment.asns:
-                if asn in self._local_as:
-                    own += 1
+        own = self._own_count(attributes.as_path)
         if own > self._allowed_local_as:
             return f"AS loop: our own AS stands {own} times in the AS_PATH"
         if attributes.originator_id == self._identifier:
@@ -86,10 +85,18 @@ class Acceptance:
         if self._external and BLACKHOLE in attributes.communities:
             # RFC 7999 §3.2: such a prefix had better not leave our AS.
             attributes = _with_community(attributes, NO_EXPORT)
-        if self._peer_role in UP_OR_ACROSS and attributes.only_to_customer is None:
+        if self._goes_down and attributes.only_to_customer is None:
             # RFC 9234 §5: a neighbour that does not know the attribute is helped out.
             attributes = attributes.replace(only_to_customer=self._remote_as)
         return attributes
+
+    def _own_count(self, as_path: tuple[Segment, ...]) -> int:
+        """How many AS numbers of a path are ours."""
+        own = 0
+        for segment in as_path:
+            for octets in self._local_as_octets:
+                own += segment.times(octets)
+        return own
 
     def _is_leak(self, only_to_customer: int | None) -> bool:
         """RFC 9234 §5, on receipt."""
@@ -111,7 +118,7 @@ def usable_next_hop(next_hop: bytes, family: Family, *, extended: bool = False) 
     Unspecified, loopback, multicast and reserved ones name no neighbour (RFC 4271 §6.3); a link-local IPv6
     address would need an interface, which the attribute does not carry.
     """
-    if len(next_hop) != family.octets and not (extended and len(next_hop) == 16):
+    if len(next_hop) != address_octets(family) and not (extended and len(next_hop) == 16):
         return False
     if len(next_hop) == 4:
         return next_hop[0] not in (0, 127) and next_hop[0] < 224

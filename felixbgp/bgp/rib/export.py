@@ -26,7 +26,7 @@ from felixbgp.bgp.config import NextHopMode, PeerId
 from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.acceptance import DOWN, UP_OR_ACROSS
 from felixbgp.bgp.rib.path import DEFAULT_LOCAL_PREF, Path
-from felixbgp.bgp.wire.as_path import prepended
+from felixbgp.bgp.wire.as_path import prepended, prepended_octets
 from felixbgp.bgp.wire.attributes import AttributeType
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.communities import (
@@ -40,6 +40,7 @@ from felixbgp.bgp.wire.framer import MESSAGE_OCTETS_MAX
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, UnknownAttribute
 from felixbgp.bgp.wire.update import EncodedSet, encode_set
 from felixbgp.net import Address, Family
+from felixbgp.net.family import address_octets
 
 DOWN_OR_ACROSS: Final = (*DOWN, Role.PEER)
 """Neighbours to whom what goes there must go no further than down (RFC 9234 §5)."""
@@ -85,19 +86,10 @@ class AsPathEdits(NamedTuple):
     """How many more times our AS stands in front."""
 
 
-class Tally:
-    """How many prefixes of one source an update group tells of."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
 class Export:
     """One set of attributes to advertise, from one source; equal only to itself, shared by its prefixes."""
 
-    __slots__ = ("encoded", "room", "source", "tally", "via_us")
+    __slots__ = ("encoded", "room", "source", "via_us")
 
     def __init__(self, source: PeerId | None, encoded: EncodedSet, *, via_us: bool) -> None:
         self.source = source
@@ -107,14 +99,20 @@ class Export:
         """Whether the receiver will send its traffic here, so that our kernel must be ready for it."""
         self.room = encoded.room
         """How many octets of NLRI one message has room for; a prefix that needs more cannot be told."""
-        self.tally = Tally()
-        """Shared by all of one source in one update group."""
 
     def same(self, other: "Export | None") -> bool:
         """Whether a peer that was told `other` knows this already."""
         return self is other or (
             other is not None and self.encoded.same(other.encoded) and self.source == other.source
         )
+
+
+_NO_SET: Final = EncodedSet(b"", b"", 0)
+
+
+def outdated(known: Export) -> Export:
+    """What peers that ask for a route again are taken to know: something of its source, never as it is."""
+    return Export(known.source, _NO_SET, via_us=False)
 
 
 def export(view: ExportView, path: Path, attributes: PathAttributes | None = None) -> Export | None:
@@ -202,7 +200,9 @@ def may_advertise(view: ExportView, path: Path) -> bool:
 def _only_to_customer(view: ExportView, attributes: PathAttributes) -> int | None:
     """RFC 9234 §5: what goes down or across is marked by the first who sends it there."""
     known = attributes.only_to_customer
-    return view.local_as if known is None and view.peer_role in DOWN_OR_ACROSS else known
+    if known is not None or view.peer_role is None:
+        return known
+    return view.local_as if view.peer_role in DOWN_OR_ACROSS else None
 
 
 def _extended_communities(communities: tuple[bytes, ...]) -> tuple[bytes, ...]:
@@ -227,7 +227,7 @@ def _as_path(view: ExportView, as_path: tuple[Segment, ...]) -> tuple[Segment, .
     """The AS_PATH towards an external peer."""
     edits = view.as_path_edits
     if edits is None:
-        return prepended((view.local_as,), as_path)
+        return prepended_octets(view.local_as.to_bytes(4, "big"), as_path)
     for_peer = as_path
     if edits.without_private:
         for_peer = _edited(for_peer, lambda asn: () if is_private(asn) else (asn,))
@@ -268,9 +268,10 @@ def _next_hop(view: ExportView, path: Path) -> bytes:
         keep = not view.external
     else:
         keep = view.next_hop is NextHopMode.KEEP
-    return offered if keep else bytes(view.local_address)
+    return offered if keep else view.local_address
 
 
 def _fits(view: ExportView, next_hop: bytes) -> bool:
     """Whether the peers can be told this next hop: one of the family, or an IPv6 one by RFC 8950."""
-    return len(next_hop) == view.family.octets or (view.extended_next_hop and len(next_hop) == 16)
+    octets = len(next_hop)
+    return octets == address_octets(view.family) or (view.extended_next_hop and octets == 16)

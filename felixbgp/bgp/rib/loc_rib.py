@@ -15,7 +15,7 @@ stay what they are from `add` and `remove` to the peers.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from felixbgp.bgp.rib.decision import Best, SelectionReason, best_path
 from felixbgp.bgp.rib.next_hops import NextHops
@@ -24,15 +24,12 @@ from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.net import Address, Family, Nlri, Prefix
 
+_ONLY_PATH: Final[str] = SelectionReason.ONLY_PATH.value
 CHOICES_MAX: Final = 8192
 """Prefixes are decided in the order they arrived, so those with the same candidates come together; more sets
 of candidates than one batch holds would only keep dead paths in memory."""
 CHOICES_OCTETS_MAX: Final = 64 << 20
 """The same for the memory they keep: 8 KiB for each, which are several paths."""
-
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
 class Multipath(NamedTuple):
@@ -99,7 +96,7 @@ def _selected_of(entry: Entry | None) -> Selected | None:
         return entry.selected()
     if entry.selected is None:
         next_hops = () if entry.peer is None else (Address(entry.attributes.next_hop),)
-        entry.selected = _selected(entry, next_hops, SelectionReason.ONLY_PATH.value)
+        entry.selected = _selected(entry, next_hops, _ONLY_PATH)
     return entry.selected
 
 
@@ -340,10 +337,6 @@ class LocRib:
         """Through every prefix that has candidates, as of its last decision; see `path_of`."""
         return Walk(self._entries)
 
-    def selected_paths(self) -> dict[Nlri, Path | None]:
-        """The path of every prefix that has a selected one, as a dictionary of its own."""
-        return {nlri: path for nlri, entry in self._entries.items() if (path := path_of(entry)) is not None}
-
     def prefixes(self) -> list[Nlri]:
         """Every prefix with a selected route."""
         return [nlri for nlri, entry in self._entries.items() if path_of(entry) is not None]
@@ -481,18 +474,6 @@ class LocRib:
         self._choices.clear()
         self._partial.clear()
         self._choices_octets = 0
-
-
-def take_first(waiting: dict[Key, Value], count: int) -> list[tuple[Key, Value]]:
-    """Remove and return the first `count` entries, oldest first."""
-    if count >= len(waiting):
-        everything = list(waiting.items())
-        waiting.clear()
-        return everything
-    taken = list(islice(waiting.items(), max(count, 0)))
-    for nlri, _ in taken:
-        del waiting[nlri]
-    return taken
 
 
 def _is_same_route(old: Entry | None, new: Entry | None) -> bool:

@@ -10,7 +10,7 @@ from felixbgp.bgp.wire.messages import PathAttributes
 
 SET_OCTETS: Final = 700
 """Of a set with next to nothing in it, and the path made of it. These are what CPython 3.11 takes."""
-_NUMBER_OCTETS: Final = 36
+_COMMUNITY_OCTETS: Final = 36
 _SEGMENT_OCTETS: Final = 110
 _CLUSTER_OCTETS: Final = 45
 _EXTENDED_COMMUNITY_OCTETS: Final = 48
@@ -20,10 +20,9 @@ _UNKNOWN_OCTETS: Final = 80
 
 def octets_of(attributes: PathAttributes) -> int:
     """An estimate from the lengths of all lists."""
-    numbers = len(attributes.communities)
+    octets = SET_OCTETS + _COMMUNITY_OCTETS * len(attributes.communities)
     for segment in attributes.as_path:
-        numbers += len(segment.asns)
-    octets = SET_OCTETS + _SEGMENT_OCTETS * len(attributes.as_path) + _NUMBER_OCTETS * numbers
+        octets += _SEGMENT_OCTETS + len(segment.octets)
     octets += _CLUSTER_OCTETS * len(attributes.cluster_list)
     octets += _EXTENDED_COMMUNITY_OCTETS * len(attributes.extended_communities)
     octets += _LARGE_COMMUNITY_OCTETS * len(attributes.large_communities)

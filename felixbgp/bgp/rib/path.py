@@ -4,7 +4,6 @@ What the decision process, the loop checks and the export rules ask of a path de
 the peer only, so it is worked out once per path, not once per prefix.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 from felixbgp.bgp.config import PeerId
@@ -12,7 +11,7 @@ from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.memory import octets_of
 from felixbgp.bgp.routes import LocalRoute, Precedence, Selected
 from felixbgp.bgp.wire.communities import LLGR_STALE
-from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType
+from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType, number_of
 
 DEFAULT_LOCAL_PREF: Final = 100
 """The degree of preference of a path that carries none: a convention, the standard has no default."""
@@ -128,7 +127,7 @@ def local_path(route: LocalRoute) -> Path:
     return Path(attributes, None, source=route.source, interface=route.interface, precedence=route.precedence)
 
 
-def as_path_length(as_path: Sequence[Segment]) -> int:
+def as_path_length(as_path: tuple[Segment, ...]) -> int:
     """The number of AS numbers (RFC 4271 §9.1.2.2 a).
 
     An AS_SET counts 1, confederation segments 0 (RFC 5065 §5.3).
@@ -136,17 +135,17 @@ def as_path_length(as_path: Sequence[Segment]) -> int:
     length = 0
     for segment in as_path:
         if segment.type == _SEQUENCE:
-            length += len(segment.asns)
+            length += segment.count
         elif segment.type == _SET:
             length += 1
     return length
 
 
-def neighbour_as(as_path: Sequence[Segment], peer: PathPeer) -> int:
+def neighbour_as(as_path: tuple[Segment, ...], peer: PathPeer) -> int:
     """neighborAS() of RFC 4271 §9.1.2.2 c: the AS that the route entered our AS from.
 
     An AS_PATH that is empty or begins with an AS_SET belongs to the AS of the peer itself.
     """
     if as_path and as_path[0].type == _SEQUENCE:
-        return as_path[0].asns[0]
+        return number_of(as_path[0].octets)
     return peer.remote_as

@@ -101,8 +101,20 @@ class Table(Generic[Value]):
 
     def put_all(self, keys: Sequence[Nlri], value: Value) -> None:
         """Set one value for many keys."""
+        root = self.root
+        grown = 0
         for key in keys:
-            self.put(key, value)
+            part = root
+            if root.children is not None:
+                part = self._part(key)
+            entries = part.entries
+            before = len(entries)
+            entries[key] = value
+            if len(entries) != before:
+                grown += 1
+                if before >= part.most:
+                    _split(part)
+        self._count += grown
 
     def add(self, keys: Sequence[Nlri], value: Value, present: list[Nlri]) -> list[Nlri]:
         """Set one value for those keys that have none, and give these; the others go to `present`."""
@@ -172,6 +184,13 @@ class Table(Generic[Value]):
         self._count = 0
         self._taking = None
 
+    def copy(self) -> "Table[Value]":
+        """One with the same entries, which are copied part by part."""
+        other: Table[Value] = Table()
+        other.root = _copied(self.root)
+        other._count = self._count
+        return other
+
     def items(self) -> Iterator[tuple[Nlri, Value]]:
         """Every entry; the table must not change meanwhile."""
         for node in _parts(self.root):
@@ -211,6 +230,13 @@ class Walk(Generic[Value]):
         self._root = table.root
         self._ahead: dict[Node[Value], None] = {table.root: None}
         """What is still to be met, the next one last."""
+
+    def copy(self) -> "Walk[Value]":
+        """Another one that has as much before it."""
+        other = Walk(self._table)
+        other._root = self._root
+        other._ahead = dict(self._ahead)
+        return other
 
     def next(self) -> list[tuple[Nlri, Value]] | None:
         """The entries of the next part that has some; None: that was all."""
@@ -255,6 +281,15 @@ def _parts(root: Node[Value]) -> Iterator[Node[Value]]:
     for child in root.children:
         if child is not None:
             yield from _parts(child)
+
+
+def _copied(node: Node[Value]) -> Node[Value]:
+    other: Node[Value] = Node(node.most)
+    other.entries = node.entries.copy()
+    other.at, other.half = node.at, node.half
+    if node.children is not None:
+        other.children = [None if child is None else _copied(child) for child in node.children]
+    return other
 
 
 def _split(part: Node[Value]) -> None:

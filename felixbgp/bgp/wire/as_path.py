@@ -1,10 +1,10 @@
 """AS_PATH and AS4_PATH: octets to segments and back, and how the two join (RFC 4271 §4.3, RFC 6793 §4.2)."""
 
 from collections.abc import Sequence
-from struct import Struct
+from struct import unpack_from
 from typing import Final
 
-from felixbgp.bgp.wire.messages import Segment, SegmentType
+from felixbgp.bgp.wire.messages import Segment, SegmentType, asn_octets
 from felixbgp.bgp.wire.open import AS_TRANS, AS_TWO_OCTETS_MAX
 
 _SEGMENT_ASNS_MAX: Final = 255
@@ -14,9 +14,10 @@ _PATH_OCTETS_MAX: Final = 4016
 octets has room for these beside ORIGIN, an IPv6 route and our AS in front, so that what is accepted from an
 old speaker, or in an extended message, can be told to every peer."""
 _SEQUENCE: Final = int(SegmentType.AS_SEQUENCE)
-_FOUR_OCTETS: Final = [Struct(f">{count}I") for count in range(_SEGMENT_ASNS_MAX + 1)]
-_TWO_OCTETS: Final = [Struct(f">{count}H") for count in range(_SEGMENT_ASNS_MAX + 1)]
-"""By how many AS numbers a segment has."""
+_SEGMENT_OCTETS_MAX: Final = 4 * _SEGMENT_ASNS_MAX
+_OCTETS: Final = [bytes((one,)) for one in range(256)]
+_ZERO: Final = bytes(4)
+_AS_TRANS_OCTETS: Final = AS_TRANS.to_bytes(2, "big")
 _CONFEDERATION: Final = (SegmentType.AS_CONFED_SEQUENCE, SegmentType.AS_CONFED_SET)
 
 Path = tuple[Segment, ...]
@@ -50,10 +51,10 @@ def without_confederations(path: Path) -> Path:
 def _decode_segments(value: bytes, four_octets: bool, highest_type: int) -> Path:
     segments: list[Segment] = []
     position, size, octets = 0, len(value), 0
-    width, forms = (4, _FOUR_OCTETS) if four_octets else (2, _TWO_OCTETS)
+    width = 4 if four_octets else 2
     while position < size:
         kind = value[position]
-        if not 1 <= kind <= highest_type:
+        if kind < 1 or kind > highest_type:
             raise AsPathError(f"segment type {kind} has no place in it")
         count = value[position + 1] if position + 1 < size else 0
         end = position + 2 + count * width
@@ -62,10 +63,13 @@ def _decode_segments(value: bytes, four_octets: bool, highest_type: int) -> Path
         octets += _octets(count)
         if octets > _PATH_OCTETS_MAX:
             raise AsPathError(f"it would take more than {_PATH_OCTETS_MAX} octets to pass it on")
-        asns: tuple[int, ...] = forms[count].unpack_from(value, position + 2)
-        if 0 in asns:
+        if four_octets:
+            segment = Segment(kind, (), value[position + 2 : end])
+        else:
+            segment = Segment(kind, unpack_from(f">{count}H", value, position + 2))
+        if segment.times(_ZERO):
             raise AsPathError("AS number 0 is reserved")
-        segments.append(Segment(kind, asns))
+        segments.append(segment)
         position = end
     return tuple(segments)
 
@@ -77,7 +81,7 @@ def _octets(count: int) -> int:
 
 def can_be_passed_on(path: Path) -> bool:
     """Whether a path is within the bound that received ones are held to."""
-    return sum(_octets(len(segment.asns)) for segment in path) <= _PATH_OCTETS_MAX
+    return sum(_octets(segment.count) for segment in path) <= _PATH_OCTETS_MAX
 
 
 def prepended(asns: Sequence[int], path: Path) -> Path:
@@ -85,17 +89,24 @@ def prepended(asns: Sequence[int], path: Path) -> Path:
 
     A segment that has no room for all of them is left as it is, with a new one before it.
     """
+    return prepended_octets(asn_octets(asns), path)
+
+
+def prepended_octets(octets: bytes, path: Path) -> Path:
+    """The same for AS numbers that have become octets already, four for each."""
     outside = without_confederations(path)
-    first = outside[0] if outside else None
-    if first is not None and first.type == _SEQUENCE and len(asns) + len(first.asns) <= _SEGMENT_ASNS_MAX:
-        return (Segment(_SEQUENCE, (*asns, *first.asns)), *outside[1:])
-    return (Segment(_SEQUENCE, tuple(asns)), *outside)
+    if outside:
+        first = outside[0]
+        if first.type == _SEQUENCE and len(octets) + len(first.octets) <= _SEGMENT_OCTETS_MAX:
+            joined = (Segment(_SEQUENCE, (), octets + first.octets),)
+            return joined if len(outside) == 1 else joined + outside[1:]
+    return (Segment(_SEQUENCE, (), octets), *outside)
 
 
 def path_length(path: Path) -> int:
     """How many AS numbers a path counts: an AS_SET is one (RFC 4271 §9.1.2.2), confederations none."""
     return sum(
-        len(segment.asns) if segment.type == SegmentType.AS_SEQUENCE else segment.type == SegmentType.AS_SET
+        segment.count if segment.type == SegmentType.AS_SEQUENCE else segment.type == SegmentType.AS_SET
         for segment in path
     )
 
@@ -119,7 +130,7 @@ def merge_as4_path(as_path: Path, as4_path: Path) -> Path:
             surplus -= 1
         else:
             leading.append(Segment(segment.type, segment.asns[:surplus]))
-            surplus -= len(segment.asns)
+            surplus -= segment.count
     joined = _join(leading, as4_path)
     return joined if can_be_passed_on(joined) else as_path
 
@@ -140,18 +151,28 @@ def encode_as_path(path: Path, *, four_octets: bool) -> bytes:
 
     With two octets per number, AS_TRANS stands for those that do not fit (RFC 6793 §4.2.2).
     """
+    if len(path) == 1 and four_octets and 0 < len(path[0].octets) <= _SEGMENT_OCTETS_MAX:
+        only = path[0]
+        return _OCTETS[only.type] + _OCTETS[only.count] + only.octets
     parts: list[bytes] = []
     for segment in path:
-        asns = segment.asns
-        for start in range(0, len(asns), _SEGMENT_ASNS_MAX):
-            piece = asns if len(asns) <= _SEGMENT_ASNS_MAX else asns[start : start + _SEGMENT_ASNS_MAX]
-            parts.append(bytes((segment.type, len(piece))))
-            if four_octets:
-                parts.append(_FOUR_OCTETS[len(piece)].pack(*piece))
-            else:
-                short = [one if one <= AS_TWO_OCTETS_MAX else AS_TRANS for one in piece]
-                parts.append(_TWO_OCTETS[len(piece)].pack(*short))
+        octets, kind = segment.octets, _OCTETS[segment.type]
+        for start in range(0, len(octets), _SEGMENT_OCTETS_MAX):
+            whole = len(octets) <= _SEGMENT_OCTETS_MAX
+            piece = octets if whole else octets[start : start + _SEGMENT_OCTETS_MAX]
+            parts.append(kind)
+            parts.append(_OCTETS[len(piece) >> 2])
+            parts.append(piece if four_octets else _shortened(piece))
     return b"".join(parts)
+
+
+def _shortened(octets: bytes) -> bytes:
+    """AS numbers of four octets each as such of two."""
+    short = [
+        octets[at + 2 : at + 4] if octets[at : at + 2] == b"\0\0" else _AS_TRANS_OCTETS
+        for at in range(0, len(octets), 4)
+    ]
+    return b"".join(short)
 
 
 def encode_as4_path(path: Path) -> bytes:

@@ -14,7 +14,9 @@ from felixbgp.bgp.wire.messages import Origin, PathAttributes
 from felixbgp.bgp.wire.open import AS_TRANS, AS_TWO_OCTETS_MAX
 
 _ORIGINS: Final = tuple(bytes((TRANSITIVE, AttributeType.ORIGIN, 1, origin)) for origin in Origin)
-_AS_PATH: Final = int(AttributeType.AS_PATH)
+_OCTETS: Final = [bytes((one,)) for one in range(256)]
+_AS_PATH_HEADS: Final = [bytes((TRANSITIVE, AttributeType.AS_PATH, size)) for size in range(256)]
+"""By the length of the value."""
 
 
 def encode_attribute(flags: int, number: int, value: bytes) -> bytes:
@@ -22,7 +24,7 @@ def encode_attribute(flags: int, number: int, value: bytes) -> bytes:
     size = len(value)
     if size > 255:
         return bytes((flags | EXTENDED_LENGTH, number, size >> 8, size & 0xFF)) + value
-    return bytes((flags, number, size)) + value
+    return _OCTETS[flags] + _OCTETS[number] + _OCTETS[size] + value
 
 
 def encode_attributes(attributes: PathAttributes, *, four_octet_as: bool, with_next_hop: bool) -> bytes:
@@ -32,9 +34,14 @@ def encode_attributes(attributes: PathAttributes, *, four_octet_as: bool, with_n
     Without `four_octet_as` the AS4 attributes are added where numbers do not fit (RFC 6793 §4.2.2).
     """
     as_path = encode_as_path(attributes.as_path, four_octets=four_octet_as)
-    parts = [_ORIGINS[attributes.origin], encode_attribute(TRANSITIVE, _AS_PATH, as_path)]
-    if with_next_hop:
-        parts.append(b"\x40\x03\x04" + attributes.next_hop)
+    size = len(as_path)
+    parts = [
+        _ORIGINS[attributes.origin],
+        _AS_PATH_HEADS[size] if size <= 255 else b"\x50\x02" + size.to_bytes(2, "big"),
+        as_path,
+        b"\x40\x03\x04" if with_next_hop else b"",
+        attributes.next_hop if with_next_hop else b"",
+    ]
     if attributes.med is not None:
         parts.append(b"\x80\x04\x04" + attributes.med.to_bytes(4, "big"))
     if attributes.local_pref is not None:
@@ -46,7 +53,9 @@ def encode_attributes(attributes: PathAttributes, *, four_octet_as: bool, with_n
         # All that follows LOCAL_PREF and ATOMIC_AGGREGATE may have unknown types in between.
         optional += [encode_attribute(*one) for one in attributes.unknown]
         optional.sort(key=_type_of_encoded)
-    return b"".join(parts + optional)
+    if optional:
+        parts += optional
+    return b"".join(parts)
 
 
 def _type_of_encoded(octets: bytes) -> int:

@@ -21,7 +21,7 @@ from felixbgp.bgp.wire.as_path import (
     without_confederations,
 )
 from felixbgp.bgp.wire.errors import ErrorCode, UpdateSubcode, WireError
-from felixbgp.bgp.wire.messages import Origin, PathAttributes, UnknownAttribute
+from felixbgp.bgp.wire.messages import Origin, PathAttributes, UnknownAttribute, number_of
 from felixbgp.bgp.wire.open import AS_TRANS
 
 
@@ -139,6 +139,7 @@ class _Draft:
         "atomic_aggregate",
         "cluster_list",
         "communities",
+        "ebgp",
         "errors",
         "extended_communities",
         "fault",
@@ -154,8 +155,9 @@ class _Draft:
         "unknown",
     )
 
-    def __init__(self, four_octet_as: bool) -> None:
+    def __init__(self, four_octet_as: bool, ebgp: bool) -> None:
         self.four_octet_as = four_octet_as
+        self.ebgp = ebgp
         self.origin: int = Origin.IGP
         self.as_path: Path = ()
         self.as4_path: Path = ()
@@ -171,21 +173,22 @@ class _Draft:
         self.extended_communities: tuple[bytes, ...] = ()
         self.large_communities: tuple[tuple[int, int, int], ...] = ()
         self.only_to_customer: int | None = None
-        self.unknown: list[UnknownAttribute] = []
-        self.partial: list[int] = []
+        # Mostly there are none, and there cannot be many.
+        self.unknown: tuple[UnknownAttribute, ...] = ()
+        self.partial: tuple[int, ...] = ()
         self.fault: Fault | None = None
-        self.errors: list[str] = []
+        self.errors: tuple[str, ...] = ()
 
     def note(self, verdict: Verdict, text: str) -> None:
         """Remember what was wrong, in words."""
         if len(self.errors) < _ERRORS_NOTED_MAX:
-            self.errors.append(f"{verdict.label}: {text}")
+            self.errors += (f"{verdict.label}: {text}",)
 
     def condemn(self, fault: Fault) -> None:
         """Treat as withdraw; the first fault is the one told, however much was noted before."""
         if self.fault is None:
             self.fault = fault
-            self.errors.append(f"{Verdict.TREAT_AS_WITHDRAW.label}: {fault.text}")
+            self.errors += (f"{Verdict.TREAT_AS_WITHDRAW.label}: {fault.text}",)
         else:
             self.note(Verdict.TREAT_AS_WITHDRAW, fault.text)
 
@@ -242,11 +245,11 @@ def _decode_next_hop(value: bytes, draft: _Draft) -> None:
 
 
 def _decode_med(value: bytes, draft: _Draft) -> None:
-    draft.med = int.from_bytes(value, "big")
+    draft.med = number_of(value)
 
 
 def _decode_local_pref(value: bytes, draft: _Draft) -> None:
-    draft.local_pref = int.from_bytes(value, "big")
+    draft.local_pref = number_of(value)
 
 
 def _decode_atomic_aggregate(_value: bytes, draft: _Draft) -> None:
@@ -312,7 +315,7 @@ def _refuse_between_new_speakers(draft: _Draft) -> None:
 
 
 def _decode_only_to_customer(value: bytes, draft: _Draft) -> None:
-    draft.only_to_customer = int.from_bytes(value, "big")
+    draft.only_to_customer = number_of(value)
 
 
 def _decode_elsewhere(_value: bytes, _draft: _Draft) -> None:
@@ -419,6 +422,8 @@ RULES: Final[dict[int, Rule]] = {
     ),
 }
 """By type."""
+_RULES: Final = [RULES.get(number) for number in range(256)]
+"""The same, where to look is cheap."""
 
 _FORGETS_PARTIAL: Final = (AttributeType.AS4_PATH, AttributeType.AS4_AGGREGATOR)
 """Folded into other attributes, so there is nothing left that could be partial."""
@@ -483,7 +488,7 @@ def decode_attributes(
 
 
 def _decode(octets: bytes, four_octet_as: bool, ebgp: bool, next_hop: bytes) -> AttributeSet:
-    draft = _Draft(four_octet_as)
+    draft = _Draft(four_octet_as, ebgp)
     seen = 0
     position, size, count = 0, len(octets), 0
     while position < size:
@@ -503,10 +508,9 @@ def _decode(octets: bytes, four_octet_as: bool, ebgp: bool, next_hop: bytes) -> 
             draft.note(Verdict.ATTRIBUTE_DISCARD, f"attribute {number} appears more than once")
         else:
             seen |= 1 << number
-            _decode_one(octets[position:end], octets[value_start:end], ebgp, draft)
+            _decode_one(octets, position, value_start, end, draft)
         position = end
-    errors = tuple(draft.errors) if draft.errors else ()
-    return AttributeSet(draft.finish(next_hop), seen, draft.fault, errors)
+    return AttributeSet(draft.finish(next_hop), seen, draft.fault, draft.errors)
 
 
 def _bounds(octets: bytes, position: int) -> tuple[int, int]:
@@ -520,24 +524,26 @@ def _bounds(octets: bytes, position: int) -> tuple[int, int]:
     return start, start + length
 
 
-def _decode_one(raw: bytes, value: bytes, ebgp: bool, draft: _Draft) -> None:
-    flags, number = raw[0], raw[1]
-    rule = RULES.get(number)
+def _decode_one(octets: bytes, start: int, value_start: int, end: int, draft: _Draft) -> None:
+    """The attribute from `start` to `end`."""
+    flags, number = octets[start], octets[start + 1]
+    rule = _RULES[number]
+    value = octets[value_start:end]
     if rule is None:
-        _keep_unknown(raw, value, draft)
+        _keep_unknown(octets[start:end], value, draft)
         return
     if flags & _OPTIONAL_TRANSITIVE != rule.flags:
         text = f"{rule.name} has flags {flags:#04x}"
-        draft.condemn(Fault(UpdateSubcode.ATTRIBUTE_FLAGS_ERROR, raw, text))
+        draft.condemn(Fault(UpdateSubcode.ATTRIBUTE_FLAGS_ERROR, octets[start:end], text))
         return
-    if rule.internal_only and ebgp:
+    if rule.internal_only and draft.ebgp:
         draft.note(Verdict.ATTRIBUTE_DISCARD, f"{rule.name} came from an external peer")
         return
     try:
         _check_length(rule, len(value))
         if rule.decode is None:
             kept = UnknownAttribute(flags & (_OPTIONAL_TRANSITIVE | PARTIAL), number, value)
-            draft.unknown.append(kept)
+            draft.unknown += (kept,)
             return
         rule.decode(value, draft)
     except _Malformed as malformed:
@@ -546,11 +552,11 @@ def _decode_one(raw: bytes, value: bytes, ebgp: bool, draft: _Draft) -> None:
             draft.note(rule.verdict, text)
         else:
             # RFC 4271 §6.3: a malformed AS_PATH is reported without data, any other attribute whole.
-            data = b"" if malformed.subcode == UpdateSubcode.MALFORMED_AS_PATH else raw
+            data = b"" if malformed.subcode == UpdateSubcode.MALFORMED_AS_PATH else octets[start:end]
             draft.condemn(Fault(malformed.subcode, data, text))
         return
     if flags & PARTIAL and rule.flags == _OPTIONAL_TRANSITIVE and number not in _FORGETS_PARTIAL:
-        draft.partial.append(number)
+        draft.partial += (number,)
 
 
 def _check_length(rule: Rule, length: int) -> None:
@@ -570,7 +576,7 @@ def _keep_unknown(raw: bytes, value: bytes, draft: _Draft) -> None:
             f"attribute {raw[1]} is said to be well-known",
         )
     if raw[0] & TRANSITIVE:
-        draft.unknown.append(UnknownAttribute(_OPTIONAL_TRANSITIVE | PARTIAL, raw[1], value))
+        draft.unknown += (UnknownAttribute(_OPTIONAL_TRANSITIVE | PARTIAL, raw[1], value),)
 
 
 def split_multiprotocol(octets: bytes) -> tuple[bytes, Multiprotocol | None, Multiprotocol | None]:
@@ -579,20 +585,24 @@ def split_multiprotocol(octets: bytes) -> tuple[bytes, Multiprotocol | None, Mul
     Raises `WireError` when one of them appears twice (RFC 7606 §3.g) or is cut off, as then nobody can know
     which routes it was about (§3.j).
     """
-    found: dict[int, Multiprotocol] = {}
-    kept: list[bytes] = []
+    reach: Multiprotocol | None = None
+    unreach: Multiprotocol | None = None
+    rest = b""
     kept_from = position = 0
     size = len(octets)
     while position + 1 < size:
         value_start, end = _bounds(octets, position)
         number = octets[position + 1]
         if number in (_MP_REACH_NLRI, _MP_UNREACH_NLRI):
-            if number in found or end > size:
+            if (reach if number == _MP_REACH_NLRI else unreach) is not None or end > size:
                 text = f"attribute {number} appears twice or is cut off"
                 raise WireError(ErrorCode.UPDATE_MESSAGE, UpdateSubcode.MALFORMED_ATTRIBUTE_LIST, text=text)
-            found[number] = Multiprotocol(octets[position], octets[value_start:end], octets[position:end])
-            kept.append(octets[kept_from:position])
+            found = Multiprotocol(octets[position], octets[value_start:end], octets[position:end])
+            if number == _MP_REACH_NLRI:
+                reach = found
+            else:
+                unreach = found
+            rest += octets[kept_from:position]
             kept_from = end
         position = end
-    rest = b"".join((*kept, octets[kept_from:])) if found else octets
-    return rest, found.get(AttributeType.MP_REACH_NLRI), found.get(AttributeType.MP_UNREACH_NLRI)
+    return rest + octets[kept_from:] if kept_from else octets, reach, unreach

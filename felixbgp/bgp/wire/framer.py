@@ -94,7 +94,7 @@ class Framer:
             following = position + length
             if not _UPDATE_OCTETS_MIN <= length <= octets_max or following > end:
                 break
-            if not data.startswith(MARKER, position):
+            if data[position : position + 16] != MARKER:
                 break
             bodies.append(data[position + HEADER_OCTETS : following])
             position = following

@@ -1,7 +1,9 @@
 """The five messages of BGP-4 as values (RFC 4271 §4, RFC 2918) and the path attributes they carry."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from struct import pack, unpack
 from typing import Any, Final, NamedTuple
 
 from felixbgp.net import Address, Family, Nlri
@@ -35,22 +37,58 @@ class SegmentType(IntEnum):
 
 
 class Segment:
-    """One AS_PATH segment: its type (a `SegmentType` value) and AS numbers, four octets each; a value."""
+    """One AS_PATH segment: its type (a `SegmentType` value) and AS numbers; a value.
 
-    __slots__ = ("asns", "type")
+    The numbers are kept as octets, which is how they come and mostly go: few paths are ever looked into.
+    """
 
-    def __init__(self, type: int, asns: tuple[int, ...]) -> None:  # noqa: A002 - the standard's word
+    __slots__ = ("octets", "type")
+
+    def __init__(self, type: int, asns: Sequence[int], octets: bytes = b"") -> None:  # noqa: A002 - the standard's word
+        """Where `octets` are given, they stand for `asns`."""
         self.type = type
-        self.asns = asns
+        self.octets = octets or asn_octets(asns)
+        """The AS numbers, four octets each."""
+
+    @property
+    def asns(self) -> tuple[int, ...]:
+        """The AS numbers; worked out anew every time."""
+        octets = self.octets
+        return unpack(f">{len(octets) >> 2}I", octets)
+
+    @property
+    def count(self) -> int:
+        """How many AS numbers there are."""
+        return len(self.octets) >> 2
+
+    def times(self, asn: bytes) -> int:
+        """How often an AS number of four octets stands in it."""
+        octets, last = self.octets, asn[3]
+        found = 0
+        # Mostly the last octet tells; `in` and `count` of bytes cost compiled code several times as much.
+        for at in range(3, len(octets), 4):
+            if octets[at] == last and octets[at - 3 : at + 1] == asn:
+                found += 1
+        return found
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Segment) and self.type == other.type and self.asns == other.asns
+        return isinstance(other, Segment) and self.type == other.type and self.octets == other.octets
 
     def __hash__(self) -> int:
-        return hash(self.asns) ^ self.type
+        return hash(self.octets)
 
     def __repr__(self) -> str:
         return f"Segment({self.type}, {self.asns})"
+
+
+def asn_octets(asns: Sequence[int]) -> bytes:
+    """AS numbers as four octets each."""
+    return pack(f">{len(asns)}I", *asns)
+
+
+def number_of(octets: bytes) -> int:
+    """The number that the first four octets are; `int.from_bytes` is slow in compiled code."""
+    return octets[0] << 24 | octets[1] << 16 | octets[2] << 8 | octets[3]
 
 
 class UnknownAttribute(NamedTuple):

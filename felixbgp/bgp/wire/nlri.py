@@ -1,55 +1,32 @@
 """The NLRI encoding of prefixes: a field of many to canonical NLRI bytes (RFC 4271 §4.3, RFC 4760 §5).
 
 Identified NLRI have the four octets of a path identifier in front (RFC 7911 §3); they stay as on the wire.
+
+Neighbours in a field mostly have the same length. Such a run is cut as one, if all of it is canonical, which
+is what peers send; octets of one meaning in all its prefixes are judged by a single operation on `bytes`.
 """
 
-import re
 from typing import Final
 
 from felixbgp.net import Family, Nlri
+from felixbgp.net.family import address_octets
 
-_COMMON_LENGTHS: Final = {1: (24, 26, 32, 22, 16), 2: (64, 48, 128, 122)}
-"""Tried first: what the world, Calico's blocks and hosts use most."""
-_MULTICAST: Final = {1: (rb"[\xe0-\xef]", 4), 2: (rb"\xff", 8)}
-"""By AFI: the first octet of multicast addresses, and from which prefix length on it tells them."""
-_SHORT_FIELD_OCTETS: Final = 24
-"""Up to which starting the engine costs more than it saves."""
 _IDENTIFIER_OCTETS: Final = 4
 """Of a path identifier, RFC 7911 §3."""
+_RUN_MIN: Final = 4
+"""Prefixes from which on a run is worth its own way."""
+_RUN_MAX: Final = 256
+"""Prefixes of a run. To look for its end costs as much as the longest may have, also where it is short."""
+_OCTETS: Final = [bytes((one,)) for one in range(256)]
+_CANONICAL: Final = [bytes(range(0, 256, 256 >> bits if bits else 1)) for bits in range(8)]
+"""What the last octet may be, by how many bits of it belong to the prefix; 0: all do."""
+_MULTICAST: Final = (0xE0, 0xF0, 4, bytes(range(0xE0, 0xF0)))
+"""The first octet of multicast addresses, after a mask; from which prefix length it tells one; all such."""
+_MULTICAST_IPV6: Final = (0xFF, 0xFF, 8, b"\xff")
 
 
 class NlriError(ValueError):
     """A field that is no sequence of prefixes (RFC 7606 §5.3); the text says why."""
-
-
-def _pattern_of_length(length: int, multicast: bytes, multicast_length: int) -> bytes:
-    """A regular expression for the canonical NLRI of one prefix length, multicast ones left out."""
-    octets = [b"."] * ((length + 7) // 8)
-    if length % 8:
-        network = range(0, 256, 256 >> length % 8)
-        octets[-1] = b"[%b]" % b"".join(b"\\x%02x" % one for one in network)
-    if length >= multicast_length:
-        octets[0] = b"(?!%b)%b" % (multicast, octets[0])
-    return b"\\x%02x%b" % (length, b"".join(octets))
-
-
-# The regular expression engine cuts a field at C speed, and takes only what is canonical already, which is
-# what peers send. Everything else is for `_parse_slowly`. Compiling takes tens of milliseconds, so it waits
-# until somebody has a field of this kind.
-_patterns: Final[dict[int, re.Pattern[bytes]]] = {}
-"""By the bits of an address and the octets of an identifier, which is at most 4."""
-
-
-def _pattern(family: Family, identifier_octets: int) -> re.Pattern[bytes]:
-    key = family.bits + identifier_octets
-    found = _patterns.get(key)
-    if found is None:
-        common = _COMMON_LENGTHS[family.afi]
-        lengths = (*common, *(length for length in range(family.bits + 1) if length not in common))
-        alternatives = b"|".join([_pattern_of_length(one, *_MULTICAST[family.afi]) for one in lengths])
-        found = re.compile(b".{%d}(?:%b)" % (identifier_octets, alternatives), re.DOTALL)
-        _patterns[key] = found
-    return found
 
 
 def parse_nlri(
@@ -62,35 +39,33 @@ def parse_nlri(
     (RFC 4271 §6.3, semantically incorrect). Raises `NlriError`.
     """
     identifier_octets = _IDENTIFIER_OCTETS if add_path else 0
-    if len(field) <= _SHORT_FIELD_OCTETS:
-        return _parse_slowly(family, field, errors, identifier_octets)
-    found: list[bytes] = _pattern(family, identifier_octets).findall(field)
-    # `findall` steps over what does not match, so the pieces are all there is only if they make the field.
-    if b"".join(found) == field:
-        return tuple(found)
-    return _parse_slowly(family, field, errors, identifier_octets)
-
-
-def _parse_slowly(
-    family: Family, field: bytes, errors: list[str], identifier_octets: int
-) -> tuple[Nlri, ...]:
     found: list[bytes] = []
     ignored = 0
-    position, size, bits = 0, len(field), family.bits
+    position, size, bits = 0, len(field), 8 * address_octets(family)
+    multicast = _MULTICAST if bits == 32 else _MULTICAST_IPV6
+    multicast_octet, mask, multicast_length, _ = multicast
     while position < size:
         start = position + identifier_octets
         if start >= size:
             raise NlriError("a path identifier is longer than the rest of its field")
         length = field[start]
-        end = start + 1 + (length + 7) // 8
+        end = start + 1 + (length + 7 >> 3)
         if length > bits:
             raise NlriError(f"a prefix of {length} bits is longer than an address")
         if end > size:
             raise NlriError(f"a prefix of {length} bits is longer than the rest of its field")
+        width = end - position
+        probe = start + width * (_RUN_MIN - 1)
+        if probe < size and field[probe] == length == field[end + identifier_octets]:
+            run_end = _end_of_plain_run(field, position, width, identifier_octets, multicast)
+            if run_end > position:
+                found += [field[at : at + width] for at in range(position, run_end, width)]
+                position = run_end
+                continue
         nlri = field[start:end]
-        if length % 8:
-            nlri = nlri[:-1] + bytes((nlri[-1] & 0xFF00 >> length % 8,))
-        if _is_multicast(nlri, bits):
+        if length & 7:
+            nlri = nlri[:-1] + _OCTETS[nlri[-1] & (0xFF00 >> (length & 7)) & 0xFF]
+        if length >= multicast_length and nlri[1] & mask == multicast_octet:
             ignored += 1
         else:
             found.append(field[position:start] + nlri if identifier_octets else nlri)
@@ -100,7 +75,22 @@ def _parse_slowly(
     return tuple(found)
 
 
-def _is_multicast(nlri: bytes, bits: int) -> bool:
-    if bits == 32:
-        return nlri[0] >= 4 and nlri[1] & 0xF0 == 0xE0
-    return nlri[0] >= 8 and nlri[1] == 0xFF
+def _end_of_plain_run(
+    field: bytes, position: int, width: int, identifier_octets: int, multicast: tuple[int, int, int, bytes]
+) -> int:
+    """Where the whole prefixes end that follow each other with one length, if they are as they should be.
+
+    That is canonical, and not multicast. If one of them is not, it is `position`.
+    """
+    start = position + identifier_octets
+    length = field[start]
+    lengths = field[start : start + _RUN_MAX * width : width]
+    alike = len(lengths) - len(lengths.lstrip(_OCTETS[length]))
+    end = position + width * min(alike, (len(field) - position) // width)
+    if length & 7 and field[position + width - 1 : end : width].translate(None, _CANONICAL[length & 7]):
+        return position
+    if length >= multicast[2]:
+        first = field[start + 1 : end : width]
+        if len(first.translate(None, multicast[3])) < len(first):
+            return position
+    return end

@@ -36,7 +36,7 @@ _IPV6_NEXT_HOP_OCTETS: Final = (16, 32)
 _NEXT_HOP_OCTETS: Final[dict[Family, tuple[int, ...]]] = {IPV4: (4,), IPV6: _IPV6_NEXT_HOP_OCTETS}
 """RFC 4760 §3; where RFC 8950 was negotiated, a family may have those of IPv6 as well."""
 
-_UPDATE_TYPE: Final = bytes((MessageType.UPDATE,))
+_UPDATE_TYPE: Final = int(MessageType.UPDATE)
 _FIELDS_OCTETS: Final = 4
 """Of the two length fields of UPDATE."""
 
@@ -114,15 +114,16 @@ class _Draft:
     def __init__(self, negotiated: Negotiated, ebgp: bool) -> None:
         self._negotiated = negotiated
         self._ebgp = ebgp
-        self._withdrawn: list[tuple[Family, tuple[Nlri, ...]]] = []
-        self._announced: list[tuple[Family, PathAttributes, tuple[Nlri, ...]]] = []
+        # One entry for each family at most.
+        self._withdrawn: tuple[tuple[Family, tuple[Nlri, ...]], ...] = ()
+        self._announced: tuple[tuple[Family, PathAttributes, tuple[Nlri, ...]], ...] = ()
         self._errors: list[str] = []
 
     def finish(self, end_of_rib: Family | None) -> UpdateMessage:
         """The value."""
         return UpdateMessage(
-            withdrawn=tuple(self._withdrawn),
-            announced=tuple(self._announced),
+            withdrawn=self._withdrawn,
+            announced=self._announced,
             end_of_rib=end_of_rib,
             # Attributes of a message with routes of two families were read twice.
             errors=tuple(dict.fromkeys(self._errors)) if self._errors else (),
@@ -132,7 +133,7 @@ class _Draft:
         """The withdrawn routes field."""
         nlris = self._classic_nlris(field)
         if nlris:
-            self._withdrawn.append((IPV4, nlris))
+            self._withdrawn += ((IPV4, nlris),)
 
     def take_routes(self, rest: bytes, field: bytes) -> None:
         """The NLRI field, whose next hop is NEXT_HOP."""
@@ -163,7 +164,7 @@ class _Draft:
             return None
         nlris = self._multiprotocol_nlris(family, value[3:], unreach)
         if nlris:
-            self._withdrawn.append((family, nlris))
+            self._withdrawn += ((family, nlris),)
         return family
 
     def read_reach(self, reach: Multiprotocol) -> _Reached | None:
@@ -250,9 +251,9 @@ class _Draft:
     ) -> None:
         """Announce the prefixes, or withdraw them when something is wrong (RFC 7606 §2)."""
         if nlris and fault is None:
-            self._announced.append((family, found.attributes, nlris))
+            self._announced += ((family, found.attributes, nlris),)
         elif nlris:
-            self._withdrawn.append((family, nlris))
+            self._withdrawn += ((family, nlris),)
 
 
 def _check_flags(found: Multiprotocol, name: str) -> None:
@@ -366,7 +367,7 @@ def encode_announcements(
 
 def _is_classic(family: Family, attributes: PathAttributes) -> bool:
     """Whether the routes go into the NLRI field of UPDATE instead of MP_REACH_NLRI."""
-    return family == IPV4 and len(attributes.next_hop) == IPV4.octets
+    return family == IPV4 and len(attributes.next_hop) == 4
 
 
 _ATTRIBUTE_HEADER_OCTETS: Final = 4
@@ -380,19 +381,13 @@ def _unreach(family: Family, field: bytes) -> bytes:
 
 
 def _update(withdrawn: bytes, attributes: bytes, nlri: bytes) -> bytes:
+    # Length, type and the length of withdrawn routes follow each other, and mostly that of attributes, too.
     length = HEADER_OCTETS + _FIELDS_OCTETS + len(withdrawn) + len(attributes) + len(nlri)
-    return b"".join(
-        (
-            MARKER,
-            length.to_bytes(2, "big"),
-            _UPDATE_TYPE,
-            len(withdrawn).to_bytes(2, "big"),
-            withdrawn,
-            len(attributes).to_bytes(2, "big"),
-            attributes,
-            nlri,
-        )
-    )
+    head = length << 24 | _UPDATE_TYPE << 16 | len(withdrawn)
+    if not withdrawn:
+        return b"".join((MARKER, (head << 16 | len(attributes)).to_bytes(7, "big"), attributes, nlri))
+    size = len(attributes).to_bytes(2, "big")
+    return b"".join((MARKER, head.to_bytes(5, "big"), withdrawn, size, attributes, nlri))
 
 
 def _pack(nlris: Sequence[bytes], room: int) -> list[bytes]:

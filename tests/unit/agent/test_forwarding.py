@@ -1,7 +1,5 @@
 """Which kernel route each selected or static route becomes."""
 
-from dataclasses import replace
-
 import pytest
 
 from felixbgp.agent.forwarding import Forwarding
@@ -114,8 +112,8 @@ def test_the_metric_of_a_learned_route_is_its_priority(local_pref: int | None, m
     made.configure(normal)
     change = selected(PEER, RouteSource.BGP)
     assert change.selected is not None
-    learned = replace(change.selected, attributes=PathAttributes(local_pref=local_pref))
-    changes = [change._replace(selected=learned), selected(BLOCK, RouteSource.AGGREGATE)]
+    change.selected.attributes = PathAttributes(local_pref=local_pref)
+    changes = [change, selected(BLOCK, RouteSource.AGGREGATE)]
     assert list(made.select(changes)) == [
         (PEER, LEARNED._replace(metric=metric)),
         (BLOCK, BLACKHOLE._replace(metric=600)),
@@ -133,9 +131,9 @@ def test_a_next_hop_without_a_way_leaves_at_once_and_the_last_one_with_the_decis
     made.settle(0)
     change = selected(PEER, RouteSource.BGP)
     assert change.selected is not None
-    both = replace(change.selected, next_hops=(HOP, GATEWAY))
+    change.selected.next_hops = (HOP, GATEWAY)
     hops = (NextHop(HOP, "eth0"), NextHop(GATEWAY, "eth1"))
-    assert list(made.select([change._replace(selected=both)])) == [(PEER, Route(RouteKind.UNICAST, hops))]
+    assert list(made.select([change])) == [(PEER, Route(RouteKind.UNICAST, hops))]
     made.take_verdicts()
 
     made.kernel_changed([(links[1].prefix, None)])

@@ -38,3 +38,16 @@ def test_deadlines_that_keep_moving_do_not_pile_up() -> None:
         deadlines.set(1, at)
     assert len(deadlines._heap) < 100
     assert deadlines.earliest() == 9_999
+
+
+def test_one_that_moves_away_comes_later_than_those_it_was_before() -> None:
+    deadlines = Deadlines()
+    for key, at in ((1, 10), (2, 20), (3, 30)):
+        deadlines.set(key, at)
+    deadlines.set(1, 25)
+    assert deadlines.take_due(24) == [2]
+    deadlines.set(1, None)
+    assert deadlines.earliest() == 30
+    deadlines.set(1, 26)
+    assert deadlines.take_due(30) == [1, 3]
+    assert deadlines.earliest() is None

@@ -18,7 +18,7 @@ from felixbgp.bgp.policy.types import (
     Rule,
     SetLocalPref,
 )
-from felixbgp.bgp.rib import update_groups
+from felixbgp.bgp.rib import exports
 from felixbgp.bgp.rib.memory import SET_OCTETS
 from felixbgp.bgp.routes import LocalRoute
 from felixbgp.bgp.wire.communities import NO_ADVERTISE, NO_EXPORT
@@ -224,8 +224,8 @@ def test_every_path_of_a_prefix_is_judged_by_its_own_attributes() -> None:
 def test_memories_of_what_became_of_a_path_are_bounded(
     bound: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(update_groups, *bound)
-    monkeypatch.setattr(update_groups, "POLICIES_MAX", 2)
+    monkeypatch.setattr(exports, *bound)
+    monkeypatch.setattr(exports, "POLICIES_MAX", 2)
     network, (one, other) = row(64512, 64512)
     one.change(other, export_policy=Policy((on(None, AddCommunity(COLOUR)),)))
     prefixes = [f"10.2.0.{host}/32" for host in range(9)]
@@ -235,7 +235,8 @@ def test_memories_of_what_became_of_a_path_are_bounded(
     assert sorted(other.routes()) == sorted(prefixes)
     assert {known.communities for known in other.rib_in(one).values()} == {(COLOUR,)}
     (group,) = one.speaker._advertising._groups.values()
-    assert max(len(group._exports), len(group._views), len(group._policies)) <= 2
+    kept = group._exports
+    assert max(len(kept._exports), len(kept._views), len(kept._policies)) <= 2
 
 
 # ---- what a change costs

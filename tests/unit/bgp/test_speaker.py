@@ -17,7 +17,7 @@ from felixbgp.bgp.facts import (
 from felixbgp.bgp.inputs import BytesReceived, BytesWritten, Endpoint, TcpAccepted
 from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, RouteSource, Rule
 from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX
-from felixbgp.bgp.rib.update_groups import NUMBERS_SWEEP_FIRST
+from felixbgp.bgp.rib.path_numbers import NUMBERS_SWEEP_FIRST
 from felixbgp.bgp.routes import LocalRoute
 from felixbgp.bgp.snapshot import RouteSnapshot
 from felixbgp.bgp.strangers import REFUSALS_PER_SECOND, REFUSED_ADDRESSES_MAX

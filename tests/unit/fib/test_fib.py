@@ -4,7 +4,7 @@ from errno import EBUSY, EEXIST, ENETDOWN, ENETUNREACH, ENODEV, ENOENT
 
 import pytest
 
-from felixbgp.fib.fib import Fib
+from felixbgp.fib.fib import READ_AT_ONCE, Fib
 from felixbgp.fib.types import (
     AddressChanged,
     AddressSnapshot,
@@ -870,3 +870,44 @@ def test_what_is_no_longer_wanted_waits_for_the_answer_of_a_removal_that_an_even
     assert writes(fib) == []
     fib.feed(RoutesApplied((P1,), present=False), 0)
     assert writes(fib) == [DeleteRoutes((RouteKey(P1, R1.metric),))]
+
+
+def test_a_large_view_is_believed_in_steps_and_nothing_is_written_or_judged_before_its_end() -> None:
+    count = 2 * READ_AT_ONCE
+    prefixes = [Prefix.parse(f"10.{number >> 8}.{number & 255}.0/24") for number in range(count)]
+    fib = Fib(OURS)
+    fib.feed(KernelSnapshot(IPV6, ()), 0)
+    fib.feed(KernelSnapshot(IPV4, tuple(own(prefix, R1) for prefix in prefixes)), 0)
+    assert fib.has_own()
+    fib.want(prefixes[-1], R1)
+    fib.want(P1, R2)
+    fib.start()
+    # What follows the view waits for it: else the route that left would be believed to be there.
+    fib.feed(KernelRouteChanged(own(prefixes[0], R1), present=False), 0)
+    steps = 0
+    while fib.is_reading:
+        assert fib.next_deadline() == 0
+        assert fib.replacements(0, count) == []
+        assert fib.deletions(0, count) == []
+        fib.read_on()
+        steps += 1
+    assert steps > 4
+    assert [prefix for effect in fib.replacements(0, count) for prefix, _ in effect.routes] == [P1]
+    deleted = [key.prefix for effect in fib.deletions(0, count) for key in effect.routes]
+    assert deleted == prefixes[1:-1]
+    assert fib.standing(prefixes[-1]).settled
+
+
+def test_while_a_later_view_is_believed_nothing_is_written_either() -> None:
+    fib = Fib(OURS)
+    fib.feed(KernelSnapshot(IPV6, ()), 0)
+    fib.feed(KernelSnapshot(IPV4, ()), 0)
+    fib.want(P1, R1)
+    there = (Prefix.parse(f"10.{n >> 8}.{n & 255}.0/24") for n in range(READ_AT_ONCE))
+    fib.feed(KernelSnapshot(IPV4, (*(KernelRoute(prefix, R1, BIRD) for prefix in there), own(P1, R1))), 0)
+    # It is there already, as the rest of the view will show.
+    assert fib.replacements(0, 10) == []
+    while fib.is_reading:
+        fib.read_on()
+    assert fib.replacements(0, 10) == []
+    assert fib.standing(P1).settled

@@ -24,7 +24,7 @@ from felixbgp.intent.types import Intent
 from felixbgp.net import IPV4, IPV6, Address, Prefix
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.pace import MOST as BUDGET
-from felixbgp.runtime.steps import StepTookLong
+from felixbgp.runtime.steps import StepKind, StepTookLong
 from felixbgp.runtime.tcp import RECEIVE_OCTETS, Tcp
 from felixbgp.status.node_status import LongestStep
 from tests.support.paths import sequence
@@ -222,7 +222,7 @@ async def test_a_long_step_is_told_of_and_stands_in_the_status() -> None:
     assert agent.status(0).longest_step == LongestStep(5, 5)
     driver.deliver([])
     assert told == [StepTookLong("feed", 150, 0)]
-    assert agent.status(0).longest_step == LongestStep(200, 200)
+    assert agent.status(0).longest_step == LongestStep(200, 200, "feed", "feed")
     driver.deliver([])
     assert told == [StepTookLong("feed", 150, 0)]
-    assert driver.feeds.longest_ns == 150_000_000
+    assert driver.steps[StepKind.FEED].longest_ns == 150_000_000

@@ -33,6 +33,6 @@ async def test_a_collector_reads_durations_and_budgets(monkeypatch: pytest.Monke
     assert found["felixbgp.step.longest", "feed"] == 0.003
     assert found["felixbgp.step.count", "feed", "0.005"] == 1
     assert found["felixbgp.step.count", "feed", "+Inf"] == 0
-    assert found["felixbgp.step.time", "drain"] == 0
+    assert found["felixbgp.step.time", "take"] == 0
     assert found["felixbgp.drain.budget", "take"] == 250
     provider.shutdown()

@@ -65,3 +65,13 @@ def test_a_step_that_had_not_enough_to_do_is_no_reason_to_do_more() -> None:
     for _ in range(20):
         pace.learn(10 * MICROSECOND, is_more=False)
     assert pace.budget == START
+
+
+def test_where_its_consequences_cost_more_than_a_step_twice_as_much_is_done() -> None:
+    pace = a_pace()
+    for budget in (250, 500, 1000):
+        assert pace.budget == budget
+        pace.learn(LONG_NS // 2, is_more=True, besides_ns=LONG_NS)
+    assert pace.budget == MOST
+    pace.learn(LONG_NS + 1, is_more=True, besides_ns=2 * LONG_NS)
+    assert pace.budget == MOST // 2

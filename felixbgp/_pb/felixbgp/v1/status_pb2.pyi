@@ -144,12 +144,16 @@ class Audit(_message.Message):
     def __init__(self, since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., compared: _Optional[int] = ..., differing: _Optional[int] = ..., healed: _Optional[int] = ..., last_healed: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class LongestStep(_message.Message):
-    __slots__ = ("ever_ms", "lately_ms")
+    __slots__ = ("ever_ms", "lately_ms", "ever_kind", "lately_kind")
     EVER_MS_FIELD_NUMBER: _ClassVar[int]
     LATELY_MS_FIELD_NUMBER: _ClassVar[int]
+    EVER_KIND_FIELD_NUMBER: _ClassVar[int]
+    LATELY_KIND_FIELD_NUMBER: _ClassVar[int]
     ever_ms: int
     lately_ms: int
-    def __init__(self, ever_ms: _Optional[int] = ..., lately_ms: _Optional[int] = ...) -> None: ...
+    ever_kind: str
+    lately_kind: str
+    def __init__(self, ever_ms: _Optional[int] = ..., lately_ms: _Optional[int] = ..., ever_kind: _Optional[str] = ..., lately_kind: _Optional[str] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("subject", "field", "reason")

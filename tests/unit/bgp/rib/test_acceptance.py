@@ -41,6 +41,7 @@ def refusal(allowed_local_as: int = 0, **attributes: object) -> str:
         pytest.param({"as_path": sequence(1, 64512, 2)}, "AS loop", id="our AS in a sequence"),
         pytest.param({"as_path": (*sequence(1), as_set(64512))}, "AS loop", id="our AS in a set"),
         pytest.param({"as_path": sequence(65000)}, "AS loop", id="our AS towards this peer"),
+        pytest.param({"as_path": sequence(0x10000, 0xFC000001)}, "", id="its octets across two numbers"),
         pytest.param({"as_path": sequence(64512), "allowed_local_as": 1}, "", id="once is allowed"),
         pytest.param(
             {"as_path": sequence(64512, 64512), "allowed_local_as": 1}, "AS loop", id="twice is not"

@@ -4,7 +4,7 @@ import pytest
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.rib.loc_rib import CHOICES_MAX, CHOICES_OCTETS_MAX, LocRib, Multipath, take_first
+from felixbgp.bgp.rib.loc_rib import CHOICES_MAX, CHOICES_OCTETS_MAX, LocRib, Multipath
 from felixbgp.bgp.routes import Reachability, RouteChange, Selected
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import IPV4, Address, Prefix
@@ -113,14 +113,6 @@ def test_choices_between_large_paths_are_fewer(rib: LocRib) -> None:
         rib.replace(ONE, old[0] if old else None, path(med=med, communities=communities))
         decide(rib)
         assert len(rib._choices) <= fit + 1
-
-
-@pytest.mark.parametrize(("count", "taken"), [(0, 0), (-1, 0), (2, 2), (3, 3), (9, 3)])
-def test_take_first(count: int, taken: int) -> None:
-    waiting = {b"a": 1, b"b": 2, b"c": 3}
-    everything = list(waiting.items())
-    assert take_first(waiting, count) == everything[:taken]
-    assert list(waiting.items()) == everything[taken:]
 
 
 def octets(address: str) -> bytes:

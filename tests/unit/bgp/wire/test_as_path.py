@@ -35,11 +35,23 @@ def as_set(*asns: int) -> Segment:
         ((), b""),
         ((sequence(1),), b"\x02\x01\0\0\0\x01"),
         ((sequence(70000, 2), as_set(3)), b"\x02\x02\0\x01\x11\x70\0\0\0\x02\x01\x01\0\0\0\x03"),
+        ((sequence(0x1000000, 1),), b"\x02\x02\x01\0\0\0\0\0\0\x01"),
     ],
 )
 def test_paths_to_the_octet(path: Path, octets: bytes) -> None:
     assert encode_as_path(path, four_octets=True) == octets
     assert decode_as_path(octets, four_octets=True) == path
+
+
+def test_a_segment_is_its_numbers_however_they_were_given() -> None:
+    given, read = sequence(70000, 2), Segment(SEQUENCE, (), b"\0\1\x11\x70\0\0\0\2")
+    assert given == read
+    assert hash(given) == hash(read)
+    assert read.asns == (70000, 2)
+    assert read.count == 2
+    assert repr(given) == repr(read) == "Segment(2, (70000, 2))"
+    assert read != as_set(70000, 2)
+    assert read != sequence(70000)
 
 
 def test_two_octets_put_as_trans_for_what_does_not_fit() -> None:

@@ -97,3 +97,46 @@ def test_what_is_no_sequence_of_prefixes_is_refused(family: Family, field: bytes
 def test_an_identifier_without_a_prefix_is_refused(size: int) -> None:
     with pytest.raises(NlriError, match="identifier"):
         parse_nlri(IPV4, b"\0\0\0\1\x08\x0a" + bytes(size), [], add_path=True)
+
+
+@pytest.mark.parametrize("add_path", [False, True])
+@pytest.mark.parametrize("family", [IPV4, IPV6])
+def test_a_run_of_one_length_is_what_its_prefixes_are_alone(family: Family, add_path: bool) -> None:
+    """Wherever in it one has host bits or is multicast."""
+    for length in range(family.bits + 1):
+        octets = (length + 7) // 8
+        good, ones = (
+            nlri_of(length, b"\x5f" + bytes(family.octets)),
+            bytes((length,)) + (b"\x5f" + b"\xff" * octets)[:octets],
+        )
+        multicast = nlri_of(length, b"\xff" * family.octets if family == IPV6 else b"\xef" + b"\xff" * 3)
+        for flaw in (ones, multicast):
+            for place in range(6):
+                run = [good] * 6
+                run[place] = flaw
+                if add_path:
+                    run = [bytes((0, 0, number, length)) + one for number, one in enumerate(run)]
+                errors: list[str] = []
+                alone = [parse_nlri(family, one, errors, add_path=add_path) for one in run]
+                together = parse_nlri(family, b"".join(run), errors, add_path=add_path)
+                assert together == tuple(one for (one,) in filter(None, alone))
+                assert len(errors) in (0, 2)
+
+
+def nlri_of(length: int, address: bytes) -> bytes:
+    octets = bytearray(address[: (length + 7) // 8])
+    if length % 8:
+        octets[-1] &= 0xFF00 >> length % 8
+    return bytes((length, *octets))
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 255, 256, 257, 513])
+def test_a_run_may_be_of_any_length_and_be_followed_by_anything(count: int) -> None:
+    run = tuple(b"\x1a\x0a" + number.to_bytes(2, "big") + b"\x40" for number in range(count))
+    field = b"".join(run)
+    assert parse_nlri(IPV4, field, []) == run
+    other = b"\x18\x1a\x1a\x1a"
+    assert parse_nlri(IPV4, other + field + other, []) == (other, *run, other)
+    for cut in range(1, 5):
+        with pytest.raises(NlriError):
+            parse_nlri(IPV4, field[:-cut], [])

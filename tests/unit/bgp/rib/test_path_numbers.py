@@ -1,7 +1,7 @@
 """Path identifiers of ours (RFC 7911 §2), of which a peer can ask for ever more."""
 
 from felixbgp.bgp.rib.path import Path
-from felixbgp.bgp.rib.update_groups import NUMBERS_SWEEP_FIRST, PathNumbers
+from felixbgp.bgp.rib.path_numbers import NUMBERS_SWEEP_FIRST, PathNumbers
 from felixbgp.bgp.wire.messages import PathAttributes
 from tests.support.paths import own_path, path_peer
 

@@ -1,0 +1,41 @@
+"""The connections that have something to send, and how many of them are given it in one step.
+
+    a turn:   work out what all are told, once ─▶ hand it out ─▶ hand it out ─▶ … ─▶ the next turn
+                                                  128 outlets    the next 128
+
+To hand messages to one connection takes microseconds, whatever they are; to a thousand, longer than a step
+may take.
+"""
+
+from typing import Final
+
+from felixbgp.bgp.rib.adj_rib_out import Outlet
+
+OUTLETS_AT_ONCE: Final = 128
+"""One takes up to 25 µs with its timers and the system call, interpreted; half of that compiled."""
+
+
+class Outbound:
+    """Outlets with something to send, each once, the longest waiting first."""
+
+    __slots__ = ("is_unfinished", "outlets")
+
+    def __init__(self) -> None:
+        self.outlets: list[Outlet] = []
+        """They put themselves in here."""
+        self.is_unfinished = False
+        """Whether some are left of a turn. Nothing new is worked out before they had theirs."""
+
+    def begin(self) -> list[Outlet]:
+        """The outlets to serve together with the working out of a turn: all, or, if they are many, none."""
+        return self.go_on() if len(self.outlets) <= OUTLETS_AT_ONCE else []
+
+    def go_on(self) -> list[Outlet]:
+        """The next outlets to serve in a turn that is unfinished."""
+        taken = self.outlets[:OUTLETS_AT_ONCE]
+        del self.outlets[:OUTLETS_AT_ONCE]
+        return taken
+
+    def look(self) -> None:
+        """The step is over: see whether the turn is."""
+        self.is_unfinished = bool(self.outlets)
