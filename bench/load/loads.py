@@ -14,7 +14,8 @@ from bench.load.tables import Group, Shape, announcements, full_table, prefixes,
 
 FLAP_SHARE = 100
 """One in so many is withdrawn and announced again every second."""
-IDLE_SECONDS = 20.0
+IDLE_SECONDS = 30.0
+"""As long as a KEEPALIVE takes to come again with a hold time of 90 s: each session has one, either way."""
 FLAP_SECONDS = 60
 
 Planner = Callable[["Load", int, bool], Plan]
@@ -292,7 +293,7 @@ LOADS: tuple[Load, ...] = (
         shape=uniform(26, 100), parties=1000,
     ),
     Load(
-        name="idle", title="1,000 idle sessions, 20 s", routes=0, slow_routes=0, shape=TEN, planner=idle,
+        name="idle", title="1,000 idle sessions, 30 s", routes=0, slow_routes=0, shape=TEN, planner=idle,
         parties=1000, is_internal=True, seconds=IDLE_SECONDS,
     ),
 )  # fmt: skip

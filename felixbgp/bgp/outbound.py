@@ -14,6 +14,10 @@ from felixbgp.bgp.rib.adj_rib_out import Outlet
 OUTLETS_AT_ONCE: Final = 128
 """One takes up to 25 µs with its timers and the system call, interpreted; half of that compiled."""
 
+OUTLETS_TOGETHER: Final = 16
+"""So few are served in the step that works out what they are told. More of them are served in steps of their own,
+so that the one cost can be told from the other."""
+
 
 class Outbound:
     """Outlets with something to send, each once, the longest waiting first."""
@@ -28,7 +32,7 @@ class Outbound:
 
     def begin(self) -> list[Outlet]:
         """The outlets to serve together with the working out of a turn: all, or, if they are many, none."""
-        return self.go_on() if len(self.outlets) <= OUTLETS_AT_ONCE else []
+        return self.go_on() if len(self.outlets) <= OUTLETS_TOGETHER else []
 
     def go_on(self) -> list[Outlet]:
         """The next outlets to serve in a turn that is unfinished."""

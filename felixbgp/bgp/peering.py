@@ -111,17 +111,14 @@ class Peering:
         *,
         due: dict[AdjRibIn, None],
         now: int,
-    ) -> list[AdjRibIn]:
-        """Begin to exchange routes, for the negotiated families that we have a table for.
-
-        Returns the tables kept from the session before that the peer did not preserve.
-        """
+    ) -> None:
+        """Begin to exchange routes, for the negotiated families that we have a table for."""
         exchange = self.exchange = Exchange(outlet, local, negotiated)
         self.established_count += 1
         self.updates_received = 0
         exchange.progress_at = now
         peer = self._path_peer(negotiated)
-        kept, given_up = self.retention.resume(negotiated)
+        kept = self.retention.resume(negotiated)
         policy = self._policy(self.config.import_policy)
         restart = self.config.graceful_restart
         for family in negotiated.families:
@@ -134,7 +131,8 @@ class Peering:
                 rib.reconfigure(peer, acceptance, policy)
                 exchange.renewed_by = now + restart.renewal_time_s * SECOND_NS
             else:
-                given_up += [] if rib is None else [rib]
+                if rib is not None:
+                    rib.give_up()
                 rib = AdjRibIn(
                     loc_ribs[family],
                     peer,
@@ -149,27 +147,28 @@ class Peering:
             if self.config.prefix_limit is not None:
                 exchange.limits[family] = LimitWatch(self.config.prefix_limit)
             exchange.views[family] = self.export_view(family, speaker, exchange)
-        return given_up
 
-    def lose(self, exchange: Exchange, kind: DownKind, now: int) -> list[AdjRibIn]:
-        """The session is over: the tables of it that are not kept."""
+    def lose(self, exchange: Exchange, kind: DownKind, now: int) -> None:
+        """The session is over: its tables are kept, or given up."""
         self.exchange = None
         restart = self.config.graceful_restart
         if kind is DownKind.HARD or restart is None:
-            return [*exchange.ribs.values()]
+            for rib in exchange.ribs.values():
+                rib.give_up()
+            return
         # RFC 9494 §4: without a time of our own we have not offered it, and nobody counts on it.
         long_lived = restart.long_lived_stale_time_s > 0
-        return self.retention.keep(exchange.ribs, exchange.negotiated, now, long_lived=long_lived)
+        self.retention.keep(exchange.ribs, exchange.negotiated, now, long_lived=long_lived)
 
-    def expire(self, now: int) -> list[AdjRibIn]:
-        """`stale_deadline` is there, and the time for stale routes over: the tables that go as a whole."""
+    def expire(self, now: int) -> None:
+        """`stale_deadline` is there, and the time for stale routes over."""
         exchange = self.exchange
         if exchange is None:
-            return self.retention.expire(now)
+            self.retention.expire(now)
+            return
         exchange.renewed_by = None
         for rib in exchange.ribs.values():
             rib.end_refresh()
-        return []
 
     @property
     def stale_deadline(self) -> int | None:

@@ -30,7 +30,7 @@ class _Kept:
 
 
 class Retention:
-    """The Adj-RIBs-In of one peer between two of its sessions. Methods return those that are given up."""
+    """The Adj-RIBs-In of one peer between two of its sessions. Those that nobody waits for are given up."""
 
     __slots__ = ("_kept",)
 
@@ -44,7 +44,7 @@ class Retention:
 
     def keep(
         self, ribs: dict[Family, AdjRibIn], negotiated: Negotiated, now: int, *, long_lived: bool
-    ) -> list[AdjRibIn]:
+    ) -> None:
         """A session was lost: keep the families that its peer said it would be back with.
 
         `long_lived`: beyond the restart time too, for as long as the peer asked.
@@ -54,33 +54,29 @@ class Retention:
         restart_ns = 0 if restart is None else restart.restart_time_s * SECOND_NS
         asked = negotiated.long_lived if long_lived else ()
         outliving = {family: seconds * SECOND_NS for family, _, seconds in asked}
-        given_up = []
         for family, rib in ribs.items():
             if family in families and rib:
                 rib.mark_stale()
                 self._kept[family] = _Kept(rib, now + restart_ns, outliving.get(family, 0))
             else:
-                given_up.append(rib)
-        return given_up
+                rib.give_up()
 
-    def resume(self, negotiated: Negotiated) -> tuple[dict[Family, AdjRibIn], list[AdjRibIn]]:
-        """The peer is back: what goes on, and what it did not preserve."""
+    def resume(self, negotiated: Negotiated) -> dict[Family, AdjRibIn]:
+        """The peer is back: what goes on, for it was preserved."""
         restart = negotiated.graceful_restart
         preserved = {} if restart is None else dict(restart.families)
         preserved |= {family: True for family, flag, _ in negotiated.long_lived if flag}
         going_on: dict[Family, AdjRibIn] = {}
-        given_up = []
         for family, kept in self._kept.items():
             if preserved.get(family) and family in negotiated.families:
                 going_on[family] = kept.rib
             else:
-                given_up.append(kept.rib)
+                kept.rib.give_up()
         self._kept.clear()
-        return going_on, given_up
+        return going_on
 
-    def expire(self, now: int) -> list[AdjRibIn]:
+    def expire(self, now: int) -> None:
         """Time has passed; `next_deadline` lies later afterwards."""
-        given_up = []
         for family, kept in list(self._kept.items()):
             if kept.until > now:
                 continue
@@ -89,14 +85,13 @@ class Retention:
                 kept.rib.outlive()
             else:
                 del self._kept[family]
-                given_up.append(kept.rib)
-        return given_up
+                kept.rib.give_up()
 
-    def give_up(self) -> list[AdjRibIn]:
+    def give_up(self) -> None:
         """Keep nothing any longer."""
-        ribs = self.ribs
+        for rib in self.ribs:
+            rib.give_up()
         self._kept.clear()
-        return ribs
 
     def next_deadline(self) -> int | None:
         """When `expire` has something to do."""

@@ -83,8 +83,6 @@ from felixbgp.net import IPV4, IPV6, Address, Family, Nlri
 
 MESSAGES_PER_TURN: Final = 64
 """Messages of one peer worked off before the next one has its turn: a full table of one delays nobody."""
-SCANNED_PER_COST: Final = 8
-"""Routes that are looked at in the time that it takes to take one in."""
 EXHAUSTED_HOLD_NS: Final = 60 * SECOND_NS
 """How long a peer stays down that took too much memory, before it may try again."""
 
@@ -125,7 +123,6 @@ class Speaker:
         "_effects",
         "_events",
         "_facts",
-        "_gone",
         "_jitter",
         "_links",
         "_loc_ribs",
@@ -162,7 +159,6 @@ class Speaker:
         self._taken_in = 0
         self._due: dict[AdjRibIn, None] = {}
         """Those with work of their own, the oldest first."""
-        self._gone: list[AdjRibIn] = []
         self._outbound = Outbound()
         self._deferral: Deferral | None = None
 
@@ -313,7 +309,7 @@ class Speaker:
         if timer == _Timer.SESSION:
             self._act(peering, peering.session.run_timers(now), now)
         elif timer == _Timer.STALE:
-            self._gone += peering.expire(now)
+            peering.expire(now)
             self._deadlines.set(key, peering.stale_deadline)
         elif peering.exchange is not None and peering.exchange.outlet.in_flight:
             at = peering.exchange.progress_at + peering.exchange.send_hold_time_ns
@@ -366,7 +362,7 @@ class Speaker:
         self._by_address[peer.address].remove(peering)
         if not self._by_address[peer.address]:
             del self._by_address[peer.address]
-        self._gone += peering.retention.give_up()
+        peering.retention.give_up()
         for timer in _Timer:
             self._deadlines.set(_key(peering, timer), None)
 
@@ -397,7 +393,7 @@ class Speaker:
     def _establish(self, peering: Peering, action: SessionEstablished, now: int) -> None:
         link = self._links[action.connection]
         local = link.local or peering.config.peer.address
-        self._gone += peering.establish(
+        peering.establish(
             link.outlet, local, action.negotiated, self._config, self._loc_ribs, due=self._due, now=now
         )
         self._deadlines.set(_key(peering, _Timer.STALE), peering.stale_deadline)
@@ -409,7 +405,7 @@ class Speaker:
         exchange = peering.exchange
         if exchange is None:
             return  # Never so: a session is up before it is down.
-        self._gone += peering.lose(exchange, kind, now)
+        peering.lose(exchange, kind, now)
         for view in exchange.views.values():
             self._advertising.leave(view, peering.config.peer)
         exchange.outlet.outbox.clear()
@@ -422,10 +418,6 @@ class Speaker:
     def take_in(self, now: int, budget: int) -> int:
         """Work off what peers sent, for about `budget` prefixes; what is left of that, 0 if more waits."""
         left = budget
-        while self._gone and left > 0:
-            left -= self._gone[-1].remove_some(left)
-            if not self._gone[-1]:
-                self._gone.pop()
         while left > 0 and (self._due or self._waiting):
             if not self._due:
                 left -= self._work_turn(next(iter(self._waiting.values())), left, now)
@@ -435,7 +427,7 @@ class Speaker:
             if not rib.has_work:
                 del self._due[rib]
         self._taken_in = budget - left
-        return 0 if self._waiting or self._gone or self._due else left
+        return 0 if self._waiting or self._due else left
 
     def judge(self, verdicts: Mapping[Address, Reachability]) -> None:
         """Say which next hops are resolvable (RFC 4271 §9.1.2); the next `decide` heeds it."""
@@ -445,9 +437,7 @@ class Speaker:
 
     def take_unused_next_hops(self) -> list[Address]:
         """Next hops that need not be judged any more; looked for only now and then."""
-        if not self.next_hops.are_many:
-            return []
-        return self.next_hops.sweep()
+        return self.next_hops.sweep() if self.next_hops.are_many else []
 
     def decide(self, now: int, budget: int) -> list[RouteChange]:
         """Select the routes of up to `budget` prefixes in each family; gives what changed, if we forward.
@@ -499,7 +489,8 @@ class Speaker:
             if isinstance(entry, bytes):
                 cost += self._decode(peering, exchange, entry, now)
             else:
-                cost += self._refresh(peering, exchange, entry, now)
+                cost += 1
+                self._refresh(peering, exchange, entry, now)
             exchange = peering.exchange  # None if the UPDATE ended the session.
         if exchange is not None and exchange.inbound:
             self._waiting[peering.number] = peering
@@ -523,27 +514,22 @@ class Speaker:
                 self._check_limits(peering, exchange, now)
         return cost
 
-    def _refresh(self, peering: Peering, exchange: Exchange, wanted: RefreshRequested, now: int) -> int:
-        """Send everything again, or begin or end the peer's doing so; returns what it cost."""
+    def _refresh(self, peering: Peering, exchange: Exchange, wanted: RefreshRequested, now: int) -> None:
+        """Have everything sent again, or begin or end the peer's doing so."""
         rib = exchange.ribs.get(wanted.family)
         if rib is None:
-            return 1
+            return
         if not wanted.subtype:
-            marks: tuple[tuple[bytes, ...], tuple[bytes, ...]] = ((), ())
-            if exchange.negotiated.enhanced_route_refresh:
-                marks = (
-                    (encode_route_refresh(RouteRefreshMessage(wanted.family, 1)),),
-                    (encode_route_refresh(RouteRefreshMessage(wanted.family, 2)),),
-                )
-            self._advertising.refresh(exchange.views[wanted.family], peering.config.peer, marks, now)
-            return 1 + len(self._loc_ribs[wanted.family]) // SCANNED_PER_COST
-        if exchange.negotiated.graceful_restart is not None and not rib.end_of_rib:
-            return 1  # RFC 7313 §4: before End-of-RIB these marks mean nothing.
-        if wanted.subtype == 1:
+            view, marked = exchange.views[wanted.family], exchange.negotiated.enhanced_route_refresh
+            begin, end = (encode_route_refresh(RouteRefreshMessage(wanted.family, mark)) for mark in (1, 2))
+            marks = ((begin,), (end,)) if marked else ((), ())
+            self._advertising.refresh(view, peering.config.peer, marks, now)
+        elif exchange.negotiated.graceful_restart is not None and not rib.end_of_rib:
+            return  # RFC 7313 §4: before End-of-RIB these marks mean nothing.
+        elif wanted.subtype == 1:
             rib.begin_refresh()
         else:
             rib.end_refresh()
-        return 1
 
     def _check_limits(self, peering: Peering, exchange: Exchange, now: int) -> None:
         """Tell when a peer announces too many prefixes, and end its session if that was asked for."""
@@ -576,7 +562,7 @@ class Speaker:
             peering.session.fail(ErrorCode.CEASE, subcode, b"", now, hold_ns=EXHAUSTED_HOLD_NS),
             now,
         )
-        self._gone += peering.retention.give_up()
+        peering.retention.give_up()
 
     def _note_malformed(self, peering: Peering, errors: Iterable[str], now: int) -> None:
         """Count and tell what was wrong with one UPDATE; each error begins with its verdict."""
@@ -646,7 +632,7 @@ class Speaker:
 
     def next_deadline(self) -> int | None:
         """The earliest timer; 0 when something waits that could be done now; None when only inputs help."""
-        waits = self._events or self._effects or self._waiting or self._gone or self._due
+        waits = self._events or self._effects or self._waiting or self._due
         if waits or self._outbound.is_unfinished:
             return 0
         deferred = self._deferred
@@ -705,7 +691,7 @@ class Speaker:
             attributes=sum(rib.attributes_count for one in exchanges for rib in one.ribs.values()),
             updates_waiting=sum(len(one.inbound) for one in exchanges),
             prefixes_to_decide=sum(one.dirty_count for one in self._loc_ribs.values())
-            + sum(map(len, self._gone)),
+            + sum([rib.expired_count for rib in self._due]),
             prefixes_to_send=self._advertising.pending_count(),
         )
 

@@ -21,7 +21,7 @@ from felixbgp.agent.inputs import Input, StepsMeasured
 from felixbgp.runtime import telemetry
 from felixbgp.runtime.clock import now_ns, seconds_until
 from felixbgp.runtime.pace import FEWEST, MOST, START, TOLD_FEWEST, TOLD_START, Pace
-from felixbgp.runtime.steps import SLICE_NS, StepKind, Steps, StepTookLong, longest_of
+from felixbgp.runtime.steps import MILLISECOND_NS, SLICE_NS, StepKind, Steps, StepTookLong, longest_of
 
 UNTOLD_MAX = 32_768
 """Prefixes that peers are still to be told of, and could be, when no more is taken in for a while: what was
@@ -132,9 +132,11 @@ class Driver:
             return 0.0
         self._take_turn(perform, busy=busy)
         await trio.lowlevel.checkpoint()
-        self._step(StepKind.PUBLISH, lambda now, _: agent.publish(now), perform, 0)
+        took = self._step(StepKind.PUBLISH, lambda now, _: agent.publish(now), perform, 0)
         seconds_left = self._seconds_left()
-        await trio.lowlevel.checkpoint()
+        if took > MILLISECOND_NS:
+            # Mostly there is nothing to publish. With every turn a reader has, more of its peer waits here.
+            await trio.lowlevel.checkpoint()
         return seconds_left
 
     def _take_turn(self, perform: Callable[[Effect], None], *, busy: bool) -> None:

@@ -127,6 +127,17 @@ def test_a_copy_goes_its_own_way(
     assert dict(table.items()) == model
 
 
+def test_a_copy_of_a_table_that_was_split_is_split_alike() -> None:
+    table: Table[int] = Table()
+    keys = [bytes([24, 10, octet, 0]) for octet in range(200)]
+    table.put_all(keys, 1)
+    copy = table.copy()
+    table.put_all(keys, 2)
+    assert (list(copy.keys()), set(copy.values())) == (list(table.keys()), {1})
+    assert copy.remove(keys, 1, []) == keys
+    assert (len(copy), len(table)) == (0, 200)
+
+
 def test_a_copy_of_a_walk_has_as_much_before_it() -> None:
     table: Table[int] = Table()
     table.put_all([bytes([24, 10, octet, 0]) for octet in range(20)], 1)

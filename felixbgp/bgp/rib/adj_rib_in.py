@@ -137,6 +137,11 @@ class AdjRibIn:
         return len(self._stale) + len(self._expired)
 
     @property
+    def expired_count(self) -> int:
+        """Routes that are about to be removed."""
+        return len(self._expired)
+
+    @property
     def attributes_count(self) -> int:
         """Distinct sets of attributes."""
         return len(self._paths)
@@ -277,14 +282,11 @@ class AdjRibIn:
             self._judge_again(table, part)
         return done
 
-    def remove_some(self, budget: int) -> int:
-        """Drop up to `budget` routes, for the session is gone; returns how many were dropped."""
+    def give_up(self) -> None:
+        """The session is gone for good: have everything removed."""
         self._reviews = []
-        done = 0
-        for table in (self._expired, self._stale, self._routes):
-            if len(table) and done < budget:
-                done += self._remove_first(table, budget - done)
-        return done
+        self.mark_stale()
+        self.end_refresh()
 
     def _note_due(self) -> None:
         if self.has_work:

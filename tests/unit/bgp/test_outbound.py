@@ -1,7 +1,7 @@
 """Many peers are given their messages in several steps."""
 
 from felixbgp.bgp.effects import SendBytes
-from felixbgp.bgp.outbound import OUTLETS_AT_ONCE, Outbound
+from felixbgp.bgp.outbound import OUTLETS_AT_ONCE, OUTLETS_TOGETHER, Outbound
 from felixbgp.bgp.rib.adj_rib_out import Outlet
 from tests.support.speakers import Network, Node, join
 
@@ -16,7 +16,7 @@ def some(outbound: Outbound, count: int) -> list[Outlet]:
 
 def test_few_are_served_at_once() -> None:
     outbound = Outbound()
-    outlets = some(outbound, OUTLETS_AT_ONCE)
+    outlets = some(outbound, OUTLETS_TOGETHER)
     assert outbound.begin() == outlets
     outbound.look()
     assert not outbound.is_unfinished

@@ -140,9 +140,11 @@ def test_a_rejected_route_that_is_withdrawn_was_never_there(rib: AdjRibIn, loc_r
 
 def test_removal_in_portions(rib: AdjRibIn, loc_rib: LocRib) -> None:
     rib.announce(GOOD, (ONE, TWO, THREE))
-    assert rib.remove_some(2) == 2
+    rib.give_up()
+    assert rib.expired_count == 3
+    assert rib.work_off(2) == 2
     assert (len(rib), loc_rib.path_count) == (1, 1)
-    assert rib.remove_some(2) == 1
+    assert rib.work_off(2) == 1
     assert (len(rib), loc_rib.path_count) == (0, 0)
 
 
@@ -311,7 +313,8 @@ def test_paths_of_one_prefix_come_and_go_by_their_identifiers(loc_rib: LocRib) -
     assert attributes(loc_rib, TWO) == [OTHER]
     reconfigure(rib, peer(), acceptance(), Policy())
     assert attributes(loc_rib, ONE) == [GOOD]
-    assert rib.remove_some(10) == 2
+    rib.give_up()
+    assert rib.work_off(10) == 2
     assert loc_rib.path_count == 0
 
 
