@@ -1,6 +1,6 @@
 """A TCP stream cut into messages, and messages put into frames (RFC 4271 §4.1).
 
-    octets in any chunks -> Framer.feed ; Framer.messages -> (type, body), (type, body), …
+    octets in any chunks ─▶ feed ; take_updates ─▶ [body, …], next_message ─▶ (type, body)
 
 The work is linear in the octets, whatever the chunks: pieces are joined only once they complete a header or
 a message. Drained after every `feed`, a framer holds less than one message.

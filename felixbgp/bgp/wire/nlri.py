@@ -44,6 +44,7 @@ def parse_nlri(
     position, size, bits = 0, len(field), 8 * address_octets(family)
     multicast = _MULTICAST if bits == 32 else _MULTICAST_IPV6
     multicast_octet, mask, multicast_length, _ = multicast
+    run_end = 0  # Of the last run; one that is not plain is looked at once.
     while position < size:
         start = position + identifier_octets
         if start >= size:
@@ -56,9 +57,9 @@ def parse_nlri(
             raise NlriError(f"a prefix of {length} bits is longer than the rest of its field")
         width = end - position
         probe = start + width * (_RUN_MIN - 1)
-        if probe < size and field[probe] == length == field[end + identifier_octets]:
-            run_end = _end_of_plain_run(field, position, width, identifier_octets, multicast)
-            if run_end > position:
+        if probe < size and field[probe] == length == field[end + identifier_octets] and position >= run_end:
+            run_end = _end_of_run(field, position, width, identifier_octets)
+            if _is_plain(field[position:run_end], width, identifier_octets, multicast):
                 found += [field[at : at + width] for at in range(position, run_end, width)]
                 position = run_end
                 continue
@@ -75,22 +76,20 @@ def parse_nlri(
     return tuple(found)
 
 
-def _end_of_plain_run(
-    field: bytes, position: int, width: int, identifier_octets: int, multicast: tuple[int, int, int, bytes]
-) -> int:
-    """Where the whole prefixes end that follow each other with one length, if they are as they should be.
-
-    That is canonical, and not multicast. If one of them is not, it is `position`.
-    """
+def _end_of_run(field: bytes, position: int, width: int, identifier_octets: int) -> int:
+    """Where the whole prefixes end that follow each other with the length of the first."""
     start = position + identifier_octets
-    length = field[start]
     lengths = field[start : start + _RUN_MAX * width : width]
-    alike = len(lengths) - len(lengths.lstrip(_OCTETS[length]))
-    end = position + width * min(alike, (len(field) - position) // width)
-    if length & 7 and field[position + width - 1 : end : width].translate(None, _CANONICAL[length & 7]):
-        return position
-    if length >= multicast[2]:
-        first = field[start + 1 : end : width]
-        if len(first.translate(None, multicast[3])) < len(first):
-            return position
-    return end
+    alike = len(lengths) - len(lengths.lstrip(_OCTETS[field[start]]))
+    return position + width * min(alike, (len(field) - position) // width)
+
+
+def _is_plain(run: bytes, width: int, identifier_octets: int, multicast: tuple[int, int, int, bytes]) -> bool:
+    """Whether prefixes of one length are canonical, and none of them is multicast."""
+    length = run[identifier_octets]
+    if length & 7 and run[width - 1 :: width].translate(None, _CANONICAL[length & 7]):
+        return False
+    if length < multicast[2]:
+        return True
+    first = run[identifier_octets + 1 :: width]
+    return len(first.translate(None, multicast[3])) == len(first)
