@@ -15,8 +15,8 @@ OUTLETS_AT_ONCE: Final = 128
 """One takes up to 25 µs with its timers and the system call, interpreted; half of that compiled."""
 
 OUTLETS_TOGETHER: Final = 16
-"""So few are served in the step that works out what they are told. More of them are served in steps of their own,
-so that the one cost can be told from the other."""
+"""So few are served in the step that works out what they are told. More are served in steps of their own, so
+that the one cost can be told from the other."""
 
 
 class Outbound:
