@@ -11,6 +11,7 @@ from felixbgp.fib.hops import alive
 from felixbgp.fib.own import OwnRoutes
 from felixbgp.fib.types import KernelRoute, Route
 from felixbgp.net import Nlri
+from felixbgp.net.table import Table
 
 PHASES = 4
 
@@ -36,8 +37,8 @@ class Adoption:
         self._foreign = foreign
         self._protocol = protocol
         self._table = table
-        self._own_there: dict[Nlri, tuple[Route, ...]] = {}
-        self._foreign_there: dict[Nlri, tuple[KernelRoute, ...]] = {}
+        self._own_there: Table[tuple[Route, ...]] = Table()
+        self._foreign_there: Table[tuple[KernelRoute, ...]] = Table()
         self._alone: tuple[Route, ...] = ()
         self._phase = -1
         self._nlris: list[Nlri] = []
@@ -82,7 +83,7 @@ class Adoption:
             else:
                 nlri = route.prefix.nlri
                 used = route._replace(route=alive(route.route))
-                self._foreign_there[nlri] = (*self._foreign_there.get(nlri, ()), used)
+                self._foreign_there.put(nlri, (*(self._foreign_there.get(nlri) or ()), used))
         if self._position == len(self._routes):
             self._begin_phase(0)
         return max(1, len(part))
@@ -94,10 +95,10 @@ class Adoption:
             alone = self._alone
             if not alone or alone[0] is not route.route:
                 alone = self._alone = (route.route,)
-            self._own_there[nlri] = alone
+            self._own_there.put(nlri, alone)
         elif all(other.metric != route.metric for other in before):
             # Of two that were appended to one metric, the kernel lists the one it uses first.
-            self._own_there[nlri] = (*before, route.route)
+            self._own_there.put(nlri, (*before, route.route))
 
     def _begin_phase(self, phase: int) -> None:
         self._phase = phase
@@ -105,11 +106,11 @@ class Adoption:
         if phase == 0:
             self._nlris = self._own.nlris()
         elif phase == 1:
-            self._nlris = list(self._own_there)
+            self._nlris = list(self._own_there.keys())
         elif phase == 2:
             self._nlris = self._foreign.nlris()
         elif phase == 3:
-            self._nlris = list(self._foreign_there)
+            self._nlris = list(self._foreign_there.keys())
         else:
             self._nlris = list(self._changed)
 

@@ -242,7 +242,7 @@ class Fib:
 
     def all_wanted(self, family: Family) -> dict[Nlri, Route]:
         """Everything that is wanted in a family, at this moment; a copy."""
-        return dict(self._tables[family].wanted)
+        return dict(self._tables[family].wanted.items())
 
     def in_work(self, family: Family) -> dict[Nlri, None]:
         """The prefixes that are known not to be as wanted, or to have more than that; a copy."""

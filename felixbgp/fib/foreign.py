@@ -1,6 +1,6 @@
 """Routes of everybody else in the watched table: observed, reported, never touched."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from felixbgp.fib.hops import (
@@ -13,6 +13,7 @@ from felixbgp.fib.hops import (
 )
 from felixbgp.fib.types import KernelRoute, RouteKind
 from felixbgp.net import Nlri, Prefix
+from felixbgp.net.table import Table
 
 PROTOCOL_NAMES = {
     0: "unspec", 1: "redirect", 2: "kernel", 3: "boot", 4: "static", 9: "ra", 11: "zebra", 12: "bird",
@@ -37,26 +38,26 @@ class _Best:
 
     def __init__(self, counts: Callable[[KernelRoute], bool]) -> None:
         self._counts = counts
-        self._reported: dict[Nlri, KernelRoute] = {}
+        self._reported: Table[KernelRoute] = Table()
         self.changed: dict[Nlri, None] = {}
         """Where to look again."""
 
     def take(
-        self, routes: Mapping[Nlri, tuple[KernelRoute, ...]], budget: int
+        self, routes: Table[tuple[KernelRoute, ...]], budget: int
     ) -> list[tuple[Nlri, KernelRoute | None]]:
         """The changes since the last call; looks at `budget` prefixes."""
         changes: list[tuple[Nlri, KernelRoute | None]] = []
         for nlri in list(islice(self.changed, budget)):
             del self.changed[nlri]
-            counting = filter(self._counts, routes.get(nlri, ()))
+            counting = filter(self._counts, routes.get(nlri) or ())
             best = min(counting, key=lambda route: route.metric, default=None)
             if best == self._reported.get(nlri):
                 continue
             changes.append((nlri, best))
             if best is None:
-                del self._reported[nlri]
+                self._reported.pop(nlri)
             else:
-                self._reported[nlri] = best
+                self._reported.put(nlri, best)
         return changes
 
 
@@ -70,7 +71,7 @@ class ForeignRoutes:
     __slots__ = ("_index", "_learned", "_routes", "_used")
 
     def __init__(self) -> None:
-        self._routes: dict[Nlri, tuple[KernelRoute, ...]] = {}
+        self._routes: Table[tuple[KernelRoute, ...]] = Table()
         self._index = HopIndex()
         self._learned = _Best(_is_learned)
         self._used = _Best(_is_used)
@@ -83,22 +84,22 @@ class ForeignRoutes:
 
     def of(self, nlri: Nlri) -> tuple[KernelRoute, ...]:
         """The routes of a prefix."""
-        return self._routes.get(nlri, ())
+        return self._routes.get(nlri) or ()
 
     def nlris(self) -> list[Nlri]:
         """The prefixes with a foreign route; a copy."""
-        return list(self._routes)
+        return list(self._routes.keys())
 
-    def replace(self, nlris: list[Nlri], routes: Mapping[Nlri, tuple[KernelRoute, ...]]) -> list[Nlri]:
+    def replace(self, nlris: list[Nlri], routes: Table[tuple[KernelRoute, ...]]) -> list[Nlri]:
         """Take from a complete view what it says of these prefixes; gives those where anything differs."""
-        changed = [nlri for nlri in nlris if self._routes.get(nlri, ()) != routes.get(nlri, ())]
+        changed = [nlri for nlri in nlris if self.of(nlri) != (routes.get(nlri) or ())]
         for nlri in changed:
-            self._set(nlri, routes.get(nlri, ()))
+            self._set(nlri, routes.get(nlri) or ())
         return changed
 
     def add(self, route: KernelRoute, *, alone: bool) -> None:
         """A route appeared or changed; with `alone`, others of its table and metric are gone."""
-        known = self._routes.get(route.prefix.nlri, ())
+        known = self.of(route.prefix.nlri)
         kept = tuple(
             other for other in known if not _is_beside(other, route) or not (alone or _same(other, route))
         )
@@ -106,7 +107,7 @@ class ForeignRoutes:
 
     def remove(self, route: KernelRoute) -> None:
         """A route, or some next hops of one (IPv6 removes them one by one), went away."""
-        known = self._routes.get(route.prefix.nlri, ())
+        known = self.of(route.prefix.nlri)
         if route in known:
             self._set(route.prefix.nlri, tuple(other for other in known if other != route))
             return
@@ -115,7 +116,7 @@ class ForeignRoutes:
 
     def remove_metric(self, nlri: Nlri, metric: int, table: int) -> None:
         """Whatever had this prefix and metric in a table was replaced."""
-        known = self._routes.get(nlri, ())
+        known = self.of(nlri)
         self._set(nlri, tuple(other for other in known if (other.metric, other.table) != (metric, table)))
 
     def links_through(self, interface: str) -> list[Prefix]:
@@ -123,7 +124,7 @@ class ForeignRoutes:
         return [
             route.prefix
             for nlri in self._index.through_interface(interface)
-            for route in self._routes[nlri]
+            for route in self.of(nlri)
             if is_connected(route.route) and names_interface(route.route, interface)
         ]
 
@@ -131,14 +132,14 @@ class ForeignRoutes:
         """Forget what went through a lost interface; gives the prefixes that were concerned."""
         concerned = self._index.through_interface(interface)
         for nlri in concerned:
-            left = ((route, without_interface(route.route, interface)) for route in self._routes[nlri])
+            left = ((route, without_interface(route.route, interface)) for route in self.of(nlri))
             self._set(nlri, tuple(route._replace(route=rest) for route, rest in left if rest is not None))
         return concerned
 
     def rename_interface(self, name: str, new_name: str) -> None:
         """Call an interface by its new name."""
         for nlri in self._index.through_interface(name):
-            there = self._routes[nlri]
+            there = self.of(nlri)
             self._set(
                 nlri,
                 tuple(r._replace(route=with_interface_renamed(r.route, name, new_name)) for r in there),
@@ -146,7 +147,7 @@ class ForeignRoutes:
 
     def rival(self, nlri: Nlri, metric: int, table: int) -> KernelRoute | None:
         """The foreign route that sits at exactly this prefix and metric of a table, or None."""
-        known = self._routes.get(nlri, ())
+        known = self.of(nlri)
         return next((other for other in known if (other.metric, other.table) == (metric, table)), None)
 
     def has_changes(self) -> bool:
@@ -169,12 +170,12 @@ class ForeignRoutes:
         return self._used.take(self._routes, budget)
 
     def _set(self, nlri: Nlri, routes: tuple[KernelRoute, ...]) -> None:
-        for route in self._routes.pop(nlri, ()):
+        for route in self._routes.pop(nlri) or ():
             self._index.discard(nlri, route.route)
         for route in routes:
             self._index.add(nlri, route.route)
         if routes:
-            self._routes[nlri] = routes
+            self._routes.put(nlri, routes)
         self._learned.changed[nlri] = None
         self._used.changed[nlri] = None
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from felixbgp.fib.types import NextHop, Route, RouteKind
 from felixbgp.net import Address, Nlri, Prefix
+from felixbgp.net.table import Table
 
 Key = TypeVar("Key", str, Address)
 
@@ -126,16 +127,16 @@ class HopIndex:
     __slots__ = ("_by_gateway", "_by_interface")
 
     def __init__(self) -> None:
-        self._by_interface: dict[str, dict[Nlri, None]] = {}
-        self._by_gateway: dict[Address, dict[Nlri, None]] = {}
+        self._by_interface: dict[str, Table[None]] = {}
+        self._by_gateway: dict[Address, Table[None]] = {}
 
     def add(self, nlri: Nlri, route: Route) -> None:
         """Enter a prefix under everything that its route depends on."""
         for hop in route.next_hops:
             if hop.interface:
-                self._by_interface.setdefault(hop.interface, {})[nlri] = None
+                _put(self._by_interface, hop.interface, nlri)
             elif hop.gateway is not None:
-                self._by_gateway.setdefault(hop.gateway, {})[nlri] = None
+                _put(self._by_gateway, hop.gateway, nlri)
 
     def discard(self, nlri: Nlri, route: Route) -> None:
         """Take back what `add` entered for the same route."""
@@ -146,25 +147,38 @@ class HopIndex:
                 _drop(self._by_gateway, hop.gateway, nlri)
 
     def through_interface(self, interface: str) -> list[Nlri]:
-        """The prefixes with a next hop that names the interface, in order of entry."""
-        return list(self._by_interface.get(interface, ()))
+        """The prefixes with a next hop that names the interface."""
+        members = self._by_interface.get(interface)
+        return [] if members is None else list(members.keys())
 
     def through_gateways(self, link: Prefix) -> Iterator[Nlri]:
         """The prefixes with a gateway inside `link` and no interface named; a prefix may come twice."""
         for gateway in list(self._by_gateway):
             if link.contains(gateway):
-                yield from list(self._by_gateway.get(gateway, ()))
+                yield from self._through_gateway(gateway)
 
     def without_interface(self) -> Iterator[Nlri]:
         """The prefixes with a gateway and no interface named; a prefix may come twice."""
         for gateway in list(self._by_gateway):
-            yield from list(self._by_gateway.get(gateway, ()))
+            yield from self._through_gateway(gateway)
+
+    def _through_gateway(self, gateway: Address) -> list[Nlri]:
+        members = self._by_gateway.get(gateway)
+        return [] if members is None else list(members.keys())
 
 
-def _drop(index: dict[Key, dict[Nlri, None]], key: Key, nlri: Nlri) -> None:
+def _put(index: dict[Key, Table[None]], key: Key, nlri: Nlri) -> None:
+    """Enter a prefix into one list of the index."""
+    members = index.get(key)
+    if members is None:
+        members = index[key] = Table()
+    members.put(nlri, None)
+
+
+def _drop(index: dict[Key, Table[None]], key: Key, nlri: Nlri) -> None:
     """Remove a prefix from one list of the index, and the list with its last prefix."""
     members = index.get(key)
     if members is not None:
-        members.pop(nlri, None)
-        if not members:
+        members.pop(nlri)
+        if not len(members):
             del index[key]

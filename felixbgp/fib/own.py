@@ -1,6 +1,6 @@
 """Our own routes as the kernel is believed to have them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from felixbgp.fib.hops import (
     HopIndex,
@@ -12,6 +12,7 @@ from felixbgp.fib.hops import (
 )
 from felixbgp.fib.types import Route
 from felixbgp.net import Nlri, Prefix
+from felixbgp.net.table import Table
 
 
 class OwnRoutes:
@@ -23,7 +24,7 @@ class OwnRoutes:
     __slots__ = ("_alone", "_index", "_routes")
 
     def __init__(self) -> None:
-        self._routes: dict[Nlri, tuple[Route, ...]] = {}
+        self._routes: Table[tuple[Route, ...]] = Table()
         self._alone: tuple[Route, ...] = ()
         """The last route that was the only one of its prefix: one object for all prefixes that share it."""
         self._index = HopIndex()
@@ -37,11 +38,11 @@ class OwnRoutes:
 
     def of(self, nlri: Nlri) -> tuple[Route, ...]:
         """The routes of a prefix, the lowest metric first."""
-        return self._routes.get(nlri, ())
+        return self._routes.get(nlri) or ()
 
     def find(self, nlri: Nlri, metric: int) -> Route | None:
         """The route at a prefix and metric, or None."""
-        for route in self._routes.get(nlri, ()):
+        for route in self.of(nlri):
             if route.metric == metric:
                 return route
         return None
@@ -56,7 +57,7 @@ class OwnRoutes:
         if not alone or alone[0] is not route:
             alone = self._alone = (route,)
         self._index.add(nlri, route)
-        self._routes[nlri] = alone
+        self._routes.put(nlri, alone)
 
     def remove(self, nlri: Nlri, metric: int) -> None:
         """Believe no route of this metric to be there."""
@@ -67,21 +68,21 @@ class OwnRoutes:
             self._set(nlri, _others(known, metric))
         elif known[0].metric == metric:
             self._index.discard(nlri, known[0])
-            del self._routes[nlri]
+            self._routes.pop(nlri)
 
     def nlris(self) -> list[Nlri]:
         """The prefixes with a route of ours; a copy."""
-        return list(self._routes)
+        return list(self._routes.keys())
 
-    def replace(self, nlris: list[Nlri], routes: Mapping[Nlri, tuple[Route, ...]]) -> list[Nlri]:
+    def replace(self, nlris: list[Nlri], routes: Table[tuple[Route, ...]]) -> list[Nlri]:
         """Take from a complete view what it says of these prefixes; gives those where anything differs."""
         before = self._routes
         changed: list[Nlri] = []
         same: tuple[Route, ...] | None = None
         as_same: tuple[Route, ...] = ()
         for nlri in nlris:
-            there = routes.get(nlri, ())
-            known = before.get(nlri, ())
+            there = routes.get(nlri) or ()
+            known = before.get(nlri) or ()
             # Prefixes share their routes, so that those of a whole table are mostly compared once.
             if known is same and there is as_same:
                 continue
@@ -90,7 +91,7 @@ class OwnRoutes:
             else:
                 changed.append(nlri)
         for nlri in changed:
-            self._set(nlri, routes.get(nlri, ()))
+            self._set(nlri, routes.get(nlri) or ())
         return changed
 
     def lose_hops(self, nlri: Nlri, route: Route) -> None:
@@ -130,13 +131,13 @@ class OwnRoutes:
         self._set(nlri, tuple(route for route in left if route is not None))
 
     def _set(self, nlri: Nlri, routes: tuple[Route, ...]) -> None:
-        for route in self._routes.pop(nlri, ()):
+        for route in self._routes.pop(nlri) or ():
             self._index.discard(nlri, route)
         there = _ordered(routes)
         for route in there:
             self._index.add(nlri, route)
         if there:
-            self._routes[nlri] = there
+            self._routes.put(nlri, there)
 
 
 def _others(routes: tuple[Route, ...], metric: int) -> tuple[Route, ...]:

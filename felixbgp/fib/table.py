@@ -35,6 +35,7 @@ from felixbgp.fib.retry import RetryQueue
 from felixbgp.fib.types import KernelRoute, Route, RouteFailed, RouteKey, RouteProblem
 from felixbgp.fib.waiting import Waiting
 from felixbgp.net import IPV4, Family, Nlri, Prefix
+from felixbgp.net.table import Table
 
 
 class Standing(NamedTuple):
@@ -71,7 +72,7 @@ class FamilyTable:
 
     def __init__(self, family: Family, protocol: int, table: int) -> None:
         self.family = family
-        self.wanted: dict[Nlri, Route] = {}
+        self.wanted: Table[Route] = Table()
         self.own = OwnRoutes()
         self.foreign = ForeignRoutes()
         self.sent: dict[Nlri, _Write] = {}
@@ -110,9 +111,9 @@ class FamilyTable:
         if before is not None and not self._started:
             self._withdrawn[nlri, before.metric] = None
         if route is None:
-            del self.wanted[nlri]
+            self.wanted.pop(nlri)
         else:
-            self.wanted[nlri] = route
+            self.wanted.put(nlri, route)
         # Another value may succeed where the last one failed.
         self._retry.forget(nlri)
         if before is None and self._is_untouched(nlri):
@@ -386,7 +387,9 @@ class FamilyTable:
         batch: list[tuple[Prefix, Route]] = []
         write = _Write(0, None, None)
         for nlri in queue.take(max(budget, 0)):
-            wanted = self.wanted[nlri]
+            wanted = self.wanted.get(nlri)
+            if wanted is None:
+                continue  # Never so: what is not wanted any more left the queue.
             if write.route is not wanted:
                 write = _Write(wanted.metric, wanted, wanted)
             self.sent[nlri] = write

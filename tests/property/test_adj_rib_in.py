@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from felixbgp.bgp.policy.evaluate import evaluate
 from felixbgp.bgp.policy.types import Action, AddCommunity, Match, Policy, PrefixMatch, RouteSource, Rule
-from felixbgp.bgp.rib import table as table_module
 from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.wire.communities import LLGR_STALE, NO_LLGR
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import IPV4, Nlri, Prefix
+from felixbgp.net import table as table_module
 from tests.support.paths import path_peer, sequence
 
 NLRIS = [Prefix.parse(text).nlri for text in ("10.1.0.0/16", "10.2.0.0/16", "10.2.1.0/24", "11.0.0.0/8")]

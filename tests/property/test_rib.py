@@ -21,11 +21,10 @@ from felixbgp.bgp.policy.types import (
     Rule,
     SetLocalPref,
 )
-from felixbgp.bgp.rib import table
 from felixbgp.bgp.rib.decision import best_path
 from felixbgp.bgp.rib.export import export, told_attributes
 from felixbgp.bgp.wire.messages import PathAttributes
-from felixbgp.net import IPV4, Prefix
+from felixbgp.net import IPV4, Prefix, table
 from tests.support.speakers import Network, Node, join
 
 PREFIXES = ("10.1.0.0/26", "10.1.0.64/32")
@@ -36,10 +35,13 @@ REJECT_ALL = Policy(default=Action.REJECT)
 ACCEPT_ALL = Policy()
 CHANGE_ONE = Policy(
     (
-        Rule("one", REJECT_ONE.rules[0].match, Action.ACCEPT, (AddCommunity(7), SetLocalPref(200))),
+        Rule("one", REJECT_ONE.rules[0].match, Action.ACCEPT, (AddCommunity(7),)),
         Rule("all", Match(), Action.NEXT, (PrependAsPath((9,)),)),
     )
 )
+PREFER_ONE = Policy((Rule("one", REJECT_ONE.rules[0].match, Action.ACCEPT, (SetLocalPref(200),)),))
+"""One node may prefer another one's routes. Two that prefer each other's never come to rest, by the standard:
+each takes its own route back as soon as it hears the other's (a dispute wheel, RFC 4264)."""
 REJECT_CHANGED = Policy((Rule("no 7", Match(community=7), Action.REJECT),))
 
 node = st.integers(0, 2)
@@ -76,6 +78,7 @@ def steps() -> st.SearchStrategy[Step]:
         st.builds(lambda p: Step("cut", *p), pair),
         st.builds(lambda p, v: Step("export_policy", p[0], p[1], v), directed, policy),
         st.builds(lambda p, v: Step("import_policy", p[0], p[1], v), directed, policy),
+        st.just(Step("import_policy", 0, 1, PREFER_ONE)),
         st.builds(lambda p, v: Step("route_reflector_client", p[0], p[1], v), directed, st.booleans()),
         st.builds(lambda p, v: Step("next_hop", p[0], p[1], v), directed, st.sampled_from(list(NextHopMode))),
         st.builds(Step, st.just("hold"), node, value=prefix),

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from felixbgp.bgp.rib import table as table_module
-from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.net import Nlri
+from felixbgp.net import table as table_module
+from felixbgp.net.table import Table, Walk
 
 octets = st.sampled_from([0, 1, 2, 255])
 keys = st.builds(

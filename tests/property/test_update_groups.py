@@ -15,7 +15,6 @@ from felixbgp.bgp.config import NextHopMode, PeerId
 from felixbgp.bgp.policy.evaluate import evaluate
 from felixbgp.bgp.policy.types import Action, AddCommunity, Match, Policy, PrefixMatch, Rule
 from felixbgp.bgp.rib import adj_rib_out
-from felixbgp.bgp.rib import table as table_module
 from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX, Outlet
 from felixbgp.bgp.rib.export import ExportView, told_attributes
 from felixbgp.bgp.rib.loc_rib import LocRib
@@ -31,6 +30,7 @@ from felixbgp.bgp.wire.messages import (
 )
 from felixbgp.bgp.wire.update import decode_update
 from felixbgp.net import IPV4, Address, Nlri, Prefix
+from felixbgp.net import table as table_module
 from tests.support.paths import path, path_peer
 
 PREFIXES = [Prefix.parse(f"10.{first}.{second}.0/24").nlri for first in (1, 2) for second in range(4)]

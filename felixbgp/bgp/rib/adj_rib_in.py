@@ -23,10 +23,10 @@ from felixbgp.bgp.policy.types import Policy, RouteSource
 from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import Path, PathPeer, changed_path
-from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.bgp.wire.communities import NO_LLGR
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Nlri
+from felixbgp.net.table import Table, Walk
 
 ROUTES_MAX: Final = 4_000_000
 """Of one peer and family, where nobody set a limit: three times the Internet's table in 2026."""

@@ -26,8 +26,8 @@ from typing import Final
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.rib.comparison import Comparison, Pending, Told
 from felixbgp.bgp.rib.export import Export, outdated
-from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.net import Nlri
+from felixbgp.net.table import Table, Walk
 
 IN_FLIGHT_MAX: Final = 256 * 1024
 """Octets handed over and not yet taken by the kernel, per connection: several round trips of a fast peer, and

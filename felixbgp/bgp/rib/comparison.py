@@ -11,8 +11,8 @@ changes in either group; a key may be compared many times, and those who move on
 from collections.abc import Sequence
 
 from felixbgp.bgp.rib.export import Export
-from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.net import Nlri
+from felixbgp.net.table import Table, Walk
 
 Pending = Table[Export | None]
 """What somebody knows that is not what they should know; None: they know nothing."""

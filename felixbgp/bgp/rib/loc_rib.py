@@ -20,9 +20,9 @@ from typing import Final, NamedTuple
 from felixbgp.bgp.rib.decision import Best, SelectionReason, best_path
 from felixbgp.bgp.rib.next_hops import NextHops
 from felixbgp.bgp.rib.path import Path
-from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.net import Address, Family, Nlri, Prefix
+from felixbgp.net.table import Table, Walk
 
 _ONLY_PATH: Final[str] = SelectionReason.ONLY_PATH.value
 CHOICES_MAX: Final = 8192

@@ -26,9 +26,9 @@ from felixbgp.bgp.rib.exports import Exports
 from felixbgp.bgp.rib.loc_rib import Decided, Entry, LocRib, path_of
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.rib.path_numbers import PathNumbers
-from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.bgp.wire.update import encode_end_of_rib, encode_routes, encode_withdrawals
 from felixbgp.net import Nlri
+from felixbgp.net.table import Table, Walk
 
 BATCH: Final = 1000
 """Prefixes encoded between two looks at the credit: at one attribute set each, about 100 KiB of messages. As

@@ -4,10 +4,10 @@ from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.rib.adj_rib_out import AdjRibOut, Completion, Member, Outlet
 from felixbgp.bgp.rib.comparison import Pending
 from felixbgp.bgp.rib.export import Export
-from felixbgp.bgp.rib.table import Table, Walk
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.bgp.wire.update import encode_set
 from felixbgp.net import IPV4, Address, Nlri
+from felixbgp.net.table import Table, Walk
 
 ONE, TWO, THREE = b"\x08\x0a", b"\x08\x0b", b"\x08\x0c"
 SOURCE = PeerId(Address.parse("10.0.0.9"))

@@ -5,7 +5,6 @@ import pytest
 from felixbgp.bgp.config import NextHopMode, PeerId
 from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, Rule
 from felixbgp.bgp.rib import adj_rib_out
-from felixbgp.bgp.rib import table as table_module
 from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX, Member, Outlet
 from felixbgp.bgp.rib.export import ExportView
 from felixbgp.bgp.rib.loc_rib import LocRib
@@ -13,6 +12,7 @@ from felixbgp.bgp.rib.path_numbers import PathNumbers
 from felixbgp.bgp.rib.update_groups import UpdateGroup
 from felixbgp.bgp.wire.update import encode_withdrawals
 from felixbgp.net import IPV4, Address, Prefix
+from felixbgp.net import table as table_module
 from tests.support.paths import path
 
 VIEW = ExportView(
