@@ -31,6 +31,7 @@ from felixbgp.runtime import telemetry
 from felixbgp.runtime.core import core_form
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.garbage import short_collections
+from felixbgp.runtime.heap import keep_heap
 from felixbgp.runtime.netlink.kernel import Kernel
 from felixbgp.runtime.observer import LoopObserver
 from felixbgp.runtime.secrets import SecretFiles
@@ -61,6 +62,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
         from felixbgp.runtime import metrics  # noqa: PLC0415
 
         metrics.register(driver)
+    keep_heap()
     async with AsyncExitStack() as stack:
         stack.enter_context(short_collections())
         trio.lowlevel.add_instrument(LoopObserver(driver))

@@ -34,8 +34,10 @@ IN_FLIGHT_MAX: Final = 256 * 1024
 few enough that a thousand slow ones cost no more than 256 MiB."""
 
 PENDING_MAX: int = 8192
-"""Prefixes to announce before what is ahead is left for later. The same for prefixes in batches: they become
-single ones when one of them changes, which must not take long. No `Final`, as in `table`."""
+"""Prefixes to announce before what is ahead is left for later. No `Final`, as in `table`."""
+BATCHED_MAX: int = 40_960
+"""Prefixes in batches: more than wait for a peer that takes its bytes. They become single ones when one of
+them changes, in 4 ms, and lose their order then, which packs prefixes of one set into one UPDATE."""
 
 Batch = tuple[Export, list[Nlri]]
 """Prefixes whose members are told the same, or were; the list is shared."""
@@ -224,7 +226,7 @@ class AdjRibOut:
             self.note(key, export, None)
 
     def _takes_batches(self) -> bool:
-        return self._batched < PENDING_MAX and self.joining is None and self.comparison is None
+        return self._batched < BATCHED_MAX and self.joining is None and self.comparison is None
 
     def spread(self) -> None:
         """Make single prefixes of those in batches."""

@@ -64,7 +64,7 @@ def parse_nlri(
                 position = run_end
                 continue
         nlri = field[start:end]
-        if length & 7:
+        if length & 7 and nlri[-1] & (0xFF >> (length & 7)):
             nlri = nlri[:-1] + _OCTETS[nlri[-1] & (0xFF00 >> (length & 7)) & 0xFF]
         if length >= multicast_length and nlri[1] & mask == multicast_octet:
             ignored += 1
