@@ -1,8 +1,8 @@
 """Keep the C library from giving memory back in one long step.
 
-When a table of a million routes goes, glibc holds a hundred free megabytes at the end of its heap, and returns
-them to the system at once: 6 ms in which nothing else is done. Parts of tables are larger than what it asks the
-system for one by one, too, and each such request is as many page faults. docs/adr/0024 has the figures.
+When a table of a million routes goes, glibc holds a hundred free megabytes at the end of its heap, and
+returns them to the system at once: 6 ms in which nothing else is done. Parts of tables are larger, too, than
+what it asks the system for one by one, with a page fault for each page. docs/adr/0024 has the figures.
 """
 
 import ctypes
