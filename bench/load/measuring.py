@@ -59,6 +59,9 @@ class Outcome:
     routes: int
     connect_seconds: float = 0.0
     peak_mib: float = 0.0
+    longest_step_ms: int = 0
+    """For how long the daemon served nobody else, where it tells; 0 where not."""
+    longest_step_kind: str = ""
     phases: list[Measured] = field(default_factory=list)
     given_up: str = ""
 
@@ -148,6 +151,7 @@ def _run(daemon: Daemon, pipe: Connection, outcome: Outcome) -> None:
         if measured.faults:
             raise GivenUpError(f"{name}: {measured.faults[0]}")
     outcome.peak_mib = memory_mib(daemon.measured(), "VmHWM")
+    outcome.longest_step_ms, outcome.longest_step_kind = daemon.longest_step()
 
 
 def _measure_phase(daemon: Daemon, pipe: Connection, number: int, measured: Measured) -> None:

@@ -48,6 +48,7 @@ def tables(value: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(value, found, daemons, "CPU time, µs per route", "cpu")
     yield from _table(value, found, daemons, "Wall time, µs per route", "wall")
     yield from _memory(value, found, daemons)
+    yield from _steps(value)
     yield from _generator(value, found, daemons)
     yield from _notes(value, found)
     for title, text in value["beside"].items():
@@ -97,6 +98,26 @@ def _memory(value: Mapping[str, Any], found: Summary, daemons: list[str]) -> Ite
                 for daemon in daemons
             ]
             yield f"| {value['loads'][load]} | {phase} | " + " | ".join(cells) + " |"
+
+
+def _steps(value: Mapping[str, Any]) -> Iterator[str]:
+    """What the agent's status says after each load; its start, when it learns of all peers, is part of it."""
+    steps: dict[str, dict[str, tuple[int, str]]] = {}
+    for outcome in value["outcomes"]:
+        step = outcome.get("longest_step_ms", 0), outcome.get("longest_step_kind", "")
+        if step[0]:
+            of_load = steps.setdefault(outcome["load"], {})
+            of_load[outcome["daemon"]] = max(of_load.get(outcome["daemon"], step), step)
+    names = [name for name in TITLES if any(name in of_load for of_load in steps.values())]
+    if not names:
+        return
+    title = "Longest step of the agent's loop, ms, from its start on: the most of all runs (5: up to 5)"
+    yield from ("", f"### {title}", "", "| load | " + " | ".join(TITLES[name] for name in names) + " |")
+    yield "|---" * (len(names) + 1) + "|"
+    for load, of_load in steps.items():
+        found = [of_load.get(name, (0, "not run")) for name in names]
+        cells = [f"{milliseconds or ''} {kind}".strip() for milliseconds, kind in found]
+        yield f"| {value['loads'][load]} | " + " | ".join(cells) + " |"
 
 
 def _generator(value: Mapping[str, Any], found: Summary, daemons: list[str]) -> Iterator[str]:

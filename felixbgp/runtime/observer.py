@@ -27,8 +27,9 @@ class LoopObserver(trio.abc.Instrument):
     def __init__(self, driver: Driver, clock: Callable[[], int] = perf_counter_ns) -> None:
         self._driver = driver
         self._clock = clock
-        self._began = 0
-        self._timed = 0
+        # In the middle of a step, of which only the rest is seen.
+        self._began = clock()
+        self._timed = driver.timed_ns
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - trio gives it
         """A task has its turn."""

@@ -77,6 +77,10 @@ class Daemon:
         """The processes whose CPU time and memory count."""
         return self._running
 
+    def longest_step(self) -> tuple[int, str]:
+        """For how many ms it served nobody else at most, and by what; 0 where it does not say."""
+        return 0, ""
+
     def stop(self) -> None:
         """End all its processes."""
         processes.stop_all(self._running)

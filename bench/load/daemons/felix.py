@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 from typing import ClassVar
 
 from bench.load.daemons import many_paths
@@ -14,10 +15,13 @@ from felixbgp.lab import calico, netns
 from felixbgp.lab.etcd import EtcdServer
 from felixbgp.lab.processes import Running
 from felixbgp.lab.store import Store
+from felixbgp.status import keys
 
 ETCD_PORT, ETCD_PEER_PORT = 2379, 2380
 NODE = "device"
 OWN_TABLE = "4242"
+STATUS_SECONDS, STATUS_SECONDS_OF_A_PEER = 2.0, 0.02
+"""After which a status is written that knows what was (docs/adr/0025)."""
 OWN_VALUES = (
     "its agent was told what to do by values, not by etcd: no resource of Calico's asks for add-path "
     "(bench/load/daemons/many_paths.py)"
@@ -77,6 +81,15 @@ class Felix(Daemon):
             *(("--no-kernel",) if without_kernel else ("--route-table", OWN_TABLE)),
             environment=(("NODENAME", NODE), ("ETCD_ENDPOINTS", self._etcd.endpoint)),
         )  # fmt: skip
+
+    def longest_step(self) -> tuple[int, str]:
+        if self._etcd is None:
+            return super().longest_step()
+        sleep(STATUS_SECONDS + STATUS_SECONDS_OF_A_PEER * len(self.parties))
+        with netns.inside(self.place.namespace):
+            status = json.loads(self.store.get(keys.status_key(NODE)) or "{}")
+        longest = status.get("longestStep", {})
+        return longest.get("everMs", 0), longest.get("everKind", "")
 
     def stop(self) -> None:
         try:

@@ -159,6 +159,12 @@ async def all_heard(inbox: Inbox) -> list[KernelInput]:
     return heard + (await inbox.until(is_event_of(marker)))[:-1]
 
 
+def read_all(fib: Fib) -> None:
+    """Believe what was fed, as the agent does step by step."""
+    while fib.is_reading:
+        fib.read_on()
+
+
 async def settle(fib: Fib, kernel: Kernel, inbox: Inbox) -> int:
     """Feed the fib and carry out what it asks for until it asks for nothing; gives how much that was."""
     written = 0
@@ -166,6 +172,7 @@ async def settle(fib: Fib, kernel: Kernel, inbox: Inbox) -> int:
         for event in inbox.waiting:
             fib.feed(event, 0)
         inbox.waiting.clear()
+        read_all(fib)
         effects: list[KernelEffect] = [*fib.replacements(0, 1000), *fib.deletions(0, 1000)]
         if not effects:
             return written

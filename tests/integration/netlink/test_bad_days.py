@@ -155,6 +155,7 @@ async def test_events_of_a_hundred_thousand_routes_are_lost(family: Family) -> N
         for _ in range(2):
             for event in await inbox.until(lambda event: isinstance(event, KernelSnapshot)):
                 fib.feed(event, 0)
+        read_all(fib)
         await turn(fib, kernel, inbox)
         assert number(family) == fib.statistics().installed == 300
         assert fib.statistics().losses >= 1

@@ -72,3 +72,11 @@ def test_no_cell_is_silent() -> None:
 def test_a_page_without_its_marks_is_refused() -> None:
     with pytest.raises(page.MarksMissingError):
         page.update("nothing", document((), LOADS, {}, {}, {}))
+
+
+def test_the_longest_step_of_all_runs_is_told_where_somebody_tells() -> None:
+    runs = [outcome("felixbgp", 1.0), outcome("felixbgp", 1.0), outcome("bird", 1.0)]
+    assert "Longest step" not in text(*runs)
+    runs[0].longest_step_ms, runs[0].longest_step_kind, runs[1].longest_step_ms = 10, "take", 5
+    found = text(*runs)
+    assert "| load | felixbgp |\n|---|---|\n| eBGP, 1,000,000 /24, 10 per set | 10 take |" in found

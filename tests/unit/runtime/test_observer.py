@@ -66,3 +66,16 @@ async def test_short_steps_of_other_tasks_are_not_worth_noting() -> None:
         nursery.start_soon(read)
     trio.lowlevel.remove_instrument(observer)
     assert all(steps.counts == [0] * len(steps.counts) for steps in driver.steps.values())
+
+
+@pytest.mark.trio
+async def test_of_the_step_that_begins_to_observe_only_the_rest_counts() -> None:
+    clock = Clock()
+    clock.now = 50_000 * MS
+    driver = Driver(Agent(AgentConfig(node="node"), lambda: 0.5), clock=clock)
+    observer = LoopObserver(driver, clock)
+    trio.lowlevel.add_instrument(observer)
+    clock.now += 7 * MS
+    await trio.lowlevel.checkpoint()
+    trio.lowlevel.remove_instrument(observer)
+    assert driver.steps[StepKind.OTHER].longest_ns == 7 * MS
