@@ -14,6 +14,7 @@ from tests.integration.netlink.conftest import (
     all_heard,
     ip,
     ip_batch,
+    read_all,
     running,
     settle,
 )
