@@ -26,8 +26,9 @@ while True:
     now = monotonic_ns()
     effects = speaker.control(now)
     speaker.take_in(now, budget=1000)
-    for family, nlri, selected, _ in speaker.decide(now, budget=1000):
-        print(Prefix(family, nlri), "via", *(selected.next_hops if selected else ["nobody"]), flush=True)
+    for change in speaker.decide(now, budget=1000):
+        hops = change.selected.next_hops if change.selected else ["nobody"]
+        print(Prefix(change.family, change.nlri), "via", *hops, flush=True)
     for effect in [*effects, *speaker.withdrawals(now, 1000), *speaker.announcements(now, 1000, {})]:
         if isinstance(effect, Connect):
             number, address = effect.connection, (str(effect.remote.address), effect.remote.port)

@@ -122,7 +122,9 @@ class RouteReader:
             found = self._decode(body)
             if found is not None and len(self._shared) < SHARED_MAX:
                 family = found[0].prefix.family
-                if found[0].prefix == _prefix(family, octets, end):
+                # Of two destinations the last one counts; no kernel sends two.
+                is_only = RTA_DST not in read_attributes(body[end:])
+                if is_only and found[0].prefix == _prefix(family, octets, end):
                     self._shared[key] = (family, *found)
             return found
         family, route, number = shared

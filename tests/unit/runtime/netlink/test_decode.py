@@ -4,7 +4,7 @@ import struct
 from errno import ENETUNREACH, ENOENT
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from felixbgp.fib.types import (
@@ -299,6 +299,7 @@ TAILS = [
         )
     )
 )
+@example([bytes(route(TABLE, attribute(1, bytes(4)), DESTINATION, length=length)) for length in (0, 5)])
 def test_many_routes_are_read_as_each_by_itself(bodies: list[bytes]) -> None:
     reader = RouteReader((254,), "if{}".format, lambda _: None)
     for body in bodies:
