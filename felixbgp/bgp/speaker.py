@@ -671,7 +671,7 @@ class Speaker:
     def routes(
         self, family: Family, limit: int, *, without: RouteSource | None = None
     ) -> list[RouteSnapshot]:
-        """The eligible paths of a family, `limit` of them at most, in the order in which prefixes came."""
+        """The eligible paths of a family, `limit` of them at most; the same ones while nothing changes."""
         wanted = (found for found in self._loc_ribs[family].paths() if found[1].source is not without)
         return [RouteSnapshot.of(nlri, path, best=best) for nlri, path, best in islice(wanted, limit)]
 

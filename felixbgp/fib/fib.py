@@ -229,7 +229,7 @@ class Fib:
         ]
 
     def foreign(self, family: Family, limit: int) -> list[KernelRoute]:
-        """The routes of everybody else, `limit` of them at most, in the order in which prefixes came."""
+        """The routes of everybody else, `limit` of them at most; the same ones while nothing changes."""
         return list(islice(self._tables[family].foreign, limit))
 
     def own(self, family: Family, limit: int) -> list[tuple[Prefix, Route]]:

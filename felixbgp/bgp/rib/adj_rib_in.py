@@ -306,16 +306,11 @@ class AdjRibIn:
 
     def _remove_first(self, table: Table[Path], count: int) -> int:
         entries = table.take(count)
-        before: Path | None = None
-        alike: list[Nlri] = []
+        by_path: dict[Path, list[Nlri]] = {}
         for nlri, path in entries:
-            if path is not before:
-                if before is not None:
-                    self._forget_all(before, alike)
-                before, alike = path, []
-            alike.append(nlri)
-        if before is not None:
-            self._forget_all(before, alike)
+            by_path.setdefault(path, []).append(nlri)
+        for path, nlris in by_path.items():
+            self._forget_all(path, nlris)
         return len(entries)
 
     # ---- one route, or some with one path

@@ -198,7 +198,10 @@ class AdjRibOut:
             return
         if self._batched:
             self.spread()
-        known = self._take(key, old)
+        self._owe(key, self._take(key, old), new)
+
+    def _owe(self, key: Nlri, known: Export | None, new: Export | None) -> None:
+        """The members know this of a prefix, of which nothing is pending, and should know that."""
         if self.again:
             known = self._again(known)
         if new is None:
@@ -293,13 +296,7 @@ class AdjRibOut:
             self.announcing.pop(key)
         if len(self.withdrawing):
             self.withdrawing.pop(key)
-        if self.again:
-            known = self._again(known)
-        if new is None:
-            if known is not None:
-                self.withdrawing.put(key, known)
-        elif not new.same(known):
-            self.announcing.put(key, known)
+        self._owe(key, known, new)
 
     def stop_comparing(self) -> None:
         """All is compared, or nobody is left."""
