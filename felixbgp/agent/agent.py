@@ -33,6 +33,7 @@ from felixbgp.agent.inputs import (
     StatusWritten,
     StepsMeasured,
 )
+from felixbgp.agent.intake import Intake
 from felixbgp.agent.listening import Listener
 from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
@@ -94,10 +95,8 @@ class Agent:
         self._given = False
         self._demands: Demands | None = None
         self._log_level = DEFAULT_LOG_LEVEL
-        self._derivation = Derivation(
-            config.node, router_id=config.router_id, route_metric=config.route_metric
-        )
-        self._derivation_due = False
+        derivation = Derivation(config.node, router_id=config.router_id, route_metric=config.route_metric)
+        self._intake = Intake(self._state, derivation)
         self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter, forwards=config.forwards)
         self._fib = Fib(config.route_protocol, config.route_table)
@@ -159,7 +158,7 @@ class Agent:
         """The first part of a drain: run the sessions, take in what came, select routes."""
         if budget > 0:
             self._fib.read_on()
-        self._derive(now)
+        self._take_in(now)
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
         self._originate(budget)
@@ -216,7 +215,7 @@ class Agent:
     def next_deadline(self) -> int | None:
         """When to drain again though nothing was fed; a time in the past, or 0, means now."""
         deadlines = (
-            0 if self._derivation_due or (not self._given and self._state.has_demands()) else None,
+            0 if self._intake.has_work or (not self._given and self._state.has_demands()) else None,
             0 if self._is_originating() or not self._forwarding.is_settled else None,
             self._speaker.next_deadline(),
             self._fib.next_deadline(),
@@ -287,13 +286,7 @@ class Agent:
             self._datastore = DatastoreState(self._condition(), now)
             self._publication.restored(now)
             self._reporting.restored(now)
-        was_in_sync = self._state.in_sync()
-        changed = self._state.feed(event)
-        if not self._state.in_sync():
-            return
-        self._derivation_due = self._derivation_due or changed or not was_in_sync
-        if not was_in_sync:
-            self._datastore = DatastoreState(DatastoreCondition.IN_SYNC, now)
+        self._intake.feed(event)
 
     def _feed_node_statuses(self, event: StoreInput, now: int) -> None:
         """Others' reports, and the echo of our own, change nothing that our own status shows."""
@@ -307,11 +300,12 @@ class Agent:
 
     def _demand(self) -> Iterator[Effect]:
         """What the state wants to be told from now on; a plain router follows no store."""
-        demands = None if self._given else self._state.take_demands()
+        demands = None if self._given or self._intake.is_amid else self._state.take_demands()
         if demands is None:
             return
         # What is not read yet is an obstacle to what needs it, and the status says so.
-        self._derivation_due = self._derivation_due or self._state.in_sync()
+        if self._state.in_sync():
+            self._intake.derive_again()
         before, self._demands = self._demands, demands
         if before is None or before.prefixes != demands.prefixes:
             optional = (*demands.prefixes, NODE_STATUSES, self._auditing.requests.prefix)
@@ -328,11 +322,17 @@ class Agent:
     def _condition(self) -> DatastoreCondition:
         return DatastoreCondition.IN_SYNC if self._state.in_sync() else DatastoreCondition.SYNCING
 
-    def _derive(self, now: int) -> None:
-        """Bring the rooms in line with the store; many events that came together cost one derivation."""
-        if self._derivation_due:
-            self._derivation_due = False
-            self._follow(self._derivation.update(self._state, self._state.take_changes()), now)
+    def _take_in(self, now: int) -> None:
+        """Bring the rooms in line with the store, when all that came together was read and derived."""
+        was_in_sync = self._state.in_sync()
+        derived = self._intake.take()
+        if not was_in_sync and self._condition() is DatastoreCondition.IN_SYNC:
+            if self._datastore.condition is DatastoreCondition.SYNCING:
+                self._datastore = DatastoreState(DatastoreCondition.IN_SYNC, now)
+            self._publication.touch()
+        if derived is not None:
+            self._publication.touch()
+            self._follow(derived, now)
 
     def _follow(self, derived: Derived, now: int) -> None:
         wanted = derived.intent if self._config.forwards else without_kernel(derived.intent)
@@ -341,7 +341,7 @@ class Agent:
             return
         self._reconfigured_at = now
         self._auditing.configure(wanted)
-        known = before.problems if before else ()
+        known = frozenset(before.problems if before else ())
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
         if before is None and self._fib.has_own():
             self._speaker.begin_restart(now)
