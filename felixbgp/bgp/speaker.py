@@ -662,11 +662,15 @@ class Speaker:
         """Whether every peer has told its initial table (End-of-RIB, RFC 4724 §2)."""
         return all(peering.has_whole_table for peering in self._peerings.values())
 
-    def peers(self) -> list[PeerSnapshot]:
-        """The peers as they are now, IPv4 before IPv6, by address."""
+    def peer_ids(self) -> list[PeerId]:
+        """The peers, IPv4 before IPv6, by address."""
+        return sorted(self._peerings, key=peer_order)
+
+    def peers(self, wanted: Iterable[PeerId] | None = None) -> list[PeerSnapshot]:
+        """The peers as they are now, in the order of `peer_ids`; or those of the `wanted` that there are."""
         advertised = self._advertising.advertised_counts()
-        ordered = sorted(self._peerings, key=peer_order)
-        return [self._peerings[peer].snapshot(advertised[peer]) for peer in ordered]
+        chosen = self.peer_ids() if wanted is None else [one for one in wanted if one in self._peerings]
+        return [self._peerings[peer].snapshot(advertised[peer]) for peer in chosen]
 
     def routes(
         self, family: Family, limit: int, *, without: RouteSource | None = None

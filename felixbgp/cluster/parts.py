@@ -21,7 +21,7 @@ class Work(Generic[Result]):
         self.result: Result | None = None
 
     def go_on(self, credit: int) -> int:
-        """Do parts until they have cost `credit`, or all are done; what is left of it, 0 or less for nothing."""
+        """Do parts until they have cost `credit`, or all are done; what is left of it, if above 0."""
         while credit > 0:
             try:
                 credit -= next(self._parts)

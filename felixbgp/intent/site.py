@@ -41,7 +41,7 @@ class Site:
     def of(cls, state: ClusterState, name: str, route_metric: int = NORMAL_PRIORITY) -> Self | None:
         """The site as node `name` sees it; None while there is no such Node, or none with a BGP address.
 
-        `route_metric` is the normal priority where the BGPConfiguration has none. The `members` are still to be
+        `route_metric` is the normal priority where the BGPConfiguration has none. The members are still to be
         read.
         """
         local, local_node = member_of(state, name), state.nodes.get(name)
