@@ -194,6 +194,11 @@ class Agent:
         return effects
 
     @property
+    def backlog(self) -> int:
+        """Inputs of connections, by what they cost, and changes of peers that the last `take` left."""
+        return self._speaker.backlog
+
+    @property
     def is_selecting(self) -> bool:
         """Whether the last `take` left some of what peers had sent."""
         return self._is_selecting
