@@ -205,6 +205,14 @@ class Agent:
         return effects
 
     @property
+    def backlog(self) -> int:
+        """Inputs of connections, by what they cost, and changes of peers that the last `take` left.
+
+        One more while some of the store is to be read or derived: the store is held back by itself.
+        """
+        return self._speaker.backlog + (1 if self._intake.has_work else 0)
+
+    @property
     def is_selecting(self) -> bool:
         """Whether the last `take` left some of what peers had sent."""
         return self._is_selecting

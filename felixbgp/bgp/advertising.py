@@ -22,7 +22,7 @@ class Advertising:
         self._groups: dict[ExportView, UpdateGroup] = {}
         self._left: list[UpdateGroup] = []
         """Those without members, until what they have is forgotten."""
-        self._moves: dict[tuple[ExportView, ExportView], list[PeerId]] = {}
+        self._moves: dict[tuple[ExportView, ExportView], dict[PeerId, None]] = {}
         self._numbers = PathNumbers()
 
     def join(self, view: ExportView, peer: PeerId, outlet: Outlet, now: int) -> None:
@@ -31,20 +31,23 @@ class Advertising:
 
     def leave(self, view: ExportView, peer: PeerId) -> None:
         """A session is down: what its peer was told is forgotten."""
+        self.carry_out_moves()
         self._groups[view].leave(peer)
         self._tidy(view)
 
     def move(self, peer: PeerId, old: ExportView, new: ExportView) -> None:
         """A peer is to be told something else from now on; `carry_out_moves` sees to it."""
+        if any(before == old and peer in peers for (_, before), peers in self._moves.items()):
+            self.carry_out_moves()
         if old != new:
-            self._moves.setdefault((old, new), []).append(peer)
+            self._moves.setdefault((old, new), {})[peer] = None
 
     def carry_out_moves(self) -> None:
         """Let the peers that move be told the difference, worked out once for all who know the same."""
         moves, self._moves = self._moves, {}
         for (old, new), peers in moves.items():
             group = self._groups[old]
-            for table, told in group.leave_together(peers):
+            for table, told in group.leave_together(list(peers)):
                 self._group(new).adopt(table, told)
             self._tidy(old)
 
@@ -56,6 +59,7 @@ class Advertising:
         now: int,
     ) -> None:
         """A peer asks for everything again; `marks` are the messages before and after."""
+        self.carry_out_moves()
         self._groups[view].refresh(peer, *marks, now)
 
     def mark(self, family: Family, decided: Decided) -> None:

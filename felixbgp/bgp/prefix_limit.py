@@ -1,6 +1,7 @@
 """How close a peer is to the number of prefixes it may announce in one family."""
 
 from enum import IntEnum
+from struct import pack
 
 from felixbgp.bgp.config import PrefixLimit
 from felixbgp.net import Family
@@ -34,6 +35,10 @@ class LimitWatch:
             return None
         self.step = step
         return step
+
+    def data(self, family: Family) -> bytes:
+        """What a NOTIFICATION says of it: the family and its limit (RFC 4486 §4)."""
+        return pack(">HBI", family.afi, family.safi, self.limit.maximum)
 
     def describe(self, family: Family, count: int, excess: int) -> str:
         """In words, for status; "" while all is well."""

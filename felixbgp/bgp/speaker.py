@@ -22,7 +22,7 @@
 Standing rules
   1. What a method cannot return (a NOTIFICATION found necessary while decoding, the Connect of a new peer)
      waits for the next `control`; `next_deadline` is then 0.
-  2. Inputs before timers, so that a KEEPALIVE that is already here beats the hold timer.
+  2. Inputs before timers, so that a KEEPALIVE that is already here beats the hold timer (see `backlog`).
   3. Everything shown or emitted is ordered by peer or by arrival, never by a set.
   4. `release` must be called whenever a prefix leaves `held`, also when it is no longer wanted there.
   5. Next hops are judged between `take_in` and `decide`; without that all of them count as resolvable.
@@ -33,10 +33,10 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
 from enum import IntEnum
 from itertools import islice
-from struct import pack
 from typing import Final, assert_never
 
 from felixbgp.bgp.advertising import Advertising
+from felixbgp.bgp.backlog import Backlog
 from felixbgp.bgp.changes import Affects, peer_change, speaker_change
 from felixbgp.bgp.config import LimitAction, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.deadlines import Deadlines
@@ -53,7 +53,9 @@ from felixbgp.bgp.inputs import (
     TransportInput,
 )
 from felixbgp.bgp.outbound import Outbound
+from felixbgp.bgp.peer_changes import PeerChange, PeerChanges
 from felixbgp.bgp.peering import Exchange, Peering, peer_order
+from felixbgp.bgp.peerings import Peerings
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.prefix_limit import LimitStep
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
@@ -114,22 +116,20 @@ class Speaker:
 
     __slots__ = (
         "_advertising",
-        "_by_address",
+        "_backlog",
+        "_changes",
         "_config",
         "_connection_count",
         "_deadlines",
         "_deferral",
         "_due",
         "_effects",
-        "_events",
         "_facts",
         "_jitter",
         "_links",
         "_loc_ribs",
         "_local",
-        "_numbered",
         "_outbound",
-        "_peering_count",
         "_peerings",
         "_strangers",
         "_taken_in",
@@ -140,13 +140,11 @@ class Speaker:
     def __init__(self, config: SpeakerConfig, jitter: Callable[[], float], *, forwards: bool = True) -> None:
         self._config = config
         self._jitter = jitter
-        self._events: list[tuple[TransportInput, int]] = []
+        self._backlog = Backlog()
+        self._changes = PeerChanges()
         self._effects: list[TransportEffect] = []
         self._facts: list[BgpFact] = []
-        self._peerings: dict[PeerId, Peering] = {}
-        self._by_address: dict[Address, list[Peering]] = {}
-        self._numbered: dict[int, Peering] = {}
-        self._peering_count = 0
+        self._peerings = Peerings()
         self._connection_count = 0
         self._links: dict[int, _Link] = {}
         self._strangers = Strangers()
@@ -176,28 +174,40 @@ class Speaker:
         self._config = config
         for loc_rib in self._loc_ribs.values():
             loc_rib.configure(Multipath(config.multipath_external, config.multipath_internal))
-        gone = {peer: None for peer in self._peerings if peer not in peers}
-        self._change(gone | dict(peers), for_all, now)
+        gone = {peer: None for peer in (*self._peerings.by_peer, *self._changes) if peer not in peers}
+        self._changes.put(gone | dict(peers), for_all)
+        self._change_peers(now)
 
     def change_peers(self, changes: Mapping[PeerId, PeerConfig | None], now: int) -> None:
-        """Take these peers as they are now, None for one that is no peer any more; all others stay."""
-        self._change(changes, Affects.NOTHING, now)
+        """Take these peers as they are now, None for one that is no peer any more; all others stay.
 
-    def _change(self, changes: Mapping[PeerId, PeerConfig | None], for_all: Affects, now: int) -> None:
-        for peer in sorted(changes, key=lambda peer: (changes[peer] is not None, peer_order(peer))):
-            config, peering = changes[peer], self._peerings.get(peer)
-            if config is None:
-                if peering is not None:
-                    self._remove(peering, CeaseSubcode.PEER_DE_CONFIGURED, now)
-                continue
-            affects = Affects.SESSION if peering is None else for_all | peer_change(peering.config, config)
-            if peering is not None and Affects.SESSION not in affects:
-                self._adapt(peering, config, affects, now)
-                continue
+        Of many some are taken at once, and more of them with every `control`.
+        """
+        self._changes.put(changes, Affects.NOTHING)
+        self._change_peers(now)
+
+    def _change_peers(self, now: int) -> None:
+        """Carry out some of the changes, and when the last one is, have all be told what follows at once."""
+        for peer, change in self._changes.take():
+            self._change(peer, change, now)
+        if not self._changes:
+            self._advertising.carry_out_moves()
+
+    def _change(self, peer: PeerId, change: PeerChange, now: int) -> None:
+        config, peering = change.config, self._peerings.by_peer.get(peer)
+        if config is None:
             if peering is not None:
-                self._remove(peering, CeaseSubcode.OTHER_CONFIGURATION_CHANGE, now)
-            self._add(config, 0 if peering is None else peering.established_count, now)
-        self._advertising.carry_out_moves()
+                self._remove(peering, CeaseSubcode.PEER_DE_CONFIGURED, now)
+            return
+        if peering is None:
+            self._add(config, 0, now)
+            return
+        affects = change.for_all | peer_change(peering.config, config)
+        if Affects.SESSION not in affects:
+            self._adapt(peering, config, affects, now)
+            return
+        self._remove(peering, CeaseSubcode.OTHER_CONFIGURATION_CHANGE, now)
+        self._add(config, peering.established_count, now)
 
     def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
         """Make a prefix ours, or with None no longer ours."""
@@ -211,15 +221,22 @@ class Speaker:
 
     def feed(self, event: TransportInput, now: int) -> None:
         """Take one input; nothing happens before `control`."""
-        self._events.append((event, now))
+        self._backlog.put(event, now)
 
     def control(self, now: int) -> list[TransportEffect]:
-        """Run the sessions: inputs in their order, then the timers that are due."""
-        events, self._events = self._events, []
-        for event, at in events:
-            self._dispatch(event, at)
-        for key in self._deadlines.take_due(now):
-            self._run_timer(key, now)
+        """Run the sessions: changes of peers, then inputs in their order, then the timers that are due.
+
+        Of many only some have their turn, for about a millisecond. Whoever connects may be a peer that is
+        only coming, so that no input is looked at before all are here.
+        """
+        if self._changes:
+            self._change_peers(now)
+        if not self._changes:
+            for event, at in self._backlog.take():
+                self._dispatch(event, at)
+            until = self._backlog.timers_until(now)
+            for key in () if until is None else self._deadlines.take_due(until):
+                self._run_timer(key, now)
         effects, self._effects = self._effects, []
         return effects
 
@@ -251,7 +268,7 @@ class Speaker:
         self._act(link.peering, actions, now)
 
     def _accept(self, event: TcpAccepted, now: int) -> None:
-        peering = self._peering_for(event)
+        peering = self._peerings.of_connection(event)
         if peering is None:
             effects, facts = self._strangers.turn_away(event, now)
             self._effects += effects
@@ -294,18 +311,9 @@ class Speaker:
                     assert_never(action)
         self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
 
-    def _peering_for(self, event: TcpAccepted) -> Peering | None:
-        """Whose connection it is: by address, and among several peers at one address by port or by need."""
-        candidates = self._by_address.get(event.remote.address, [])
-        for peering in candidates:
-            if peering.config.peer.port == event.remote.port:
-                return peering
-        idle = [peering for peering in candidates if peering.exchange is None]
-        return next(iter(idle or candidates), None)
-
     def _run_timer(self, key: int, now: int) -> None:
         number, timer = divmod(key, TIMERS)
-        peering = self._numbered[number]
+        peering = self._peerings.by_number[number]
         if timer == _Timer.SESSION:
             self._act(peering, peering.session.run_timers(now), now)
         elif timer == _Timer.STALE:
@@ -338,12 +346,7 @@ class Speaker:
 
     def _add(self, config: PeerConfig, established_count: int, now: int) -> None:
         session = Peer(config, self._config, self._jitter, self._new_connection)
-        self._peering_count += 1
-        peering = Peering(self._peering_count, config, session, established_count)
-        self._peerings[config.peer] = self._numbered[peering.number] = peering
-        same_address = self._by_address.setdefault(config.peer.address, [])
-        same_address.append(peering)
-        same_address.sort(key=lambda one: one.config.peer.port)
+        peering = self._peerings.add(config, session, established_count)
         self._administer(peering, now)
 
     def _administer(self, peering: Peering, now: int) -> None:
@@ -357,11 +360,7 @@ class Speaker:
 
     def _remove(self, peering: Peering, subcode: CeaseSubcode, now: int) -> None:
         self._act(peering, peering.session.stop(now, subcode), now)
-        peer = peering.config.peer
-        del self._peerings[peer], self._numbered[peering.number]
-        self._by_address[peer.address].remove(peering)
-        if not self._by_address[peer.address]:
-            del self._by_address[peer.address]
+        self._peerings.remove(peering)
         peering.retention.give_up()
         for timer in _Timer:
             self._deadlines.set(_key(peering, timer), None)
@@ -445,8 +444,8 @@ class Speaker:
         What was taken in last is decided at once, also where that was more: decided later it would cost more.
         """
         budget = max(budget, self._taken_in)
-        if self._deferral is not None:
-            self._deferral.update(self._peerings.values(), now)
+        if self._deferral is not None and not self._changes:
+            self._deferral.update(self._peerings.by_peer.values(), now)
             if not self._deferral.families:
                 self._deferral = None
         changes: list[RouteChange] = []
@@ -544,24 +543,18 @@ class Speaker:
             peer = peering.config.peer
             self._facts.append(PrefixLimitReached(peer, family, count, limit.maximum, action.value))
             if action is LimitAction.SHUTDOWN:
-                # RFC 4486 §4: the data names the family and its limit.
-                data = pack(">HBI", family.afi, family.safi, limit.maximum)
                 seconds = limit.restart_after_s
                 hold_ns = None if seconds is None else seconds * SECOND_NS
-                subcode = CeaseSubcode.MAXIMUM_PREFIXES_REACHED
-                self._act(
-                    peering, peering.session.fail(ErrorCode.CEASE, subcode, data, now, hold_ns=hold_ns), now
-                )
+                session, subcode = peering.session, CeaseSubcode.MAXIMUM_PREFIXES_REACHED
+                actions = session.fail(ErrorCode.CEASE, subcode, watch.data(family), now, hold_ns=hold_ns)
+                self._act(peering, actions, now)
                 return
 
     def _give_up_exhausting(self, peering: Peering, now: int) -> None:
         """RFC 4486 §4, out of resources: one peer shall not take the memory of all; nothing of it is kept."""
-        subcode = CeaseSubcode.OUT_OF_RESOURCES
-        self._act(
-            peering,
-            peering.session.fail(ErrorCode.CEASE, subcode, b"", now, hold_ns=EXHAUSTED_HOLD_NS),
-            now,
-        )
+        session, subcode = peering.session, CeaseSubcode.OUT_OF_RESOURCES
+        actions = session.fail(ErrorCode.CEASE, subcode, b"", now, hold_ns=EXHAUSTED_HOLD_NS)
+        self._act(peering, actions, now)
         peering.retention.give_up()
 
     def _note_malformed(self, peering: Peering, errors: Iterable[str], now: int) -> None:
@@ -618,6 +611,11 @@ class Speaker:
     # ---- what is seen from outside
 
     @property
+    def backlog(self) -> int:
+        """What waits for `control`: inputs, by what they cost, and changes of peers."""
+        return self._backlog.cost + len(self._changes)
+
+    @property
     def is_handing_out(self) -> bool:
         """Whether messages are made that some peers were not given yet, for there are many peers."""
         return self._outbound.is_unfinished
@@ -632,7 +630,7 @@ class Speaker:
 
     def next_deadline(self) -> int | None:
         """The earliest timer; 0 when something waits that could be done now; None when only inputs help."""
-        waits = self._events or self._effects or self._waiting or self._due
+        waits = self.backlog or self._effects or self._waiting or self._due
         if waits or self._outbound.is_unfinished:
             return 0
         deferred = self._deferred
@@ -641,7 +639,7 @@ class Speaker:
         deadlines = (
             self._deadlines.earliest(),
             self._advertising.next_deadline(deferred),
-            None if self._deferral is None else self._deferral.next_deadline(self._peerings.values()),
+            None if self._deferral is None else self._deferral.next_deadline(self._peerings.by_peer.values()),
         )
         return min((at for at in deadlines if at is not None), default=None)
 
@@ -660,17 +658,20 @@ class Speaker:
 
     def has_all_tables(self) -> bool:
         """Whether every peer has told its initial table (End-of-RIB, RFC 4724 §2)."""
-        return all(peering.has_whole_table for peering in self._peerings.values())
+        return not self._changes and all(
+            peering.has_whole_table for peering in self._peerings.by_peer.values()
+        )
 
     def peer_ids(self) -> list[PeerId]:
         """The peers, IPv4 before IPv6, by address."""
-        return sorted(self._peerings, key=peer_order)
+        return sorted(self._peerings.by_peer, key=peer_order)
 
     def peers(self, wanted: Iterable[PeerId] | None = None) -> list[PeerSnapshot]:
         """The peers as they are now, in the order of `peer_ids`; or those of the `wanted` that there are."""
         advertised = self._advertising.advertised_counts()
-        chosen = self.peer_ids() if wanted is None else [one for one in wanted if one in self._peerings]
-        return [self._peerings[peer].snapshot(advertised[peer]) for peer in chosen]
+        known = self._peerings.by_peer
+        chosen = self.peer_ids() if wanted is None else [peer for peer in wanted if peer in known]
+        return [known[peer].snapshot(advertised[peer]) for peer in chosen]
 
     def routes(
         self, family: Family, limit: int, *, without: RouteSource | None = None
@@ -686,9 +687,9 @@ class Speaker:
 
     def statistics(self) -> SpeakerStatistics:
         """Sizes and queues."""
-        exchanges = [one.exchange for one in self._peerings.values() if one.exchange is not None]
+        exchanges = [one.exchange for one in self._peerings.by_peer.values() if one.exchange is not None]
         return SpeakerStatistics(
-            peers=len(self._peerings),
+            peers=len(self._peerings.by_peer),
             peers_established=len(exchanges),
             prefixes=sum(map(len, self._loc_ribs.values())),
             paths=sum(one.path_count for one in self._loc_ribs.values()),

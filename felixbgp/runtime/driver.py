@@ -31,7 +31,8 @@ UNTOLD_NS = 10_000_000
 BUSY_SECONDS = 0.05
 """How long a timer may be late while the kernel is behind. An answer of the kernel mostly comes sooner."""
 BACKLOG_MAX = 4096
-"""Inputs that may wait between two drains; a socket's reader then pauses, and TCP tells its peer to."""
+"""What may wait for the Agent, in inputs, those of connections by what they cost; a socket's reader then
+pauses, and TCP tells its peer to. Some ten milliseconds of work."""
 
 
 class Driver:
@@ -102,12 +103,12 @@ class Driver:
         """
         while True:
             self._wake = trio.Event()
-            self._backlog = 0
+            self._backlog = self._agent.backlog
             self._drained.set()
             self._drained = trio.Event()
             busy = is_busy()
             seconds_left = await self._drain(perform, busy=busy)
-            if busy:
+            if busy and not self._agent.backlog:
                 seconds_left = BUSY_SECONDS
             if seconds_left > 0 and not self._wake.is_set():
                 with trio.move_on_after(seconds_left):
@@ -127,7 +128,8 @@ class Driver:
             self.taking.learn(took, is_more=agent.is_selecting)
         await trio.lowlevel.checkpoint()
         self._untold_ns += took
-        may_wait = agent.is_selecting and not (busy or holds_back or agent.is_handing_out)
+        is_more = agent.is_selecting or agent.backlog > 0
+        may_wait = is_more and not (busy or holds_back or agent.is_handing_out)
         if may_wait and self._untold_ns < max(UNTOLD_NS, self._handing_out_ns):
             return 0.0
         self._take_turn(perform, busy=busy)

@@ -108,7 +108,7 @@ def test_rfc4456_reflection_marks_and_is_not_taken_in_twice(world: World) -> Non
 
 
 def refusal(peer: Played, prefix: str) -> str:
-    exchange = peer.node.speaker._peerings[peer.snapshot.peer].exchange
+    exchange = peer.node.speaker._peerings.by_peer[peer.snapshot.peer].exchange
     assert exchange is not None
     return exchange.ribs[peer.family].refusal(Prefix.parse(prefix).nlri)
 

@@ -83,17 +83,17 @@ class Felix:
 
     def negotiated(self, address: Address) -> Negotiated | None:
         """What the OPENs agreed on; None unless Established."""
-        return self._agent._speaker._peerings[PeerId(address)].session.negotiated
+        return self._agent._speaker._peerings.by_peer[PeerId(address)].session.negotiated
 
     def has_dialled(self, address: Address) -> bool:
         """Whether the Established session's connection is one that we opened."""
-        established = self._agent._speaker._peerings[PeerId(address)].session.established
+        established = self._agent._speaker._peerings.by_peer[PeerId(address)].session.established
         assert established is not None
         return established > 0
 
     def received(self, address: Address, prefix: Prefix) -> dict[bytes, PathAttributes]:
         """What a peer announced for a prefix, before policy, by path identifier (b"" without add-path)."""
-        exchange = self._agent._speaker._peerings[PeerId(address)].exchange
+        exchange = self._agent._speaker._peerings.by_peer[PeerId(address)].exchange
         rib = None if exchange is None else exchange.ribs.get(prefix.family)
         if rib is None:
             return {}

@@ -161,7 +161,7 @@ def assert_told(one: Node, other: Node) -> None:
 
 def expected(one: Node, other: Node) -> dict[str, PathAttributes]:
     """The Adj-RIB-Out by brute force."""
-    peering = one.speaker._peerings[PeerId(other.address)]
+    peering = one.speaker._peerings.by_peer[PeerId(other.address)]
     assert peering.exchange is not None
     view = peering.exchange.views[IPV4]
     table: dict[str, PathAttributes] = {}
@@ -190,7 +190,7 @@ def assert_decided(one: Node) -> None:
             (peer.address, key[: -len(nlri)]): judged(
                 peering.config.import_policy, text, rib.attributes(key)
             ).attributes
-            for peer, peering in one.speaker._peerings.items()
+            for peer, peering in one.speaker._peerings.by_peer.items()
             if peering.exchange is not None
             for rib in peering.exchange.ribs.values()
             for key in rib.prefixes()

@@ -195,4 +195,4 @@ class ClusterNode:
         return tuple(one.local_address for one in options if one.local_address is not None)
 
     def _exchange(self, session: Session) -> Exchange | None:
-        return self.agent._speaker._peerings[PeerId(session.address)].exchange
+        return self.agent._speaker._peerings.by_peer[PeerId(session.address)].exchange

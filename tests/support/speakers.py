@@ -121,7 +121,7 @@ class Node:
         }
 
     def _adj_rib_in(self, other: "Node", family: Family) -> AdjRibIn | None:
-        peering = self.speaker._peerings.get(PeerId(other.address))
+        peering = self.speaker._peerings.by_peer.get(PeerId(other.address))
         return None if peering is None or peering.exchange is None else peering.exchange.ribs.get(family)
 
     def drain(self) -> list[TransportEffect]:

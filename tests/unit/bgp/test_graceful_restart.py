@@ -213,7 +213,7 @@ def test_a_restarted_node_listens_before_it_speaks() -> None:
     network.run_for(5)
     assert other.routes() == {ONE_BLOCK: "10.0.0.1", TWO_BLOCK: "own"}
     assert one.peer(other).prefixes_stale == 0
-    negotiated = one.speaker._peerings[PeerId(other.address)].exchange.negotiated  # type: ignore[union-attr]
+    negotiated = one.speaker._peerings.by_peer[PeerId(other.address)].exchange.negotiated  # type: ignore[union-attr]
     assert negotiated.graceful_restart is not None
     assert negotiated.graceful_restart.restarting
 

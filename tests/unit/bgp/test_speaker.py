@@ -432,6 +432,8 @@ def test_a_stranger_is_turned_away() -> None:
         one.speaker.feed(TcpAccepted(number, Endpoint(one.address, 179), stranger), network.now)
         network.now += SECOND // 100
     effects = one.drain()
+    while one.speaker.backlog:
+        effects += one.drain()
     notifications = [effect for effect in effects if isinstance(effect, SendBytes)]
     assert notifications[0].chunks[0][18:21] == b"\3\6\5"
     assert len(notifications) == REFUSALS_PER_SECOND
@@ -484,7 +486,7 @@ def test_a_peer_that_dials_from_its_port_is_known_by_it_and_may_go_while_the_oth
     one.configure(first)
     network.settle()
     assert [(peer.name, peer.state) for peer in one.speaker.peers()] == [("10.0.0.2", "Established")]
-    assert one.speaker._by_address.keys() == {other.address}
+    assert one.speaker._peerings._by_address.keys() == {other.address}
 
 
 def test_the_routes_of_a_lost_peer_go_in_portions() -> None:

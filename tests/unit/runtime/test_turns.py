@@ -21,7 +21,7 @@ class Reflector:
     def __init__(self, prefixes: int, peers: int, *, take: int, work_out: int, hand_out: int) -> None:
         self.to_come, self.peers = prefixes, peers
         self.take_ns, self.work_out_ns, self.hand_out_ns = take, work_out, hand_out
-        self.untold_count = self.now = self.longest = self.turns = 0
+        self.untold_count = self.backlog = self.now = self.longest = self.turns = 0
         self._left = 0
 
     def clock(self) -> int:

@@ -1,0 +1,46 @@
+"""The peerings of a speaker, by peer, by number, and by whose connection is accepted."""
+
+from felixbgp.bgp.config import PeerConfig, PeerId
+from felixbgp.bgp.inputs import TcpAccepted
+from felixbgp.bgp.peering import Peering
+from felixbgp.bgp.session.peer import Peer
+from felixbgp.net import Address
+
+
+class Peerings:
+    """One for each configured peer."""
+
+    __slots__ = ("_by_address", "_count", "by_number", "by_peer")
+
+    def __init__(self) -> None:
+        self.by_peer: dict[PeerId, Peering] = {}
+        self.by_number: dict[int, Peering] = {}
+        self._by_address: dict[Address, list[Peering]] = {}
+        self._count = 0
+
+    def add(self, config: PeerConfig, session: Peer, established_count: int) -> Peering:
+        """Begin with a peer, which had so many sessions before."""
+        self._count += 1
+        peering = Peering(self._count, config, session, established_count)
+        self.by_peer[config.peer] = self.by_number[peering.number] = peering
+        same_address = self._by_address.setdefault(config.peer.address, [])
+        same_address.append(peering)
+        same_address.sort(key=lambda one: one.config.peer.port)
+        return peering
+
+    def remove(self, peering: Peering) -> None:
+        """It is no peer any more."""
+        peer = peering.config.peer
+        del self.by_peer[peer], self.by_number[peering.number]
+        self._by_address[peer.address].remove(peering)
+        if not self._by_address[peer.address]:
+            del self._by_address[peer.address]
+
+    def of_connection(self, accepted: TcpAccepted) -> Peering | None:
+        """Whose it is: by address, and among several peers at one address by port or by need."""
+        candidates = self._by_address.get(accepted.remote.address, [])
+        for peering in candidates:
+            if peering.config.peer.port == accepted.remote.port:
+                return peering
+        idle = [peering for peering in candidates if peering.exchange is None]
+        return next(iter(idle or candidates), None)
