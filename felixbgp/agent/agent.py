@@ -262,32 +262,33 @@ class Agent:
 
     def _build_status(self, now: int) -> Parts[NodeStatus]:
         peers = yield from self._picture_peers()
-        yield BUILT
-        return node_status.build(
-            node=self._config.node,
-            version=__version__,
-            intent=self._intent,
-            peers=peers,
-            routes=self._route_counts(),
-            invalid={**self._state.invalid, **self._node_statuses.invalid},
-            ignored={**self._state.ignored, **self._node_statuses.ignored},
-            report_problems=self._reporting.problems(),
-            audit=self._auditing.status(),
-            route_problems=self._fib.problems(),
-            kernel_unheard=self._fib.unheard(),
-            next_hop_problems={
-                next_hop: (count, self._forwarding.reason(next_hop))
-                for next_hop, count in self._speaker.unresolved().items()
-            },
-            listen_problems=self._listener.problems(),
-            datastore=self._datastore,
-            longest_step=LongestStep(
-                self._steps.longest_ms,
-                self._steps.lately_ms,
-                self._steps.longest_kind,
-                self._steps.lately_kind,
-            ),
-            now=now,
+        return (
+            yield from node_status.build(
+                node=self._config.node,
+                version=__version__,
+                intent=self._intent,
+                peers=peers,
+                routes=self._route_counts(),
+                invalid={**self._state.invalid, **self._node_statuses.invalid},
+                ignored={**self._state.ignored, **self._node_statuses.ignored},
+                report_problems=self._reporting.problems(),
+                audit=self._auditing.status(),
+                route_problems=self._fib.problems(),
+                kernel_unheard=self._fib.unheard(),
+                next_hop_problems={
+                    next_hop: (count, self._forwarding.reason(next_hop))
+                    for next_hop, count in self._speaker.unresolved().items()
+                },
+                listen_problems=self._listener.problems(),
+                datastore=self._datastore,
+                longest_step=LongestStep(
+                    self._steps.longest_ms,
+                    self._steps.lately_ms,
+                    self._steps.longest_kind,
+                    self._steps.lately_kind,
+                ),
+                now=now,
+            )
         )
 
     def statistics(self) -> AgentStatistics:
