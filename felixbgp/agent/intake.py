@@ -64,9 +64,8 @@ class Intake:
         """Whether whoever feeds had better wait."""
         return self._unread >= UNREAD_MAX
 
-    def take(self) -> Derived | None:
-        """Go on for a while; what was derived, when all of that is done."""
-        credit = PARTS_AT_ONCE
+    def take(self, credit: int = PARTS_AT_ONCE) -> Derived | None:
+        """Go on for so many parts; what was derived, when all of that is done."""
         if self._deriving is None:
             credit = self._read(credit)
             if self._together or not self._is_due:
