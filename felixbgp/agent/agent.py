@@ -105,7 +105,8 @@ class Agent:
         self._demands: Demands | None = None
         self._log_level = DEFAULT_LOG_LEVEL
         derivation = Derivation(config.node, router_id=config.router_id, route_metric=config.route_metric)
-        self._intake = Intake(self._state, derivation)
+        self._node_statuses = NodeStatuses(config.node)
+        self._intake = Intake(self._state, derivation, self._node_statuses)
         self._passwords: dict[PeerId, bytes] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter, forwards=config.forwards)
         self._fib = Fib(config.route_protocol, config.route_table)
@@ -113,7 +114,6 @@ class Agent:
         self._forwarding = Forwarding()
         self._listener = Listener()
         self._publication = Publication()
-        self._node_statuses = NodeStatuses(config.node)
         self._reporting = Reporting()
         rooms = Rooms(self._fib, self._speaker, self._origination)
         self._auditing = Auditing(
@@ -133,7 +133,8 @@ class Agent:
         if self._started_at is None:
             self._started_at = now
         if isinstance(event, StoreInput) and is_of_node_statuses(event):
-            self._feed_node_statuses(event, now)
+            # Others' reports, and the echo of our own, change nothing that our own status shows.
+            self._intake.feed(event)
             return
         if isinstance(event, StoreInput) and self._auditing.requests.concerns(event):
             self._auditing.feed_request(event, now)
@@ -316,13 +317,6 @@ class Agent:
             self._reporting.restored(now)
         self._intake.feed(event)
 
-    def _feed_node_statuses(self, event: StoreInput, now: int) -> None:
-        """Others' reports, and the echo of our own, change nothing that our own status shows."""
-        if self._node_statuses.feed(event):
-            self._publication.touch()
-        for name, wanted in self._node_statuses.take_changes():
-            self._reporting.want(name, wanted, now)
-
     def _may_publish(self) -> bool:
         return not self._given and self._state.in_sync()
 
@@ -356,6 +350,11 @@ class Agent:
         derived = self._intake.take()
         if not self._intake.is_amid:
             self._settled_at = now
+        if self._intake.has_other_reports:
+            self._intake.has_other_reports = False
+            self._publication.touch()
+        for name, wanted in self._node_statuses.take_changes():
+            self._reporting.want(name, wanted, now)
         if not was_in_sync and self._condition() is DatastoreCondition.IN_SYNC:
             if self._datastore.condition is DatastoreCondition.SYNCING:
                 self._datastore = DatastoreState(DatastoreCondition.IN_SYNC, now)

@@ -16,7 +16,8 @@ from collections import deque
 from typing import Final
 
 from felixbgp.cluster.inputs import SnapshotReceived, StoreInput
-from felixbgp.cluster.parts import Work
+from felixbgp.cluster.node_statuses import NodeStatuses, is_of_node_statuses
+from felixbgp.cluster.parts import Parts, Work
 from felixbgp.cluster.state import ClusterState
 from felixbgp.intent.derivation import Derivation, Derived
 
@@ -29,8 +30,11 @@ UNREAD_MAX: Final = 1_024
 class Intake:
     """Follows the store into `state`, and from there; nothing is derived before that is in sync."""
 
-    def __init__(self, state: ClusterState, derivation: Derivation) -> None:
+    def __init__(
+        self, state: ClusterState, derivation: Derivation, reports: NodeStatuses | None = None
+    ) -> None:
         self._state = state
+        self._reports = reports
         self._derivation = derivation
         self._waiting: deque[StoreInput] = deque()
         self._unread = 0
@@ -39,6 +43,8 @@ class Intake:
         self._folding: Work[bool] | None = None
         self._deriving: Work[Derived] | None = None
         self._is_due = False
+        self.has_other_reports = False
+        """Whether one of our CalicoNodeStatuses changed, its report aside; whoever heeds it sets it back."""
 
     def feed(self, event: StoreInput) -> None:
         """Take an event; it is read when its turn comes."""
@@ -85,7 +91,7 @@ class Intake:
         while self._together and credit > 0:
             event, was_in_sync = self._waiting[0], self._state.in_sync()
             if self._folding is None:
-                self._folding = Work(self._state.fold(event))
+                self._folding = Work(self._fold(event))
             credit = self._folding.go_on(credit)
             changed = self._folding.result
             if changed is not None:
@@ -96,6 +102,13 @@ class Intake:
                 is_in_sync = self._state.in_sync()
                 self._is_due = self._is_due or (is_in_sync and (changed or not was_in_sync))
         return credit
+
+    def _fold(self, event: StoreInput) -> Parts[bool]:
+        """Whether something is to be derived anew; nothing is from the CalicoNodeStatuses."""
+        if self._reports is None or not is_of_node_statuses(event):
+            return (yield from self._state.fold(event))
+        self.has_other_reports = (yield from self._reports.fold(event)) or self.has_other_reports
+        return False
 
 
 def _size(event: StoreInput) -> int:
