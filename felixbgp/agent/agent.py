@@ -65,7 +65,7 @@ from felixbgp.status.node_status import (
     NodeStatus,
     RouteCounts,
 )
-from felixbgp.status.report import Report
+from felixbgp.status.report import PeerTable, Report
 from felixbgp.status.report_routes import RouteFacts, RouteTables, Surroundings
 
 SWEEP_DEADLINE_NS = 120_000_000_000
@@ -199,7 +199,8 @@ class Agent:
         effects: list[Effect] = []
         if self._may_publish() and (not self._intake.is_amid or now - self._settled_at >= UNSETTLED_NS_MAX):
             effects += self._reporting.take(now, lambda classes: self._report(classes, now))
-            effects += self._publication.take(now, lambda: self._build_status(now))
+            if not self._reporting.is_building:
+                effects += self._publication.take(now, lambda: self._build_status(now))
         self._facts += self._take_facts()
         effects += map(Observe, self._facts[:FACTS_AT_ONCE])
         del self._facts[:FACTS_AT_ONCE]
@@ -473,18 +474,18 @@ class Agent:
 
     def _report(self, classes: frozenset[StatusClass], now: int) -> Parts[Report]:
         """What a CalicoNodeStatus that asks for these classes is told."""
-        pictures: list[PeerSnapshot] = []
-        if StatusClass.BGP in classes:
-            pictures = yield from self._picture_peers()
         routes: RouteTables | None = None
         if StatusClass.ROUTES in classes:
             routes = yield from self._reported_routes()
-        yield BUILT
         intent = self._intent or Intent()
+        tables: tuple[PeerTable, PeerTable] | None = None
+        if StatusClass.BGP in classes:
+            pictures = yield from self._picture_peers()
+            tables = yield from report.bgp_of(intent, pictures, now)
         agent = (intent, f"felixbgp {__version__}", self._started_at or 0, self._reconfigured_at)
         return Report(
             agent=report.agent_of(*agent) if StatusClass.AGENT in classes else None,
-            bgp=report.bgp_of(intent, pictures, now) if StatusClass.BGP in classes else None,
+            bgp=tables,
             routes=routes,
         )
 

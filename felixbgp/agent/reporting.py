@@ -143,6 +143,11 @@ class Reporting:
         self._writing = PutNodeStatusResource(name, wanted.revision, report, wanted.document)
         return [self._writing]
 
+    @property
+    def is_building(self) -> bool:
+        """Whether a report is being built; what else takes long had better wait for another step."""
+        return self._building is not None
+
     def next_deadline(self) -> int | None:
         """When the next report is due, 0 while one is built; None if none is, or a write is under way."""
         if self._building is not None:

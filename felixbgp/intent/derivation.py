@@ -10,7 +10,7 @@ state (tests/property/test_derivation.py). A change may concern every peer, so t
 until the last of them the former intent holds, and the state stays as it is.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import NamedTuple, Self, TypeVar
 
@@ -167,7 +167,7 @@ class _Deriving:
     def take(self, changes: Changes) -> Parts[None]:
         """Bring the claims in line with what changed, which is not the local Node or its configuration."""
         yield from self._follow(changes.of("BGPPeer"))
-        yield from self._follow((yield from self._filters_changed(changes.of("BGPFilter"))))
+        yield from self._follow((yield from self._filters_changed(frozenset(changes.of("BGPFilter")))))
         yield from self._follow((yield from self._secrets_changed(changes)))
         yield from self._follow((yield from self._members_changed(changes)))
         if changes.of("WorkloadEndpoint") or _touches(changes, WORKLOAD_ENDPOINTS):
@@ -250,7 +250,7 @@ class _Deriving:
             if not self._at_address[address]:
                 del self._at_address[address]
 
-    def _filters_changed(self, filters: Collection[str]) -> Parts[list[str]]:
+    def _filters_changed(self, filters: frozenset[str]) -> Parts[list[str]]:
         """Other rules for the sessions there are; gives the BGPPeers that have to gain or lose theirs."""
         if not filters:
             return []
