@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.scale import changes, new_peer, one_real_agent
+from bench.scale import changes, new_peer, one_real_agent, steps
 
 Row = dict[str, Any]
 """`what`, `daemon`, `size` (nodes or sessions), `value`, `unit`, and the `target` where there is one."""
-PARTS = ("changes", "status", "new-peer", "start", "idle")
+PARTS = ("changes", "steps", "status", "new-peer", "start", "idle")
 MESH, IDLE_SESSIONS, STARTS = 99, 1_000, 5
 
 
@@ -42,6 +42,8 @@ def run(asked: argparse.Namespace) -> None:
 def _rows(parts: list[str], turns: int) -> Iterator[Row]:
     if "changes" in parts:
         yield from _of_changes()
+    if "steps" in parts:
+        yield from _of_steps()
     if "status" in parts:
         yield from _of_status()
     if "new-peer" in parts:
@@ -65,6 +67,13 @@ def _of_changes() -> Iterator[Row]:
         yield _row(what, cost.nodes, cost.cpu_ms, "ms CPU")
         target = {"target": 1.5} if what == "mesh: a node joins" else {}
         yield _row(what, cost.nodes, cost.cpu_ms / base.cpu_ms, f"of {base.nodes} nodes, by CPU", **target)
+
+
+def _of_steps() -> Iterator[Row]:
+    for longest in steps.of_steps():
+        for kind, milliseconds in longest.ms.items():
+            what = f"{longest.cluster}, {longest.event}: {kind}"
+            yield _row(what, steps.SIZE, milliseconds, "ms CPU, longest step", target=5)
 
 
 def _of_status() -> Iterator[Row]:

@@ -42,7 +42,7 @@ class Origination:
         self._originated: dict[Prefix, LocalRoute] = {}
         self._dirty: dict[Prefix, None] = {}
         self._dirty_many: dict[Prefix, None] = {}
-        """Those that there may be a hundred thousand of, a budget of them at a time."""
+        """Those that there may be thousands of, a budget of them at a time."""
         self._is_configured = False
 
     def configure(self, intent: Intent) -> None:
@@ -50,7 +50,8 @@ class Origination:
         self._connected.ignore(intent.ignored_interfaces)
         gateways = {route.prefix: route.gateway for route in intent.static_routes}
         ranges = dict.fromkeys((*intent.aggregates, *intent.service_ranges))
-        self._dirty.update(dict.fromkeys((*self._static, *gateways)))
+        if gateways != self._static:
+            self._dirty_many.update(dict.fromkeys((*self._static, *gateways)))
         self._dirty.update(dict.fromkeys(prefix for prefix in self._ranges if prefix not in ranges))
         self._dirty.update(dict.fromkeys(prefix for prefix in ranges if prefix not in self._ranges))
         self._static, self._ranges = gateways, ranges

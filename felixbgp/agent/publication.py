@@ -13,6 +13,7 @@ from typing import Final
 
 from felixbgp.agent.effects import PutStatus
 from felixbgp.agent.inputs import StatusWriteFailed, StatusWritten
+from felixbgp.cluster.parts import Parts, Work
 from felixbgp.status.node_status import NodeStatus
 
 INTERVAL_NS: Final = 1_000_000_000
@@ -23,6 +24,8 @@ INTERVAL_PER_PEER_NS: Final = 20_000_000
 LOOK_PER_PEER_NS: Final = 4_000_000
 """After a look that found nothing new: it takes 8 µs a peer, and with 1,000 peers there is always a KEEPALIVE
 to look after. So it takes 0.2 % of a processor at most."""
+PARTS_AT_ONCE: Final = 200
+"""Of building a document, some two milliseconds."""
 RETRY_NS: Final = 5_000_000_000
 """The store was asked and refused or did not answer; its client has its own, quicker attempts inside."""
 
@@ -33,7 +36,10 @@ def interval_ns(peers: int) -> int:
 
 
 class Publication:
-    """Coalesces: what changes between two writes is written once, the last state wins."""
+    """Coalesces: what changes between two writes is written once, the last state wins.
+
+    A document is built in parts: a peer that changes after its part was built is told by the next one.
+    """
 
     def __init__(self) -> None:
         self._changed = False
@@ -42,6 +48,7 @@ class Publication:
         self._paced_until = 0
         """Until then no write of any kind: the bound on what we cost the store."""
         self._writing = False
+        self._building: Work[NodeStatus] | None = None
 
     def touch(self) -> None:
         """Something that the document shows may have changed."""
@@ -59,12 +66,18 @@ class Publication:
         """The store answers again: a write that failed need not wait any longer than others."""
         self._not_before = min(self._not_before, max(now, self._paced_until))
 
-    def take(self, now: int, build: Callable[[], NodeStatus]) -> list[PutStatus]:
-        """The write that is due, if any; `build` is called only when one may be."""
-        if not self._changed or self._writing or now < self._not_before:
+    def take(self, now: int, build: Callable[[], Parts[NodeStatus]]) -> list[PutStatus]:
+        """The write that is due, if any; `build` is called only when one may be, and gone on with."""
+        if self._building is None:
+            if not self._changed or self._writing or now < self._not_before:
+                return []
+            self._changed = False
+            self._building = Work(build())
+        self._building.go_on(PARTS_AT_ONCE)
+        status = self._building.result
+        if status is None:
             return []
-        self._changed = False
-        status = build()
+        self._building = None
         if status == self._last:
             self._not_before = now + LOOK_PER_PEER_NS * len(status.peers)
             return []
@@ -74,5 +87,7 @@ class Publication:
         return [PutStatus(status)]
 
     def next_deadline(self) -> int | None:
-        """When a write is due; None while nothing changed or one is under way."""
+        """When a write is due, 0 while one is built; None while nothing changed or one is under way."""
+        if self._building is not None:
+            return 0
         return self._not_before if self._changed and not self._writing else None

@@ -22,7 +22,9 @@ from felixbgp.agent.inputs import (
     NodeStatusResourceInput,
     NodeStatusResourceWritten,
 )
+from felixbgp.agent.publication import PARTS_AT_ONCE
 from felixbgp.cluster.node_statuses import Wanted
+from felixbgp.cluster.parts import Parts, Work
 from felixbgp.intent.types import Problem
 from felixbgp.resources.calico_node_status import StatusClass
 from felixbgp.status.report import Report
@@ -65,6 +67,7 @@ class Reporting:
     def __init__(self) -> None:
         self._objects: dict[str, _Object] = {}
         self._writing: PutNodeStatusResource | None = None
+        self._building: tuple[_Object, Work[Report]] | None = None
         self._facts: list[NodeStatusNotWritten] = []
 
     def want(self, name: str, wanted: Wanted | None, now: int) -> None:
@@ -111,15 +114,28 @@ class Reporting:
                 known.due_by(now)
 
     def take(
-        self, now: int, build: Callable[[frozenset[StatusClass]], Report]
+        self, now: int, build: Callable[[frozenset[StatusClass]], Parts[Report]]
     ) -> list[PutNodeStatusResource]:
-        """The write that is due, if any; builds one report at most, so that sessions do not wait for many."""
-        name = None if self._writing is not None else self._first_due(now)
-        if name is None:
+        """The write that is due, if any; one report is built at a time, and that in parts."""
+        if self._building is None:
+            due = None if self._writing is not None else self._first_due(now)
+            if due is None:
+                return []
+            begun = self._objects[due]
+            begun.due = None if begun.period_ns is None else now + begun.period_ns
+            self._building = begun, Work(build(frozenset(begun.wanted.spec.classes)))
+        known, work = self._building
+        work.go_on(PARTS_AT_ONCE)
+        if work.result is None:
             return []
-        known = self._objects[name]
-        known.due = None if known.period_ns is None else now + known.period_ns
-        report = build(frozenset(known.wanted.spec.classes))
+        self._building = None
+        return self._built(known, work.result)
+
+    def _built(self, known: _Object, report: Report) -> list[PutNodeStatusResource]:
+        """The write of a report, if the object is still ours and as it was, and does not have it."""
+        name = known.wanted.name
+        if self._objects.get(name) is not known:
+            return []
         known.omissions = report.omissions()
         if report == known.last:
             return []
@@ -127,8 +143,15 @@ class Reporting:
         self._writing = PutNodeStatusResource(name, wanted.revision, report, wanted.document)
         return [self._writing]
 
+    @property
+    def is_building(self) -> bool:
+        """Whether a report is being built; what else takes long had better wait for another step."""
+        return self._building is not None
+
     def next_deadline(self) -> int | None:
-        """When the next report is due; None while there is none, or a write is under way."""
+        """When the next report is due, 0 while one is built; None if none is, or a write is under way."""
+        if self._building is not None:
+            return 0
         if self._writing is not None:
             return None
         return min((known.due for known in self._objects.values() if known.due is not None), default=None)

@@ -662,11 +662,16 @@ class Speaker:
             peering.has_whole_table for peering in self._peerings.by_peer.values()
         )
 
-    def peers(self) -> list[PeerSnapshot]:
-        """The peers as they are now, IPv4 before IPv6, by address."""
+    def peer_ids(self) -> list[PeerId]:
+        """The peers, IPv4 before IPv6, by address."""
+        return sorted(self._peerings.by_peer, key=peer_order)
+
+    def peers(self, wanted: Iterable[PeerId] | None = None) -> list[PeerSnapshot]:
+        """The peers as they are now, in the order of `peer_ids`; or those of the `wanted` that there are."""
         advertised = self._advertising.advertised_counts()
-        ordered = sorted(self._peerings.by_peer.items(), key=lambda one: peer_order(one[0]))
-        return [peering.snapshot(advertised[peer]) for peer, peering in ordered]
+        known = self._peerings.by_peer
+        chosen = self.peer_ids() if wanted is None else [peer for peer in wanted if peer in known]
+        return [known[peer].snapshot(advertised[peer]) for peer in chosen]
 
     def routes(
         self, family: Family, limit: int, *, without: RouteSource | None = None

@@ -82,9 +82,8 @@ class DatastoreRestored:
     """The store answers again; events or snapshots follow."""
 
 
-StoreInput = (
-    SnapshotReceived
-    | KeyPut
+StoreEvent = (
+    KeyPut
     | KeyDeleted
     | RevisionReached
     | PrefixRefused
@@ -92,3 +91,5 @@ StoreInput = (
     | DatastoreLost
     | DatastoreRestored
 )
+"""What is taken in at once."""
+StoreInput = SnapshotReceived | StoreEvent

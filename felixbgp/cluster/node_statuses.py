@@ -25,6 +25,7 @@ from felixbgp.cluster.inputs import (
     StoredValue,
     StoreInput,
 )
+from felixbgp.cluster.parts import Parts, whole
 from felixbgp.resources import CalicoNodeStatus, FieldError, ResourceKey, decode, parse_key
 from felixbgp.resources.calico_node_status import CalicoNodeStatusSpec
 from felixbgp.resources.decode import parse_json
@@ -34,6 +35,9 @@ from felixbgp.resources.schema import value_at
 
 NODE_STATUSES: Final = prefix_of("CalicoNodeStatus")
 """The prefix to follow; an optional one: whoever may not read it reports nothing and does all the rest."""
+OCTETS_READ: Final = 1_000
+OCTETS_SEARCHED: Final = 100_000
+"""Of a value, in the time of one part: all of ours is looked at."""
 
 
 class Wanted(NamedTuple):
@@ -89,9 +93,17 @@ class NodeStatuses:
 
     def feed(self, event: StoreInput) -> bool:
         """Take an event that `is_of_node_statuses`; True when one of ours changed, its report aside."""
+        return whole(self.fold(event))
+
+    def fold(self, event: StoreInput) -> Parts[bool]:
+        """`feed` in parts: a snapshot is worked off value by value."""
+        if isinstance(event, SnapshotReceived):
+            return (yield from self._replace(event))
+        yield 1 if not isinstance(event, KeyPut) else self._cost_of(event.stored)
+        return self._take(event)
+
+    def _take(self, event: StoreInput) -> bool:
         match event:
-            case SnapshotReceived():
-                return self._replace(event)
             case KeyPut():
                 return event.stored.revision > self._floor and self._put(event.stored)
             case KeyDeleted():
@@ -114,13 +126,20 @@ class NodeStatuses:
         facts, self._facts = self._facts, []
         return facts
 
-    def _replace(self, snapshot: SnapshotReceived) -> bool:
+    def _replace(self, snapshot: SnapshotReceived) -> Parts[bool]:
         self._floor, self._refused = snapshot.revision, ""
         listed = {stored.key for stored in snapshot.values}
         known = (*(str(ResourceKey("CalicoNodeStatus", name)) for name in self._wanted), *self._invalid)
         ours = [self._forget(key, snapshot.revision) for key in known if key not in listed]
-        ours += [self._put(stored) for stored in snapshot.values]
+        for stored in snapshot.values:
+            ours.append(self._put(stored))
+            yield self._cost_of(stored)
         return any(ours)
+
+    def _cost_of(self, stored: StoredValue) -> int:
+        """Of reading a value, in parts: the reports of other nodes are only searched for our name."""
+        octets = OCTETS_READ if self._may_be_ours(stored.value) else OCTETS_SEARCHED
+        return 1 + len(stored.value) // octets
 
     def _put(self, stored: StoredValue) -> bool:
         key = parse_key(stored.key)

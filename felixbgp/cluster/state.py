@@ -10,9 +10,11 @@ Standing rules:
   does not know, and `ignored` names them.
 * What the resources call for beyond the fixed prefixes (`take_demands`) counts as part of the first snapshot:
   not to be in sync without it keeps a restart from deriving a cluster without its passwords.
+* A snapshot is read in parts (`fold`). Between two of them the state is neither what it was nor what it will
+  be, so that nobody looks at it before the last.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar, assert_never
 
@@ -41,8 +43,10 @@ from felixbgp.cluster.inputs import (
     SecretFilesRead,
     SnapshotReceived,
     StoredValue,
+    StoreEvent,
     StoreInput,
 )
+from felixbgp.cluster.parts import Parts, whole
 from felixbgp.cluster.secrets import SECRETS, FoundSecret, MissingSecret, SecretId, Secrets
 from felixbgp.net import Prefix
 from felixbgp.resources import (
@@ -73,6 +77,7 @@ _Table = (
     | dict[str, IpPool]
     | dict[str, WorkloadEndpoint]
 )
+Looked = TypeVar("Looked", str, StoredValue)
 Resource = TypeVar("Resource", Node, BgpPeer, BgpConfiguration, BgpFilter, IpPool, WorkloadEndpoint)
 
 FOLLOWED_KINDS = ("BGPConfiguration", "BGPFilter", "BGPPeer", "IPPool", "Node")
@@ -85,6 +90,11 @@ MAX_TOMBSTONES = 100_000
 
 A hundred bytes each. An event overtaken by that many deletions is not a thing a watch stream can produce.
 """
+
+LOOKED_AT = 50
+"""Keys that are compared with a prefix in one part."""
+OCTETS_READ = 250
+"""Of a value, in the time of one part; a Node or a BGPPeer takes two or three."""
 
 
 def watched_prefixes(node: str | None = None) -> tuple[str, ...]:
@@ -231,13 +241,19 @@ class ClusterState:
 
     def feed(self, event: StoreInput) -> bool:
         """Take an event in; True when something derived from the state could change."""
-        changed = self._take(event)
+        return whole(self.fold(event))
+
+    def fold(self, event: StoreInput) -> Parts[bool]:
+        """`feed` in parts: a snapshot is worked off value by value."""
+        if isinstance(event, SnapshotReceived):
+            changed = yield from self._replace(event)
+        else:
+            changed = self._take(event)
+            yield 1 if not isinstance(event, KeyPut) else _cost_of(event.stored)
         return self._settle() or changed
 
-    def _take(self, event: StoreInput) -> bool:
+    def _take(self, event: StoreEvent) -> bool:
         match event:
-            case SnapshotReceived():
-                return self._replace(event)
             case KeyPut():
                 return self._put(event.stored)
             case KeyDeleted():
@@ -260,19 +276,23 @@ class ClusterState:
             case _:
                 assert_never(event)
 
-    def _replace(self, snapshot: SnapshotReceived) -> bool:
-        listed = {
-            stored.key: stored
-            for stored in snapshot.values
-            if stored.key.startswith(snapshot.prefix) and self._is_of_interest(stored.key)
-        }
-        gone = [key for key in self._keys_under(snapshot.prefix) if key not in listed]
+    def _replace(self, snapshot: SnapshotReceived) -> Parts[bool]:
+        listed: dict[str, StoredValue] = {}
+        for part in _batches(snapshot.values):
+            for stored in part:
+                if stored.key.startswith(snapshot.prefix) and self._is_of_interest(stored.key):
+                    listed[stored.key] = stored
+            yield 2
         changed = False
-        for key in gone:
-            changed |= self._forget(key, snapshot.revision)
+        for keys in _batches(list(self._revisions)):
+            for key in keys:
+                if key not in listed and key.startswith(snapshot.prefix):
+                    changed |= self._forget(key, snapshot.revision)
+            yield 1
         for stored in listed.values():
             changed |= self._store(stored)
-        self._forget_revisions(snapshot.prefix)
+            yield _cost_of(stored)
+        yield from self._forget_revisions(snapshot.prefix)
         self._floors[snapshot.prefix] = snapshot.revision
         # An optional prefix is listed by itself, and so may be behind; only the others can tell of a backup.
         behind = self._following.is_followed(snapshot.prefix)
@@ -313,14 +333,17 @@ class ClusterState:
         return self._demands
 
     def _forget_prefix(self, prefix: str) -> None:
-        for key in list(self._keys_under(prefix)):
+        for key in [key for key in self._revisions if key.startswith(prefix)]:
             self._forget(key, self.revision)
-        self._forget_revisions(prefix)
+        whole(self._forget_revisions(prefix))
 
-    def _forget_revisions(self, prefix: str) -> None:
+    def _forget_revisions(self, prefix: str) -> Parts[None]:
         for table in (self._floors, self._tombstones):
-            for key in [key for key in table if key.startswith(prefix)]:
-                del table[key]
+            for keys in _batches(list(table)):
+                for key in keys:
+                    if key.startswith(prefix):
+                        del table[key]
+                yield 1
 
     def _is_of_interest(self, key: str) -> bool:
         """Whether the key is under a prefix that is followed: what is still on its way of others is not."""
@@ -329,9 +352,6 @@ class ClusterState:
         if key.startswith(WORKLOAD_ENDPOINTS) and self._node is not None:
             return self._following.is_followed(WORKLOAD_ENDPOINTS) and is_endpoint_of(key, self._node)
         return True
-
-    def _keys_under(self, prefix: str) -> Iterator[str]:
-        return (key for key in self._revisions if key.startswith(prefix))
 
     def _put(self, stored: StoredValue) -> bool:
         self.revision = max(self.revision, stored.revision)
@@ -473,6 +493,15 @@ class ClusterState:
             return False
         self._resource_changed(parsed.kind, place)
         return True
+
+
+def _cost_of(stored: StoredValue) -> int:
+    """Of reading a value, in parts."""
+    return 2 + len(stored.value) // OCTETS_READ
+
+
+def _batches(found: Sequence[Looked]) -> Iterator[Sequence[Looked]]:
+    return (found[first : first + LOOKED_AT] for first in range(0, len(found), LOOKED_AT))
 
 
 def _parse_followed(key: str) -> Key | None:

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from felixbgp.bgp.config import PeerConfig, PeerId
+from felixbgp.cluster.parts import Parts
 from felixbgp.intent.types import PeerOrigin, Problem
 
 
@@ -49,10 +50,12 @@ class Claims:
         self._by_peer: dict[PeerId, dict[Source, Claim]] = {}
         self._of_resource: dict[str, dict[Source, None]] = {}
         self._touched: dict[PeerId, None] = {}
+        self._touched_resources: dict[str, None] = {}
         self._conflicts: dict[PeerId, tuple[Problem, ...]] = {}
 
     def put(self, source: Source, claims: Iterable[Claim]) -> None:
         """These are the claims of a source now."""
+        self._touched_resources[source.resource] = None
         wanted = {claim.peer: claim for claim in claims}
         before = self._by_source.pop(source, {})
         for peer in before:
@@ -68,10 +71,21 @@ class Claims:
         elif before:
             self._forget_source(source)
 
-    def drop(self, resource: str) -> None:
+    def drop(self, resource: str) -> Parts[None]:
         """Every claim of a BGPPeer is gone."""
+        self._touched_resources[resource] = None
         for source in list(self._of_resource.get(resource, ())):
             self.put(source, ())
+            yield 1
+
+    def touch(self, peers: Iterable[PeerId]) -> None:
+        """Let `settle` tell of these peers whatever happens."""
+        self._touched.update(dict.fromkeys(peers))
+
+    def take_touched_resources(self) -> list[str]:
+        """The BGPPeers that were put or dropped since the last call ("" for what belongs to none)."""
+        touched, self._touched_resources = self._touched_resources, {}
+        return list(touched)
 
     def of(self, resource: str) -> Iterator[Claim]:
         """The claims of a BGPPeer."""
@@ -83,24 +97,20 @@ class Claims:
         sources = self._of_resource.get(resource, ())
         return [(source, list(self._by_source[source].values())) for source in sources]
 
-    def settle(self) -> dict[PeerId, Claim | None]:
+    def settle(self) -> Iterator[tuple[PeerId, Claim | None]]:
         """The claim that holds, for every peer that was touched; None for a peer that nobody claims."""
-        settled: dict[PeerId, Claim | None] = {}
-        for peer in self._touched:
+        touched, self._touched = self._touched, {}
+        for peer in touched:
+            self._conflicts.pop(peer, None)
             claims = self._by_peer.get(peer)
             if not claims:
                 self._by_peer.pop(peer, None)
-                self._conflicts.pop(peer, None)
-                settled[peer] = None
+                yield peer, None
                 continue
             ordered = [claims[source] for source in sorted(claims)]
-            settled[peer] = ordered[0]
             if conflicts := tuple(_conflicts(ordered)):
                 self._conflicts[peer] = conflicts
-            else:
-                self._conflicts.pop(peer, None)
-        self._touched = {}
-        return settled
+            yield peer, ordered[0]
 
     def conflicts(self) -> Iterator[Problem]:
         """Explicit claims that lose against another BGPPeer's, where that makes a difference."""

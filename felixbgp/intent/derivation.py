@@ -6,16 +6,18 @@
              └─ pools, own blocks ─▶ the policies of every session
 
 What comes out depends on the state alone: after any changes it equals what a new Derivation makes of the same
-state (tests/property/test_derivation.py).
+state (tests/property/test_derivation.py). A change may concern every peer, so that it is worked off in parts:
+until the last of them the former intent holds, and the state stays as it is.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import NamedTuple, Self, TypeVar
 
 from felixbgp.bgp.config import BGP_PORT, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.cluster.changes import Changes
 from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS, secret_of
+from felixbgp.cluster.parts import Parts, whole
 from felixbgp.cluster.secrets import SECRETS
 from felixbgp.cluster.state import ClusterState
 from felixbgp.intent.aggregates import (
@@ -37,7 +39,7 @@ from felixbgp.intent.priorities import NORMAL_PRIORITY
 from felixbgp.intent.reports import report_absent, report_annotations, report_configurations
 from felixbgp.intent.site import Site
 from felixbgp.intent.static_routes import Reachable, static_routes
-from felixbgp.intent.types import Intent, Problem
+from felixbgp.intent.types import Intent, PeerOrigin, Problem, StaticRoute
 from felixbgp.intent.workloads import peering_addresses
 from felixbgp.net import IPV4, Address
 from felixbgp.resources.bgp_configuration import DEFAULT_NAME, NODE_NAME_PREFIX, BindMode
@@ -45,6 +47,8 @@ from felixbgp.resources.bgp_configuration import DEFAULT_NAME, NODE_NAME_PREFIX,
 Kept = TypeVar("Kept")
 
 _FIRST = itemgetter(0)
+WHOLE = 100
+"""What it takes to put an intent of 1,000 peers together, in parts."""
 MULTIPATH_MAX = 16
 """Equally good routes become one route with several next hops; 16 is the limit that BIRD has in Calico."""
 
@@ -78,29 +82,38 @@ class Derivation:
         self._route_metric = route_metric
         self._intent = Intent()
         self._deriving: _Deriving | None = None
+        self._gone: dict[PeerId, PeerConfig | None] = {}
+        """The peers of a node that ceased to take part in BGP."""
 
     def update(self, state: ClusterState, changes: Changes | None = None) -> Derived:
         """Derive again what the changes make different; None stands for everything."""
+        return whole(self.follow(state, changes))
+
+    def follow(self, state: ClusterState, changes: Changes | None = None) -> Parts[Derived]:
+        """`update` in parts. The state must not change before the last of them."""
         if changes is None or self._deriving is None or self._concern_everything(changes):
-            return self._restart(state)
-        self._deriving.take(changes)
-        self._intent = self._deriving.intent(self._intent)
+            yield from self._restart(state)
+        else:
+            yield from self._deriving.take(changes)
+        if self._deriving is None:
+            return Derived(self._intent, self._gone)
+        self._intent = yield from self._deriving.intent(self._intent)
         return Derived(self._intent, self._deriving.changed)
 
     def _concern_everything(self, changes: Changes) -> bool:
         own = NODE_NAME_PREFIX + self._node
         return changes.includes("Node", self._node) or changes.includes("BGPConfiguration", DEFAULT_NAME, own)
 
-    def _restart(self, state: ClusterState) -> Derived:
-        former, self._deriving = self._intent, None
+    def _restart(self, state: ClusterState) -> Parts[None]:
+        self._deriving = None
         site = Site.of(state, self._node, self._route_metric)
         identifier = self._router_id or (None if site is None else site.local.address(IPV4))
         if site is None or identifier is None:
+            self._gone = dict.fromkeys(self._intent.peers)
             self._intent = self._without_speaker(state, site)
         else:
             self._deriving = _Deriving(state, site, identifier)
-            self._intent = self._deriving.intent(Intent())
-        return Derived.between(former, self._intent)
+            yield from self._deriving.start(self._intent.peers)
 
     def _without_speaker(self, state: ClusterState, site: Site | None) -> Intent:
         """What is left for a node that takes no part in BGP: to say why."""
@@ -128,35 +141,59 @@ class _Deriving:
         self._claims = Claims()
         self._peer_claims: dict[str, PeerClaims] = {}
         """Those of the BGPPeers that concern the local node."""
+        self._lookers: dict[str, PeerClaims] = {}
+        """Of these the ones that other nodes make a difference to."""
+        self._at_address: dict[Address, dict[str, None]] = {}
+        """Of these the names of the ones that are about one address."""
         self._reports: tuple[Problem, ...] = ()
+        self._problems: dict[str, tuple[Problem, ...]] = {}
+        """What is wrong with the BGPPeers, where something is."""
+        self._reachable: dict[str, Reachable] = {}
+        self._static_routes: tuple[StaticRoute, ...] = ()
+        self._static_problems: tuple[Problem, ...] = ()
+        self._encrypted: tuple[Address, ...] = ()
         self.changed: dict[PeerId, PeerConfig | None] = {}
         """The peers in which the last intent differed from the one before."""
-        self._follow(state.bgp_peers)
-        self._make_mesh()
+
+    def start(self, former: Iterable[PeerId]) -> Parts[None]:
+        """Make all claims; what becomes of the `former` peers will be told too."""
+        self._claims.touch(former)
+        yield from self._site.members.read(self._state)
+        yield from self._follow(list(self._state.bgp_peers))
+        yield from self._make_mesh()
+        self._encrypted = encrypted_next_hops(self._site)
         self._report()
 
-    def take(self, changes: Changes) -> None:
+    def take(self, changes: Changes) -> Parts[None]:
         """Bring the claims in line with what changed, which is not the local Node or its configuration."""
-        self._follow(changes.of("BGPPeer"))
-        self._follow(self._filters_changed(changes.of("BGPFilter")))
-        self._follow(self._secrets_changed(changes))
-        self._follow(self._members_changed(changes))
+        yield from self._follow(changes.of("BGPPeer"))
+        yield from self._follow((yield from self._filters_changed(frozenset(changes.of("BGPFilter")))))
+        yield from self._follow((yield from self._secrets_changed(changes)))
+        yield from self._follow((yield from self._members_changed(changes)))
         if changes.of("WorkloadEndpoint") or _touches(changes, WORKLOAD_ENDPOINTS):
             self._site.read_endpoints(self._state)
-            self._follow(self._those(lambda peer: peer.peers_with_workloads))
+            yield from self._follow(self._those(lambda peer: peer.peers_with_workloads))
         if changes.of("IPPool") or changes.blocks_of(self._site.local.name):
-            self._ranges_changed()
+            yield from self._ranges_changed()
         if changes.of("BGPConfiguration"):
             self._report()
 
-    def intent(self, former: Intent) -> Intent:
+    def intent(self, former: Intent) -> Parts[Intent]:
         """The intent of now; all that is as it was is the same object in both."""
-        settled = self._claims.settle()
-        held = {peer: claim for peer, claim in settled.items() if claim and claim.config}
-        configs = {peer: held[peer].config if peer in held else None for peer in settled}
-        origins = {peer: held[peer].origin if peer in held else None for peer in settled}
-        self.changed = _differing(former.peers, configs)
-        site, findings = self._site, Findings()
+        configs: dict[PeerId, PeerConfig | None] = {}
+        origins: dict[PeerId, PeerOrigin | None] = {}
+        for peer, claim in self._claims.settle():
+            config = None if claim is None else claim.config
+            origin = None if claim is None or config is None else claim.origin
+            if config != former.peers.get(peer):
+                configs[peer] = config
+            if origin != former.origins.get(peer):
+                origins[peer] = origin
+            yield 1
+        yield from self._look_at_touched()
+        self.changed = configs
+        yield WHOLE
+        site = self._site
         return Intent(
             speaker=SpeakerConfig(
                 bgp_identifier=self._identifier,
@@ -168,81 +205,108 @@ class _Deriving:
             listen=self._listen(),
             listen_port=site.local.port or BGP_PORT,
             peers=_amended(former.peers, self.changed),
-            origins=_amended(former.origins, _differing(former.origins, origins)),
+            origins=_amended(former.origins, origins),
             aggregates=own_aggregates(site),
             service_ranges=service_ranges(site),
             kernel_exclusions=kernel_exclusions(site),
-            encrypted_next_hops=encrypted_next_hops(site),
+            encrypted_next_hops=self._encrypted,
             tunnels=tunnels(site),
-            static_routes=static_routes(self._reachable(), findings),
+            static_routes=self._static_routes,
             log_level=log_level(site.defaults, site.own),
             ignored_interfaces=ignored_interfaces(site),
             normal_priority=site.normal_priority,
-            problems=self._problems(findings),
+            problems=self._all_problems(),
         )
 
     # ---- what changed
 
-    def _follow(self, names: Iterable[str]) -> None:
+    def _follow(self, names: Iterable[str]) -> Parts[None]:
         """Make the claims of these BGPPeers anew, or let go of them."""
         for name in names:
-            self._claims.drop(name)
-            self._peer_claims.pop(name, None)
+            yield from self._claims.drop(name)
+            self._let_go(name)
             bgp_peer = self._state.bgp_peers.get(name)
             if bgp_peer is None:
                 continue
             peer_claims = PeerClaims(self._site, self._policies, bgp_peer)
+            yield 2
             if peer_claims.concerns_us:
-                self._peer_claims[name] = peer_claims
-                peer_claims.put_all(self._claims)
+                self._keep(name, peer_claims)
+                yield from peer_claims.put_all(self._claims)
 
-    def _filters_changed(self, filters: Collection[str]) -> list[str]:
+    def _keep(self, name: str, peer_claims: PeerClaims) -> None:
+        self._peer_claims[name] = peer_claims
+        if peer_claims.looks_at_members:
+            self._lookers[name] = peer_claims
+        if peer_claims.address is not None:
+            self._at_address.setdefault(peer_claims.address, {})[name] = None
+
+    def _let_go(self, name: str) -> None:
+        peer_claims = self._peer_claims.pop(name, None)
+        self._lookers.pop(name, None)
+        address = None if peer_claims is None else peer_claims.address
+        if address is not None:
+            del self._at_address[address][name]
+            if not self._at_address[address]:
+                del self._at_address[address]
+
+    def _filters_changed(self, filters: frozenset[str]) -> Parts[list[str]]:
         """Other rules for the sessions there are; gives the BGPPeers that have to gain or lose theirs."""
+        if not filters:
+            return []
         self._policies.forget(filters)
         stale = []
         for name in self._those(lambda peer: not peer.uses.isdisjoint(filters)):
             if self._peer_claims[name].is_outdated:
                 stale.append(name)
             else:
-                self._peer_claims[name].put_policies(self._claims)
+                yield from self._peer_claims[name].put_policies(self._claims)
         return stale
 
-    def _members_changed(self, changes: Changes) -> list[str]:
+    def _members_changed(self, changes: Changes) -> Parts[list[str]]:
         """Claims of and about other nodes; gives the BGPPeers that look at an address of theirs."""
         configured = (name.removeprefix(NODE_NAME_PREFIX) for name in changes.of("BGPConfiguration"))
-        stale: list[str] = []
+        stale: dict[str, None] = {}
+        is_other = False
         for name in dict.fromkeys((*changes.of("Node"), *configured)):
             former, member = self._site.members.get(name), member_of(self._state, name)
             touched = self._site.members.put(name, member)
-            for peer_claims in self._peer_claims.values() if touched else ():
+            is_other = is_other or bool(touched)
+            for peer_claims in self._lookers.values() if touched else ():
                 peer_claims.put_member(self._claims, name, member)
+                yield 1
             for address in touched:
                 self._mesh.claim(self._claims, address, former)
-            stale += [name for name, peer in self._peer_claims.items() if peer.address in touched]
-        return stale
+                stale.update(self._at_address.get(address, {}))
+            yield 2
+        if is_other:
+            self._encrypted = encrypted_next_hops(self._site)
+        return list(stale)
 
-    def _secrets_changed(self, changes: Changes) -> list[str]:
+    def _secrets_changed(self, changes: Changes) -> Parts[list[str]]:
         """The mesh's password; gives the BGPPeers whose own is another."""
         everything = _touches(changes, SECRETS)
+        if not (everything or changes.secrets):
+            return []
+        changed = frozenset(changes.secrets)
         mesh = secret_of(self._site.defaults.node_mesh_password)
-        if mesh is not None and (everything or mesh in changes.secrets):
-            self._make_mesh()
-        return self._those(
-            lambda peer: peer.secret is not None and (everything or peer.secret in changes.secrets)
-        )
+        if mesh is not None and (everything or mesh in changed):
+            yield from self._make_mesh()
+        return self._those(lambda peer: peer.secret is not None and (everything or peer.secret in changed))
 
-    def _ranges_changed(self) -> None:
+    def _ranges_changed(self) -> Parts[None]:
         """Other pools or blocks: the same sessions, each with policies of now."""
         self._site.read_ranges(self._state)
         self._policies.forget_all()
         for peer_claims in self._peer_claims.values():
-            peer_claims.put_policies(self._claims)
-        self._make_mesh()
+            yield from peer_claims.put_policies(self._claims)
+        yield from self._make_mesh()
 
-    def _make_mesh(self) -> None:
+    def _make_mesh(self) -> Parts[None]:
         self._mesh = Mesh(self._site, self._policies)
         for address in self._site.members.addresses():
             self._mesh.claim(self._claims, address)
+            yield 2
 
     def _report(self) -> None:
         findings = Findings()
@@ -265,19 +329,35 @@ class _Deriving:
             own += peering_addresses(self._site)
         return tuple(own)
 
-    def _reachable(self) -> Iterator[Reachable]:
-        for name, peer_claims in self._peer_claims.items():
+    def _look_at_touched(self) -> Parts[None]:
+        """Find what is wrong with the BGPPeers whose claims may be others, and the way to their peers."""
+        former = dict(self._reachable)
+        for name in self._claims.take_touched_resources():
+            peer_claims = self._peer_claims.get(name)
+            self._problems.pop(name, None)
+            self._reachable.pop(name, None)
+            if peer_claims is None:
+                continue
+            if problems := peer_claims.problems(self._claims):
+                self._problems[name] = problems
             gateway = peer_claims.spec.reachable_by
             if gateway is not None:
                 peers = frozenset(claim.peer.address for claim in self._claims.of(name))
-                yield Reachable(name, gateway, peers)
+                self._reachable[name] = Reachable(name, gateway, peers)
+            yield 1
+        if former != self._reachable:
+            findings = Findings()
+            self._static_routes = yield from static_routes(self._reachable.values(), findings)
+            self._static_problems = findings.problems()
 
-    def _problems(self, findings: Findings) -> tuple[Problem, ...]:
+    def _all_problems(self) -> tuple[Problem, ...]:
+        findings = Findings()
         findings.include(self._reports)
         findings.include(self._mesh.problems())
         findings.include(self._claims.conflicts())
-        for peer_claims in self._peer_claims.values():
-            findings.include(peer_claims.problems(self._claims))
+        findings.include(self._static_problems)
+        for problems in self._problems.values():
+            findings.include(problems)
         return findings.problems()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from felixbgp.cluster.parts import Parts
 from felixbgp.cluster.state import ClusterState
 from felixbgp.net import IPV4, IPV6, Address, Family
 from felixbgp.resources.bgp_configuration import DEFAULT_NAME, NODE_NAME_PREFIX, BgpConfigurationSpec
@@ -77,12 +78,16 @@ def configuration(state: ClusterState, name: str) -> BgpConfigurationSpec:
 class Members:
     """All of them. Their order is that of arrival, so nothing may depend on it."""
 
-    def __init__(self, state: ClusterState) -> None:
+    def __init__(self) -> None:
         self._by_name: dict[str, Member] = {}
         self._by_address: dict[Address, dict[str, Member]] = {}
         self._with_wireguard: dict[str, Member] = {}
+
+    def read(self, state: ClusterState) -> Parts[None]:
+        """Take over all nodes of a state."""
         for name in state.nodes:
             self.put(name, member_of(state, name))
+            yield 1
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._by_name.values())

@@ -13,6 +13,7 @@ from dataclasses import replace
 from felixbgp.bgp.config import BGP_PORT, NextHopMode, PeerConfig, PeerId
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.cluster.demands import secret_of
+from felixbgp.cluster.parts import Parts
 from felixbgp.cluster.secrets import SecretId
 from felixbgp.intent.claims import Claim, Claims, Rank, Source
 from felixbgp.intent.findings import Findings
@@ -103,13 +104,15 @@ class PeerClaims:
         """Whether another node's labels, addresses or AS number can make a difference."""
         return self._is_reverse or (self._is_forward and self.spec.peer_selector is not None)
 
-    def put_all(self, claims: Claims) -> None:
+    def put_all(self, claims: Claims) -> Parts[None]:
         """Put the claims to everybody."""
         if self._is_forward:
             claims.put(Source(self._rank, self._name), self._forward(self._fixed_remotes()))
+            yield 2
         if self.looks_at_members:
             for member in self._site.members:
                 self.put_member(claims, member.name, member)
+                yield 1
 
     def put_member(self, claims: Claims, name: str, member: Member | None) -> None:
         """Put the claims to one node; None for a node that is gone."""
@@ -120,10 +123,11 @@ class PeerClaims:
             remotes = () if member is None else remotes_of_selecting(self._site, self.spec, member)
             claims.put(Source(Rank.REVERSE, self._name, name), self._reverse(remotes))
 
-    def put_policies(self, claims: Claims) -> None:
+    def put_policies(self, claims: Claims) -> Parts[None]:
         """Give the same claims the policies of now."""
         for source, found in claims.of_sources(self._name):
             claims.put(source, [self._with_policies(claim) for claim in found])
+            yield 1
 
     def problems(self, claims: Claims) -> tuple[Problem, ...]:
         """What the operator should mend: no peer where one is meant, and why sessions stay down."""

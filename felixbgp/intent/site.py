@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from felixbgp.cluster.state import ClusterState
-from felixbgp.intent.members import Member, Members, configuration
+from felixbgp.intent.members import Member, Members, configuration, member_of
 from felixbgp.intent.passwords import Lookup
 from felixbgp.intent.priorities import NORMAL_PRIORITY, NormalPriority
 from felixbgp.net import Prefix
@@ -41,17 +41,17 @@ class Site:
     def of(cls, state: ClusterState, name: str, route_metric: int = NORMAL_PRIORITY) -> Self | None:
         """The site as node `name` sees it; None while there is no such Node, or none with a BGP address.
 
-        `route_metric` is the normal priority where the BGPConfiguration has none.
+        `route_metric` is the normal priority where the BGPConfiguration has none. The members are still to be
+        read.
         """
-        members = Members(state)
-        local, local_node = members.get(name), state.nodes.get(name)
+        local, local_node = member_of(state, name), state.nodes.get(name)
         if local is None or local_node is None:
             return None
         defaults = configuration(state, DEFAULT_NAME)
         return cls(
             local=local,
             local_node=local_node,
-            members=members,
+            members=Members(),
             defaults=defaults,
             own=configuration(state, NODE_NAME_PREFIX + name),
             filters=state.bgp_filters,

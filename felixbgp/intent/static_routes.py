@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from felixbgp.cluster.parts import Parts
 from felixbgp.intent.findings import Findings
 from felixbgp.intent.types import StaticRoute
 from felixbgp.net import Address, Prefix
@@ -16,7 +17,7 @@ class Reachable(NamedTuple):
     peers: frozenset[Address]
 
 
-def static_routes(reachable: Iterable[Reachable], findings: Findings) -> tuple[StaticRoute, ...]:
+def static_routes(reachable: Iterable[Reachable], findings: Findings) -> Parts[tuple[StaticRoute, ...]]:
     """One per peer, sorted. Of two gateways to one peer that of the BGPPeer counts whose name sorts first."""
     found: dict[Address, tuple[Address, str]] = {}
     for resource, gateway, peers in sorted(reachable, key=lambda one: one.resource):
@@ -25,5 +26,6 @@ def static_routes(reachable: Iterable[Reachable], findings: Findings) -> tuple[S
             if chosen != gateway:
                 reason = f"{address} is already reached by {chosen}, by BGPPeer {first}, which comes first"
                 findings.add(f"BGPPeer {resource}", "spec.reachableBy", reason)
+        yield 1
     hosts = {Prefix.of(address, address.family.bits): gateway for address, (gateway, _) in found.items()}
     return tuple(StaticRoute(prefix, hosts[prefix]) for prefix in sorted(hosts))

@@ -8,7 +8,7 @@ write, where an unknown field is a mistake.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isinf
 from typing import NamedTuple
 
@@ -92,6 +92,12 @@ def decode(key: str, value: bytes) -> Decoded | list[FieldError]:
             return _decode_affinity(parsed, value)
         case None:
             return [FieldError("", quote(key), "is not a key of a resource or a block")]
+
+
+def prepare(kinds: Iterable[str]) -> None:
+    """Do what the first value of each of these kinds would wait for: some three milliseconds a kind."""
+    for kind in kinds:
+        MODELS[kind].model_rebuild()
 
 
 def validate(document: object) -> AnyResource | list[FieldError]:

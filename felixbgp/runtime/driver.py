@@ -88,9 +88,9 @@ class Driver:
         """Return at once, or when the Agent has caught up; for producers that can be held back.
 
         The reader of a `connection` is held back for its own peer's sake too, who may send faster than its
-        messages are worked off.
+        messages are worked off; without a connection it is the store's.
         """
-        while self._backlog >= BACKLOG_MAX or (connection is not None and self._agent.is_behind(connection)):
+        while self._backlog >= BACKLOG_MAX or self._agent.is_behind(connection):
             await self._drained.wait()
 
     async def run(

@@ -25,8 +25,10 @@ from felixbgp.agent.effects import (
     SetLogLevel,
 )
 from felixbgp.agent.inputs import IntentGiven
+from felixbgp.cluster.state import FOLLOWED_KINDS
 from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReadKernel, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
+from felixbgp.resources.decode import prepare
 from felixbgp.runtime import telemetry
 from felixbgp.runtime.core import core_form
 from felixbgp.runtime.driver import Driver
@@ -71,6 +73,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
             kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_table)))
         store = None
         if intent is None:
+            prepare(FOLLOWED_KINDS)
             opening = open_node_store(settings.etcd, settings.node, driver.deliver, driver.wait_room)
             store = await stack.enter_async_context(opening)
         # Inside the store, so that its connection outlives it and the `alive` key goes when we do.

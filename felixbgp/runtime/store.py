@@ -26,6 +26,7 @@ from felixbgp.cluster.inputs import (
     RevisionReached,
     StoreInput,
 )
+from felixbgp.cluster.parts import Work
 from felixbgp.resources import ResourceKey
 from felixbgp.runtime.clock import now_ns
 from felixbgp.runtime.etcd import EtcdClient, EtcdError, EtcdSettings, LeasedKey, open_client, watch_prefixes
@@ -39,6 +40,8 @@ ALIVE_TTL_SECONDS = 15
 
 PEERS_AT_ONCE = 50
 """Whose lines are made before sessions get their turn: some 2 ms."""
+ENCODED_AT_ONCE = 200
+"""Parts of a report (`cluster/parts.py`): the same."""
 
 
 class NodeStore:
@@ -133,7 +136,11 @@ class NodeStore:
         from felixbgp.runtime.etcd.transactions import Mod, Put  # noqa: PLC0415 - imports grpc: 0.1 s
 
         key = str(ResourceKey("CalicoNodeStatus", effect.name))
-        value = report_document.encode(effect.document, effect.report, self._wall_offset_ns, time_ns())
+        offset = self._wall_offset_ns
+        encoding = Work(report_document.encode(effect.document, effect.report, offset, time_ns()))
+        while (value := encoding.result) is None:
+            encoding.go_on(ENCODED_AT_ONCE)
+            await trio.lowlevel.checkpoint()
         answer: Input
         try:
             result = await self._client.txn(compare=[Mod(key) == effect.revision], success=[Put(key, value)])

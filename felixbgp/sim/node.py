@@ -30,6 +30,7 @@ from felixbgp.agent.inputs import (
     StatusWritten,
 )
 from felixbgp.cluster.inputs import SecretFilesRead
+from felixbgp.cluster.parts import whole
 from felixbgp.cluster.secrets import SecretFile, SecretId
 from felixbgp.fib.types import DeleteRoutes, KernelRead, KernelRoute, ReadKernel, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL
@@ -150,7 +151,7 @@ class Node:
         """Write a report as the real shell does; the clock began in 1970."""
         if not self._store.is_available:
             return NodeStatusResourceFailed(effect.name, "no answer")
-        value = report_document.encode(effect.document, effect.report, 0, self._clock.now)
+        value = whole(report_document.encode(effect.document, effect.report, 0, self._clock.now))
         key = str(ResourceKey("CalicoNodeStatus", effect.name))
         if not self._store.put_if_unchanged(key, value, effect.revision):
             return NodeStatusResourceConflicted(effect.name)

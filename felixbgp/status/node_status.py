@@ -12,6 +12,7 @@ from heapq import nsmallest
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.snapshot import PeerSnapshot
+from felixbgp.cluster.parts import Parts
 from felixbgp.intent.types import Intent, PeerOrigin, Problem
 from felixbgp.net import Address, Family, Prefix
 from felixbgp.resources import FieldError
@@ -25,6 +26,8 @@ PROBLEMS_MAX = 200
 NEXT_HOPS_MAX = 50
 TEXT_MAX = 500
 """Characters of one reason or error. Peers send up to 255 of their own (RFC 9003), values any number."""
+TOGETHER = 100
+"""Peers in one part of the work."""
 
 UNWANTED = PeerOrigin(scope="", resource="")
 """Origin of a peer that the intent no longer has: its session is on its way out."""
@@ -145,8 +148,10 @@ def build(
     kernel_unheard: str = "",
     audit: AuditStatus | None = None,
     longest_step: LongestStep | None = None,
-) -> NodeStatus:
+) -> Parts[NodeStatus]:
     """Put the node's status together. Equal arguments, in whatever order their maps are, give equal results.
+
+    In parts, so that what the arguments hold must not change before the last.
 
     `intent` is None before the first one was derived; `invalid` maps keys in the store to what is wrong with
     their values, `ignored` to what of them is overlooked, `listen_problems` addresses to why they are not
@@ -156,10 +161,14 @@ def build(
     the future and is cut to it.
     """
     intent = intent or Intent()
-    statuses = sorted(
-        (_peer(snapshot, intent.origins.get(snapshot.peer, UNWANTED), now) for snapshot in peers),
-        key=_peer_order,
-    )
+    statuses: list[PeerStatus] = []
+    for first in range(0, len(peers), TOGETHER):
+        statuses += (
+            _peer(snapshot, intent.origins.get(snapshot.peer, UNWANTED), now)
+            for snapshot in peers[first : first + TOGETHER]
+        )
+        yield TOGETHER // 4
+    statuses.sort(key=_peer_order)
     problems = [
         *_omitted(len(statuses) - PEERS_MAX, "peers"),
         *_omitted(len(intent.aggregates) - BLOCKS_MAX, "blocks"),

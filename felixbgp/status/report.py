@@ -10,10 +10,11 @@ from typing import Final, NamedTuple
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.snapshot import PeerSnapshot
+from felixbgp.cluster.parts import Parts
 from felixbgp.intent.types import Intent, PeerOrigin
 from felixbgp.net import IPV4, IPV6, Address
 from felixbgp.resources.calico_node_status import PeerKind, SessionState
-from felixbgp.status.node_status import PEERS_MAX, UNWANTED
+from felixbgp.status.node_status import PEERS_MAX, TOGETHER, UNWANTED
 from felixbgp.status.report_routes import RouteTables
 
 FAMILIES: Final = (IPV4, IPV6)
@@ -87,11 +88,13 @@ def agent_of(
     return daemon if IPV4 in spoken else None, daemon if IPV6 in spoken else None
 
 
-def bgp_of(intent: Intent, peers: Sequence[PeerSnapshot], now: int) -> tuple[PeerTable, PeerTable]:
+def bgp_of(intent: Intent, peers: Sequence[PeerSnapshot], now: int) -> Parts[tuple[PeerTable, PeerTable]]:
     """The class BGP; one family never takes the other's room."""
     v4, v6 = ([peer for peer in peers if peer.peer.address.family == family] for family in FAMILIES)
     room_v4, room_v6 = shares(len(v4), len(v6), PEERS_MAX)
-    return _table(intent, v4, room_v4, now), _table(intent, v6, room_v6, now)
+    table_v4 = yield from _table(intent, v4, room_v4, now)
+    table_v6 = yield from _table(intent, v6, room_v6, now)
+    return table_v4, table_v6
 
 
 def shares(first: int, second: int, room: int) -> tuple[int, int]:
@@ -100,11 +103,15 @@ def shares(first: int, second: int, room: int) -> tuple[int, int]:
     return min(first, room - min(second, half)), min(second, room - min(first, half))
 
 
-def _table(intent: Intent, peers: Sequence[PeerSnapshot], room: int, now: int) -> PeerTable:
+def _table(intent: Intent, peers: Sequence[PeerSnapshot], room: int, now: int) -> Parts[PeerTable]:
     established = sum(peer.state == SessionState.ESTABLISHED.value for peer in peers)
     first = sorted(peers, key=_peer_id)[:room]
-    reports = tuple(_peer(peer, intent.origins.get(peer.peer, UNWANTED), now) for peer in first)
-    return PeerTable(established, len(peers) - established, reports)
+    reports: list[PeerReport] = []
+    for peer in first:
+        reports.append(_peer(peer, intent.origins.get(peer.peer, UNWANTED), now))
+        if len(reports) % TOGETHER == 0:
+            yield TOGETHER // 4
+    return PeerTable(established, len(peers) - established, tuple(reports))
 
 
 def _peer(peer: PeerSnapshot, origin: PeerOrigin, now: int) -> PeerReport:

@@ -6,12 +6,17 @@ Times are UTC: whoever reads them is hardly ever on the node, and Calico's conta
 from datetime import UTC, datetime
 from typing import Final
 
+from felixbgp.cluster.parts import Parts
 from felixbgp.net import Address
 from felixbgp.resources.calico_node_status import DaemonState
 from felixbgp.resources.editing import Json, reported, written
 from felixbgp.status.report import DaemonReport, PeerReport, PeerTable, Report
 from felixbgp.status.report_routes import RouteReport, RouteTables
 
+TOGETHER: Final = 100
+"""Peers or routes that are made text in one part of the work."""
+DUMPED: Final = 200
+"""What it takes to make JSON of 4,000 routes, in parts."""
 _SECOND_NS: Final = 1_000_000_000
 _LAST_UPDATED: Final = "%Y-%m-%dT%H:%M:%SZ"
 _MOMENT: Final = "%Y-%m-%d %H:%M:%S"
@@ -19,24 +24,27 @@ _TIME_OF_DAY: Final = "%H:%M:%S"
 _DATE: Final = "%Y-%m-%d"
 
 
-def encode(document: Json, report: Report, wall_offset_ns: int, written_at_ns: int) -> bytes:
+def encode(document: Json, report: Report, wall_offset_ns: int, written_at_ns: int) -> Parts[bytes]:
     """The object to store: `document`, the stored one without its report, with this one.
 
     `wall_offset_ns` turns the report's times into nanoseconds since 1970, which `written_at_ns` is in.
     """
-    return written(reported(document, status_of(report, wall_offset_ns, written_at_ns)))
+    status = yield from status_of(report, wall_offset_ns, written_at_ns)
+    whole_object = reported(document, status)
+    yield DUMPED
+    return written(whole_object)
 
 
-def status_of(report: Report, wall_offset_ns: int, written_at_ns: int) -> Json:
+def status_of(report: Report, wall_offset_ns: int, written_at_ns: int) -> Parts[Json]:
     """CalicoNodeStatus.status as plain JSON; an empty list and an unknown value are left out, as Go does."""
     status: Json = {"lastUpdated": _text(written_at_ns, _LAST_UPDATED)}
     if report.agent is not None:
         v4, v6 = report.agent
         status["agent"] = {"birdV4": _daemon(v4, wall_offset_ns), "birdV6": _daemon(v6, wall_offset_ns)}
     if report.bgp is not None:
-        status["bgp"] = _bgp(*report.bgp, wall_offset_ns)
+        status["bgp"] = yield from _bgp(*report.bgp, wall_offset_ns)
     if report.routes is not None:
-        status["routes"] = _routes(report.routes)
+        status["routes"] = yield from _routes(report.routes)
     return status
 
 
@@ -52,7 +60,7 @@ def _daemon(daemon: DaemonReport | None, wall_offset_ns: int) -> Json:
     }
 
 
-def _bgp(v4: PeerTable, v6: PeerTable, wall_offset_ns: int) -> Json:
+def _bgp(v4: PeerTable, v6: PeerTable, wall_offset_ns: int) -> Parts[Json]:
     section: Json = {
         "numberEstablishedV4": v4.established,
         "numberNotEstablishedV4": v4.not_established,
@@ -60,8 +68,12 @@ def _bgp(v4: PeerTable, v6: PeerTable, wall_offset_ns: int) -> Json:
         "numberNotEstablishedV6": v6.not_established,
     }
     for name, table in (("peersV4", v4), ("peersV6", v6)):
-        if table.peers:
-            section[name] = [_peer(peer, wall_offset_ns) for peer in table.peers]
+        told: list[Json] = []
+        for first in range(0, len(table.peers), TOGETHER):
+            told += (_peer(peer, wall_offset_ns) for peer in table.peers[first : first + TOGETHER])
+            yield TOGETHER // 3
+        if told:
+            section[name] = told
     return section
 
 
@@ -74,12 +86,16 @@ def _peer(peer: PeerReport, wall_offset_ns: int) -> Json:
     }
 
 
-def _routes(tables: RouteTables) -> Json:
+def _routes(tables: RouteTables) -> Parts[Json]:
     texts: dict[Address, str] = {}
     section: Json = {}
     for name, routes in (("routesV4", tables.v4), ("routesV6", tables.v6)):
-        if routes:
-            section[name] = [_route(route, texts) for route in routes]
+        told: list[Json] = []
+        for first in range(0, len(routes), TOGETHER):
+            told += (_route(route, texts) for route in routes[first : first + TOGETHER])
+            yield TOGETHER // 3
+        if told:
+            section[name] = told
     return section
 
 

@@ -7,12 +7,13 @@
 Paths that a filter rejected are no part of it, as in BIRD.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.snapshot import RouteSnapshot
+from felixbgp.cluster.parts import Parts
 from felixbgp.fib.hops import is_connected
 from felixbgp.fib.types import KERNEL_PROTOCOL, KernelRoute, Route
 from felixbgp.fib.types import RouteKind as KernelKind
@@ -26,6 +27,11 @@ ROUTES_MAX: Final = 4_000
 object stays below the 1.5 MiB that etcd takes by default. Every agent is told of every report, too."""
 SCANNED_MAX: Final = ROUTES_MAX + 1
 """Of one family, paths and kernel routes each: one more than can be told says that there are more."""
+TOGETHER: Final = 100
+"""Routes that are looked at in one part."""
+SORTED: Final = 200
+"""What it takes to sort those of a family, in parts."""
+Told = TypeVar("Told", RouteSnapshot, KernelRoute)
 
 _SINKS: Final = {
     KernelKind.BLACKHOLE: "blackhole",
@@ -75,10 +81,11 @@ class Surroundings(NamedTuple):
     origins: Mapping[PeerId, PeerOrigin]
 
 
-def routes_of(v4: RouteFacts, v6: RouteFacts, around: Surroundings) -> RouteTables:
+def routes_of(v4: RouteFacts, v6: RouteFacts, around: Surroundings) -> Parts[RouteTables]:
     """The class Routes; one family never takes the other's room."""
     links = _Links((*v4.foreign, *v6.foreign))
-    found_v4, found_v6 = (_family_routes(facts, around, links) for facts in (v4, v6))
+    found_v4 = yield from _family_routes(v4, around, links)
+    found_v6 = yield from _family_routes(v6, around, links)
     half = ROUTES_MAX // 2
     room_v4 = ROUTES_MAX - min(len(found_v6), half)
     room_v6 = ROUTES_MAX - min(len(found_v4), half)
@@ -105,32 +112,43 @@ class _Links:
         return self._known[gateway]
 
 
-def _family_routes(facts: RouteFacts, around: Surroundings, links: _Links) -> list[RouteReport]:
+def _family_routes(facts: RouteFacts, around: Surroundings, links: _Links) -> Parts[list[RouteReport]]:
     lowest: dict[Nlri, int] = {}
     foreign = [route for route in facts.foreign if _is_told(route)]
     for route in foreign:
         nlri = route.prefix.nlri
         lowest[nlri] = min(route.metric, lowest.get(nlri, route.metric))
-    ours = {
-        path.nlri
-        for path in facts.paths
-        if path.best
-        and around.wanted is not None
-        and _is_lowest(_metric(Prefix(facts.family, path.nlri), around), lowest.get(path.nlri))
-    }
-    found = [
-        _kernel_route(
-            route, in_use=route.prefix.nlri not in ours and route.metric == lowest[route.prefix.nlri]
+    ours: set[Nlri] = set()
+    for paths in _batches(facts.paths):
+        ours.update(path.nlri for path in paths if _is_in_use(path, facts.family, around, lowest))
+        yield 10
+    found: list[RouteReport] = []
+    for routes in _batches(foreign):
+        for route in routes:
+            nlri = route.prefix.nlri
+            found.append(_kernel_route(route, in_use=nlri not in ours and route.metric == lowest[nlri]))
+        yield 20
+    for paths in _batches(facts.paths):
+        # Of a connected network the kernel tells as well, but for one of a single address.
+        found += (
+            _path(path, facts.family, around, links, in_use=path.best and path.nlri in ours)
+            for path in paths
+            if path.source is not RouteSource.DIRECT or path.nlri not in lowest
         )
-        for route in foreign
-    ]
-    # Of a connected network the kernel tells as well, but for one of a single address.
-    found += (
-        _path(path, facts.family, around, links, in_use=path.best and path.nlri in ours)
-        for path in facts.paths
-        if path.source is not RouteSource.DIRECT or path.nlri not in lowest
-    )
+        yield 30
+    yield SORTED
     return sorted(found, key=_order)
+
+
+def _batches(found: Sequence[Told]) -> Iterator[Sequence[Told]]:
+    return (found[first : first + TOGETHER] for first in range(0, len(found), TOGETHER))
+
+
+def _is_in_use(path: RouteSnapshot, family: Family, around: Surroundings, lowest: Mapping[Nlri, int]) -> bool:
+    """Whether the kernel goes by this path of ours, as far as the routes of others let it."""
+    if not path.best or around.wanted is None:
+        return False
+    return _is_lowest(_metric(Prefix(family, path.nlri), around), lowest.get(path.nlri))
 
 
 def _metric(destination: Prefix, around: Surroundings) -> int:

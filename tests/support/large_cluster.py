@@ -68,6 +68,16 @@ def bgp_peer_object(node: str, turn: int) -> Object:
     return resource("BGPPeer", "other-router", spec)
 
 
+def routers_objects(size: int) -> list[Object]:
+    """No mesh to speak of: a BGPPeer for each of so many routers, with a filter towards all of them."""
+    return [*_common(), *(_router_object(number) for number in range(1, size))]
+
+
+def _router_object(number: int) -> Object:
+    spec = {"node": LOCAL, "peerIP": str(address_of(number)), "asNumber": AS_NUMBER, "filters": ["rules"]}
+    return resource("BGPPeer", f"router-{number}", spec)
+
+
 def mesh_objects(size: int) -> list[Object]:
     """A full mesh of `size` nodes, the agent's among them, one pool, and a filter towards one router."""
     return [
@@ -166,17 +176,17 @@ class LargeCluster:
         self._opened: dict[int, None] = {}
         self._kernel = Kernel(ROUTE_PROTOCOL, [Prefix.parse("10.0.0.0/8")])
         self._kernel.add_link("tunl0")
-        self._feed(*self._kernel.snapshots())
+        self.feed(*self._kernel.snapshots())
         stored = [StoredValue(key, value, number) for number, (key, value) in enumerate(objects, 2)]
         for prefix in watched_prefixes(LOCAL):
             listed = tuple(one for one in stored if one.key.startswith(prefix))
-            self._feed(SnapshotReceived(prefix, self.revision, listed))
+            self.feed(SnapshotReceived(prefix, self.revision, listed))
         self.settle()
 
     def put(self, written: Object) -> None:
         """Feed one write of the store."""
         self.revision += 1
-        self._feed(KeyPut(StoredValue(*written, self.revision)), RevisionReached(self.revision))
+        self.feed(KeyPut(StoredValue(*written, self.revision)), RevisionReached(self.revision))
 
     def change(self, written: Object) -> None:
         """One write, and all that the agent does about it but for its status."""
@@ -187,15 +197,18 @@ class LargeCluster:
         """Drain until there is nothing to do at this moment."""
         for _ in range(TURNS_MAX):
             answers: list[Input] = []
-            with self.work.going_on():
-                effects = self.agent.drain(self.now, BUDGET)
-            for effect in effects:
+            for effect in self.drain():
                 self._answer(effect, answers)
-            self._feed(*answers)
+            self.feed(*answers)
             deadline = self.agent.next_deadline()
             if not answers and (deadline is None or deadline > self.now):
                 return
         raise AssertionError("the agent does not come to rest")
+
+    def drain(self) -> list[Effect]:
+        """What the agent asks for at this moment."""
+        with self.work.going_on():
+            return self.agent.drain(self.now, BUDGET)
 
     def run_for(self, duration: int) -> None:
         """Let time pass, from deadline to deadline."""
@@ -213,9 +226,6 @@ class LargeCluster:
         return list(self._opened)
 
     def feed(self, *events: Input) -> None:
-        self._feed(*events)
-
-    def _feed(self, *events: Input) -> None:
         with self.work.going_on():
             for event in events:
                 self.agent.feed(event, self.now)

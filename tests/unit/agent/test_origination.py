@@ -217,8 +217,8 @@ def test_another_normal_priority_is_told_of_all_that_has_it() -> None:
     changes(origination)
     origination.configure(Intent(**wanted, normal_priority=NormalPriority(ipv4=77)))  # type: ignore[arg-type]
     assert changes(origination) == [
-        (static, STATIC._replace(local_pref=2147483570)),
         (BLOCK, AGGREGATE._replace(local_pref=2147483570)),
+        (static, STATIC._replace(local_pref=2147483570)),
     ]
 
 

@@ -10,15 +10,18 @@ from felixbgp.agent.inputs import (
     NodeStatusResourceFailed,
     NodeStatusResourceWritten,
 )
+from felixbgp.agent.publication import PARTS_AT_ONCE
 from felixbgp.agent.reporting import SECOND_NS as SECOND
 from felixbgp.agent.reporting import Reporting
 from felixbgp.cluster.node_statuses import Wanted
+from felixbgp.cluster.parts import Parts
 from felixbgp.net import Address
 from felixbgp.resources.calico_node_status import CalicoNodeStatusSpec, StatusClass
 from felixbgp.status.report import DaemonReport, Report
 from felixbgp.status.report_routes import RouteTables
+from tests.support.parts import in_parts
 
-Build = Callable[[frozenset[StatusClass]], Report]
+Build = Callable[[frozenset[StatusClass]], Parts[Report]]
 
 
 def wanted(
@@ -30,10 +33,10 @@ def wanted(
 
 def told(started: int) -> Build:
     """Builds a report of an agent that started at this time."""
-    return lambda _: Report(agent=(DaemonReport("1", Address(bytes(4)), started, 0), None))
+    return lambda _: in_parts(Report(agent=(DaemonReport("1", Address(bytes(4)), started, 0), None)))
 
 
-def never(_: frozenset[StatusClass]) -> Report:
+def never(_: frozenset[StatusClass]) -> Parts[Report]:
     raise AssertionError("built without need")
 
 
@@ -57,9 +60,9 @@ def test_nothing_wanted_nothing_is_built(reporting: Reporting) -> None:
 def test_a_new_object_is_filled_at_once_with_the_classes_it_asks_for(reporting: Reporting) -> None:
     asked: list[frozenset[StatusClass]] = []
 
-    def build(classes: frozenset[StatusClass]) -> Report:
+    def build(classes: frozenset[StatusClass]) -> Parts[Report]:
         asked.append(classes)
-        return Report()
+        return in_parts(Report())
 
     reporting.want("s", wanted(), 7)
     assert reporting.next_deadline() == 7
@@ -187,6 +190,19 @@ def test_one_object_is_written_at_a_time(reporting: Reporting) -> None:
     assert [put.name for put in reporting.take(0, told(1))] == ["b"]
 
 
+def test_a_report_is_built_in_parts_and_dropped_when_another_is_asked_for(reporting: Reporting) -> None:
+    def build(classes: frozenset[StatusClass]) -> Parts[Report]:
+        return in_parts(Report(), *(PARTS_AT_ONCE for _ in classes))
+
+    reporting.want("s", wanted(5), 0)
+    assert reporting.take(0, build) == []
+    assert reporting.next_deadline() == 0
+    reporting.want("s", wanted(6, cls="Agent"), 0)
+    assert reporting.take(0, build) == []
+    assert reporting.take(0, build) == []
+    assert [put.revision for put in reporting.take(0, build)] == [6]
+
+
 def test_an_object_that_is_gone_is_forgotten_also_while_it_is_written(reporting: Reporting) -> None:
     reporting.want("s", wanted(), 0)
     reporting.take(0, told(1))
@@ -197,6 +213,6 @@ def test_an_object_that_is_gone_is_forgotten_also_while_it_is_written(reporting:
 
 def test_what_is_left_out_is_a_problem_by_name(reporting: Reporting) -> None:
     reporting.want("s", wanted(cls="Routes"), 0)
-    reporting.take(0, lambda _: Report(routes=RouteTables((), (), cut=True)))
+    reporting.take(0, lambda _: in_parts(Report(routes=RouteTables((), (), cut=True))))
     [problem] = reporting.problems()
     assert problem.reason == "has more routes than the object has room for; 0 of them are told"

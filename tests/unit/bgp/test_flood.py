@@ -19,6 +19,7 @@ from felixbgp.bgp.snapshot import PeerSnapshot
 from felixbgp.bgp.wire.codec import encode_keepalive
 from felixbgp.bgp.wire.errors import ErrorCode
 from felixbgp.bgp.wire.open import encode_open, make_open
+from felixbgp.cluster.parts import whole
 from felixbgp.net import IPV4, Address
 from felixbgp.status.document import encode
 from felixbgp.status.node_status import DatastoreCondition, DatastoreState, RouteCounts, build
@@ -109,19 +110,21 @@ class Siege:
 
     def counted(self) -> dict[str, int]:
         """What the node's status document says of the vandal's UPDATEs."""
-        status = build(
-            node="node",
-            version="",
-            intent=None,
-            peers=self.node.speaker.peers(),
-            routes=RouteCounts(),
-            invalid={},
-            ignored={},
-            route_problems={},
-            listen_problems={},
-            next_hop_problems={},
-            datastore=DatastoreState(DatastoreCondition.IN_SYNC, 0),
-            now=self.network.now,
+        status = whole(
+            build(
+                node="node",
+                version="",
+                intent=None,
+                peers=self.node.speaker.peers(),
+                routes=RouteCounts(),
+                invalid={},
+                ignored={},
+                route_problems={},
+                listen_problems={},
+                next_hop_problems={},
+                datastore=DatastoreState(DatastoreCondition.IN_SYNC, 0),
+                now=self.network.now,
+            )
         )
         peers = json.loads(encode(status, 0))["peers"]
         (found,) = [one for one in peers if one["address"] == str(VANDAL)]

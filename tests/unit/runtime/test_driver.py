@@ -11,6 +11,7 @@ from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.effects import Effect, Listen
 from felixbgp.agent.inputs import IntentGiven
+from felixbgp.agent.intake import UNREAD_MAX
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import TransportEffect
 from felixbgp.bgp.inbound import INBOUND_OCTETS_MAX
@@ -19,6 +20,8 @@ from felixbgp.bgp.wire.framer import EXTENDED_MESSAGE_OCTETS_MAX, Framer
 from felixbgp.bgp.wire.messages import MessageType, PathAttributes
 from felixbgp.bgp.wire.open import encode_open, make_open
 from felixbgp.bgp.wire.update import encode_announcements
+from felixbgp.cluster.inputs import SnapshotReceived, StoredValue
+from felixbgp.cluster.state import watched_prefixes
 from felixbgp.fib.types import KernelSnapshot, ReplaceRoutes, RoutesApplied
 from felixbgp.intent.types import Intent
 from felixbgp.net import IPV4, IPV6, Address, Prefix
@@ -27,6 +30,7 @@ from felixbgp.runtime.pace import MOST as BUDGET
 from felixbgp.runtime.steps import StepKind, StepTookLong
 from felixbgp.runtime.tcp import RECEIVE_OCTETS, Tcp
 from felixbgp.status.node_status import LongestStep
+from tests.support.large_cluster import LOCAL, node_object
 from tests.support.paths import sequence
 
 HERE, THERE = Address.parse("127.0.0.1"), Address.parse("127.0.0.2")
@@ -201,6 +205,24 @@ async def test_a_session_with_a_hold_time_of_three_seconds_stands_beside_a_flood
             await heard_enough.wait()
         assert agent.statistics().speaker.peers_established == 2
         assert agent.statistics().speaker.updates_waiting > 0
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_the_store_is_held_back_while_much_of_it_is_unread_and_nobody_else_is() -> None:
+    driver = Driver(Agent(AgentConfig(node=LOCAL), lambda: 0.0))
+    nodes = tuple(StoredValue(*node_object(number), 1) for number in range(2 * UNREAD_MAX))
+    driver.deliver(SnapshotReceived(prefix, 1, nodes) for prefix in watched_prefixes(LOCAL))
+    with trio.move_on_after(0) as waiting:
+        await driver.wait_room()
+    assert waiting.cancelled_caught
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(driver.run, lambda _: None)
+        with trio.fail_after(50):
+            await driver.wait_room(1)
+            assert not driver.agent.statistics().in_sync
+            await driver.wait_room()
+            assert driver.agent.statistics().in_sync
         nursery.cancel_scope.cancel()
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from felixbgp.bgp.config import PeerId, SpeakerConfig
 from felixbgp.bgp.snapshot import PeerSnapshot
+from felixbgp.cluster.parts import whole
 from felixbgp.intent.types import Intent, PeerOrigin, Problem
 from felixbgp.net import IPV4, IPV6, Address, Prefix
 from felixbgp.resources import FieldError
@@ -55,20 +56,22 @@ def built(
     kernel_unheard: str = "",
     now: int = 1000,
 ) -> NodeStatus:
-    return build(
-        node="node-1",
-        version="0.1.0",
-        intent=intent,
-        peers=peers,
-        routes=RouteCounts(wanted=4, installed=3, failed=1),
-        invalid=invalid or {},
-        ignored=ignored or {},
-        route_problems=route_problems or {},
-        listen_problems=listen_problems or {},
-        next_hop_problems=next_hop_problems or {},
-        kernel_unheard=kernel_unheard,
-        datastore=IN_SYNC,
-        now=now,
+    return whole(
+        build(
+            node="node-1",
+            version="0.1.0",
+            intent=intent,
+            peers=peers,
+            routes=RouteCounts(wanted=4, installed=3, failed=1),
+            invalid=invalid or {},
+            ignored=ignored or {},
+            route_problems=route_problems or {},
+            listen_problems=listen_problems or {},
+            next_hop_problems=next_hop_problems or {},
+            kernel_unheard=kernel_unheard,
+            datastore=IN_SYNC,
+            now=now,
+        )
     )
 
 

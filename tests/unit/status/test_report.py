@@ -6,6 +6,7 @@ import pytest
 
 from felixbgp.bgp.config import PeerId, SpeakerConfig
 from felixbgp.bgp.snapshot import PeerSnapshot
+from felixbgp.cluster.parts import whole
 from felixbgp.intent.types import Intent, PeerOrigin
 from felixbgp.net import Address
 from felixbgp.resources.calico_node_status import PeerKind, SessionState
@@ -47,18 +48,18 @@ def test_a_family_that_the_node_does_not_speak_is_not_there() -> None:
     ],
 )
 def test_the_type_of_a_peer(scope: str, kind: PeerKind) -> None:
-    v4, _ = bgp_of(intent(scope=scope), [peer("10.0.0.2")], 0)
+    v4, _ = whole(bgp_of(intent(scope=scope), [peer("10.0.0.2")], 0))
     assert [entry.kind for entry in v4.peers] == [kind]
 
 
 def test_a_peer_on_its_way_out_has_no_type() -> None:
-    v4, _ = bgp_of(intent(), [peer("10.0.0.2")], 0)
+    v4, _ = whole(bgp_of(intent(), [peer("10.0.0.2")], 0))
     assert v4.peers[0].kind is None
 
 
 def test_peers_are_counted_and_told_by_family_in_order() -> None:
     peers = [peer("10.0.0.3", "Active"), peer("10.0.0.2"), peer("fd00::2", "OpenSent")]
-    v4, v6 = bgp_of(intent(), peers, 0)
+    v4, v6 = whole(bgp_of(intent(), peers, 0))
     assert (v4.established, v4.not_established) == (1, 1)
     assert (v6.established, v6.not_established) == (0, 1)
     assert [str(entry.address) for entry in v4.peers] == ["10.0.0.2", "10.0.0.3"]
@@ -67,7 +68,7 @@ def test_peers_are_counted_and_told_by_family_in_order() -> None:
 
 def test_a_change_is_recent_for_20_hours_and_never_in_the_future() -> None:
     def recent(since: int, now: int) -> tuple[int, bool]:
-        entry = bgp_of(intent(), [peer("10.0.0.2", since=since)], now)[0].peers[0]
+        entry = whole(bgp_of(intent(), [peer("10.0.0.2", since=since)], now))[0].peers[0]
         return entry.since, entry.recent
 
     assert recent(5, 5 + RECENT_NS - 1) == (5, True)
@@ -87,7 +88,7 @@ def test_a_family_has_half_of_the_room_and_what_the_other_leaves(
 
 def test_peers_beyond_the_room_are_counted_and_named() -> None:
     peers = [peer("10.0.0.2", port=port) for port in range(1, PEERS_MAX + 3)]
-    report = Report(bgp=bgp_of(intent(), peers, 0))
+    report = Report(bgp=whole(bgp_of(intent(), peers, 0)))
     assert report.bgp is not None
     assert len(report.bgp[0].peers) == PEERS_MAX
     assert report.bgp[0].established == PEERS_MAX + 2

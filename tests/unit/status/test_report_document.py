@@ -2,6 +2,7 @@
 
 import json
 
+from felixbgp.cluster.parts import whole
 from felixbgp.net import Address, Prefix
 from felixbgp.resources import CalicoNodeStatus
 from felixbgp.resources.calico_node_status import PeerKind, RouteKind, RouteSourceType, SessionState
@@ -75,24 +76,24 @@ STATUS = {
 
 
 def test_a_report_in_calicos_words() -> None:
-    assert status_of(REPORT, NOON, NOON + 5 * SECOND) == STATUS
+    assert whole(status_of(REPORT, NOON, NOON + 5 * SECOND)) == STATUS
 
 
 def test_only_what_was_asked_for_is_there() -> None:
-    assert status_of(Report(), NOON, NOON) == {"lastUpdated": "2024-05-01T12:00:00Z"}
-    assert list(status_of(Report(agent=(None, None)), NOON, NOON)) == ["lastUpdated", "agent"]
+    assert whole(status_of(Report(), NOON, NOON)) == {"lastUpdated": "2024-05-01T12:00:00Z"}
+    assert list(whole(status_of(Report(agent=(None, None)), NOON, NOON))) == ["lastUpdated", "agent"]
 
 
 def test_the_object_stays_as_it_is_beside_the_report() -> None:
     stored = document("CalicoNodeStatus", SPEC, "s", labels={"a": "b"}, uid="u") | {"newer": [1]}
     stored["status"] = {"newer": 2, "bgp": {"newer": 3}}
-    value = encode(stored, REPORT, NOON, NOON + 5 * SECOND)
+    value = whole(encode(stored, REPORT, NOON, NOON + 5 * SECOND))
     bgp = {**STATUS["bgp"], "newer": 3}  # type: ignore[dict-item]
     assert json.loads(value) == stored | {"status": {**STATUS, "bgp": bgp, "newer": 2}}
 
 
 def test_what_is_written_can_be_read() -> None:
-    value = encode(document("CalicoNodeStatus", SPEC, "s"), REPORT, NOON, NOON)
+    value = whole(encode(document("CalicoNodeStatus", SPEC, "s"), REPORT, NOON, NOON))
     found = read(str(ResourceKey("CalicoNodeStatus", "s")), value)
     assert isinstance(found, CalicoNodeStatus)
     assert found.status is not None
@@ -110,5 +111,7 @@ def test_the_largest_report_fits_into_etcd() -> None:
         bgp=(PeerTable(0, 0, ()), PeerTable(0, PEERS_MAX, (peer,) * PEERS_MAX)),
         routes=RouteTables((), (route,) * ROUTES_MAX),
     )
-    value = encode(document("CalicoNodeStatus", SPEC, annotations={"a": "x" * 262_000}), report, NOON, NOON)
+    value = whole(
+        encode(document("CalicoNodeStatus", SPEC, annotations={"a": "x" * 262_000}), report, NOON, NOON)
+    )
     assert len(value) < 3 << 19, len(value)

@@ -5,6 +5,7 @@ import pytest
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.snapshot import RouteSnapshot
+from felixbgp.cluster.parts import whole
 from felixbgp.fib.types import KernelRoute, NextHop, Route
 from felixbgp.fib.types import RouteKind as KernelKind
 from felixbgp.intent.types import PeerOrigin
@@ -43,7 +44,8 @@ def tables(
 ) -> RouteTables:
     v4 = RouteFacts(IPV4, paths, [route for route in kernel if route.prefix.family == IPV4])
     v6 = RouteFacts(IPV6, (), [route for route in kernel if route.prefix.family == IPV6])
-    return routes_of(v4, v6, Surroundings(METRIC, (wanted or {}).get, {PeerId(PEER): PeerOrigin(scope, "p")}))
+    around = Surroundings(METRIC, (wanted or {}).get, {PeerId(PEER): PeerOrigin(scope, "p")})
+    return whole(routes_of(v4, v6, around))
 
 
 def shown(*found: RouteReport) -> list[tuple[RouteKind, str, str, str]]:
@@ -73,7 +75,7 @@ def test_a_learned_route_leads_to_its_next_hop_through_the_connected_network(
 def test_where_we_write_no_routes_none_is_in_use() -> None:
     around = Surroundings(METRIC, None, {})
     facts = RouteFacts(IPV4, (learned(), learned(peer=OTHER, best=False)), ())
-    found = routes_of(facts, RouteFacts(IPV6, (), ()), around)
+    found = whole(routes_of(facts, RouteFacts(IPV6, (), ()), around))
     assert [route.kind for route in found.v4] == [RIB, RIB]
 
 
