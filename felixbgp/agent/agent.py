@@ -197,7 +197,7 @@ class Agent:
     def publish(self, now: int) -> list[Effect]:
         """The last part: tell the store and the operator how it stands."""
         effects: list[Effect] = []
-        if self._may_publish() and (not self._intake.is_amid or now - self._settled_at >= UNSETTLED_NS_MAX):
+        if self._may_publish() and (self._is_settled or now - self._settled_at >= UNSETTLED_NS_MAX):
             effects += self._reporting.take(now, lambda classes: self._report(classes, now))
             if not self._reporting.is_building:
                 effects += self._publication.take(now, lambda: self._build_status(now))
@@ -318,6 +318,11 @@ class Agent:
             self._reporting.restored(now)
         self._intake.feed(event)
 
+    @property
+    def _is_settled(self) -> bool:
+        """Whether what was read of the store is derived, and carried out as far as it is about peers."""
+        return not (self._intake.is_amid or self._speaker.is_changing)
+
     def _may_publish(self) -> bool:
         return not self._given and self._state.in_sync()
 
@@ -349,7 +354,7 @@ class Agent:
         """Bring the rooms in line with the store, when all that came together was read and derived."""
         was_in_sync = self._state.in_sync()
         derived = self._intake.take()
-        if not self._intake.is_amid:
+        if self._is_settled:
             self._settled_at = now
         if self._intake.has_other_reports:
             self._intake.has_other_reports = False

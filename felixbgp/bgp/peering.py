@@ -6,10 +6,12 @@ configured ───────────────────────
              Exchange: Adj-RIBs-In, export views, queue of what came in
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from felixbgp.bgp.allowance import Allowance
 from felixbgp.bgp.config import LimitAction, PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.facts import UpdateMalformed
 from felixbgp.bgp.inbound import Inbound
 from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
 from felixbgp.bgp.prefix_limit import LimitWatch
@@ -208,6 +210,18 @@ class Peering:
                 EXTENDED_MESSAGE_OCTETS_MAX if exchange.negotiated.extended_message else MESSAGE_OCTETS_MAX
             ),
         )
+
+    def note_malformed(self, errors: Iterable[str], now: int) -> list[UpdateMalformed]:
+        """Count what was wrong with one UPDATE, each beginning with its verdict; what is to be told of it."""
+        parted = [error.partition(": ") for error in errors]
+        for verdict in dict.fromkeys(verdict for verdict, _, _ in parted):
+            self.malformed[verdict] = self.malformed.get(verdict, 0) + 1
+        peer = self.config.peer
+        return [
+            UpdateMalformed(peer, verdict, reason)
+            for verdict, _, reason in parted
+            if self.complaints.take(now)
+        ]
 
     @property
     def has_whole_table(self) -> bool:

@@ -42,7 +42,7 @@ from felixbgp.bgp.config import LimitAction, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.deadlines import Deadlines
 from felixbgp.bgp.deferral import SELECTION_DEFERRAL_NS, Deferral
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
-from felixbgp.bgp.facts import BgpFact, PrefixLimitReached, UpdateMalformed
+from felixbgp.bgp.facts import BgpFact, PrefixLimitReached
 from felixbgp.bgp.inputs import (
     BytesReceived,
     BytesWritten,
@@ -500,11 +500,11 @@ class Speaker:
         try:
             update = decode_update(body, exchange.negotiated, peering.config.external)
         except WireError as error:
-            self._note_malformed(peering, [f"session reset: {error}"], now)
+            self._facts += peering.note_malformed([f"session reset: {error}"], now)
             self._act(peering, peering.session.fail(error.code, error.subcode, error.data, now), now)
             return 1
         if update.errors:
-            self._note_malformed(peering, update.errors, now)
+            self._facts += peering.note_malformed(update.errors, now)
         cost = exchange.take_in(update)
         if update.announced:
             if any(rib.is_exhausting for rib in exchange.ribs.values()):
@@ -557,15 +557,6 @@ class Speaker:
         self._act(peering, actions, now)
         peering.retention.give_up()
 
-    def _note_malformed(self, peering: Peering, errors: Iterable[str], now: int) -> None:
-        """Count and tell what was wrong with one UPDATE; each error begins with its verdict."""
-        parted = [error.partition(": ") for error in errors]
-        for verdict in dict.fromkeys(verdict for verdict, _, _ in parted):
-            peering.malformed[verdict] = peering.malformed.get(verdict, 0) + 1
-        for verdict, _, reason in parted:
-            if peering.complaints.take(now):
-                self._facts.append(UpdateMalformed(peering.config.peer, verdict, reason))
-
     # ---- routes out
 
     def withdrawals(self, now: int, budget: int) -> list[SendBytes]:
@@ -614,6 +605,11 @@ class Speaker:
     def backlog(self) -> int:
         """What waits for `control`: inputs, by what they cost, and changes of peers."""
         return self._backlog.cost + len(self._changes)
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether some peers are not yet what they shall be: there may be more of them, or fewer."""
+        return bool(self._changes)
 
     @property
     def is_handing_out(self) -> bool:
@@ -668,8 +664,7 @@ class Speaker:
 
     def peers(self, wanted: Iterable[PeerId] | None = None) -> list[PeerSnapshot]:
         """The peers as they are now, in the order of `peer_ids`; or those of the `wanted` that there are."""
-        advertised = self._advertising.advertised_counts()
-        known = self._peerings.by_peer
+        known, advertised = self._peerings.by_peer, self._advertising.advertised_counts()
         chosen = self.peer_ids() if wanted is None else [peer for peer in wanted if peer in known]
         return [known[peer].snapshot(advertised[peer]) for peer in chosen]
 

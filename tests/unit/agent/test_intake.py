@@ -1,5 +1,8 @@
 """What the store sent is read and derived from a part at a time, and nobody sees a half of it."""
 
+from felixbgp.agent.agent import Agent
+from felixbgp.agent.config import AgentConfig
+from felixbgp.agent.effects import PutStatus
 from felixbgp.agent.intake import PARTS_AT_ONCE, UNREAD_MAX, Intake
 from felixbgp.cluster.inputs import KeyPut, RevisionReached, SnapshotReceived, StoredValue, StoreInput
 from felixbgp.cluster.state import ClusterState, watched_prefixes
@@ -123,3 +126,14 @@ def test_a_large_snapshot_holds_back_until_it_is_read() -> None:
     assert intake.has_work
     [derived] = taken(intake)
     assert len(derived.peers) == UNREAD_MAX + NODES
+
+
+def test_the_first_status_has_all_peers_however_many_there_are() -> None:
+    agent = Agent(AgentConfig(node=LOCAL, forwards=False), lambda: 0.5)
+    for event in snapshots(mesh_objects(NODES), 1):
+        agent.feed(event, 1)
+    for _ in range(TAKES_MAX):
+        written = [effect.status for effect in agent.drain(1, 1000) if isinstance(effect, PutStatus)]
+        if written:
+            break
+    assert len(written[0].peers) == NODES
