@@ -23,6 +23,8 @@ from felixbgp.fib.types import KernelInput, KernelRoute, NextHop, Route, RouteKi
 from felixbgp.intent.priorities import NORMAL_PRIORITIES, priority_of
 from felixbgp.intent.types import Intent, Tunnel
 from felixbgp.net import IPV4, IPV6, Address, Family, Nlri, Prefix
+from felixbgp.net.named import named
+from felixbgp.net.prefix import prefixes
 
 SETTLING_ROUNDS_MAX: Final = 16
 """One for each BGP route on a way, and some; what is left then is settled with the next drain."""
@@ -192,13 +194,14 @@ class Forwarding:
         of: Family | None = None
         route: Route | None = None
         is_known = False
-        for change in changes:
+        changed = list(changes)
+        where = named(Prefix, [(change.family, change.nlri) for change in changed])
+        for change, prefix in zip(changed, where, strict=True):
             family, nlri, selected = change.family, change.nlri, change.selected
             table = self._tables[family]
             table.put(nlri, selected, change.unresolved)
             table.note_length(nlri[0])
             self._next_hops.touch(family, nlri)
-            prefix = Prefix(family, nlri)
             if not (alike and selected is not None and selected is last and family is of):
                 last, of = selected, family
                 is_known, route = self._route(prefix, selected)
@@ -249,9 +252,9 @@ class Forwarding:
         while budget > 0 and self._due:
             family, nlris = self._due.take(budget)
             budget -= len(nlris)
-            for nlri in nlris:
-                prefix = Prefix(family, nlri)
-                is_known, route = self._route(prefix, self._tables[family].selected.get(nlri))
+            selected = self._tables[family].selected
+            for nlri, prefix in zip(nlris, prefixes(family, nlris), strict=True):
+                is_known, route = self._route(prefix, selected.get(nlri))
                 if is_known:
                     routes.append((prefix, route))
         return routes

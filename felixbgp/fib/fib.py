@@ -89,9 +89,11 @@ class Fib:
 
     def want_each(self, routes: Iterable[tuple[Prefix, Route | None]]) -> None:
         """The same for many."""
-        tables = self._tables
+        table = self._tables[IPV4]
         for prefix, route in routes:
-            tables[prefix[0]].want(prefix[1], route)
+            if prefix[0] is not table.family:
+                table = self._tables[prefix[0]]
+            table.want(prefix[1], route)
 
     def start(self) -> None:
         """Everything wanted was said: from now on, what is ours and was never wanted goes too."""
@@ -302,9 +304,11 @@ class Fib:
             self._written += len(prefixes)
         else:
             self._removed += len(prefixes)
-        tables = self._tables
+        table = self._tables[IPV4]
         for prefix in prefixes:
-            tables[prefix[0]].applied(prefix[1])
+            if prefix[0] is not table.family:
+                table = self._tables[prefix[0]]
+            table.applied(prefix[1])
 
     def _route_changed(self, route: KernelRoute, *, present: bool, alone: bool) -> None:
         self._tables[route.prefix.family].route_changed(route, present=present, alone=alone)

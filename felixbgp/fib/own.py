@@ -50,9 +50,13 @@ class OwnRoutes:
     def put(self, nlri: Nlri, route: Route) -> None:
         """Believe this route to be there, in the place of one of its metric."""
         known = self._routes.get(nlri)
-        if known is not None:
+        if known is None:
+            self.add(nlri, route)
+        else:
             self._set(nlri, (*_others(known, route.metric), route))
-            return
+
+    def add(self, nlri: Nlri, route: Route) -> None:
+        """The same where no route of the prefix was."""
         alone = self._alone
         if not alone or alone[0] is not route:
             alone = self._alone = (route,)
@@ -67,8 +71,12 @@ class OwnRoutes:
         if len(known) > 1:
             self._set(nlri, _others(known, metric))
         elif known[0].metric == metric:
-            self._index.discard(nlri, known[0])
-            self._routes.pop(nlri)
+            self.clear(nlri)
+
+    def clear(self, nlri: Nlri) -> None:
+        """Believe no route of the prefix to be there."""
+        for route in self._routes.pop(nlri) or ():
+            self._index.discard(nlri, route)
 
     def nlris(self) -> list[Nlri]:
         """The prefixes with a route of ours; a copy."""
@@ -131,8 +139,7 @@ class OwnRoutes:
         self._set(nlri, tuple(route for route in left if route is not None))
 
     def _set(self, nlri: Nlri, routes: tuple[Route, ...]) -> None:
-        for route in self._routes.pop(nlri) or ():
-            self._index.discard(nlri, route)
+        self.clear(nlri)
         there = _ordered(routes)
         for route in there:
             self._index.add(nlri, route)

@@ -49,6 +49,8 @@ class RetryQueue:
 
     def forget(self, nlri: Nlri) -> None:
         """The prefix succeeded, or something else is wanted now: the count starts anew."""
+        if not self._attempts:
+            return
         attempt = self._attempts.pop(nlri, None)
         if attempt is not None and attempt.route is not None:
             self._index.discard(nlri, attempt.route)

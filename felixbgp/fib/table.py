@@ -35,6 +35,8 @@ from felixbgp.fib.retry import RetryQueue
 from felixbgp.fib.types import KernelRoute, Route, RouteFailed, RouteKey, RouteProblem
 from felixbgp.fib.waiting import Waiting
 from felixbgp.net import IPV4, Family, Nlri, Prefix
+from felixbgp.net.named import named
+from felixbgp.net.prefix import prefixes
 from felixbgp.net.table import Table
 
 
@@ -118,7 +120,8 @@ class FamilyTable:
         self._retry.forget(nlri)
         if before is None and self._is_untouched(nlri):
             # The common case of `_settle`: nothing there, nothing of it under way, nothing in its place.
-            self._released.pop(nlri, None)
+            if self._released:
+                self._released.pop(nlri, None)
             self.held[nlri] = None
             self._additions.add(nlri)
         elif before is not None and route is None and self._is_done(nlri, before.metric):
@@ -203,25 +206,23 @@ class FamilyTable:
         write = self.sent.pop(nlri, None)
         if write is None:
             return
-        wanted = self.wanted.get(nlri)
         self._retry.forget(nlri)
         overtaken = self._was_overtaken(nlri)
-        if overtaken or wanted is not write.route or not self._is_alone(nlri, write.metric):
+        wanted = self.wanted.get(nlri)
+        there = self.own.of(nlri)
+        alone = not there or (len(there) == 1 and there[0].metric == write.metric)
+        if overtaken or wanted is not write.route or not alone:
             self._believe(nlri, write, overtaken=overtaken)
             self._settle(nlri)
             return
         # The common case of `_settle`: as wanted, and nothing else there.
-        if wanted is None:
-            self.own.remove(nlri, write.metric)
-        else:
-            self.own.put(nlri, wanted)
+        if there:
+            self.own.clear(nlri)
+        if wanted is not None:
+            self.own.add(nlri, wanted)
             self._release(nlri)
-        self.problems.pop(nlri, None)
-
-    def _is_alone(self, nlri: Nlri, metric: int) -> bool:
-        """Whether a prefix has no route of ours but at this metric."""
-        there = self.own.of(nlri)
-        return not there or (len(there) == 1 and there[0].metric == metric)
+        if self.problems:
+            self.problems.pop(nlri, None)
 
     def _believe(self, nlri: Nlri, write: _Write, *, overtaken: bool) -> None:
         """What is there after a write that the kernel took."""
@@ -241,7 +242,7 @@ class FamilyTable:
 
     def _was_overtaken(self, nlri: Nlri) -> bool:
         """Whether an event came before the answer to a write; with the answer that is over."""
-        if nlri not in self._overtaken:
+        if not self._overtaken or nlri not in self._overtaken:
             return False
         del self._overtaken[nlri]
         return True
@@ -329,16 +330,17 @@ class FamilyTable:
 
     def take_deletions(self, budget: int) -> list[RouteKey]:
         """Up to `budget` routes to remove; they are outstanding until answered."""
-        batch: list[RouteKey] = []
+        nlris = self._deletions.take(max(budget, 0)) if self.ready else []
+        metrics: list[int] = []
         write = _Write(0, None, None)
-        for nlri in self._deletions.take(max(budget, 0)) if self.ready else ():
+        for nlri in nlris:
             metric = self._first_removable(nlri)
             wanted = self.wanted.get(nlri)
             if write.metric != metric or write.wanted is not wanted:
                 write = _Write(metric, None, wanted)
             self.sent[nlri] = write
-            batch.append(RouteKey(Prefix(self.family, nlri), metric))
-        return batch
+            metrics.append(metric)
+        return named(RouteKey, zip(prefixes(self.family, nlris), metrics, strict=True))
 
     def next_deadline(self) -> int | None:
         """0 when a write could be taken now, else when the next wait is over."""
@@ -384,17 +386,17 @@ class FamilyTable:
     def _send(self, queue: Waiting, budget: int) -> list[tuple[Prefix, Route]]:
         if not self.ready:
             return []
-        batch: list[tuple[Prefix, Route]] = []
+        nlris = queue.take(max(budget, 0))
+        routes: list[Route] = []
         write = _Write(0, None, None)
-        for nlri in queue.take(max(budget, 0)):
+        for nlri in nlris:
             wanted = self.wanted.get(nlri)
-            if wanted is None:
-                continue  # Never so: what is not wanted any more left the queue.
+            assert wanted is not None  # noqa: S101 - what is not wanted any more left the queue
             if write.route is not wanted:
                 write = _Write(wanted.metric, wanted, wanted)
             self.sent[nlri] = write
-            batch.append((Prefix(self.family, nlri), wanted))
-        return batch
+            routes.append(wanted)
+        return list(zip(prefixes(self.family, nlris), routes, strict=True))
 
     # -- one prefix -------------------------------------------------------------------------------------
 

@@ -1,9 +1,12 @@
 """IP prefixes and their canonical NLRI bytes (RFC 4271 §4.3)."""
 
+from collections.abc import Iterable
+from itertools import repeat
 from typing import NamedTuple, Self
 
 from felixbgp.net.address import Address, AddressError
 from felixbgp.net.family import Family
+from felixbgp.net.named import named
 
 Nlri = bytes
 """A prefix as it travels: the length octet, then ceil(length / 8) octets, host bits zero."""
@@ -82,3 +85,8 @@ class Prefix(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.address}/{self.nlri[0]}"
+
+
+def prefixes(family: Family, nlris: Iterable[Nlri]) -> list[Prefix]:
+    """The prefixes of one family with these NLRI, in their order."""
+    return named(Prefix, zip(repeat(family), nlris))

@@ -47,7 +47,8 @@ class Node(Generic[Value]):
 
     def child(self, key: Nlri, children: "list[Node[Value] | None]") -> "Node[Value]":
         """Which of its children a key belongs to, made if need be."""
-        number = self.half[key[self.at] if self.at < len(key) else 0]
+        at = self.at
+        number = self.half[key[at] if at < len(key) else 0]
         child = children[number]
         if child is None:
             # Each a little less, so that parts which grow alike are not split in one and the same moment.
@@ -305,8 +306,13 @@ def _split(part: Node[Value]) -> None:
     part.at, part.half, part.entries = at, half, {}
     children: list[Node[Value] | None] = [None] * 16
     part.children = children
+    # Mostly in order, so that those of one child come one after the other.
+    number, child = -1, part
     for key, value in entries.items():
-        part.child(key, children).entries[key] = value
+        digit = half[key[at] if at < len(key) else 0]
+        if digit != number:
+            number, child = digit, part.child(key, children)
+        child.entries[key] = value
 
 
 def _first_difference(keys: Iterable[Nlri]) -> int | None:
