@@ -25,6 +25,8 @@ from felixbgp.fib.types import KernelSnapshot, NextHop, Route, RouteKind, Routes
 from felixbgp.net import IPV4, IPV6, Address, Prefix
 
 ROUTES = 12_000
+SESSIONS = 200
+"""At rest, to see what one of them takes."""
 SHAPES = (1, 10, 1000)
 """Routes per set of attributes."""
 BUDGET = 1024
@@ -35,10 +37,10 @@ NLRIS = [b"\x18" + (0x0A0000 + number).to_bytes(3, "big") for number in range(RO
 
 
 class Router:
-    """A speaker between one that sends and one that receives, both of which take everything at once."""
+    """A speaker between peers that take everything at once: the first one sends, the others receive."""
 
-    def __init__(self) -> None:
-        peers = [Address.parse("192.0.2.2"), Address.parse("192.0.2.3")]
+    def __init__(self, count: int = 2) -> None:
+        peers = [Address(bytes((192, 0, 2, 2 + number))) for number in range(count)]
         config = SpeakerConfig(bgp_identifier=LOCAL.address, local_as=64512)
         self.speaker = Speaker(config, lambda: 0.5)
         configs = {
@@ -138,6 +140,20 @@ def phases() -> Iterator[tuple[str, Callable[[], None]]]:
     yield from fib_phases()
 
 
+def session_octets() -> float:
+    """What an Established session takes of which nobody has routes."""
+    tracemalloc.start()
+    octets = []
+    for count in (2, 2 + SESSIONS):
+        router = Router(count)
+        gc.collect()
+        octets.append(tracemalloc.get_traced_memory()[0])
+        del router
+        gc.collect()
+    tracemalloc.stop()
+    return (octets[1] - octets[0]) / SESSIONS
+
+
 def main() -> None:
     """Run all phases; with `memory`, tell what a route takes after each that adds some."""
     gc.disable()  # When it collects depends on all that was allocated before; what it costs is for the soak.
@@ -161,6 +177,8 @@ def main() -> None:
             tracemalloc.stop()
         else:
             phase()
+    if is_memory:
+        memory["speaker: session, octets"] = session_octets()
     json.dump(memory if is_memory else names, sys.stdout)
 
 

@@ -16,7 +16,7 @@ from felixbgp.bgp.inbound import Inbound
 from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
 from felixbgp.bgp.prefix_limit import LimitWatch
 from felixbgp.bgp.retention import Retention
-from felixbgp.bgp.rib.acceptance import Acceptance
+from felixbgp.bgp.rib.acceptance import Acceptance, shared_acceptance
 from felixbgp.bgp.rib.adj_rib_in import ROUTES_MAX, AdjRibIn
 from felixbgp.bgp.rib.adj_rib_out import Outlet
 from felixbgp.bgp.rib.export import AsPathEdits, ExportView
@@ -290,7 +290,7 @@ class Peering:
         )
 
     def _acceptance(self, family: Family, speaker: SpeakerConfig, exchange: Exchange) -> Acceptance:
-        return Acceptance(
+        return shared_acceptance(
             family,
             local_as=frozenset((self.config.local_as, speaker.local_as)),
             allowed_local_as=self.config.allowed_local_as,

@@ -13,7 +13,7 @@ What needs all of a large table goes through it part by part: a `Walk`, which be
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from felixbgp.net.prefix import Nlri
 
@@ -56,13 +56,17 @@ class Node(Generic[Value]):
         return child
 
 
+_NOTHING: Final[Node[Any]] = Node(0)
+"""The part of every table that has not had an entry yet, of which a peer has some: it never gets one."""
+
+
 class Table(Generic[Value]):
     """What a dictionary by NLRI is, with every operation short. Its order is that of the parts."""
 
     __slots__ = ("_count", "_taking", "root")
 
     def __init__(self) -> None:
-        self.root: Node[Value] = Node(PART_MAX)
+        self.root: Node[Value] = _NOTHING
         """Where every way to a part begins."""
         self._count = 0
         self._taking: Walk[Value] | None = None
@@ -80,6 +84,8 @@ class Table(Generic[Value]):
     def put(self, key: Nlri, value: Value) -> None:
         """Set the value of a key."""
         part = self._part(key)
+        if part is _NOTHING:
+            part = self._begin()
         entries = part.entries
         before = len(entries)
         entries[key] = value
@@ -102,7 +108,7 @@ class Table(Generic[Value]):
 
     def put_all(self, keys: Sequence[Nlri], value: Value) -> None:
         """Set one value for many keys."""
-        root = self.root
+        root = self._begin()
         grown = 0
         for key in keys:
             part = root
@@ -120,7 +126,7 @@ class Table(Generic[Value]):
     def add(self, keys: Sequence[Nlri], value: Value, present: list[Nlri]) -> list[Nlri]:
         """Set one value for those keys that have none, and give these; the others go to `present`."""
         added: list[Nlri] = []
-        root = self.root
+        root = self._begin()
         for key in keys:
             part = root
             if root.children is not None:
@@ -181,15 +187,16 @@ class Table(Generic[Value]):
 
     def clear(self) -> None:
         """Remove everything; a `Walk` that is under way has nothing before it."""
-        self.root = Node(PART_MAX)
+        self.root = _NOTHING
         self._count = 0
         self._taking = None
 
     def copy(self) -> "Table[Value]":
         """One with the same entries, which are copied part by part."""
         other: Table[Value] = Table()
-        other.root = _copied(self.root)
-        other._count = self._count
+        if self._count:
+            other.root = _copied(self.root)
+            other._count = self._count
         return other
 
     def items(self) -> Iterator[tuple[Nlri, Value]]:
@@ -206,6 +213,12 @@ class Table(Generic[Value]):
         """Every value; the table must not change meanwhile."""
         for node in _parts(self.root):
             yield from node.entries.values()
+
+    def _begin(self) -> Node[Value]:
+        """The root, which takes entries from now on."""
+        if self.root is _NOTHING:
+            self.root = Node(PART_MAX)
+        return self.root
 
     def _part(self, key: Nlri) -> Node[Value]:
         """Where a key belongs, made if need be."""
@@ -229,7 +242,7 @@ class Walk(Generic[Value]):
     def __init__(self, table: Table[Value]) -> None:
         self._table = table
         self._root = table.root
-        self._ahead: dict[Node[Value], None] = {table.root: None}
+        self._ahead: dict[Node[Value], None] = {} if table.root is _NOTHING else {table.root: None}
         """What is still to be met, the next one last."""
 
     def copy(self) -> "Walk[Value]":

@@ -1,5 +1,6 @@
 """What a route has to be before a policy sees it, and what is changed on it by standard, not by policy."""
 
+from functools import lru_cache
 from typing import Final
 
 from felixbgp.bgp.wire.capabilities import Role
@@ -105,6 +106,10 @@ class Acceptance:
         return self._peer_role in DOWN or (
             self._peer_role is Role.PEER and only_to_customer != self._remote_as
         )
+
+
+shared_acceptance = lru_cache(maxsize=256)(Acceptance)
+"""An `Acceptance`, which peers that are alike share."""
 
 
 def _with_community(attributes: PathAttributes, community: int) -> PathAttributes:

@@ -16,6 +16,7 @@ route, for what expired or under another policy, is done by `work_off`, in so ma
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from felixbgp.bgp.policy.evaluate import AttributeView, Decided, PolicyView, PrefixView
@@ -36,6 +37,9 @@ NEW_SET_COST: Final = 16
 """To look into a new set of attributes, judge it and encode it again takes as long as that many prefixes."""
 
 _Key = PathAttributes | tuple[PathAttributes, bytes, bool]
+
+_shared_view = lru_cache(maxsize=64)(PolicyView)
+"""Peers mostly have the same policy."""
 
 
 class AdjRibIn:
@@ -420,7 +424,7 @@ class AdjRibIn:
     def _apply(self, policy: Policy) -> None:
         """Judge by this policy from now on."""
         self._policy = policy
-        self._view = PolicyView(policy, self._loc_rib.family, RouteSource.BGP, "")
+        self._view = _shared_view(policy, self._loc_rib.family, RouteSource.BGP, "")
         self._plain = self._view.plain
         self._views: dict[Path, PrefixView | AttributeView] = {}
         self._variants: dict[Path, dict[Decided, Path]] = {}

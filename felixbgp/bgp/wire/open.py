@@ -5,6 +5,7 @@ AS numbers), 6286 (identifiers), 7607 (AS 0), 9234 §4.2 (roles), 7911 §5 (add-
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from felixbgp.bgp.wire.capabilities import (
@@ -38,9 +39,13 @@ _CAPABILITIES_PARAMETER: Final = 2
 _EXTENDED_PARAMETERS: Final = 255
 """In the place of a type: lengths have two octets (RFC 9072 §2)."""
 _FIXED_OCTETS: Final = 10
+ALIKE_MAX: Final = 64
+"""What is remembered of OPENs, and what all peers share that say, or are told, the same. A session keeps it
+for its life; the longest take 4 KiB each."""
 _NANOSECONDS: Final = 1_000_000_000
 
 
+@lru_cache(maxsize=ALIKE_MAX)
 def make_open(
     *,
     local_as: int,
@@ -122,15 +127,17 @@ def decode_open(body: bytes) -> OpenMessage:
         my_as=int.from_bytes(body[1:3], "big"),
         hold_time_s=int.from_bytes(body[3:5], "big"),
         bgp_identifier=body[5:9],
-        capabilities=_decode_parameters(body) if body[0] == VERSION else (),
+        capabilities=_decode_parameters(body[_FIXED_OCTETS - 1 :]) if body[0] == VERSION else (),
     )
 
 
+@lru_cache(maxsize=ALIKE_MAX)
 def _decode_parameters(body: bytes) -> tuple[Capability, ...]:
-    start, size, width = _FIXED_OCTETS, body[9], 1
-    if size and body[10:11] == bytes((_EXTENDED_PARAMETERS,)):
+    """The capabilities, from the length of the optional parameters on."""
+    start, size, width = 1, body[0], 1
+    if size and body[1:2] == bytes((_EXTENDED_PARAMETERS,)):
         # RFC 9072 §2: the type tells the extended form; the one-octet length before it is then ignored.
-        start, size, width = _FIXED_OCTETS + 3, int.from_bytes(body[11:13], "big"), 2
+        start, size, width = 4, int.from_bytes(body[2:4], "big"), 2
     if start + size != len(body):
         raise _malformed("the optional parameters length does not match the length of the message")
     found: list[Capability] = []

@@ -185,3 +185,12 @@ def test_malformed_updates_are_told_of_in_bounds_and_all_counted() -> None:
         assert len(told) == minute * MALFORMED_FACTS_PER_MINUTE
         assert dict(one.peer(left).malformed_updates) == {"treat-as-withdraw": minute * 100}
         network.run_for(60)
+
+
+def test_a_queue_that_was_emptied_holds_nothing_and_takes_more() -> None:
+    queue = Inbound()
+    for turn in (b"1", b"2"):
+        queue.put_updates([turn, turn + turn])
+        assert (queue.take(), queue.take()) == (turn, turn + turn)
+        assert not queue
+        assert not queue.is_full

@@ -2,7 +2,7 @@
 
 import pytest
 
-from felixbgp.bgp.rib.acceptance import Acceptance, usable_next_hop
+from felixbgp.bgp.rib.acceptance import Acceptance, shared_acceptance, usable_next_hop
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.communities import BLACKHOLE, GRACEFUL_SHUTDOWN, NO_EXPORT
 from felixbgp.bgp.wire.messages import PathAttributes
@@ -142,3 +142,21 @@ def test_an_ipv4_route_may_have_an_ipv6_next_hop_where_that_was_agreed() -> None
     assert not usable_next_hop(gateway, IPV4)
     assert not usable_next_hop(Address.parse("fe80::1"), IPV4, extended=True)
     assert not usable_next_hop(Address.parse("10.0.0.1"), IPV6, extended=True)
+
+
+def test_peers_that_are_alike_share_their_rules() -> None:
+    def rules(remote_as: int) -> Acceptance:
+        return shared_acceptance(
+            IPV4,
+            local_as=frozenset((64512,)),
+            allowed_local_as=0,
+            identifier=IDENTIFIER,
+            cluster_id=CLUSTER,
+            own_addresses=frozenset((IDENTIFIER,)),
+            remote_as=remote_as,
+            peer_role=Role.PEER,
+        )
+
+    assert rules(65001) is rules(65001)
+    leaking = PathAttributes(next_hop=b"\12\0\0\2", only_to_customer=65001)
+    assert [rules(asn).refusal(leaking)[:10] for asn in (65001, 65002)] == ["", "route leak"]

@@ -404,3 +404,17 @@ def test_no_common_family_names_the_ones_we_need() -> None:
     error = caught.value
     assert (error.code, error.subcode) == (2, 7)
     assert error.data == b"\x01\x04\x00\x01\x00\x01\x01\x04\x00\x02\x00\x01"
+
+
+def test_opens_that_say_the_same_share_what_they_say() -> None:
+    ours = [
+        make_open(local_as=64512, hold_time_s=90, bgp_identifier=IDENTIFIER, families=(IPV4, IPV6))
+        for _ in range(2)
+    ]
+    assert ours[0] is ours[1]
+    theirs = [
+        decode_open(encode_open(replace(ours[0], bgp_identifier=bytes((10, 0, 0, number))))[19:])
+        for number in (1, 2)
+    ]
+    assert theirs[0].capabilities is theirs[1].capabilities
+    assert theirs[0].bgp_identifier != theirs[1].bgp_identifier
