@@ -13,7 +13,7 @@ from felixbgp.fib.hops import (
 )
 from felixbgp.fib.types import KernelRoute, RouteKind
 from felixbgp.net import Nlri, Prefix
-from felixbgp.net.table import Table
+from felixbgp.net.table import Table, Walk
 
 PROTOCOL_NAMES = {
     0: "unspec", 1: "redirect", 2: "kernel", 3: "boot", 4: "static", 9: "ra", 11: "zebra", 12: "bird",
@@ -86,9 +86,9 @@ class ForeignRoutes:
         """The routes of a prefix."""
         return self._routes.get(nlri) or ()
 
-    def nlris(self) -> list[Nlri]:
-        """The prefixes with a foreign route; a copy."""
-        return list(self._routes.keys())
+    def walk(self) -> Walk[tuple[KernelRoute, ...]]:
+        """A way through all prefixes with a foreign route, which bears changes."""
+        return Walk(self._routes)
 
     def replace(self, nlris: list[Nlri], routes: Table[tuple[KernelRoute, ...]]) -> list[Nlri]:
         """Take from a complete view what it says of these prefixes; gives those where anything differs."""

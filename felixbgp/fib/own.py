@@ -12,7 +12,7 @@ from felixbgp.fib.hops import (
 )
 from felixbgp.fib.types import Route
 from felixbgp.net import Nlri, Prefix
-from felixbgp.net.table import Table
+from felixbgp.net.table import Table, Walk
 
 
 class OwnRoutes:
@@ -78,9 +78,9 @@ class OwnRoutes:
         for route in self._routes.pop(nlri) or ():
             self._index.discard(nlri, route)
 
-    def nlris(self) -> list[Nlri]:
-        """The prefixes with a route of ours; a copy."""
-        return list(self._routes.keys())
+    def walk(self) -> Walk[tuple[Route, ...]]:
+        """A way through all prefixes with a route of ours, which bears changes."""
+        return Walk(self._routes)
 
     def replace(self, nlris: list[Nlri], routes: Table[tuple[Route, ...]]) -> list[Nlri]:
         """Take from a complete view what it says of these prefixes; gives those where anything differs."""

@@ -163,13 +163,14 @@ class FamilyTable:
         count = adoption.go_on(budget)
         if count:
             return count
-        changed = adoption.take_changed(budget)
+        changed = adoption.take_changed()
         for nlri in changed:
             self._settle(nlri)
-        if not changed:
+        count = len(changed) or adoption.forget(budget)
+        if not count:
             self._adoption = None
             self.ready = True
-        return max(1, len(changed))
+        return max(1, count)
 
     def route_changed(self, route: KernelRoute, *, present: bool, alone: bool) -> None:
         """Somebody else moved a route, of ours or of theirs."""

@@ -898,6 +898,21 @@ def test_a_large_view_is_believed_in_steps_and_nothing_is_written_or_judged_befo
     assert fib.standing(prefixes[-1]).settled
 
 
+def test_that_there_are_routes_of_ours_is_known_however_much_of_a_view_was_looked_at() -> None:
+    fib = Fib(OURS)
+    there = (Prefix.parse(f"10.{n >> 8}.{n & 255}.0/24") for n in range(2 * READ_AT_ONCE))
+    fib.feed(KernelSnapshot(IPV6, ()), 0)
+    fib.feed(KernelSnapshot(IPV4, (own(P1, R1), *(KernelRoute(prefix, R1, BIRD) for prefix in there))), 0)
+    steps = 0
+    while fib.is_reading:
+        assert fib.has_own()
+        fib.read_on()
+        steps += 1
+    assert steps > 4
+    assert fib.has_own()
+    assert [str(prefix) for prefix, _ in fib.own(IPV4, 9)] == [str(P1)]
+
+
 def test_while_a_later_view_is_believed_nothing_is_written_either() -> None:
     fib = Fib(OURS)
     fib.feed(KernelSnapshot(IPV6, ()), 0)
