@@ -82,8 +82,8 @@ class Advertising:
         Of `deferred` families nothing is told yet; the other methods have them likewise.
         """
         if self._numbers.are_many:
-            used = (group.path_identifiers() for group in self._groups.values())
-            self._numbers.sweep(frozenset().union(*used))
+            self._numbers.begin_sweep([group.walk_keys() for group in self._groups.values()])
+        self._numbers.sweep(budget)
         if self._left:
             self._left = [group for group in self._left if group.is_needed or not group.give_up(budget)]
         for group in self._telling(deferred):
@@ -121,6 +121,8 @@ class Advertising:
         """0 when something could be sent now, else the next time at which that changes by itself."""
         telling = self._telling(deferred)
         if any(group.has_work() for group in telling) or not all(group.is_needed for group in self._left):
+            return 0
+        if self._numbers.is_sweeping:
             return 0
         return min((at for group in telling if (at := group.next_deadline()) is not None), default=None)
 

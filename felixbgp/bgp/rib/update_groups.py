@@ -152,10 +152,9 @@ class UpdateGroup:
             for peer in table.members:
                 yield peer, table.advertised_count(peer)
 
-    def path_identifiers(self) -> set[bytes]:
-        """Those in use."""
-        octets = self._identifier_octets
-        return {key[:octets] for keys in self._keys.values() for key in keys}
+    def walk_keys(self) -> Walk[tuple[Nlri, ...]]:
+        """A way through the keys of what is wanted, all that begin with a path identifier."""
+        return Walk(self._keys)
 
     def _discard(self, table: AdjRibOut) -> None:
         pending = (table.announcing, table.waiting, table.withdrawing)
