@@ -65,6 +65,8 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
 
         metrics.register(driver)
     keep_heap()
+    if intent is None:
+        prepare(FOLLOWED_KINDS)
     async with AsyncExitStack() as stack:
         stack.enter_context(short_collections())
         trio.lowlevel.add_instrument(LoopObserver(driver))
@@ -73,7 +75,6 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
             kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_table)))
         store = None
         if intent is None:
-            prepare(FOLLOWED_KINDS)
             opening = open_node_store(settings.etcd, settings.node, driver.deliver, driver.wait_room)
             store = await stack.enter_async_context(opening)
         # Inside the store, so that its connection outlives it and the `alive` key goes when we do.
