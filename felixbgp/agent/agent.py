@@ -33,7 +33,7 @@ from felixbgp.agent.inputs import (
     StatusWritten,
     StepsMeasured,
 )
-from felixbgp.agent.intake import Intake
+from felixbgp.agent.intake import PARTS_AT_ONCE, PARTS_BESIDE, Intake
 from felixbgp.agent.listening import Listener
 from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
@@ -353,7 +353,7 @@ class Agent:
     def _take_in(self, now: int) -> None:
         """Bring the rooms in line with the store, when all that came together was read and derived."""
         was_in_sync = self._state.in_sync()
-        derived = self._intake.take()
+        derived = self._intake.take(PARTS_BESIDE if self._speaker.backlog else PARTS_AT_ONCE)
         if self._is_settled:
             self._settled_at = now
         if self._intake.has_other_reports:

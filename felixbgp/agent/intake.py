@@ -23,6 +23,8 @@ from felixbgp.intent.derivation import Derivation, Derived
 
 PARTS_AT_ONCE: Final = 200
 """Of about ten microseconds each (`cluster/parts.py`), so that a drain has time for the sessions as well."""
+PARTS_BESIDE: Final = 50
+"""The same while the speaker has a step's work of its own."""
 UNREAD_MAX: Final = 1_024
 """Values that may wait here before whoever feeds is told to: some ten drains."""
 
