@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from felixbgp.bgp.policy.evaluate import evaluate
 from felixbgp.bgp.policy.types import Action, AddCommunity, Match, Policy, PrefixMatch, RouteSource, Rule
+from felixbgp.bgp.rib import adj_rib_in as adj_rib_in_module
 from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.loc_rib import LocRib
@@ -123,12 +124,13 @@ class Peer:
         return found
 
 
-@pytest.fixture(autouse=True, scope="module")
-def tiny_parts() -> Iterator[None]:
-    before = table_module.PART_MAX
-    table_module.PART_MAX = 1
+@pytest.fixture(autouse=True, scope="module", params=[0, 1, 2])
+def tiny_tables(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tables are split all the time, and some or all are too large to be moved at once."""
+    before = (table_module.PART_MAX, adj_rib_in_module.MOVED_AT_ONCE)
+    table_module.PART_MAX, adj_rib_in_module.MOVED_AT_ONCE = 1, request.param
     yield
-    table_module.PART_MAX = before
+    table_module.PART_MAX, adj_rib_in_module.MOVED_AT_ONCE = before
 
 
 names = [

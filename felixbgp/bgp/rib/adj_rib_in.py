@@ -11,8 +11,9 @@ on the way to the Loc-RIB.
                   ▲                                 │                               │
                   └────────── announced again ──────┴───────────────────────────────┘
 
-A route is in one of the three tables, and a table changes its part in one step. What has to be done route by
-route, for what expired or under another policy, is done by `work_off`, in so many calls as it takes.
+A route is in one of the tables, and a table changes its part in one step. Mostly there is one of each kind,
+but who begins again before the end has some stale ones. What has to be done route by route, for what expired,
+under another policy, or to make one table of several, is done by `work_off`, in so many calls as it takes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,6 +36,11 @@ ROUTES_MAX: Final = 4_000_000
 
 NEW_SET_COST: Final = 16
 """To look into a new set of attributes, judge it and encode it again takes as long as that many prefixes."""
+
+MOVED_AT_ONCE: int = 1000
+"""Routes of a table that go into another one when it changes its part; one with more stays as it is. To
+announce as many takes as long as a call of `work_off` may, so that the large tables never become many.
+No `Final`, as in `table`."""
 
 _Key = PathAttributes | tuple[PathAttributes, bytes, bool]
 
@@ -100,9 +106,9 @@ class AdjRibIn:
         self._acceptance = acceptance
         self._apply(policy)
         self._routes: Table[Path] = Table()
-        self._stale: Table[Path] = Table()
+        self._stale: list[Table[Path]] = []
         """What the peer did not say again so far."""
-        self._expired: Table[Path] = Table()
+        self._expired: list[Table[Path]] = []
         """What it did not say again in time."""
         self._outliving = False
         """Whether what is stale outlives its time (RFC 9494)."""
@@ -123,7 +129,7 @@ class AdjRibIn:
         """Whether the peer said that its initial table is complete (RFC 4724 §2)."""
 
     def __len__(self) -> int:
-        return len(self._routes) + len(self._stale) + len(self._expired)
+        return len(self._routes) + _count(self._stale) + _count(self._expired)
 
     @property
     def identified(self) -> bool:
@@ -138,12 +144,12 @@ class AdjRibIn:
     @property
     def stale_count(self) -> int:
         """Routes of a session that is over, which the peer did not announce again so far."""
-        return len(self._stale) + len(self._expired)
+        return _count(self._stale) + _count(self._expired)
 
     @property
     def expired_count(self) -> int:
         """Routes that are about to be removed."""
-        return len(self._expired)
+        return _count(self._expired)
 
     @property
     def attributes_count(self) -> int:
@@ -175,7 +181,7 @@ class AdjRibIn:
 
     def withdraw(self, nlris: Iterable[Nlri]) -> None:
         """The peer withdrew these prefixes; those it never announced are ignored."""
-        routes, kept = self._routes, self.stale_count
+        routes, kept = self._routes, self._stale or self._expired
         before: Path | None = None
         alike: list[Nlri] = []
         for nlri in nlris:
@@ -211,7 +217,7 @@ class AdjRibIn:
 
     def prefixes(self) -> list[Nlri]:
         """Every prefix received."""
-        return [*self._routes.keys(), *self._stale.keys(), *self._expired.keys()]
+        return [nlri for table in (self._routes, *self._stale, *self._expired) for nlri, _ in table.items()]
 
     # ---- work for later
 
@@ -222,7 +228,7 @@ class AdjRibIn:
         self._apply(policy)
         self._paths = {}
         self._octets = 0
-        self._reviews = [(table, Walk(table)) for table in (self._stale, self._routes) if len(table)]
+        self._reviews = [(table, Walk(table)) for table in (*self._stale, self._routes) if len(table)]
         self._note_due()
 
     def rename_rules(self, policy: Policy) -> None:
@@ -235,56 +241,79 @@ class AdjRibIn:
         What was stale already was not said again in a whole session, and goes.
         """
         self.end_refresh()
-        self._stale, self._routes = self._routes, self._stale
+        self._set_aside(self._routes, self._stale)
+        self._routes = Table()
         self.end_of_rib = False
 
     def outlive(self) -> None:
         """The peer is not back in time: keep what is stale as the last resort (RFC 9494 §4.2)."""
         self._outliving = True
-        self._reviews = [review for review in self._reviews if review[0] is not self._stale]
-        self._reviews.append((self._stale, Walk(self._stale)))
+        self._reviews = [review for review in self._reviews if review[0] not in self._stale]
+        self._reviews += [(table, Walk(table)) for table in self._stale]
         self._note_due()
 
     def begin_refresh(self) -> None:
         """BoRR: what is not announced again before EoRR is gone (RFC 7313 §4)."""
-        if len(self._stale) < len(self._routes):
-            self._stale, self._routes = self._routes, self._stale
-        self._move_all(self._routes, self._stale)
+        self._set_aside(self._routes, self._stale)
+        self._routes = Table()
+        self._note_due()
 
     def end_refresh(self) -> None:
         """EoRR: have removed what was not announced again."""
-        if len(self._expired) < len(self._stale):
-            self._expired, self._stale = self._stale, self._expired
-        self._move_all(self._stale, self._expired)
+        for table in self._stale:
+            self._set_aside(table, self._expired)
+        self._stale = []
         self._outliving = False
         self._note_due()
 
-    def _move_all(self, source: Table[Path], target: Table[Path]) -> None:
-        """Mostly nothing: only who begins again before the end has routes in both, here in the smaller."""
-        if len(source):
-            for nlri, path in source.take(len(source)):
-                target.put(nlri, path)
-            self._reviews = [(table, Walk(table)) for table, _ in self._reviews]
+    def _set_aside(self, table: Table[Path], tables: list[Table[Path]]) -> None:
+        """The routes of a table, which may be none, are among those of others from now on."""
+        if not len(table):
+            return
+        if not tables or len(table) > MOVED_AT_ONCE:
+            tables.append(table)
+            return
+        target = tables[-1]
+        for nlri, path in table.take(len(table)):
+            target.put(nlri, path)
+        if self._reviews:
+            self._reviews = [one for one in self._reviews if one[0] is not table and one[0] is not target]
+            self._reviews.append((target, Walk(target)))
 
     @property
     def has_work(self) -> bool:
         """Whether `work_off` has something to do."""
-        return len(self._expired) > 0 or bool(self._reviews)
+        return bool(self._expired or self._reviews) or len(self._stale) > 1
 
     def work_off(self, budget: int) -> int:
         """Remove what expired, and judge again what is to be, for about `budget` routes; returns how many."""
         done = 0
-        if len(self._expired):
-            done = self._remove_first(self._expired, budget)
+        # The newest first: so they never become many.
+        while self._expired and done < budget:
+            done += self._remove_first(self._expired[-1], budget - done)
+            if not len(self._expired[-1]):
+                self._expired.pop()
         while self._reviews and done < budget:
             table, walk = self._reviews[-1]
-            part = None if table is self._expired else walk.next()
+            part = None if table in self._expired else walk.next()
             if part is None:
                 self._reviews.pop()
                 continue
             done += len(part)
             self._judge_again(table, part)
+        while len(self._stale) > 1 and done < budget:
+            done += self._join_stale(budget - done)
         return done
+
+    def _join_stale(self, count: int) -> int:
+        """Make one table of those that are stale, for up to `count` routes; returns how many."""
+        self._stale.sort(key=len)
+        moved = self._stale[0].take(count)
+        for nlri, path in moved:
+            self._stale[-1].put(nlri, path)
+        if not len(self._stale[0]):
+            del self._stale[0]
+        return len(moved)
 
     def give_up(self) -> None:
         """The session is gone for good: have everything removed."""
@@ -298,7 +327,7 @@ class AdjRibIn:
 
     def _judge_again(self, table: Table[Path], part: list[tuple[Nlri, Path]]) -> None:
         """Give routes of a table the paths that they have under the configuration of now."""
-        outliving = self._outliving and table is self._stale
+        outliving = self._outliving and table in self._stale
         for nlri, path in part:
             if outliving and NO_LLGR in path.received.communities:
                 table.pop(nlri)
@@ -320,11 +349,22 @@ class AdjRibIn:
     # ---- one route, or some with one path
 
     def _find(self, nlri: Nlri) -> Path | None:
-        return self._routes.get(nlri) or self._stale.get(nlri) or self._expired.get(nlri)
+        for table in (self._routes, *self._stale, *self._expired):
+            path = table.get(nlri)
+            if path is not None:
+                return path
+        return None
 
     def _take_kept(self, nlri: Nlri) -> Path | None:
         """Remove a route that the peer did not say again so far."""
-        return self._stale.pop(nlri) or self._expired.pop(nlri)
+        for tables in (self._stale, self._expired):
+            for table in tables:
+                path = table.pop(nlri)
+                if path is not None:
+                    if not len(table):
+                        tables.remove(table)
+                    return path
+        return None
 
     def _within_capacity(self, nlris: Sequence[Nlri]) -> list[Nlri]:
         """Those that are here already, and as many others as there is room for."""
@@ -343,7 +383,7 @@ class AdjRibIn:
         """Many prefixes, one path: most of them are new, and of these all fare alike."""
         view = self._plain or self._view_of(path)
         decided = view.constant
-        if decided is None or not decided.accepted or path.ineligible or self.stale_count:
+        if decided is None or not decided.accepted or path.ineligible or self._stale or self._expired:
             for nlri in nlris:
                 self._set(nlri, path)
             return
@@ -360,7 +400,7 @@ class AdjRibIn:
 
     def _set(self, nlri: Nlri, path: Path) -> None:
         old = self._routes.get(nlri)
-        if old is None and self.stale_count:
+        if old is None and (self._stale or self._expired):
             old = self._take_kept(nlri)
             if old is path:
                 self._routes.put(nlri, path)
@@ -472,6 +512,11 @@ class AdjRibIn:
         self._loc_rib.next_hops.part(path.attributes.next_hop)
         self._views.pop(path, None)
         self._variants.pop(path, None)
+
+
+def _count(tables: list[Table[Path]]) -> int:
+    """How many routes these have."""
+    return sum([len(table) for table in tables])
 
 
 def _key(attributes: PathAttributes, path_id: bytes, *, outlived: bool) -> _Key:

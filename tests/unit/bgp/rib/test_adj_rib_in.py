@@ -7,7 +7,7 @@ import pytest
 
 from felixbgp.bgp.policy.types import Action, AddCommunity, Match, Policy, PrefixMatch, Rule
 from felixbgp.bgp.rib.acceptance import Acceptance
-from felixbgp.bgp.rib.adj_rib_in import NEW_SET_COST, AdjRibIn
+from felixbgp.bgp.rib.adj_rib_in import MOVED_AT_ONCE, NEW_SET_COST, AdjRibIn
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.wire.communities import LLGR_STALE, NO_LLGR
@@ -408,3 +408,24 @@ def test_a_next_hop_is_in_use_as_long_as_a_path_has_it(rib: AdjRibIn, loc_rib: L
     assert loc_rib.next_hops.sweep() == [GOOD.next_hop]
     rib.announce(GOOD, (ONE,))
     assert loc_rib.next_hops.take_unjudged() == [GOOD.next_hop]
+
+
+def test_a_refresh_that_begins_again_moves_no_large_table_at_once(rib: AdjRibIn) -> None:
+    nlris = [b"\x18\x0a" + number.to_bytes(2, "big") for number in range(3 * MOVED_AT_ONCE)]
+    rib.announce(GOOD, nlris)
+    rib.begin_refresh()
+    again = nlris[: MOVED_AT_ONCE + 1]
+    rib.announce(OTHER, again)
+    rib.begin_refresh()
+    # Both are stale, and they become one table by and by.
+    assert (rib.stale_count, rib.expired_count) == (len(nlris), 0)
+    steps = 0
+    while rib.has_work:
+        assert rib.work_off(100) <= 100
+        steps += 1
+    assert steps > MOVED_AT_ONCE // 100
+    assert (rib.attributes(again[0]), rib.attributes(nlris[-1])) == (OTHER, GOOD)
+    rib.announce(OTHER, again)
+    rib.end_refresh()
+    work_off(rib)
+    assert sorted(rib.prefixes()) == again
