@@ -516,7 +516,7 @@ class AdjRibIn:
 
 def _count(tables: list[Table[Path]]) -> int:
     """How many routes these have."""
-    return sum([len(table) for table in tables])
+    return 0 if not tables else sum([len(table) for table in tables])
 
 
 def _key(attributes: PathAttributes, path_id: bytes, *, outlived: bool) -> _Key:
