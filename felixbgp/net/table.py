@@ -85,7 +85,7 @@ class Table(Generic[Value]):
         """Set the value of a key."""
         part = self._part(key)
         if part is _NOTHING:
-            part = self._begin()
+            part = self.begin()
         entries = part.entries
         before = len(entries)
         entries[key] = value
@@ -108,7 +108,7 @@ class Table(Generic[Value]):
 
     def put_all(self, keys: Sequence[Nlri], value: Value) -> None:
         """Set one value for many keys."""
-        root = self._begin()
+        root = self.begin()
         grown = 0
         for key in keys:
             part = root
@@ -126,7 +126,7 @@ class Table(Generic[Value]):
     def add(self, keys: Sequence[Nlri], value: Value, present: list[Nlri]) -> list[Nlri]:
         """Set one value for those keys that have none, and give these; the others go to `present`."""
         added: list[Nlri] = []
-        root = self._begin()
+        root = self.begin()
         for key in keys:
             part = root
             if root.children is not None:
@@ -214,7 +214,7 @@ class Table(Generic[Value]):
         for node in _parts(self.root):
             yield from node.entries.values()
 
-    def _begin(self) -> Node[Value]:
+    def begin(self) -> Node[Value]:
         """The root, which takes entries from now on."""
         if self.root is _NOTHING:
             self.root = Node(PART_MAX)
@@ -241,8 +241,9 @@ class Walk(Generic[Value]):
 
     def __init__(self, table: Table[Value]) -> None:
         self._table = table
-        self._root = table.root
-        self._ahead: dict[Node[Value], None] = {} if table.root is _NOTHING else {table.root: None}
+        # Also of an empty table: what comes into it is ahead.
+        self._root = table.begin()
+        self._ahead: dict[Node[Value], None] = {self._root: None}
         """What is still to be met, the next one last."""
 
     def copy(self) -> "Walk[Value]":

@@ -37,10 +37,11 @@ def test_a_copy_of_an_empty_table_is_another_table() -> None:
     assert (len(table), len(copy)) == (0, 1)
 
 
-def test_a_walk_through_nothing_has_nothing_ahead_whatever_comes() -> None:
+def test_a_walk_through_nothing_meets_what_comes() -> None:
     table: Table[int] = Table()
     walk = Walk(table)
-    assert not walk.is_ahead(KEY)
+    assert walk.is_ahead(KEY)
     table.put(KEY, 1)
+    assert walk.is_ahead(KEY)
+    assert walk.next() == [(KEY, 1)]
     assert not walk.is_ahead(KEY)
-    assert walk.part() is None
