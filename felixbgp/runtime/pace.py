@@ -6,15 +6,16 @@ hear of it, by the machine. So the number that takes a time is found while runni
 
 from typing import Final
 
-LONG_NS: Final = 4_000_000
-"""A step that takes longer than this was nearly too long: the bound is 5 ms."""
+LONG_NS: Final = 3_000_000
+"""A step that takes longer than this was nearly too long: the bound is 5 ms, and what comes may cost more."""
 SHORT_NS: Final = 1_500_000
 """One that takes less leaves room for twice as much, even where what comes next costs more."""
 START: Final = 250
 FEWEST: Final = 32
 """Prefixes to take in. One that has attributes of its own costs some tens of microseconds, interpreted."""
-MOST: Final = 4000
-"""With more, a step's own cost is no smaller a part; and a surprise would be longer."""
+MOST: Final = 2000
+"""With more, a step's own cost is no smaller a part: of 4,000 a route costs as much. And a surprise, prefixes
+that cost five times as much as those before them, would be longer."""
 TOLD_START: Final = 250
 TOLD_FEWEST: Final = 50
 """Prefixes to tell: each may have to go to a thousand peers, in a message of its own."""
