@@ -5,7 +5,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from itertools import count
 from pathlib import Path
 from threading import Barrier
@@ -60,11 +60,12 @@ POOL = threads_of_home()
 
 
 @pytest.fixture(autouse=True)
-def home_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def home_threads() -> Iterator[None]:
     """Have no thread begin in a namespace.
 
     trio keeps its threads for a while, and one that began in a namespace stays in it: whoever used it next,
-    in another test, would be there and not know it.
+    in another test, would be there and not know it. The patch is not the test's own `monkeypatch`, which the
+    test may undo.
     """
 
     async def run_sync(function: Callable[..., object], *arguments: object, **_: object) -> object:
@@ -75,7 +76,18 @@ def home_threads(monkeypatch: pytest.MonkeyPatch) -> None:
             await done.wait()
         return future.result()
 
-    monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trio.to_thread, "run_sync", run_sync)
+        yield
+
+
+def networks_of_threads() -> set[Path]:
+    """Where this process is: with a thread that was left behind in a namespace, more than one place."""
+    found = set()
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # It has ended meanwhile.
+            found.add((thread / "ns/net").readlink())
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +111,7 @@ def namespace() -> Iterator[None]:
             yield
         finally:
             call(libc.setns, home.fileno(), CLONE_NEWNET)
+            assert networks_of_threads() == {Path("/proc/thread-self/ns/net").readlink()}
 
 
 class Inbox:
