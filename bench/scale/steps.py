@@ -13,7 +13,7 @@ from felixbgp.agent.effects import Effect
 from felixbgp.agent.inputs import Input
 from felixbgp.cluster.state import FOLLOWED_KINDS
 from felixbgp.resources.decode import prepare
-from felixbgp.runtime.garbage import short_collections
+from felixbgp.runtime.garbage import look, short_collections
 from felixbgp.runtime.pace import FEWEST, MOST, START, TOLD_FEWEST, TOLD_START, Pace
 from felixbgp.runtime.steps import StepKind
 from tests.support.derivation import Object, resource
@@ -89,6 +89,7 @@ class Timed(LargeCluster):
     def _step(self, kind: StepKind, work: Callable[[], list[Effect]]) -> tuple[list[Effect], int]:
         began = process_time_ns()
         result = work()
+        look()
         took = process_time_ns() - began
         self._note(kind, took)
         return result, took

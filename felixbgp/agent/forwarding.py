@@ -25,6 +25,7 @@ from felixbgp.intent.types import Intent, Tunnel
 from felixbgp.net import IPV4, IPV6, Address, Family, Nlri, Prefix
 from felixbgp.net.named import named
 from felixbgp.net.prefix import prefixes
+from felixbgp.net.table import Table, Walk
 
 SETTLING_ROUNDS_MAX: Final = 16
 """One for each BGP route on a way, and some; what is left then is settled with the next drain."""
@@ -58,12 +59,12 @@ class _Learned:
     __slots__ = ("lengths", "rest", "selected", "unresolved", "via")
 
     def __init__(self) -> None:
-        self.selected: dict[Nlri, Selected] = {}
+        self.selected: Table[Selected] = Table(5)
         self.unresolved: dict[Nlri, tuple[Address, ...]] = {}
         """Prefixes with paths of which none can be used, and the next hops of those."""
-        self.via: dict[tuple[Address, ...], dict[Nlri, None]] = {}
+        self.via: dict[tuple[Address, ...], Table[None]] = {}
         """The prefixes that were selected with these next hops."""
-        self.rest: dict[Nlri, None] = {}
+        self.rest: Table[None] = Table()
         """The prefixes that were selected without any: those of our own."""
         self.lengths: list[int] = []
         """The prefix lengths that ever were, longest first: where a longest match is looked for."""
@@ -75,9 +76,9 @@ class _Learned:
             self._leave(nlri, old.next_hops)
             old = None
         if selected is None:
-            self.selected.pop(nlri, None)
+            self.selected.pop(nlri)
         else:
-            self.selected[nlri] = selected
+            self.selected.put(nlri, selected)
             if old is None:
                 self._enter(nlri, selected.next_hops)
         if unresolved:
@@ -93,52 +94,70 @@ class _Learned:
 
     def _enter(self, nlri: Nlri, next_hops: tuple[Address, ...]) -> None:
         if not next_hops:
-            self.rest[nlri] = None
+            self.rest.put(nlri, None)
             return
         nlris = self.via.get(next_hops)
         if nlris is None:
-            nlris = self.via[next_hops] = {}
-        nlris[nlri] = None
+            nlris = self.via[next_hops] = Table(6)
+        nlris.put(nlri, None)
 
     def _leave(self, nlri: Nlri, next_hops: tuple[Address, ...]) -> None:
         nlris = self.via[next_hops] if next_hops else self.rest
-        del nlris[nlri]
-        if next_hops and not nlris:
+        nlris.pop(nlri)
+        if next_hops and not len(nlris):
             del self.via[next_hops]
 
 
 class _Due:
-    """Prefixes to look at again, by what they have in common, in lists of which parts are taken."""
+    """Prefixes to look at again, by what they have in common, of which parts are taken."""
 
-    __slots__ = ("_family", "_nlris", "_position", "_waiting")
+    __slots__ = ("_family", "_nlris", "_position", "_waiting", "_walk")
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[Family, tuple[Address, ...] | Nlri], list[Nlri]] = {}
+        self._waiting: dict[tuple[Family, tuple[Address, ...] | Nlri], Walk[None] | None] = {}
         self._family = IPV4
+        self._walk: Walk[None] | None = None
+        """The way through those that are looked at now."""
         self._nlris: list[Nlri] = []
         self._position = 0
+        """How many of this part of it were taken."""
 
     def __bool__(self) -> bool:
-        return self._position < len(self._nlris) or bool(self._waiting)
+        return self._position < len(self._nlris) or self._walk is not None or bool(self._waiting)
 
-    def add(self, family: Family, common: tuple[Address, ...] | Nlri, nlris: list[Nlri]) -> None:
-        """These are due: all there are with these next hops, or (a prefix in common) this one alone.
+    def add(self, family: Family, next_hops: tuple[Address, ...], nlris: Table[None]) -> None:
+        """All there are with these next hops are due.
 
-        They take the place of those with the same in common that wait, whose turn comes none the later.
+        They take the place of those that wait, whose turn comes none the later.
         """
-        if nlris:
-            self._waiting[family, common] = nlris
+        if len(nlris):
+            self._waiting[family, next_hops] = Walk(nlris)
+
+    def add_one(self, prefix: Prefix) -> None:
+        """This one alone is due."""
+        self._waiting[prefix.family, prefix.nlri] = None
 
     def take(self, count: int) -> tuple[Family, list[Nlri]]:
-        """Up to `count` of one family, and at least one."""
+        """Up to `count` of one family; mostly some, while this is true."""
         if self._position == len(self._nlris):
-            key = next(iter(self._waiting))
-            self._family, self._nlris, self._position = key[0], self._waiting.pop(key), 0
+            self._next_part()
         taken = self._nlris[self._position : self._position + count]
         self._position += len(taken)
-        if self._position == len(self._nlris):
-            self._nlris, self._position = [], 0
         return self._family, taken
+
+    def _next_part(self) -> None:
+        self._nlris, self._position = [], 0
+        if self._walk is None:
+            (self._family, common), self._walk = next(iter(self._waiting.items()))
+            del self._waiting[self._family, common]
+            if isinstance(common, bytes):
+                self._nlris = [common]
+                return
+        part = None if self._walk is None else self._walk.part()
+        if part is None:
+            self._walk = None
+        else:
+            self._nlris = list(part.entries)
 
 
 class Forwarding:
@@ -178,11 +197,11 @@ class Forwarding:
             table = self._tables[prefix.family]
             table.note_length(prefix.length)
             if prefix.nlri not in table.selected:
-                self._due.add(prefix.family, prefix.nlri, [prefix.nlri])
+                self._due.add_one(prefix)
         for family, table in self._tables.items():
             for next_hops, nlris in table.via.items():
-                self._due.add(family, next_hops, list(nlris))
-            self._due.add(family, (), list(table.rest))
+                self._due.add(family, next_hops, nlris)
+            self._due.add(family, (), table.rest)
         self._next_hops.touch_all()
 
     def select(self, changes: Iterable[RouteChange]) -> list[tuple[Prefix, Route | None]]:
@@ -294,10 +313,10 @@ class Forwarding:
         for family, table in self._tables.items():
             for next_hops, nlris in table.via.items():
                 if address in next_hops and (resolution.hops or len(next_hops) > 1):
-                    self._due.add(family, next_hops, list(nlris))
+                    self._due.add(family, next_hops, nlris)
         for prefix, gateway in self._static.items():
             if gateway == address:
-                self._due.add(prefix.family, prefix.nlri, [prefix.nlri])
+                self._due.add_one(prefix)
 
     # ---- our own routes, as ways to a next hop (next_hops.OwnRoutes)
 

@@ -1,7 +1,7 @@
 """The connections that have something to send, and how many of them are given it in one step.
 
     a turn:   work out what all are told, once ─▶ hand it out ─▶ hand it out ─▶ … ─▶ the next turn
-                                                  128 outlets    the next 128
+                                                  64 outlets     the next 64
 
 To hand messages to one connection takes microseconds, whatever they are; to a thousand, longer than a step
 may take.
@@ -11,7 +11,7 @@ from typing import Final
 
 from felixbgp.bgp.rib.adj_rib_out import Outlet
 
-OUTLETS_AT_ONCE: Final = 128
+OUTLETS_AT_ONCE: Final = 64
 """One takes up to 25 µs with its timers and the system call, interpreted; half of that compiled."""
 
 OUTLETS_TOGETHER: Final = 16

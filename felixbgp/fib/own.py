@@ -24,7 +24,7 @@ class OwnRoutes:
     __slots__ = ("_alone", "_index", "_routes")
 
     def __init__(self) -> None:
-        self._routes: Table[tuple[Route, ...]] = Table()
+        self._routes: Table[tuple[Route, ...]] = Table(4)
         self._alone: tuple[Route, ...] = ()
         """The last route that was the only one of its prefix: one object for all prefixes that share it."""
         self._index = HopIndex()

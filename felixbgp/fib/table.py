@@ -74,7 +74,7 @@ class FamilyTable:
 
     def __init__(self, family: Family, protocol: int, table: int) -> None:
         self.family = family
-        self.wanted: Table[Route] = Table()
+        self.wanted: Table[Route] = Table(3)
         self.own = OwnRoutes()
         self.foreign = ForeignRoutes()
         self.sent: dict[Nlri, _Write] = {}

@@ -21,6 +21,8 @@ PART_MAX: int = 8000
 """Entries of a part, which take half a millisecond to move. Prefixes in order cost a third of what they do in
 one dictionary then, those in no order a third more; parts that are much smaller are so many that each look
 misses caches again. No `Final`: mypyc would build its value in, and no test could set a smaller one."""
+STAGGER: Final = 40_503
+"""In 65,536ths, the golden section: its multiples, the whole ones taken away, lie as far apart as can be."""
 OCTETS_MAX: Final = 21
 """Of a key: a path identifier, and the length and address of a /128."""
 
@@ -33,11 +35,13 @@ Value = TypeVar("Value")
 class Node(Generic[Value]):
     """A part, or where it was split: then it is empty, and its entries are those of its children."""
 
-    __slots__ = ("at", "children", "entries", "half", "most")
+    __slots__ = ("at", "children", "entries", "half", "most", "stagger")
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        """How many entries it may have before it is split."""
+    def __init__(self, stagger: int) -> None:
+        self.stagger = stagger
+        self.most = PART_MAX - (PART_MAX // 2 * (stagger * STAGGER & 0xFFFF) >> 16)
+        """How many entries it may have before it is split: from half of them to all, so that parts which grow
+        alike, of one table or of several, are not split in one and the same moment."""
         self.entries: dict[Nlri, Value] = {}
         self.at = 0
         """The octet by which it was split; a key that has no such octet counts as if it were 0."""
@@ -51,8 +55,7 @@ class Node(Generic[Value]):
         number = self.half[key[at] if at < len(key) else 0]
         child = children[number]
         if child is None:
-            # Each a little less, so that parts which grow alike are not split in one and the same moment.
-            child = children[number] = Node(PART_MAX - number * (PART_MAX // 32))
+            child = children[number] = Node((16 * self.stagger + number + 1) & 0xFFFF)
         return child
 
 
@@ -63,9 +66,11 @@ _NOTHING: Final[Node[Any]] = Node(0)
 class Table(Generic[Value]):
     """What a dictionary by NLRI is, with every operation short. Its order is that of the parts."""
 
-    __slots__ = ("_count", "_taking", "root")
+    __slots__ = ("_count", "_stagger", "_taking", "root")
 
-    def __init__(self) -> None:
+    def __init__(self, stagger: int = 0) -> None:
+        """Tables that get the same keys have different small numbers for `stagger`."""
+        self._stagger = stagger
         self.root: Node[Value] = _NOTHING
         """Where every way to a part begins."""
         self._count = 0
@@ -193,7 +198,7 @@ class Table(Generic[Value]):
 
     def copy(self) -> "Table[Value]":
         """One with the same entries, which are copied part by part."""
-        other: Table[Value] = Table()
+        other: Table[Value] = Table(self._stagger)
         if self._count:
             other.root = _copied(self.root)
             other._count = self._count
@@ -217,7 +222,7 @@ class Table(Generic[Value]):
     def begin(self) -> Node[Value]:
         """The root, which takes entries from now on."""
         if self.root is _NOTHING:
-            self.root = Node(PART_MAX)
+            self.root = Node(self._stagger)
         return self.root
 
     def _part(self, key: Nlri) -> Node[Value]:
@@ -299,7 +304,7 @@ def _parts(root: Node[Value]) -> Iterator[Node[Value]]:
 
 
 def _copied(node: Node[Value]) -> Node[Value]:
-    other: Node[Value] = Node(node.most)
+    other: Node[Value] = Node(node.stagger)
     other.entries = node.entries.copy()
     other.at, other.half = node.at, node.half
     if node.children is not None:

@@ -18,12 +18,12 @@ import trio
 from felixbgp.agent.agent import Agent
 from felixbgp.agent.effects import Effect
 from felixbgp.agent.inputs import Input, StepsMeasured
-from felixbgp.runtime import telemetry
+from felixbgp.runtime import garbage, telemetry
 from felixbgp.runtime.clock import now_ns, seconds_until
 from felixbgp.runtime.pace import FEWEST, MOST, START, TOLD_FEWEST, TOLD_START, Pace
 from felixbgp.runtime.steps import MILLISECOND_NS, SLICE_NS, StepKind, Steps, StepTookLong, longest_of
 
-UNTOLD_MAX = 32_768
+UNTOLD_MAX = 16_384
 """Prefixes that peers are still to be told of, and could be, when no more is taken in for a while: what was
 taken in had better be told while it is in the processor's caches, and before it fills the memory."""
 UNTOLD_NS = 10_000_000
@@ -164,10 +164,11 @@ class Driver:
         perform: Callable[[Effect], None],
         budget: int,
     ) -> int:
-        """Do a part of a drain, and start what that asks for; the nanoseconds of work that this was."""
+        """Do a part of a drain, start what that asks for, clear up; the nanoseconds of work that this was."""
         began, work_began = self._clock(), self._work_clock()
         for effect in work(now_ns(), budget):
             perform(effect)
+        garbage.look()
         worked = self._work_clock() - work_began
         self.record(kind, began, budget)
         return worked

@@ -13,7 +13,7 @@ SHORT_NS: Final = 1_500_000
 START: Final = 250
 FEWEST: Final = 32
 """Prefixes to take in. One that has attributes of its own costs some tens of microseconds, interpreted."""
-MOST: Final = 2000
+MOST: Final = 1200
 """With more, a step's own cost is no smaller a part: of 4,000 a route costs as much. And a surprise, prefixes
 that cost five times as much as those before them, would be longer."""
 TOLD_START: Final = 250

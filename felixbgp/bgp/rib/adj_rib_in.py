@@ -28,6 +28,7 @@ from felixbgp.bgp.rib.path import Path, PathPeer, changed_path
 from felixbgp.bgp.wire.communities import NO_LLGR
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Nlri
+from felixbgp.net.index import Index
 from felixbgp.net.table import Table, Walk
 
 ROUTES_MAX: Final = 4_000_000
@@ -119,7 +120,7 @@ class AdjRibIn:
         self._changed: Table[Path] = Table()
         """What the Loc-RIB has where the policy changed attributes."""
         self._ineligible_count = 0
-        self._paths: dict[_Key, Path] = {}
+        self._paths: Index[_Key, Path] = Index()
         """By what `_key` gives, those that routes have and that were judged as all are now."""
         self._paths_made = 0
         self._octets = 0
@@ -226,7 +227,7 @@ class AdjRibIn:
         self._peer = peer
         self._acceptance = acceptance
         self._apply(policy)
-        self._paths = {}
+        self._paths = Index()
         self._octets = 0
         self._reviews = [(table, Walk(table)) for table in (*self._stale, self._routes) if len(table)]
         self._note_due()
@@ -466,17 +467,21 @@ class AdjRibIn:
         self._policy = policy
         self._view = _shared_view(policy, self._loc_rib.family, RouteSource.BGP, "")
         self._plain = self._view.plain
-        self._views: dict[Path, PrefixView | AttributeView] = {}
-        self._variants: dict[Path, dict[Decided, Path]] = {}
+        self._views: Index[Path, PrefixView | AttributeView] = Index()
+        self._variants: Index[Path, dict[Decided, Path]] = Index()
 
     def _view_of(self, path: Path) -> PrefixView | AttributeView:
         view = self._views.get(path)
         if view is None:
-            view = self._views[path] = self._view.of(path.attributes)
+            view = self._view.of(path.attributes)
+            self._views.put(path, view)
         return view
 
     def _variant(self, path: Path, decided: Decided, attributes: PathAttributes) -> Path:
-        variants = self._variants.setdefault(path, {})
+        variants = self._variants.get(path)
+        if variants is None:
+            variants = {}
+            self._variants.put(path, variants)
         variant = variants.get(decided)
         if variant is None:
             variant = variants[decided] = changed_path(path, attributes)
@@ -486,7 +491,8 @@ class AdjRibIn:
         key = _key(attributes, path_id, outlived=outlived)
         path = self._paths.get(key)
         if path is None:
-            path = self._paths[key] = self._new_path(attributes, path_id, outlived=outlived)
+            path = self._new_path(attributes, path_id, outlived=outlived)
+            self._paths.put(key, path)
             self._paths_made += 1
             self._octets += path.octets
         return path
@@ -507,11 +513,11 @@ class AdjRibIn:
         """Forget a path that no route has any more."""
         key = _key(path.received, path.path_id, outlived=path.outlived)
         if self._paths.get(key) is path:
-            del self._paths[key]
+            self._paths.pop(key)
             self._octets -= path.octets
         self._loc_rib.next_hops.part(path.attributes.next_hop)
-        self._views.pop(path, None)
-        self._variants.pop(path, None)
+        self._views.pop(path)
+        self._variants.pop(path)
 
 
 def _count(tables: list[Table[Path]]) -> int:

@@ -35,9 +35,9 @@ few enough that a thousand slow ones cost no more than 256 MiB."""
 
 PENDING_MAX: int = 8192
 """Prefixes to announce before what is ahead is left for later. No `Final`, as in `table`."""
-BATCHED_MAX: int = 40_960
+BATCHED_MAX: int = 20_480
 """Prefixes in batches: more than wait for a peer that takes its bytes. They become single ones when one of
-them changes, in 4 ms, and lose their order then, which packs prefixes of one set into one UPDATE."""
+them changes, in 2 ms, and lose their order then, which packs prefixes of one set into one UPDATE."""
 
 Batch = tuple[Export, list[Nlri]]
 """Prefixes whose members are told the same, or were; the list is shared."""

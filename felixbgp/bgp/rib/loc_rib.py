@@ -143,7 +143,7 @@ class LocRib:
         self.next_hops = NextHops() if next_hops is None else next_hops
         """Those of the whole speaker."""
         self._multipath = Multipath()
-        self._entries: Table[Entry] = Table()
+        self._entries: Table[Entry] = Table(1)
         """Every prefix that has candidates, as of its last decision."""
         self._fresh: list[tuple[Path, list[Nlri]]] = []
         """What was added last, as long as nothing else happened."""
@@ -287,8 +287,19 @@ class LocRib:
             self._path_count -= len(gone)
             self._selected_count -= len(gone)
             self._gone.append((path, gone))
-        for nlri in others:
-            self.replace(nlri, path, None)
+        self._remove_one_of_several(others, path)
+
+    def _remove_one_of_several(self, nlris: list[Nlri], path: Path) -> None:
+        """Prefixes that have the same candidates get the same again, which are decided on once for all."""
+        before: tuple[Path, ...] = ()
+        left: tuple[Path, ...] = ()
+        for nlri in nlris:
+            present = self._present(nlri)
+            if present != before:
+                before = present
+                left = tuple([one for one in present if one is not path])
+            self._path_count -= 1
+            self._dirty.put(nlri, left)
 
     def _present(self, nlri: Nlri) -> tuple[Path, ...]:
         """The candidates of now, but for those that were added last."""
@@ -299,10 +310,18 @@ class LocRib:
         """Make of the batches what they are short for."""
         batches, self._fresh = self._fresh, []
         for path, nlris in batches:
-            alone = (path,)
-            for nlri in nlris:
-                present = self._present(nlri)
-                self._dirty.put(nlri, (*present, path) if present else alone)
+            self._add_one_more(nlris, path)
+
+    def _add_one_more(self, nlris: list[Nlri], path: Path) -> None:
+        """The same for a path that these prefixes have now, beside what they had."""
+        before: tuple[Path, ...] = ()
+        after: tuple[Path, ...] = (path,)
+        for nlri in nlris:
+            present = self._present(nlri)
+            if present != before:
+                before = present
+                after = (*present, path)
+            self._dirty.put(nlri, after)
 
     def path(self, nlri: Nlri) -> Path | None:
         """The selected path of a prefix as of its last decision."""
@@ -385,8 +404,7 @@ class LocRib:
             budget -= len(nlris)
             others: list[Nlri] = []
             alone = self._entries.add(nlris, path, others)
-            for nlri in others:
-                self._dirty.put(nlri, (*self._present(nlri), path))
+            self._add_one_more(others, path)
             self._selected_count += len(alone)
             fresh.append((path, alone))
             if changes is not None:

@@ -67,7 +67,7 @@ class UpdateGroup:
         self._exports = Exports(view)
         self._keys: Table[tuple[Nlri, ...]] = Table()
         """Where paths have identifiers: by NLRI, the keys of what is wanted."""
-        self._wanted: Table[Export] = Table()
+        self._wanted: Table[Export] = Table(2)
         self._changed: Table[Path | None] = Table()
         """Prefixes to settle, each with its selected path, None if there is none any more."""
         self._reading: Walk[Entry] | None = loc_rib.walk()

@@ -1,5 +1,7 @@
 """Tables that are empty, of which there are many: each peer has some."""
 
+import random
+
 from felixbgp.net.table import Table, Walk
 
 KEY, OTHER = b"\x08\x0a", b"\x08\x0b"
@@ -45,3 +47,30 @@ def test_a_walk_through_nothing_meets_what_comes() -> None:
     assert walk.is_ahead(KEY)
     assert walk.next() == [(KEY, 1)]
     assert not walk.is_ahead(KEY)
+
+
+def split_count(table: Table[int]) -> int:
+    """How many parts have been split so far."""
+    nodes, count = [table.root], 0
+    for node in nodes:
+        if node.children is not None:
+            count += 1
+            nodes += [child for child in node.children if child is not None]
+    return count
+
+
+def test_tables_that_get_the_same_prefixes_in_no_order_are_split_one_part_at_a_time() -> None:
+    tables: list[Table[int]] = [Table(stagger) for stagger in range(3)]
+    prefixes = [
+        bytes([24, number >> 16, number >> 8 & 255, number & 255]) for number in range(0, 1 << 24, 56)
+    ]
+    random.Random(1).shuffle(prefixes)  # noqa: S311 - an order, no secret
+    before, most = 0, 0
+    for at in range(0, len(prefixes), 1000):
+        for table in tables:
+            for prefix in prefixes[at : at + 1000]:
+                table.put(prefix, 0)
+        now = sum(map(split_count, tables))
+        before, most = now, max(most, now - before)
+    assert before >= 3 * 17
+    assert most <= 3

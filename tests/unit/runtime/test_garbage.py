@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from felixbgp.runtime.garbage import LOOKS, NEW_OBJECTS, short_collections
+from felixbgp.runtime.garbage import LOOKS, NEW_OBJECTS, UNASKED_OBJECTS, look, short_collections
 
 
 class Circle:
@@ -38,11 +38,42 @@ def collected() -> Iterator[list[int]]:
 
 
 def test_however_many_objects_there_are_few_are_looked_through(collected: list[int]) -> None:
+    kept: list[list[int]] = []
     with short_collections():
-        kept = [[number] for number in range(40 * NEW_OBJECTS)]
+        for _ in range(40):
+            kept += [[number] for number in range(NEW_OBJECTS)]
+            look()
         assert len(kept) <= gc.get_freeze_count() + (LOOKS + 2) * NEW_OBJECTS
     assert len(collected) >= 30
     assert max(collected) < (LOOKS + 3) * NEW_OBJECTS
+
+
+def test_a_look_at_few_new_objects_is_saved(collected: list[int]) -> None:
+    with short_collections():
+        look()
+        kept = [[number] for number in range(NEW_OBJECTS // 2)]
+        before = len(collected)
+        look()
+        assert len(collected) == before
+        del kept
+
+
+def test_what_is_forgotten_between_two_looks_is_in_none(collected: list[int]) -> None:
+    with short_collections():
+        look()
+        before = len(collected)
+        for _ in range(4):
+            forgotten = [[number] for number in range(UNASKED_OBJECTS // 2)]
+            del forgotten
+            look()
+        assert len(collected) == before
+
+
+def test_with_very_many_objects_python_looks_unasked(collected: list[int]) -> None:
+    with short_collections():
+        kept = [[number] for number in range(4 * UNASKED_OBJECTS)]
+        assert len(collected) >= 3
+        del kept
 
 
 def test_a_circle_left_behind_is_found() -> None:
@@ -50,6 +81,7 @@ def test_a_circle_left_behind_is_found() -> None:
         left = weakref.ref(Circle())
         assert left() is not None
         kept = [[number] for number in range(2 * NEW_OBJECTS)]
+        look()
         assert left() is None
         del kept
 
