@@ -15,6 +15,7 @@ Standing rules:
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from felixbgp import __version__
 from felixbgp.agent.auditing import Auditing
@@ -471,9 +472,9 @@ class Agent:
 
     def _picture_peers(self) -> Parts[list[PeerSnapshot]]:
         found: list[PeerSnapshot] = []
-        peers = self._speaker.peer_ids()
-        for first in range(0, len(peers), PICTURED_AT_ONCE):
-            found += self._speaker.peers(peers[first : first + PICTURED_AT_ONCE])
+        pictures = self._speaker.pictures()
+        while some := list(islice(pictures, PICTURED_AT_ONCE)):
+            found += some
             yield PICTURED_AT_ONCE
         return found
 

@@ -30,7 +30,7 @@ Standing rules
 """
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from enum import IntEnum
 from itertools import islice
 from typing import Final, assert_never
@@ -654,19 +654,18 @@ class Speaker:
 
     def has_all_tables(self) -> bool:
         """Whether every peer has told its initial table (End-of-RIB, RFC 4724 §2)."""
-        return not self._changes and all(
-            peering.has_whole_table for peering in self._peerings.by_peer.values()
-        )
+        return not self._changes and all(one.has_whole_table for one in self._peerings.by_peer.values())
 
-    def peer_ids(self) -> list[PeerId]:
-        """The peers, IPv4 before IPv6, by address."""
-        return sorted(self._peerings.by_peer, key=peer_order)
+    def peers(self) -> list[PeerSnapshot]:
+        """The peers as they are now, IPv4 before IPv6, by address."""
+        return list(self.pictures())
 
-    def peers(self, wanted: Iterable[PeerId] | None = None) -> list[PeerSnapshot]:
-        """The peers as they are now, in the order of `peer_ids`; or those of the `wanted` that there are."""
+    def pictures(self) -> Iterator[PeerSnapshot]:
+        """The same one by one, each as it is in its turn; how much they were told is counted once, first."""
         known, advertised = self._peerings.by_peer, self._advertising.advertised_counts()
-        chosen = self.peer_ids() if wanted is None else [peer for peer in wanted if peer in known]
-        return [known[peer].snapshot(advertised[peer]) for peer in chosen]
+        for peer in sorted(known, key=peer_order):
+            if peer in known:
+                yield known[peer].snapshot(advertised[peer])
 
     def routes(
         self, family: Family, limit: int, *, without: RouteSource | None = None

@@ -1130,3 +1130,23 @@ def test_the_routes_are_shown_with_their_next_hops_up_to_a_limit() -> None:
     ]
     assert one.speaker.routes(IPV4, 1) == shown[:1]
     assert one.speaker.routes(IPV6, 10) == []
+
+
+def test_peers_are_pictured_one_by_one_and_what_they_were_told_is_counted_once() -> None:
+    network, one, other = two()
+    third = network.node("10.0.0.3", asn=64512)
+    join([(one, other), (one, third)], {})
+    fourth = replace(one.peers[PeerId(third.address)], peer=PeerId(Address.parse("10.0.0.4")), name="fourth")
+    one.configure(*one.peers.values(), fourth)
+    one.originate(BLOCK)
+    network.run_for(10)
+
+    pictures = one.speaker.pictures()
+    first = next(pictures)
+    one.originate(OTHER_BLOCK)
+    one.configure(*(peer for peer in one.peers.values() if peer is not fourth))
+    network.settle()
+    (second,) = pictures
+    assert [first.prefixes_advertised, second.prefixes_advertised] == [1, 1]
+    assert [first.updates_sent, second.updates_sent] == [2, 3]
+    assert [peer.prefixes_advertised for peer in one.speaker.peers()] == [2, 2]
