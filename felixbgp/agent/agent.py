@@ -255,9 +255,13 @@ class Agent:
         )
         return min((at for at in deadlines if at is not None), default=None)
 
-    def is_behind(self, connection: int | None) -> bool:
-        """Whether so much of a peer (None: of the store) waits here that it should not be read for now."""
-        return self._intake.is_much if connection is None else self._speaker.is_behind(connection)
+    def is_behind(self, connection: int) -> bool:
+        """Whether so much of a peer waits here that its connection should not be read for now."""
+        return self._speaker.is_behind(connection)
+
+    def is_behind_store(self) -> bool:
+        """Whether so much of the store waits here that it should not be read for now."""
+        return self._intake.is_much
 
     def status(self, now: int) -> NodeStatus:
         """What `felixbgp node status` shows, as of now."""

@@ -90,7 +90,10 @@ class Driver:
         The reader of a `connection` is held back for its own peer's sake too, who may send faster than its
         messages are worked off; without a connection it is the store's.
         """
-        while self._backlog >= BACKLOG_MAX or self._agent.is_behind(connection):
+        agent = self._agent
+        while self._backlog >= BACKLOG_MAX or (
+            agent.is_behind_store() if connection is None else agent.is_behind(connection)
+        ):
             await self._drained.wait()
 
     async def run(
