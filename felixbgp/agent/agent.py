@@ -209,9 +209,11 @@ class Agent:
 
     @property
     def backlog(self) -> int:
-        """Inputs of connections, by what they cost, and changes of peers that the last `take` left.
+        """What the last `take` left, in units of about two microseconds (`bgp/backlog.py`).
 
-        One more while some of the store is to be read or derived: the store is held back by itself.
+        That is what inputs of connections cost. A change of a peer counts as one, and so does all that is to
+        be read of the store or derived: these say only that there is more to `take`. The store is held back
+        by itself.
         """
         return self._speaker.backlog + (1 if self._intake.has_work else 0)
 

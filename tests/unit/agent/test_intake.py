@@ -4,6 +4,7 @@ from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.effects import PutStatus
 from felixbgp.agent.intake import PARTS_AT_ONCE, UNREAD_MAX, Intake
+from felixbgp.bgp.peer_changes import PEERS_AT_ONCE
 from felixbgp.cluster.inputs import KeyPut, RevisionReached, SnapshotReceived, StoredValue, StoreInput
 from felixbgp.cluster.state import ClusterState, watched_prefixes
 from felixbgp.intent.derivation import Derivation, Derived
@@ -137,3 +138,16 @@ def test_the_first_status_has_all_peers_however_many_there_are() -> None:
         if written:
             break
     assert len(written[0].peers) == NODES
+
+
+def test_all_of_the_store_counts_as_one_in_the_backlog_and_so_does_every_peer_that_comes_of_it() -> None:
+    agent = Agent(AgentConfig(node=LOCAL, forwards=False), lambda: 0.5)
+    for event in snapshots(mesh_objects(NODES), 1):
+        agent.feed(event, 1)
+    backlogs: list[int] = []
+    while agent.backlog and len(backlogs) < TAKES_MAX:
+        backlogs.append(agent.backlog)
+        agent.take(1, 1000)
+    assert backlogs[:4] == [1, 1, 1, 1]
+    assert NODES - 2 * PEERS_AT_ONCE <= max(backlogs) < NODES
+    assert agent.backlog == 0
