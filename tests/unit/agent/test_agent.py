@@ -1,17 +1,19 @@
 """The agent as a plain router, whose intent is given to it. With a store it is tested in tests/unit/sim."""
 
 from dataclasses import replace
+from itertools import chain
 
-from felixbgp.agent.agent import Agent
+from felixbgp.agent.agent import FACTS_AT_ONCE, Agent
 from felixbgp.agent.config import AgentConfig
-from felixbgp.agent.effects import Listen
+from felixbgp.agent.effects import IntentProblem, Listen, Observe
 from felixbgp.agent.inputs import IntentGiven
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import TransportOptions
-from felixbgp.intent.types import Intent
+from felixbgp.intent.types import Intent, Problem
 from felixbgp.net import IPV4, Address
 
 OWN = Address.parse("192.0.2.1")
+MANY_FACTS = 2 * FACTS_AT_ONCE + 1
 
 
 def peer(host: int, password: bytes | None = None) -> PeerConfig:
@@ -46,3 +48,15 @@ def test_a_given_intent_replaces_the_one_before() -> None:
     listening = [effect for effect in agent.drain(1, 100) if isinstance(effect, Listen)]
     assert [effect.keys for effect in listening] == [()]
     assert [shown.name for shown in agent.status(1).peers] == ["peer-3", "peer-4"]
+
+
+def test_of_many_facts_some_are_told_in_one_step_and_all_in_the_end_in_their_order() -> None:
+    agent = Agent(AgentConfig(node="router"), lambda: 0.0)
+    problems = tuple(Problem(f"BGPPeer {number}", "spec.filters", "no such") for number in range(MANY_FACTS))
+    agent.feed(IntentGiven(replace(router(), problems=problems)), 0)
+    steps: list[list[Problem]] = []
+    while agent.next_deadline() == 0:
+        told = [effect.fact for effect in agent.drain(0, 100) if isinstance(effect, Observe)]
+        steps.append([fact.problem for fact in told if isinstance(fact, IntentProblem)])
+    assert [len(step) for step in steps] == [FACTS_AT_ONCE, FACTS_AT_ONCE, 1]
+    assert tuple(chain(*steps)) == problems
