@@ -108,7 +108,7 @@ class Agent:
         derivation = Derivation(config.node, router_id=config.router_id, route_metric=config.route_metric)
         self._node_statuses = NodeStatuses(config.node)
         self._intake = Intake(self._state, derivation, self._node_statuses)
-        self._passwords: dict[PeerId, bytes] = {}
+        self._keys_by_peer: dict[PeerId, tuple[Prefix, bytes]] = {}
         self._speaker = Speaker(UNCONFIGURED, jitter, forwards=config.forwards)
         self._fib = Fib(config.route_protocol, config.route_table)
         self._origination = Origination()
@@ -403,14 +403,11 @@ class Agent:
         """The passwords that the listener must ask for; two peers at one address have one (RFC 2385)."""
         for peer, config in changed.items():
             if config is None or config.transport.password is None:
-                self._passwords.pop(peer, None)
+                self._keys_by_peer.pop(peer, None)
             else:
-                self._passwords[peer] = config.transport.password
-        keys = {
-            Prefix.of(peer.address, peer.address.family.bits): self._passwords[peer]
-            for peer in sorted(self._passwords)
-        }
-        return tuple(keys.items())
+                address = Prefix.of(peer.address, peer.address.family.bits)
+                self._keys_by_peer[peer] = address, config.transport.password
+        return tuple(dict(self._keys_by_peer[peer] for peer in sorted(self._keys_by_peer)).items())
 
     def _originate(self, budget: int) -> None:
         self._origination.kernel_changed(self._fib.take_foreign_changes(budget))

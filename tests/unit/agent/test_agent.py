@@ -50,6 +50,26 @@ def test_a_given_intent_replaces_the_one_before() -> None:
     assert [shown.name for shown in agent.status(1).peers] == ["peer-3", "peer-4"]
 
 
+def test_two_peers_at_one_address_have_one_password_and_others_cost_nothing_when_one_changes() -> None:
+    agent = Agent(AgentConfig(node="router"), lambda: 0.0)
+    first = peer(2, b"of port 179")
+    second = replace(first, peer=PeerId(first.peer.address, 1179), transport=TransportOptions(password=b"b"))
+    agent.feed(IntentGiven(router(second, first, peer(3, b"c"))), 0)
+    [before] = [effect.keys for effect in agent.drain(0, 100) if isinstance(effect, Listen)]
+    assert [(str(prefix), password) for prefix, password in before] == [
+        ("192.0.2.2/32", b"b"),
+        ("192.0.2.3/32", b"c"),
+    ]
+    agent.feed(IntentGiven(router(second, first, peer(3, b"c"), peer(1, b"a"))), 1)
+    [after] = [effect.keys for effect in agent.drain(1, 100) if isinstance(effect, Listen)]
+    assert [(str(prefix), password) for prefix, password in after] == [
+        ("192.0.2.1/32", b"a"),
+        ("192.0.2.2/32", b"b"),
+        ("192.0.2.3/32", b"c"),
+    ]
+    assert all(new is old for (new, _), (old, _) in zip(after[1:], before, strict=True))
+
+
 def test_of_many_facts_some_are_told_in_one_step_and_all_in_the_end_in_their_order() -> None:
     agent = Agent(AgentConfig(node="router"), lambda: 0.0)
     problems = tuple(Problem(f"BGPPeer {number}", "spec.filters", "no such") for number in range(MANY_FACTS))
