@@ -103,4 +103,5 @@ def _faults(lab: Lab) -> list[str]:
         + extra
         + checks.missing_sessions(lab.store, mesh)
         + checks.missing_routes(replace(lab.plan, tor_count=0))
+        + checks.missing_blackholes(lab.plan)
     )

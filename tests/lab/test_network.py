@@ -80,6 +80,9 @@ def test_the_router_exchanges_routes_with_whoever_dials_from_the_fabric(bare: La
             assert checks.failed_pings(bare, both(node.name, tor.name, tor.service_v4, tor.service_v6)) == []
         finally:
             process.terminate()
+    # The router forgets them when it hears of it; another test counts what happens to its routes.
+    blocks = [node.block_v4, node.block_v6]
+    wait_until(lambda: missing(tor.namespace, *blocks) == blocks, "the blocks are gone", 30)
 
 
 def missing(namespace: str, prefix_v4: str, prefix_v6: str) -> list[str]:

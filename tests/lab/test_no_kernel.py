@@ -68,6 +68,8 @@ def missing_routes(lab: Lab) -> list[str]:
 def down_peers(lab: Lab) -> list[str]:
     """A status is written a second later at most, and traffic may flow before."""
     told = checks.status(lab.store, REFLECTOR)
+    if not told:
+        return ["no status yet"]
     return [peer["name"] for peer in told["peers"] if peer["state"] != "Established"]
 
 

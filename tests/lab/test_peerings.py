@@ -52,11 +52,11 @@ def told_by_etcdctl(lab: Lab, address: str) -> dict[str, list[str]]:
 def test_put_and_delete_of_a_peer_by_etcdctl(lab: Lab) -> None:
     tor = lab.plan.tors[0]
     ((key, value),) = calico.peer_resource("by-hand", {"peerIP": tor.ipv4, "asNumber": TOR_AS}).items()
-    ceased = lab.log(tor.name).count(DE_CONFIGURED)
     mesh = mesh_times(lab)
 
     etcdctl(lab, "put", key, value)
     established(lab, 4)
+    ceased = lab.log(tor.name).count(DE_CONFIGURED)
     told = told_by_etcdctl(lab, tor.ipv4)
     assert told.keys() == {"node-1", "node-2", "node-3"}
     for (line,) in told.values():

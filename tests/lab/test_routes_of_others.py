@@ -41,7 +41,6 @@ def routes_of_ours(node: Node) -> list[str]:
 
 
 def test_routes_of_ours_that_somebody_deletes_come_back(lab: Lab) -> None:
-    checks.wait_for(lambda: checks.missing_blackholes(lab.plan), "the own blocks are there", SECONDS_MAX)
     node = lab.plan.nodes[0]
     before = routes_of_ours(node)
     with RouteMonitor(node.namespace) as monitor:

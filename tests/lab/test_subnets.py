@@ -19,6 +19,7 @@ import pytest
 from felixbgp.lab import bird, calico, checks, netns
 from felixbgp.lab.lab import Lab
 from felixbgp.lab.plan import TOR_AS_NUMBER, LabPlan, Node
+from felixbgp.lab.waiting import wait_until
 from tests.lab.conftest import a_lab, fresh_name
 
 pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(300)]
@@ -110,7 +111,9 @@ def router_knows_the_blocks(plan: LabPlan) -> Iterator[None]:
 
 
 def test_without_encapsulation_the_other_subnets_blocks_are_reached_by_way_of_the_router(lab: Lab) -> None:
-    assert wrong_ways(lab.plan, near_in_tunnel=False, far_in_tunnel=False) == []
+    checks.wait_for(
+        lambda: wrong_ways(lab.plan, near_in_tunnel=False, far_in_tunnel=False), "Never", SECONDS_MAX
+    )
     with router_knows_the_blocks(lab.plan):
         assert checks.failed_pings(lab, checks.workload_pings(lab.plan)) == []
 
@@ -194,6 +197,12 @@ def a_router(lab: Lab) -> Iterator[None]:
             process.terminate()
 
 
+def defaults(node: Node) -> list[str]:
+    """The gateways of our default routes."""
+    found = [ways(node, version).get("default") for version in (4, 6)]
+    return [way.gateway for way in found if way is not None]
+
+
 def test_a_default_route_learned_by_bgp_leads_to_the_other_subnet(lab: Lab) -> None:
     """What the sessions to the other subnet go by, and what its nodes as next hops are resolved by."""
     node, subnet = lab.plan.nodes[0], lab.plan.subnets[0]
@@ -210,13 +219,11 @@ def test_a_default_route_learned_by_bgp_leads_to_the_other_subnet(lab: Lab) -> N
             spec = {"node": node.name, "peerIP": gateway, "asNumber": TOR_AS_NUMBER}
             lab.put_peer(f"router-{version}", spec)
         checks.wait_for(lambda: checks.missing_routes(lab.plan), "all blocks are reached", SECONDS_MAX)
-        assert [ways(node, version)["default"].gateway for version in (4, 6)] == list(gateways)
+        wait_until(lambda: defaults(node) == list(gateways), "the default routes", SECONDS_MAX)
         with router_knows_the_blocks(lab.plan):
             assert checks.failed_pings(lab, checks.workload_pings(lab.plan)) == []
         for version in (4, 6):
             lab.delete_peer(f"router-{version}")
-        checks.wait_for(
-            lambda: list(ways(node, 4).keys() & {"default"}), "the default route is gone", SECONDS_MAX
-        )
+        wait_until(lambda: defaults(node) == [], "the default routes are gone", SECONDS_MAX)
     netns.batch([f"route add default via {gateway} dev eth0" for gateway in gateways], node.namespace)
     checks.wait_for(lambda: checks.missing_routes(lab.plan), "all blocks are reached again", SECONDS_MAX)
