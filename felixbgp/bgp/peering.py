@@ -71,8 +71,7 @@ class Exchange:
         """Put an UPDATE into the Adj-RIBs-In, withdrawals first (RFC 4271 §4.3); returns its size."""
         cost = 1
         for family, nlris in update.withdrawn:
-            self.ribs[family].withdraw(nlris)
-            cost += len(nlris)
+            cost += self.ribs[family].withdraw(nlris)
         for family, attributes, nlris in update.announced:
             cost += self.ribs[family].announce(attributes, nlris)
         if update.end_of_rib is not None:

@@ -113,7 +113,10 @@ class Driver:
             seconds_left = await self._drain(perform, busy=busy)
             if busy and not self._agent.backlog:
                 seconds_left = BUSY_SECONDS
-            if seconds_left > 0 and not self._wake.is_set():
+            if seconds_left <= 0 or self._wake.is_set():
+                garbage.put_aside()
+            else:
+                garbage.look()
                 with trio.move_on_after(seconds_left):
                     await self._wake.wait()
 
@@ -167,11 +170,10 @@ class Driver:
         perform: Callable[[Effect], None],
         budget: int,
     ) -> int:
-        """Do a part of a drain, start what that asks for, clear up; the nanoseconds of work that this was."""
+        """Do a part of a drain, and start what that asks for; the nanoseconds of work that this was."""
         began, work_began = self._clock(), self._work_clock()
         for effect in work(now_ns(), budget):
             perform(effect)
-        garbage.look()
         worked = self._work_clock() - work_began
         self.record(kind, began, budget)
         return worked

@@ -4,8 +4,8 @@ Objects go when nobody refers to them any more, at once; the collector is for th
 To find them it looks through all there are, which with a million routes takes seconds, again and again while
 a table grows. So it looks through what is new, twice, and what has survived that is put aside for good:
 routes, attributes and sessions are in no circle (`tests/unit/runtime/test_no_circles.py`), and what was
-loaded at the start stays. And it looks between the steps of the loop: in the midst of one it would go through
-the lists of thousands of prefixes that are nobody's at its end. docs/adr/0023 has the figures.
+loaded at the start stays. And it looks when the loop has nothing to do: while there is work, lists of
+thousands of prefixes are on their way, each of which is an access to memory. docs/adr/0023 has the figures.
 """
 
 import gc
@@ -16,8 +16,10 @@ NEW_OBJECTS = 300
 """Of which there are at least so many more than at the last look before `look` has another."""
 LOOKS = 1
 """At new objects, between two at those that survived them."""
+UNSEEN_OBJECTS = 2000
+"""So many new ones are put aside unseen while there is work: the next look shall not be long."""
 UNASKED_OBJECTS = 20_000
-"""With so many new ones Python looks by itself, which takes some milliseconds."""
+"""With so many new ones, of which the loop knows nothing, Python looks by itself; that takes milliseconds."""
 SURVIVORS = 1
 """The generation whose collection looks through these."""
 
@@ -43,7 +45,16 @@ def short_collections() -> Iterator[None]:
 
 
 def look() -> None:
-    """Look through what is new, if that has become enough; to be called between two steps of the loop."""
+    """Look through what is new, if that has become enough; to be called when there is nothing to do."""
     new, looks, _ = gc.get_count()
     if new >= NEW_OBJECTS:
         gc.collect(SURVIVORS if looks > LOOKS else 0)
+
+
+def put_aside() -> None:
+    """Have what is new never looked at, if that has become much; to be called while there is work.
+
+    A circle among it stays. There are some where a connection breaks, and none where routes come and go.
+    """
+    if gc.get_count()[0] >= UNSEEN_OBJECTS:
+        gc.freeze()

@@ -1,4 +1,4 @@
-"""A dictionary in parts against one dictionary; parts are tiny here, so that there are ever more."""
+"""A dictionary in parts against one dictionary, which is divided when it is tiny here."""
 
 from collections.abc import Iterator
 
@@ -19,10 +19,10 @@ operations = st.lists(
 @pytest.fixture(autouse=True, scope="module")
 def tiny_parts() -> Iterator[None]:
     """A module that is compiled takes the new value as well: it is no `Final`."""
-    before = index_module.PART_MAX
-    index_module.PART_MAX = 2
+    before = index_module.WHOLE_MAX
+    index_module.WHOLE_MAX = 2
     yield
-    index_module.PART_MAX = before
+    index_module.WHOLE_MAX = before
 
 
 @given(operations)

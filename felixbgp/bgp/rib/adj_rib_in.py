@@ -16,7 +16,7 @@ but who begins again before the end has some stale ones. What has to be done rou
 under another policy, or to make one table of several, is done by `work_off`, in so many calls as it takes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -35,6 +35,8 @@ ROUTES_MAX: Final = 4_000_000
 """Of one peer and family, where nobody set a limit: three times the Internet's table in 2026."""
 
 
+RIVAL_COST: Final = 2
+"""To decide which of several paths takes the place of one, and to tell of it, beside what each costs."""
 NEW_SET_COST: Final = 16
 """To look into a new set of attributes, judge it and encode it again takes as long as that many prefixes."""
 
@@ -180,9 +182,12 @@ class AdjRibIn:
                 self._drop(path)
         return cost + NEW_SET_COST * (self._paths_made - made_before)
 
-    def withdraw(self, nlris: Iterable[Nlri]) -> None:
-        """The peer withdrew these prefixes; those it never announced are ignored."""
-        routes, kept = self._routes, self._stale or self._expired
+    def withdraw(self, nlris: Sequence[Nlri]) -> int:
+        """The peer withdrew these prefixes; those it never announced are ignored.
+
+        Returns what it cost, in prefixes.
+        """
+        routes, kept, rivals = self._routes, self._stale or self._expired, 0
         before: Path | None = None
         alike: list[Nlri] = []
         for nlri in nlris:
@@ -193,11 +198,12 @@ class AdjRibIn:
                     continue
             if path is not before:
                 if before is not None:
-                    self._forget_all(before, alike)
+                    rivals += self._forget_all(before, alike)
                 before, alike = path, []
             alike.append(nlri)
         if before is not None:
-            self._forget_all(before, alike)
+            rivals += self._forget_all(before, alike)
+        return len(nlris) + RIVAL_COST * rivals
 
     def attributes(self, nlri: Nlri) -> PathAttributes | None:
         """What the peer last announced for a prefix."""
@@ -287,7 +293,7 @@ class AdjRibIn:
         return bool(self._expired or self._reviews) or len(self._stale) > 1
 
     def work_off(self, budget: int) -> int:
-        """Remove what expired, and judge again what is to be, for about `budget` routes; returns how many."""
+        """Remove what expired, judge again what is to be, for about `budget` routes; returns the cost."""
         done = 0
         # The newest first: so they never become many.
         while self._expired and done < budget:
@@ -343,9 +349,10 @@ class AdjRibIn:
         by_path: dict[Path, list[Nlri]] = {}
         for nlri, path in entries:
             by_path.setdefault(path, []).append(nlri)
+        cost = len(entries)
         for path, nlris in by_path.items():
-            self._forget_all(path, nlris)
-        return len(entries)
+            cost += RIVAL_COST * self._forget_all(path, nlris)
+        return cost
 
     # ---- one route, or some with one path
 
@@ -428,9 +435,12 @@ class AdjRibIn:
                 self._changed.put(nlri, after)
         self._loc_rib.replace(nlri[self._identifier_octets :], before, after)
 
-    def _forget_all(self, path: Path, nlris: list[Nlri]) -> None:
-        """Take back the verdict on routes that are gone, and have the Loc-RIB forget them."""
-        octets = self._identifier_octets
+    def _forget_all(self, path: Path, nlris: list[Nlri]) -> int:
+        """Take back the verdict on routes that are gone, and have the Loc-RIB forget them.
+
+        Returns to how many prefixes there are other paths.
+        """
+        octets, rivals = self._identifier_octets, 0
         if path.ineligible or len(self._filtered) or len(self._changed):
             known: dict[Path, list[Nlri]] = {}
             for nlri in nlris:
@@ -438,12 +448,13 @@ class AdjRibIn:
                 if before is not None:
                     known.setdefault(before, []).append(nlri[octets:])
             for before, from_before in known.items():
-                self._loc_rib.remove(from_before, before)
-            return
+                rivals += self._loc_rib.remove(from_before, before)
+            return rivals
         path.uses -= len(nlris)
-        self._loc_rib.remove([nlri[octets:] for nlri in nlris] if octets else nlris, path)
+        rivals = self._loc_rib.remove([nlri[octets:] for nlri in nlris] if octets else nlris, path)
         if not path.uses:
             self._drop(path)
+        return rivals
 
     def _forget(self, nlri: Nlri, path: Path) -> Path | None:
         """Take back the verdict on a route that goes; returns its path if the Loc-RIB has it."""
@@ -467,10 +478,12 @@ class AdjRibIn:
         self._policy = policy
         self._view = _shared_view(policy, self._loc_rib.family, RouteSource.BGP, "")
         self._plain = self._view.plain
-        self._views: Index[Path, PrefixView | AttributeView] = Index()
-        self._variants: Index[Path, dict[Decided, Path]] = Index()
+        self._views: Index[Path, PrefixView | AttributeView] | None = None
+        self._variants: Index[Path, dict[Decided, Path]] | None = None
 
     def _view_of(self, path: Path) -> PrefixView | AttributeView:
+        if self._views is None:
+            self._views = Index()
         view = self._views.get(path)
         if view is None:
             view = self._view.of(path.attributes)
@@ -478,6 +491,8 @@ class AdjRibIn:
         return view
 
     def _variant(self, path: Path, decided: Decided, attributes: PathAttributes) -> Path:
+        if self._variants is None:
+            self._variants = Index()
         variants = self._variants.get(path)
         if variants is None:
             variants = {}
@@ -516,8 +531,10 @@ class AdjRibIn:
             self._paths.pop(key)
             self._octets -= path.octets
         self._loc_rib.next_hops.part(path.attributes.next_hop)
-        self._views.pop(path)
-        self._variants.pop(path)
+        if self._views is not None:
+            self._views.pop(path)
+        if self._variants is not None:
+            self._variants.pop(path)
 
 
 def _count(tables: list[Table[Path]]) -> int:

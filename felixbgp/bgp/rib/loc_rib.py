@@ -25,6 +25,9 @@ from felixbgp.net import Address, Family, Nlri, Prefix
 from felixbgp.net.table import Table, Walk
 
 _ONLY_PATH: Final[str] = SelectionReason.ONLY_PATH.value
+FRESH_MAX: Final = 4096
+"""Prefixes in batches that wait for their decision: several times as many as come in one step. Where it is
+deferred more wait, as single ones, in a table in parts and no list."""
 CHOICES_MAX: Final = 8192
 """Prefixes are decided in the order they arrived, so those with the same candidates come together; more sets
 of candidates than one batch holds would only keep dead paths in memory."""
@@ -128,6 +131,7 @@ class LocRib:
         "_dirty",
         "_entries",
         "_fresh",
+        "_fresh_count",
         "_gone",
         "_multipath",
         "_partial",
@@ -147,6 +151,8 @@ class LocRib:
         """Every prefix that has candidates, as of its last decision."""
         self._fresh: list[tuple[Path, list[Nlri]]] = []
         """What was added last, as long as nothing else happened."""
+        self._fresh_count = 0
+        """Prefixes in these batches."""
         self._gone: list[tuple[Path, list[Nlri]]] = []
         """What lost its only path since the last decision, and its entry with it."""
         self._dirty: Table[tuple[Path, ...]] = Table()
@@ -177,10 +183,7 @@ class LocRib:
     @property
     def dirty_count(self) -> int:
         """Prefixes waiting for their decision."""
-        count = len(self._dirty)
-        for _, nlris in self._fresh:
-            count += len(nlris)
-        return count
+        return len(self._dirty) + self._fresh_count
 
     @property
     def has_work(self) -> bool:
@@ -255,6 +258,9 @@ class LocRib:
         if nlris:
             self._path_count += len(nlris)
             self._fresh.append((path, nlris))
+            self._fresh_count += len(nlris)
+            if self._fresh_count > FRESH_MAX:
+                self._spread()
 
     def replace(self, nlri: Nlri, old: Path | None, new: Path | None) -> None:
         """One source's eligible path to a prefix changed; None means it has none."""
@@ -273,8 +279,11 @@ class LocRib:
             present = tuple([path for path in present if path is not old])
         self._dirty.put(nlri, present if new is None else (*present, new))
 
-    def remove(self, nlris: list[Nlri], path: Path) -> None:
-        """A source has no eligible path to these prefixes any more: mostly it was the only one."""
+    def remove(self, nlris: list[Nlri], path: Path) -> int:
+        """A source has no eligible path to these prefixes any more: mostly it was the only one.
+
+        Returns how many have others, among which is to be decided.
+        """
         if self._fresh:
             self._spread()
         others: list[Nlri] = []
@@ -288,6 +297,7 @@ class LocRib:
             self._selected_count -= len(gone)
             self._gone.append((path, gone))
         self._remove_one_of_several(others, path)
+        return len(others)
 
     def _remove_one_of_several(self, nlris: list[Nlri], path: Path) -> None:
         """Prefixes that have the same candidates get the same again, which are decided on once for all."""
@@ -308,7 +318,7 @@ class LocRib:
 
     def _spread(self) -> None:
         """Make of the batches what they are short for."""
-        batches, self._fresh = self._fresh, []
+        batches, self._fresh, self._fresh_count = self._fresh, [], 0
         for path, nlris in batches:
             self._add_one_more(nlris, path)
 
@@ -402,6 +412,7 @@ class LocRib:
                 break
             taken += 1
             budget -= len(nlris)
+            self._fresh_count -= len(nlris)
             others: list[Nlri] = []
             alone = self._entries.add(nlris, path, others)
             self._add_one_more(others, path)

@@ -99,6 +99,10 @@ class UnknownAttribute(NamedTuple):
     value: bytes
 
 
+_HASH_MAX: Final = (1 << 61) - 1
+"""What a compiled integer holds without an object of its own."""
+
+
 class PathAttributes:
     """The attributes that a set of prefixes shares; a value: nothing of it is ever changed.
 
@@ -207,7 +211,8 @@ class PathAttributes:
     def __hash__(self) -> int:
         if not self._hash:
             # What hardly ever differs alone is left to the comparison.
-            self._hash = hash((self.as_path, self.next_hop, self.med, self.local_pref, self.communities)) or 1
+            told = hash((self.as_path, self.next_hop, self.med, self.local_pref, self.communities))
+            self._hash = told & _HASH_MAX or 1
         return self._hash
 
     def __repr__(self) -> str:

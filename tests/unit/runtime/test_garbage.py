@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from felixbgp.runtime.garbage import LOOKS, NEW_OBJECTS, UNASKED_OBJECTS, look, short_collections
+from felixbgp.runtime.garbage import (
+    LOOKS,
+    NEW_OBJECTS,
+    UNASKED_OBJECTS,
+    UNSEEN_OBJECTS,
+    look,
+    put_aside,
+    short_collections,
+)
 
 
 class Circle:
@@ -55,6 +63,28 @@ def test_a_look_at_few_new_objects_is_saved(collected: list[int]) -> None:
         before = len(collected)
         look()
         assert len(collected) == before
+        del kept
+
+
+def test_much_that_comes_while_there_is_work_is_put_aside_unseen(collected: list[int]) -> None:
+    with short_collections():
+        look()
+        kept = [[number] for number in range(UNSEEN_OBJECTS)]
+        before, frozen = len(collected), gc.get_freeze_count()
+        put_aside()
+        look()
+        assert len(collected) == before
+        assert gc.get_freeze_count() >= frozen + len(kept)
+
+
+def test_a_little_that_comes_while_there_is_work_is_looked_at_later(collected: list[int]) -> None:
+    with short_collections():
+        look()
+        kept = [[number] for number in range(NEW_OBJECTS)]
+        before = len(collected)
+        put_aside()
+        look()
+        assert len(collected) == before + 1
         del kept
 
 

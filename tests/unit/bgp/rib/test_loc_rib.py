@@ -4,7 +4,7 @@ import pytest
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.rib.loc_rib import CHOICES_MAX, CHOICES_OCTETS_MAX, LocRib, Multipath
+from felixbgp.bgp.rib.loc_rib import CHOICES_MAX, CHOICES_OCTETS_MAX, FRESH_MAX, LocRib, Multipath
 from felixbgp.bgp.routes import Reachability, RouteChange, Selected
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import IPV4, Address, Prefix
@@ -95,6 +95,32 @@ def test_the_budget_cuts_the_work_oldest_first(rib: LocRib) -> None:
     assert rib.dirty_count == 1
     assert rib.decide(1, []).touched == [(ONE, (one,))]
     assert list(rib.prefixes()) == [TWO, ONE]
+
+
+def test_where_the_decision_is_deferred_no_more_than_some_batches_wait(rib: LocRib) -> None:
+    """Lists of all prefixes would be looked through by the garbage collector."""
+    only = path()
+    nlris = [bytes([24, 10, number >> 8 & 255, number & 255]) for number in range(3 * FRESH_MAX)]
+    for first in range(0, len(nlris), 512):
+        rib.add(nlris[first : first + 512], only)
+        assert sum(len(batch) for _, batch in rib._fresh) <= FRESH_MAX
+    assert rib.dirty_count == rib.path_count == len(nlris)
+    rib.decide(len(nlris), [])
+    assert (len(rib), rib.dirty_count) == (len(nlris), 0)
+
+
+def test_what_is_left_of_the_same_candidates_is_decided_once_for_all(rib: LocRib) -> None:
+    paths = [path(path_peer(f"10.0.0.{number}"), med=number) for number in range(1, 4)]
+    for one in paths:
+        rib.add([ONE, TWO], one)
+        decide(rib)
+    assert rib.remove([ONE, TWO], paths[0]) == 2
+    (_, first), (_, second) = rib._dirty.items()
+    assert first is second
+    assert set(first) == set(paths[1:])
+    assert rib.remove([ONE], paths[1]) == 1
+    decide(rib)
+    assert (rib.path(ONE), rib.path(TWO)) == (paths[2], paths[1])
 
 
 def test_memory_of_choices_is_bounded(rib: LocRib) -> None:
