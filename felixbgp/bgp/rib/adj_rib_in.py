@@ -261,6 +261,8 @@ class AdjRibIn:
 
     def begin_refresh(self) -> None:
         """BoRR: what is not announced again before EoRR is gone (RFC 7313 §4)."""
+        if not _count(self._stale):
+            self._outliving = False
         self._set_aside(self._routes, self._stale)
         self._routes = Table()
         self._note_due()

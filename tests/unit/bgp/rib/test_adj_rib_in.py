@@ -304,6 +304,17 @@ def test_what_outlives_the_restart_time_is_marked_and_what_must_not_goes(
     assert rib.prefixes() == [TWO]
 
 
+def test_what_a_refresh_makes_stale_does_not_outlive_its_session(rib: AdjRibIn) -> None:
+    """Nor where the session before had left nothing to outlive it."""
+    mark_stale(rib)
+    outlive(rib)
+    forbidden = GOOD.replace(communities=(NO_LLGR,))
+    rib.announce(forbidden, (ONE,))
+    rib.begin_refresh()
+    reconfigure(rib, peer(), acceptance(), Policy())
+    assert rib.prefixes() == [ONE]
+
+
 # ---- several paths per prefix (RFC 7911)
 
 
