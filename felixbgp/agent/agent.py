@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from felixbgp import __version__
-from felixbgp.agent.auditing import Auditing
+from felixbgp.agent.auditing import SECOND_NS, Auditing
 from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.connected import ConnectedInput
+from felixbgp.agent.draining import Draining
 from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
@@ -109,6 +110,7 @@ class Agent:
         self._node_statuses = NodeStatuses(config.node)
         self._intake = Intake(self._state, derivation, self._node_statuses)
         self._keys_by_peer: dict[PeerId, tuple[Prefix, bytes]] = {}
+        self._draining = Draining(config.draining_seconds * SECOND_NS)
         self._speaker = Speaker(UNCONFIGURED, jitter, forwards=config.forwards)
         self._fib = Fib(config.route_protocol, config.route_table)
         self._origination = Origination()
@@ -175,6 +177,7 @@ class Agent:
         effects += self._speaker.control(now)
         self._originate(budget)
         self._is_selecting = self._select(now, budget)
+        self._end_drained(now)
         return effects
 
     def tell(self, now: int, budget: int) -> list[Effect]:
@@ -254,6 +257,7 @@ class Agent:
                 else ()
             ),
             self._sweep_at,
+            self._draining.next_deadline(),
         )
         return min((at for at in deadlines if at is not None), default=None)
 
@@ -387,10 +391,15 @@ class Agent:
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
         if before is None and self._fib.has_own():
             self._speaker.begin_restart(now)
+        former = {} if before is None else before.peers
+        changes = self._draining.follow(derived, former, self._speaker.has_routes_of, now)
+        if wanted.speaker is None:
+            self._draining.give_up()
         if before is None or wanted.speaker != before.speaker:
-            self._speaker.configure(wanted.speaker or UNCONFIGURED, wanted.peers, now)
+            peers = self._draining.configs() | wanted.peers
+            self._speaker.configure(wanted.speaker or UNCONFIGURED, peers, now)
         else:
-            self._speaker.change_peers(derived.peers, now)
+            self._speaker.change_peers(changes, now)
         self._origination.configure(wanted)
         if self._config.forwards:
             self._forwarding.configure(wanted)
@@ -398,6 +407,13 @@ class Agent:
         self._listener.want(endpoints, self._keys(derived.peers))
         if before is None and self._config.forwards:
             self._sweep_at = now + SWEEP_DEADLINE_NS
+
+    def _end_drained(self, now: int) -> None:
+        """Let go of peers that nobody wants any more, when others have taken over or it is time."""
+        over = self._draining.take_over(self._speaker.unreplaced_count, now)
+        if over:
+            self._speaker.change_peers(dict.fromkeys(over), now)
+            self._publication.touch()
 
     def _keys(self, changed: Mapping[PeerId, PeerConfig | None]) -> tuple[tuple[Prefix, bytes], ...]:
         """The passwords that the listener must ask for; two peers at one address have one (RFC 2385)."""
@@ -512,6 +528,7 @@ class Agent:
     def _take_facts(self) -> list[Fact]:
         return [
             *self._state.take_facts(),
+            *self._draining.take_facts(),
             *self._speaker.take_facts(),
             *self._fib.take_facts(),
             *self._forwarding.take_facts(),

@@ -9,6 +9,8 @@ ROUTE_PROTOCOL = 179
 """rtm_protocol of our routes, and nobody else's: 186, `bgp` for iproute2, is what FRR's zebra writes."""
 ROUTE_METRIC = 1024
 ROUTE_TABLE = MAIN_TABLE
+DRAINING_SECONDS = 0
+"""Peers that are wanted no more go at once, as they do with Calico, unless somebody asks for more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +19,7 @@ class AgentConfig:
 
     `router_id` overrides the BGP identifier (Calico's CALICO_ROUTER_ID); None means the node's IPv4 address.
     An agent that does not `forward` writes no route into the kernel and hears nothing of it (`--no-kernel`).
+    `draining_seconds`: how long the session with a peer that is wanted no more may stay; 0 for not at all.
     """
 
     node: str
@@ -25,3 +28,4 @@ class AgentConfig:
     route_metric: int = ROUTE_METRIC
     route_table: int = ROUTE_TABLE
     forwards: bool = True
+    draining_seconds: int = DRAINING_SECONDS

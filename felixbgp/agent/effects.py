@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from felixbgp.agent.draining import Drained
 from felixbgp.agent.forwarding import NextHopFact
 from felixbgp.bgp.effects import TransportEffect
 from felixbgp.bgp.facts import BgpFact
@@ -132,7 +133,9 @@ class AuditNotWritten:
 
 
 AuditFact = AuditDiffered | AuditEnded | AuditNotWritten
-Fact = BgpFact | ClusterFact | FibFact | AuditFact | IntentProblem | NextHopFact | NodeStatusNotWritten
+Fact = (
+    BgpFact | ClusterFact | Drained | FibFact | AuditFact | IntentProblem | NextHopFact | NodeStatusNotWritten
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ PEER_CHANGES: Final[dict[str, Affects]] = {
     "transport": Affects.SESSION,
     "import_policy": Affects.IMPORT,
     "export_policy": Affects.EXPORT,
+    "draining": Affects.IMPORT | Affects.ADMINISTRATION,
 }
 
 SPEAKER_CHANGES: Final[dict[str, Affects]] = {

@@ -128,6 +128,9 @@ class PeerConfig:
     transport: TransportOptions = field(default_factory=TransportOptions)
     import_policy: Policy = field(default_factory=Policy)
     export_policy: Policy = field(default_factory=Policy)
+    draining: bool = False
+    """Nobody wants this session any more: what it brings is used only where there is nothing else. When it is
+    lost it does not come back, and what it brought stays as well."""
 
     @property
     def external(self) -> bool:

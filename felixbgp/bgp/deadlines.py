@@ -1,10 +1,32 @@
 """Many timers, one next deadline."""
 
+from enum import IntEnum
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Final
 
 DUE_AT_ONCE: Final = 64
 """What is done for one costs up to 30 µs with the system call, and a thousand may be due together."""
+
+
+class Timer(IntEnum):
+    """The timers of a peering, all others being the session's own."""
+
+    SESSION = 0
+    SEND_HOLD = 1
+    STALE = 2
+
+
+_TIMERS: Final = len(Timer)
+
+
+def key_of(number: int, timer: Timer) -> int:
+    """The key of a timer of the peering with this number."""
+    return _TIMERS * number + timer
+
+
+def number_and_timer(key: int) -> tuple[int, int]:
+    """Whose timer a key stands for, and which."""
+    return divmod(key, _TIMERS)
 
 
 class Deadlines:

@@ -84,8 +84,8 @@ class Peering:
     """Configuration, session and, while Established, the exchange of routes."""
 
     __slots__ = (
-        "complaints", "config", "established_count", "exchange", "malformed", "number", "retention",
-        "session", "updates_received",
+        "complaints", "config", "established_count", "exchange", "malformed", "number", "path_peer",
+        "retention", "session", "updates_received",
     )  # fmt: skip
 
     def __init__(self, number: int, config: PeerConfig, session: Peer, established_count: int = 0) -> None:
@@ -94,6 +94,8 @@ class Peering:
         self.config = config
         self.session = session
         self.exchange: Exchange | None = None
+        self.path_peer: PathPeer | None = None
+        """What its paths have of it: None before its first session."""
         self.retention = Retention()
         self.malformed: dict[str, int] = {}
         """Malformed UPDATEs by verdict, of all sessions: one that ends a session is of interest after it."""
@@ -153,6 +155,9 @@ class Peering:
         """The session is over: its tables are kept, or given up."""
         self.exchange = None
         restart = self.config.graceful_restart
+        if self.config.draining:
+            self.retention.hold(exchange.ribs)
+            return
         if kind is DownKind.HARD or restart is None:
             for rib in exchange.ribs.values():
                 rib.give_up()
@@ -182,6 +187,22 @@ class Peering:
         for family, rib in exchange.ribs.items():
             acceptance = self._acceptance(family, speaker, exchange)
             rib.reconfigure(peer, acceptance, self._policy(self.config.import_policy))
+
+    def hold_on(self) -> None:
+        """It is draining without a session: nothing of what is kept goes by itself."""
+        before = self.path_peer
+        if before is not None:
+            self.path_peer = before.as_draining()
+            self.retention.hold_on(self.path_peer)
+
+    @property
+    def unreplaced_count(self) -> int:
+        """For how many prefixes a draining peer is still needed; one more while not all is judged."""
+        exchange = self.exchange
+        ribs = self.retention.ribs if exchange is None else list(exchange.ribs.values())
+        is_settled = not any(rib.has_work for rib in ribs) and not (exchange and exchange.inbound)
+        count = 0 if self.path_peer is None else self.path_peer.selected_count
+        return count if is_settled else count + 1
 
     def rename_rules(self, exchange: Exchange) -> None:
         """An equal import policy may have other names, for those who ask what became of a route."""
@@ -228,6 +249,11 @@ class Peering:
         ribs = () if self.exchange is None else self.exchange.ribs.values()
         return bool(ribs) and all(rib.end_of_rib for rib in ribs)
 
+    @property
+    def owes_table(self) -> bool:
+        """Whether the peer is to say so still; one that is draining need not."""
+        return not (self.config.draining or self.has_whole_table)
+
     def snapshot(self, advertised: int) -> PeerSnapshot:
         """The picture of now; `advertised` is the number of prefixes the peer was told."""
         config, session, exchange = self.config, self.session, self.exchange
@@ -248,13 +274,18 @@ class Peering:
             end_of_rib_received=self.has_whole_table,
             prefixes_received=sum(map(len, ribs)),
             prefixes_accepted=sum(rib.accepted_count for rib in ribs),
-            warning=_warning(exchange),
+            warning=self._draining_warning() or _warning(exchange),
             prefixes_stale=sum(rib.stale_count for rib in ribs),
             prefixes_advertised=advertised,
             malformed_updates=tuple(sorted(self.malformed.items())),
             updates_received=self.updates_received,
             updates_sent=0 if exchange is None else exchange.outlet.updates_sent,
         )
+
+    def _draining_warning(self) -> str:
+        if not self.config.draining:
+            return ""
+        return f"draining: {self.unreplaced_count} prefixes have no other path"
 
     def _policy(self, configured: Policy) -> Policy:
         """The policy to go by: what nobody wrote down does not let an external peer in (RFC 8212 §2)."""
@@ -280,13 +311,15 @@ class Peering:
         return None if role is None or not self.config.external else role.counterpart
 
     def _path_peer(self, negotiated: Negotiated) -> PathPeer:
-        return PathPeer(
+        peer = self.path_peer = PathPeer(
             self.config.peer,
             external=self.config.external,
             identifier=negotiated.peer_identifier,
             remote_as=self.config.remote_as,
             client=self.config.route_reflector_client,
+            draining=self.config.draining,
         )
+        return peer
 
     def _acceptance(self, family: Family, speaker: SpeakerConfig, exchange: Exchange) -> Acceptance:
         return shared_acceptance(

@@ -12,10 +12,13 @@ gone
 """
 
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
+from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.wire.messages import Negotiated
 from felixbgp.net import Family
 
 SECOND_NS = 1_000_000_000
+FOREVER = 1 << 62
+"""In nanoseconds, a century and a half."""
 
 
 class _Kept:
@@ -60,6 +63,18 @@ class Retention:
                 self._kept[family] = _Kept(rib, now + restart_ns, outliving.get(family, 0))
             else:
                 rib.give_up()
+
+    def hold(self, ribs: dict[Family, AdjRibIn]) -> None:
+        """A session was lost that nobody wants back: keep all until it is given up."""
+        for family, rib in ribs.items():
+            rib.mark_stale()
+            self._kept[family] = _Kept(rib, FOREVER, 0)
+
+    def hold_on(self, peer: PathPeer) -> None:
+        """The same for what is kept already, which has become that of a peer which is draining."""
+        for kept in self._kept.values():
+            kept.until, kept.outliving_ns = FOREVER, 0
+            kept.rib.set_peer(peer)
 
     def resume(self, negotiated: Negotiated) -> dict[Family, AdjRibIn]:
         """The peer is back: what goes on, for it was preserved."""

@@ -31,7 +31,6 @@ Standing rules
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from enum import IntEnum
 from itertools import islice
 from typing import Final, assert_never
 
@@ -39,7 +38,7 @@ from felixbgp.bgp.advertising import Advertising
 from felixbgp.bgp.backlog import Backlog
 from felixbgp.bgp.changes import Affects, peer_change, speaker_change
 from felixbgp.bgp.config import LimitAction, PeerConfig, PeerId, SpeakerConfig
-from felixbgp.bgp.deadlines import Deadlines
+from felixbgp.bgp.deadlines import Deadlines, Timer, key_of, number_and_timer
 from felixbgp.bgp.deferral import SELECTION_DEFERRAL_NS, Deferral
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
 from felixbgp.bgp.facts import BgpFact, PrefixLimitReached
@@ -52,6 +51,7 @@ from felixbgp.bgp.inputs import (
     TcpConnectFailed,
     TransportInput,
 )
+from felixbgp.bgp.link import Link
 from felixbgp.bgp.outbound import Outbound
 from felixbgp.bgp.peer_changes import PeerChange, PeerChanges
 from felixbgp.bgp.peering import Exchange, Peering, peer_order
@@ -76,6 +76,7 @@ from felixbgp.bgp.session.actions import (
 from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot, RouteSnapshot, SpeakerStatistics
+from felixbgp.bgp.statistics import statistics_of
 from felixbgp.bgp.strangers import Strangers
 from felixbgp.bgp.wire.codec import encode_route_refresh
 from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode, WireError
@@ -89,26 +90,8 @@ EXHAUSTED_HOLD_NS: Final = 60 * SECOND_NS
 """How long a peer stays down that took too much memory, before it may try again."""
 
 
-class _Timer(IntEnum):
-    """The timers of a peering."""
-
-    SESSION = 0
-    SEND_HOLD = 1
-    STALE = 2
-
-
-TIMERS: Final = len(_Timer)
-
-
-class _Link:
-    """A connection that a peering knows of."""
-
-    __slots__ = ("local", "outlet", "peering")
-
-    def __init__(self, peering: Peering, outlet: Outlet, local: Address | None) -> None:
-        self.peering = peering
-        self.outlet = outlet
-        self.local = local
+DRAINED_TEXT: Final = "no longer a peer of ours"
+"""What a peer is told at the end of a session that was drained (RFC 9003)."""
 
 
 class Speaker:
@@ -146,7 +129,7 @@ class Speaker:
         self._facts: list[BgpFact] = []
         self._peerings = Peerings()
         self._connection_count = 0
-        self._links: dict[int, _Link] = {}
+        self._links: dict[int, Link] = {}
         self._strangers = Strangers()
         self._deadlines = Deadlines()
         self.next_hops = NextHops(are_judged=forwards)
@@ -164,7 +147,7 @@ class Speaker:
         """Say that routes of a former life still forward here; to be called before the first `configure`.
 
         Peers with graceful restart are told so, and no route is selected before they have told all of theirs,
-        or for `longest_ns`, the Selection_Deferral_Timer (RFC 4724 §4.1).
+        or for `longest_ns`, the Selection_DeferralTimer (RFC 4724 §4.1).
         """
         self._deferral = Deferral(now, longest_ns)
 
@@ -197,17 +180,18 @@ class Speaker:
         config, peering = change.config, self._peerings.by_peer.get(peer)
         if config is None:
             if peering is not None:
-                self._remove(peering, CeaseSubcode.PEER_DE_CONFIGURED, now)
+                self._remove(peering, now)
             return
         if peering is None:
-            self._add(config, 0, now)
+            self._add(config, None, now)
             return
         affects = change.for_all | peer_change(peering.config, config)
         if Affects.SESSION not in affects:
             self._adapt(peering, config, affects, now)
             return
-        self._remove(peering, CeaseSubcode.OTHER_CONFIGURATION_CHANGE, now)
-        self._add(config, peering.established_count, now)
+        self._act(peering, peering.session.stop(now, CeaseSubcode.OTHER_CONFIGURATION_CHANGE), now)
+        self._forget(peering)
+        self._add(config, peering, now)
 
     def originate(self, family: Family, nlri: Nlri, route: LocalRoute | None) -> None:
         """Make a prefix ours, or with None no longer ours."""
@@ -275,7 +259,7 @@ class Speaker:
             self._facts += facts
             return
         outlet = Outlet(event.connection, self._outbound.outlets)
-        self._links[event.connection] = _Link(peering, outlet, event.local.address)
+        self._links[event.connection] = Link(peering, outlet, event.local.address)
         options = peering.config.transport
         if options.ttl is not None or options.min_ttl is not None:
             self._effects.append(SetOptions(event.connection, options))
@@ -289,7 +273,7 @@ class Speaker:
                     self._queue_updates(peering, action.bodies)
                 case Connect():
                     outlet = Outlet(action.connection, self._outbound.outlets)
-                    self._links[action.connection] = _Link(peering, outlet, None)
+                    self._links[action.connection] = Link(peering, outlet, None)
                     self._effects.append(action)
                 case SendBytes():
                     link, octets = self._links[action.connection], sum(map(len, action.chunks))
@@ -309,14 +293,14 @@ class Speaker:
                     self._facts.append(action.fact)
                 case _:
                     assert_never(action)
-        self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
+        self._deadlines.set(key_of(peering.number, Timer.SESSION), peering.session.next_deadline())
 
     def _run_timer(self, key: int, now: int) -> None:
-        number, timer = divmod(key, TIMERS)
+        number, timer = number_and_timer(key)
         peering = self._peerings.by_number[number]
-        if timer == _Timer.SESSION:
+        if timer == Timer.SESSION:
             self._act(peering, peering.session.run_timers(now), now)
-        elif timer == _Timer.STALE:
+        elif timer == Timer.STALE:
             peering.expire(now)
             self._deadlines.set(key, peering.stale_deadline)
         elif peering.exchange is not None and peering.exchange.outlet.in_flight:
@@ -327,16 +311,16 @@ class Speaker:
                 # RFC 9687 §3: a peer that takes nothing from us for so long must not keep its routes.
                 self._act(peering, peering.session.fail(ErrorCode.SEND_HOLD_TIMER_EXPIRED, 0, b"", now), now)
 
-    def _watch_sending(self, link: _Link, octets: int, now: int) -> None:
+    def _watch_sending(self, link: Link, octets: int, now: int) -> None:
         """RFC 9687 §3: the peer of a session was given octets, which it had better take in time."""
         exchange = link.peering.exchange
         if exchange is not None and exchange.outlet is link.outlet:
             if link.outlet.in_flight == octets:
                 exchange.progress_at = now
             at = exchange.progress_at + exchange.send_hold_time_ns
-            self._deadlines.set(_key(link.peering, _Timer.SEND_HOLD), at)
+            self._deadlines.set(key_of(link.peering.number, Timer.SEND_HOLD), at)
 
-    def _credit(self, link: _Link, count: int, now: int) -> None:
+    def _credit(self, link: Link, count: int, now: int) -> None:
         link.outlet.in_flight = max(0, link.outlet.in_flight - count)
         exchange = link.peering.exchange
         if exchange is not None and exchange.outlet is link.outlet:
@@ -344,36 +328,53 @@ class Speaker:
 
     # ---- peers
 
-    def _add(self, config: PeerConfig, established_count: int, now: int) -> None:
+    def _add(self, config: PeerConfig, before: Peering | None, now: int) -> None:
+        """`before` is the same peer in another configuration: what it brought stays while it may be back."""
         session = Peer(config, self._config, self._jitter, self._new_connection)
-        peering = self._peerings.add(config, session, established_count)
+        peering = self._peerings.add(config, session, 0 if before is None else before.established_count)
+        if before is not None:
+            peering.retention, peering.path_peer = before.retention, before.path_peer
+            self._deadlines.set(key_of(peering.number, Timer.STALE), peering.stale_deadline)
         self._administer(peering, now)
 
     def _administer(self, peering: Peering, now: int) -> None:
-        """Start the session, or keep it down if that is wanted."""
+        """Start the session, or keep it down or have none follow it if that is wanted."""
         session, text = peering.session, peering.config.shutdown
         if text is not None:
             self._act(peering, session.stop(now, CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, text), now)
-            return
-        restarting, returning = self._deferral is not None, peering.established_count > 0
-        self._act(peering, session.start(now, restarting=restarting, returning=returning), now)
+        elif peering.config.draining:
+            self._act(peering, session.wind_down(now), now)
+        else:
+            restarting, returning = self._deferral is not None, peering.established_count > 0
+            self._act(peering, session.start(now, restarting=restarting, returning=returning), now)
 
-    def _remove(self, peering: Peering, subcode: CeaseSubcode, now: int) -> None:
-        self._act(peering, peering.session.stop(now, subcode), now)
-        self._peerings.remove(peering)
+    def _remove(self, peering: Peering, now: int) -> None:
+        """The peer is none any more. One that was drained shall not miss our routes before it is, too."""
+        if peering.config.draining:
+            actions = peering.session.stop(now, CeaseSubcode.ADMINISTRATIVE_RESET, DRAINED_TEXT)
+        else:
+            actions = peering.session.stop(now, CeaseSubcode.PEER_DE_CONFIGURED)
+        self._act(peering, actions, now)
         peering.retention.give_up()
-        for timer in _Timer:
-            self._deadlines.set(_key(peering, timer), None)
+        self._forget(peering)
+
+    def _forget(self, peering: Peering) -> None:
+        self._peerings.remove(peering)
+        for timer in Timer:
+            self._deadlines.set(key_of(peering.number, timer), None)
 
     def _adapt(self, peering: Peering, config: PeerConfig, affects: Affects, now: int) -> None:
         """Change in place what can be changed in place."""
         peering.config = config
         peering.session.update_config(config, now)
-        self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
+        self._deadlines.set(key_of(peering.number, Timer.SESSION), peering.session.next_deadline())
         if Affects.ADMINISTRATION in affects:
             self._administer(peering, now)
         exchange = peering.exchange
         if exchange is None:
+            if config.draining:
+                peering.hold_on()
+                self._deadlines.set(key_of(peering.number, Timer.STALE), peering.stale_deadline)
             return
         if Affects.IMPORT in affects:
             # What is still queued came under the old judgement or the new one; the new one is as right.
@@ -395,7 +396,7 @@ class Speaker:
         peering.establish(
             link.outlet, local, action.negotiated, self._config, self._loc_ribs, due=self._due, now=now
         )
-        self._deadlines.set(_key(peering, _Timer.STALE), peering.stale_deadline)
+        self._deadlines.set(key_of(peering.number, Timer.STALE), peering.stale_deadline)
         for view in peering.exchange.views.values() if peering.exchange is not None else ():
             self._advertising.join(view, peering.config.peer, link.outlet, now)
 
@@ -409,8 +410,8 @@ class Speaker:
             self._advertising.leave(view, peering.config.peer)
         exchange.outlet.outbox.clear()
         self._waiting.pop(peering.number, None)
-        self._deadlines.set(_key(peering, _Timer.SEND_HOLD), None)
-        self._deadlines.set(_key(peering, _Timer.STALE), peering.stale_deadline)
+        self._deadlines.set(key_of(peering.number, Timer.SEND_HOLD), None)
+        self._deadlines.set(key_of(peering.number, Timer.STALE), peering.stale_deadline)
 
     # ---- routes in
 
@@ -479,7 +480,7 @@ class Speaker:
         if exchange is not None and exchange.inbound.is_full:
             # Its connection is not read meanwhile, so that a KEEPALIVE may lie there: it is not silent.
             peering.session.heard(now)
-            self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
+            self._deadlines.set(key_of(peering.number, Timer.SESSION), peering.session.next_deadline())
         cost = 0
         for _ in range(MESSAGES_PER_TURN):
             if exchange is None or not exchange.inbound or cost >= budget:
@@ -596,7 +597,7 @@ class Speaker:
             peering = link.peering
             self._watch_sending(link, sum(map(len, chunks)), now)
             peering.session.sent(now)
-            self._deadlines.set(_key(peering, _Timer.SESSION), peering.session.next_deadline())
+            self._deadlines.set(key_of(peering.number, Timer.SESSION), peering.session.next_deadline())
         return sent
 
     # ---- what is seen from outside
@@ -654,7 +655,7 @@ class Speaker:
 
     def has_all_tables(self) -> bool:
         """Whether every peer has told its initial table (End-of-RIB, RFC 4724 §2)."""
-        return not self._changes and all(one.has_whole_table for one in self._peerings.by_peer.values())
+        return not (self._changes or any(one.owes_table for one in self._peerings.by_peer.values()))
 
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""
@@ -681,19 +682,18 @@ class Speaker:
 
     def statistics(self) -> SpeakerStatistics:
         """Sizes and queues."""
-        exchanges = [one.exchange for one in self._peerings.by_peer.values() if one.exchange is not None]
-        return SpeakerStatistics(
-            peers=len(self._peerings.by_peer),
-            peers_established=len(exchanges),
-            prefixes=sum(map(len, self._loc_ribs.values())),
-            paths=sum(one.path_count for one in self._loc_ribs.values()),
-            attributes=sum(rib.attributes_count for one in exchanges for rib in one.ribs.values()),
-            updates_waiting=sum(len(one.inbound) for one in exchanges),
-            prefixes_to_decide=sum(one.dirty_count for one in self._loc_ribs.values())
-            + sum([rib.expired_count for rib in self._due]),
-            prefixes_to_send=self._advertising.pending_count(),
-        )
+        to_send = self._advertising.pending_count()
+        return statistics_of(self._peerings.by_peer.values(), self._loc_ribs.values(), self._due, to_send)
 
+    def has_routes_of(self, peer: PeerId) -> bool:
+        """Whether there are routes of a peer here, be it that its session is over and it may be back."""
+        peering = self._peerings.by_peer.get(peer)
+        return peering is not None and (peering.exchange is not None or bool(peering.retention.ribs))
 
-def _key(peering: Peering, timer: _Timer) -> int:
-    return TIMERS * peering.number + timer
+    def unreplaced_count(self, peer: PeerId) -> int:
+        """For how many prefixes a draining peer is still needed, at least one while that is not known."""
+        peering = self._peerings.by_peer.get(peer)
+        if peering is None:
+            return 0
+        undecided = self._changes or any(loc_rib.has_work for loc_rib in self._loc_ribs.values())
+        return peering.unreplaced_count + (1 if undecided else 0)

@@ -8,6 +8,7 @@ import trio
 
 from felixbgp.cli.options import connection_options, flags_of, setting_option
 from felixbgp.runtime.settings import (
+    DRAINING,
     LOG_LEVEL,
     LOG_LEVELS,
     METRIC,
@@ -31,6 +32,9 @@ from felixbgp.runtime.settings_file import SettingsError
 @setting_option(METRIC, "NUMBER", "Metric of our routes in the kernel.")
 @setting_option(TABLE, "NUMBER", "Kernel table of our routes; 254, the main table, unless given.")
 @setting_option(NO_KERNEL, "", "Reflect only: write no route into the kernel, and read nothing of it.")
+@setting_option(
+    DRAINING, "SECONDS", "How long a session that is wanted no more may stay for want of another way; 0."
+)
 @setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log; logSeverityScreen unless given.")
 @setting_option(SECRETS, "DIRECTORY", "Passwords of peers, as <secret>/<key>; /etc/felixbgp/secrets.")
 @connection_options

@@ -58,6 +58,10 @@ class Derived(NamedTuple):
 
     intent: Intent
     peers: Mapping[PeerId, PeerConfig | None]
+    departed: frozenset[Address] = frozenset()
+    """Addresses of nodes that left the cluster with this change."""
+    held_down: frozenset[PeerId] = frozenset()
+    """Peers that are gone though somebody claims them: their sessions must stay down."""
 
     @classmethod
     def between(cls, former: Intent, intent: Intent) -> Self:
@@ -98,7 +102,8 @@ class Derivation:
         if self._deriving is None:
             return Derived(self._intent, self._gone)
         self._intent = yield from self._deriving.intent(self._intent)
-        return Derived(self._intent, self._deriving.changed)
+        deriving = self._deriving
+        return Derived(self._intent, deriving.changed, deriving.take_departed(), deriving.held_down)
 
     def _concern_everything(self, changes: Changes) -> bool:
         own = NODE_NAME_PREFIX + self._node
@@ -152,8 +157,12 @@ class _Deriving:
         self._static_routes: tuple[StaticRoute, ...] = ()
         self._static_problems: tuple[Problem, ...] = ()
         self._encrypted: tuple[Address, ...] = ()
+        self._departed: dict[Address, None] = {}
+        """Addresses that no node has any more."""
         self.changed: dict[PeerId, PeerConfig | None] = {}
         """The peers in which the last intent differed from the one before."""
+        self.held_down: frozenset[PeerId] = frozenset()
+        """Of these the ones that are gone though they are claimed."""
 
     def start(self, former: Iterable[PeerId]) -> Parts[None]:
         """Make all claims; what becomes of the `former` peers will be told too."""
@@ -178,20 +187,28 @@ class _Deriving:
         if changes.of("BGPConfiguration"):
             self._report()
 
+    def take_departed(self) -> frozenset[Address]:
+        """The addresses of nodes that left since the last call."""
+        departed, self._departed = frozenset(self._departed), {}
+        return departed
+
     def intent(self, former: Intent) -> Parts[Intent]:
         """The intent of now; all that is as it was is the same object in both."""
         configs: dict[PeerId, PeerConfig | None] = {}
         origins: dict[PeerId, PeerOrigin | None] = {}
+        held_down: dict[PeerId, None] = {}
         for peer, claim in self._claims.settle():
             config = None if claim is None else claim.config
             origin = None if claim is None or config is None else claim.origin
             if config != former.peers.get(peer):
                 configs[peer] = config
+                if claim is not None and config is None:
+                    held_down[peer] = None
             if origin != former.origins.get(peer):
                 origins[peer] = origin
             yield 1
         yield from self._look_at_touched()
-        self.changed = configs
+        self.changed, self.held_down = configs, frozenset(held_down)
         yield WHOLE
         site = self._site
         return Intent(
@@ -276,6 +293,8 @@ class _Deriving:
                 peer_claims.put_member(self._claims, name, member)
                 yield 1
             for address in touched:
+                if member is None:
+                    self._departed[address] = None
                 self._mesh.claim(self._claims, address, former)
                 stale.update(self._at_address.get(address, {}))
             yield 2

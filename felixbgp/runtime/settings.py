@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from felixbgp.agent.config import ROUTE_METRIC, ROUTE_PROTOCOL, ROUTE_TABLE, AgentConfig
+from felixbgp.agent.config import DRAINING_SECONDS, ROUTE_METRIC, ROUTE_PROTOCOL, ROUTE_TABLE, AgentConfig
 from felixbgp.fib.foreign import PROTOCOL_NAMES
 from felixbgp.net import Address, AddressError
 from felixbgp.runtime.etcd.settings import EtcdSettings, parse_endpoints
@@ -44,6 +44,8 @@ class AgentSettings:
     route_table: int = ROUTE_TABLE
     no_kernel: bool = False
     """Whether the node only reflects: no route is written into its kernel, and nothing read from it."""
+    draining_seconds: int = DRAINING_SECONDS
+    """How long the session with a peer that is wanted no more may stay; 0 for not at all."""
     log_level: str | None = None
     """None leaves it to BGPConfiguration's logSeverityScreen."""
     secrets_dir: Path = SECRETS_DIR
@@ -58,6 +60,7 @@ class AgentSettings:
             route_metric=self.route_metric,
             route_table=self.route_table,
             forwards=not self.no_kernel,
+            draining_seconds=self.draining_seconds,
         )
 
 
@@ -83,6 +86,7 @@ PROTOCOL = Setting("route_protocol", "FELIXBGP_ROUTE_PROTOCOL", "--route-protoco
 METRIC = Setting("route_metric", "FELIXBGP_ROUTE_METRIC", "--route-metric", is_integer=True)
 TABLE = Setting("route_table", "FELIXBGP_ROUTE_TABLE", "--route-table", is_integer=True)
 NO_KERNEL = Setting("no_kernel", "FELIXBGP_NO_KERNEL", "--no-kernel", is_switch=True)
+DRAINING = Setting("draining_seconds", "FELIXBGP_DRAINING_SECONDS", "--draining-seconds", is_integer=True)
 ENDPOINTS = Setting("etcd.endpoints", "ETCD_ENDPOINTS", "--etcd-endpoints", is_list=True)
 CA_CERT_FILE = Setting("etcd.ca_cert_file", "ETCD_CA_CERT_FILE", "--etcd-ca-cert-file")
 CERT_FILE = Setting("etcd.cert_file", "ETCD_CERT_FILE", "--etcd-cert-file")
@@ -94,13 +98,14 @@ CA_CERT = Setting("etcd.ca_cert", "ETCD_CA_CERT", "")
 CERT = Setting("etcd.cert", "ETCD_CERT", "")
 KEY = Setting("etcd.key", "ETCD_KEY", "")
 
+DRAINING_SECONDS_MAX = 3600
 _SWITCHES = ("false", "true")
 PROTOCOLS_OF_OTHERS = (0, 1, 2, 3, 4, 9, 16, 80)
 """Of the kernel, the administrator, router advertisements, DHCP clients and Felix: on any node. Those of
 other routing daemons are allowed, so that we can take over from one."""
 
 ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD, CA_CERT, CERT, KEY)
-SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, TABLE, NO_KERNEL, *ETCD_SETTINGS)
+SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, TABLE, NO_KERNEL, DRAINING, *ETCD_SETTINGS)
 KNOWN = tuple(setting.name for setting in SETTINGS)
 DATASTORE_TYPE_VARIABLE = "DATASTORE_TYPE"
 DISCOVERY_VARIABLE = "ETCD_DISCOVERY_SRV"
@@ -163,6 +168,7 @@ def load(
         route_metric=_integer(sources.find(METRIC), 1, 2**32 - 1, ROUTE_METRIC),
         route_table=_integer(sources.find(TABLE), 1, 2**32 - 1, ROUTE_TABLE),
         no_kernel=_switch(sources.find(NO_KERNEL)),
+        draining_seconds=_integer(sources.find(DRAINING), 0, DRAINING_SECONDS_MAX, DRAINING_SECONDS),
         log_level=_log_level(sources.find(LOG_LEVEL)),
         secrets_dir=_directory(sources.find(SECRETS)),
     )

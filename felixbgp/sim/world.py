@@ -9,7 +9,7 @@ world.run_until(lambda: world.established() == 1, limit_ns=60 * SECOND)
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 
-from felixbgp.agent.config import ROUTE_PROTOCOL, AgentConfig
+from felixbgp.agent.config import DRAINING_SECONDS, ROUTE_PROTOCOL, AgentConfig
 from felixbgp.net import Address, Prefix
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.kernel import Kernel
@@ -33,12 +33,14 @@ class NotReached(AssertionError):  # noqa: N818 - it is a failed expectation, as
 class World:
     """Clock, network, store and nodes."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, draining_seconds: int = DRAINING_SECONDS) -> None:
+        """`draining_seconds`: for all agents, see `AgentConfig`."""
         self.clock = Clock()
         self.network = Network(self.clock, LINK_LATENCY_NS)
         self.store = Store(self.clock, STORE_LATENCY_NS)
         self.nodes: dict[str, Node] = {}
         self._randomness = Randomness(seed)
+        self._draining_seconds = draining_seconds
 
     def add_node(
         self,
@@ -57,7 +59,12 @@ class World:
         # Felix makes one on every node.
         kernel.add_link("tunl0")
         shared = (self.clock, self.network, self.store)
-        config = AgentConfig(node=name, route_protocol=ROUTE_PROTOCOL, forwards=forwards)
+        config = AgentConfig(
+            node=name,
+            route_protocol=ROUTE_PROTOCOL,
+            forwards=forwards,
+            draining_seconds=self._draining_seconds,
+        )
         node = Node(config, tuple(addresses), kernel, shared, self._randomness.fork())
         self.nodes[name] = node
         return node

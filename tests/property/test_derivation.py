@@ -173,7 +173,7 @@ class Follower:
             self._revision += 1
             self._state.feed(event(self._revision, one))
         self._state.take_demands()
-        intent, changed = self._derivation.update(self._state, self._state.take_changes())
+        intent, changed, *_ = self._derivation.update(self._state, self._state.take_changes())
         assert intent == derive(self._state, SELF)
         assert list(intent.peers) == sorted(intent.peers)
         for peer, config in changed.items():

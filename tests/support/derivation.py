@@ -182,7 +182,7 @@ def _derived_step_by_step(row: Row, cluster: Sequence[Object]) -> Intent:
     peers: dict[PeerId, PeerConfig] = {}
     intent = Intent()
     for state in _following(row, cluster):
-        intent, changed = derivation.update(state, state.take_changes())
+        intent, changed, *_ = derivation.update(state, state.take_changes())
         peers |= {peer: config for peer, config in changed.items() if config is not None}
         for gone in (peer for peer, config in changed.items() if config is None):
             del peers[gone]

@@ -238,6 +238,10 @@ class AdjRibIn:
         self._reviews = [(table, Walk(table)) for table in (*self._stale, self._routes) if len(table)]
         self._note_due()
 
+    def set_peer(self, peer: PathPeer) -> None:
+        """Have everything judged again as that of this peer."""
+        self.reconfigure(peer, self._acceptance, self._policy)
+
     def rename_rules(self, policy: Policy) -> None:
         """Take over the names of an equal policy; nothing is judged again."""
         self._policy = policy

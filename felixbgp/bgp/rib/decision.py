@@ -21,6 +21,7 @@ class SelectionReason(Enum):
     ONLY_PATH = "only path"
     LOCAL = "originated here"
     LEARNED = "learned, before what the kernel has from others"
+    DRAINING = "not from a session that is about to end"
     LONG_LIVED_STALE = "not kept beyond the end of its session"
     LOCAL_PREF = "higher LOCAL_PREF"
     AS_PATH = "shorter AS_PATH"
@@ -56,6 +57,9 @@ def best_path(paths: Sequence[Path]) -> Best:
     # 1b. What is kept beyond its session only when there is nothing else (RFC 9494 §4.3).
     if len(left := _lowest(left, _is_long_lived_stale)) == 1:
         return _alone(left, SelectionReason.LONG_LIVED_STALE)
+    # 1c. What comes over a session that nobody wants any more only as long as there is nothing else.
+    if len(left := _lowest(left, _is_draining)) == 1:
+        return _alone(left, SelectionReason.DRAINING)
     # 2. The highest degree of preference (RFC 4271 §9.1.1).
     if len(left := _lowest(left, _negative_local_pref)) == 1:
         return _alone(left, SelectionReason.LOCAL_PREF)
@@ -114,6 +118,10 @@ def _is_learned(path: Path) -> bool:
 
 def _is_long_lived_stale(path: Path) -> bool:
     return path.long_lived_stale
+
+
+def _is_draining(path: Path) -> bool:
+    return path.peer is not None and path.peer.draining
 
 
 def _negative_local_pref(path: Path) -> int:

@@ -87,6 +87,13 @@ def _paths_of(entry: Entry | None) -> tuple[Path, ...]:
     return (entry,) if isinstance(entry, Path) else entry.paths
 
 
+def _count(path: Path, more: int) -> None:
+    """A path is selected for so many more prefixes."""
+    peer = path.peer
+    if peer is not None and peer.draining:
+        peer.selected_count += more
+
+
 def path_of(entry: Entry | None) -> Path | None:
     """The selected path of a prefix with this entry."""
     return entry.path if isinstance(entry, Choice) else entry
@@ -295,6 +302,7 @@ class LocRib:
         if gone:
             self._path_count -= len(gone)
             self._selected_count -= len(gone)
+            _count(path, -len(gone))
             self._gone.append((path, gone))
         self._remove_one_of_several(others, path)
         return len(others)
@@ -417,6 +425,7 @@ class LocRib:
             alone = self._entries.add(nlris, path, others)
             self._add_one_more(others, path)
             self._selected_count += len(alone)
+            _count(path, len(alone))
             fresh.append((path, alone))
             if changes is not None:
                 selected = _selected_of(path)
@@ -462,8 +471,12 @@ class LocRib:
             moved[nlri] = path
             if path_before is None:
                 self._selected_count += 1
-            elif path is None:
+            else:
+                _count(path_before, -1)
+            if path is None:
                 self._selected_count -= 1
+            else:
+                _count(path, 1)
         if changes is not None and not _is_same_route(old, entry):
             changes.append(RouteChange(self.family, nlri, _selected_of(entry)))
 

@@ -24,7 +24,7 @@ _SET: Final = int(SegmentType.AS_SET)
 class PathPeer:
     """The peer a path came from, as far as decision and export care; one per session and configuration."""
 
-    __slots__ = ("client", "external", "identifier", "peer", "remote_as")
+    __slots__ = ("client", "draining", "external", "identifier", "peer", "remote_as", "selected_count")
 
     def __init__(
         self,
@@ -34,12 +34,28 @@ class PathPeer:
         identifier: bytes,
         remote_as: int,
         client: bool = False,
+        draining: bool = False,
     ) -> None:
         self.peer = peer
         self.external = external
         self.identifier = identifier
         self.remote_as = remote_as
         self.client = client
+        self.draining = draining
+        """Whether its paths are used only where there are no others."""
+        self.selected_count = 0
+        """How many prefixes have a path of this one selected, if it is draining."""
+
+    def as_draining(self) -> "PathPeer":
+        """The same peer, whose paths are used only where there are no others from now on."""
+        return PathPeer(
+            self.peer,
+            external=self.external,
+            identifier=self.identifier,
+            remote_as=self.remote_as,
+            client=self.client,
+            draining=True,
+        )
 
 
 class Path:

@@ -97,6 +97,8 @@ ACCEPTED_WINDOW_NS = 10 * SECOND_NS
 """Each accepted connection costs two messages and some lines of log. A peer dials once at a time and backs
 off; one that keeps to neither is answered once a second on average, and beyond that refused in silence."""
 
+_FOLLOWED = (CeaseSubcode.ADMINISTRATIVE_RESET, CeaseSubcode.OTHER_CONFIGURATION_CHANGE)
+"""Ends of a session that another one follows."""
 _WITH_COMMUNICATION = (CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, CeaseSubcode.ADMINISTRATIVE_RESET)
 
 
@@ -191,18 +193,25 @@ class Peer:
         """Event 2: end everything with Cease/`subcode` and stay Idle until `start`.
 
         `text` is for people: it becomes the reason here, and with subcodes 2 and 4 is told to the peer
-        (RFC 9003). Routes go at once, except with subcode 4 (administrative reset), which a start follows.
+        (RFC 9003). Routes go at once, except with subcodes 4 (administrative reset), which a start follows,
+        and 6 (other configuration change), which a session in the new configuration follows.
         """
         self._halt()
         data = encode_shutdown_communication(text) if subcode in _WITH_COMMUNICATION else b""
         for connection in list(self._connections.values()):
             ended = connection.notify(ErrorCode.CEASE, subcode, data)
-            if subcode != CeaseSubcode.ADMINISTRATIVE_RESET:
+            if subcode not in _FOLLOWED:
                 ended = replace(ended, kind=DownKind.HARD)
             self._end(connection, ended, now)
         self.connect_retry_count = 0
         self.last_error = text or notification_text(ErrorCode.CEASE, subcode)
         self._show_state(self.last_error, now)
+        return self._take()
+
+    def wind_down(self, now: int) -> list[SessionAction]:
+        """Let the session go on if there is one, and have none follow it until `start`."""
+        self._halt()
+        self._give_up_all([one for one in self._connections.values() if one.number != self.established], now)
         return self._take()
 
     def update_config(self, config: PeerConfig, now: int) -> None:
@@ -315,7 +324,7 @@ class Peer:
         self._running = True
         self._resume_at = None
         self._reset_backoffs()
-        if not self.config.passive:
+        if not self.config.passive and self.established is None:  # The session of a `wind_down` goes on.
             self._dial(now)
         self._show_state(reason, now)
 

@@ -58,6 +58,18 @@ STEPS: list[tuple[str, Path, Path, SelectionReason]] = [
         SelectionReason.LONG_LIVED_STALE,
     ),
     (
+        "a session that stays, whatever else is better",
+        path(INTERNAL, local_pref=1),
+        path(EXTERNAL.as_draining(), as_path=()),
+        SelectionReason.DRAINING,
+    ),
+    (
+        "RFC 9494 4.3: even one that is about to end",
+        path(INTERNAL.as_draining(), local_pref=1),
+        path(EXTERNAL, as_path=(), communities=(LLGR_STALE,)),
+        SelectionReason.LONG_LIVED_STALE,
+    ),
+    (
         "9.1.1: highest LOCAL_PREF",
         path(INTERNAL, local_pref=200, as_path=sequence(1, 2, 3), origin=Origin.INCOMPLETE),
         path(INTERNAL_LOW, local_pref=150),

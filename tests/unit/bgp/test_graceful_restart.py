@@ -87,6 +87,25 @@ def test_a_short_break_changes_no_route_anywhere() -> None:
     assert one.changes == other.changes == 0
 
 
+def test_a_session_that_another_configuration_needs_changes_no_route_anywhere() -> None:
+    network, one, two_ = two()
+    one.changes = two_.changes = 0
+    one.change(two_, hold_time_s=30)
+    network.run_for(10)
+    assert one.peer(two_).state == "Established"
+    assert one.peer(two_).hold_time_s == 30
+    assert (one.changes, two_.changes) == (0, 0)
+    assert one.peer(two_).prefixes_stale == two_.peer(one).prefixes_stale == 0
+
+
+def test_without_graceful_restart_such_a_session_takes_the_routes_along() -> None:
+    network, one, two_ = two(of_one=None)
+    one.changes = two_.changes = 0
+    one.change(two_, hold_time_s=30)
+    network.run_for(10)
+    assert one.changes == two_.changes == 2
+
+
 def test_what_the_peer_does_not_say_again_goes_with_end_of_rib() -> None:
     network, one, other = two()
     lose(network, one, other)

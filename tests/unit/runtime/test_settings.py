@@ -19,6 +19,7 @@ route_protocol = 200
 route_metric = 3000
 route_table = 1000
 no_kernel = true
+draining_seconds = 30
 
 [etcd]
 endpoints = ["https://10.0.0.3:2379", "https://10.0.0.4:2379"]
@@ -68,6 +69,7 @@ def test_the_file_alone(file: Path) -> None:
         route_metric=3000,
         route_table=1000,
         forwards=False,
+        draining_seconds=30,
     )
     assert settings.route_table == 1000
     assert (settings.log_level, settings.secrets_dir) == ("error", Path("/run/secrets/bgp"))
@@ -221,6 +223,7 @@ def test_a_wrong_variable_is_named(environ: dict[str, str], message: str) -> Non
         ("no_kernel = 'true'", "no_kernel: true or false is wanted, without quotes"),
         ("no_kernel = 1", "no_kernel: true or false is wanted, without quotes"),
         ("route_table = 0", "route_table: '0' is not a number from 1 to 4294967295"),
+        ("draining_seconds = 3601", "draining_seconds: '3601' is not a number from 0 to 3600"),
         ("route_metric = -1", "route_metric: '-1' is not a number from 1 to 4294967295"),
         ("node = ", r"Invalid value \(at end of document\)"),
         ("a=" + "[" * 5000, ""),

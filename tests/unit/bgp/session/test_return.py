@@ -209,7 +209,7 @@ class TestAPeerThatComesBack:
 
 
 class TestStop:
-    """RFC 8538 §5.1; locally the routes of a stopped peer go, as nobody waits for it."""
+    """RFC 8538 §5.1; locally the routes of a stopped peer go, unless another session follows."""
 
     @pytest.mark.parametrize(
         ("subcode", "message", "kind"),
@@ -217,7 +217,7 @@ class TestStop:
             (2, NotificationMessage(6, 9, b"\x06\x02\x03bye"), DownKind.HARD),
             (3, NotificationMessage(6, 9, b"\x06\x03"), DownKind.HARD),
             (4, NotificationMessage(6, 4, b"\x03bye"), DownKind.LOST),
-            (6, NotificationMessage(6, 6), DownKind.HARD),
+            (6, NotificationMessage(6, 6), DownKind.LOST),
         ],
         ids=["shutdown", "removed", "reset", "changed"],
     )

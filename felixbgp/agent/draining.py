@@ -1,0 +1,125 @@
+"""Peers that nobody wants any more, whose sessions stay until others have taken over.
+
+    wanted ── gone from the intent ─▶ draining ── nothing is selected from it for SETTLING_NS ─▶ none
+      ▲                                  │  ├──── `longest_ns` is over ──────────────────────────▶ none
+      └──────── wanted again ────────────┘  └──── its node left the cluster ────────────────────▶ none
+
+What such a peer brought is used only where there is nothing else (`PeerConfig.draining`). When the other end
+closes first, what it brought stays all the same, up to the same deadline. A peer without a session, or whose
+node is gone, goes at once: no packet should be sent there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from felixbgp.bgp.config import PeerConfig, PeerId
+from felixbgp.intent.derivation import Derived
+
+SETTLING_NS: Final = 5_000_000_000
+"""How long nothing has to be selected of it: others are to hear of our routes by another way, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A fact: a session that nobody wanted any more is over; `lost` prefixes have no other path."""
+
+    peer: PeerId
+    lost: int
+
+
+class _Leaving:
+    """A peer on its way out: its last configuration, and until when it stays."""
+
+    __slots__ = ("config", "unneeded_at", "until")
+
+    def __init__(self, config: PeerConfig, until: int) -> None:
+        self.config = config
+        self.until = until
+        self.unneeded_at: int | None = None
+        """Since when nothing is selected of it."""
+
+
+class Draining:
+    """Stands between the peers of the intent and those of the speaker."""
+
+    def __init__(self, longest_ns: int) -> None:
+        """With `longest_ns` 0 nobody is drained."""
+        self._longest_ns = longest_ns
+        self._leaving: dict[PeerId, _Leaving] = {}
+        self._facts: list[Drained] = []
+
+    def configs(self) -> dict[PeerId, PeerConfig]:
+        """The peers that are draining."""
+        return {peer: leaving.config for peer, leaving in self._leaving.items()}
+
+    def until(self, peer: PeerId) -> int | None:
+        """When a peer that is draining goes at the latest; None: it is not draining."""
+        leaving = self._leaving.get(peer)
+        return None if leaving is None else leaving.until
+
+    def follow(
+        self,
+        derived: Derived,
+        former: Mapping[PeerId, PeerConfig],
+        has_routes: Callable[[PeerId], bool],
+        now: int,
+    ) -> dict[PeerId, PeerConfig | None]:
+        """What the speaker shall have where the intent has changed.
+
+        `former` are the intent's peers before; `has_routes`: whether the speaker has, or keeps, what a peer
+        brought. Peers whose session must stay down go at once, like those that left the cluster.
+        """
+        wanted: dict[PeerId, PeerConfig | None] = {}
+        departed = derived.departed
+        for peer, config in derived.peers.items():
+            wanted[peer] = config
+            if config is not None or peer in derived.held_down or peer.address in departed:
+                self._leaving.pop(peer, None)
+                continue
+            if peer in self._leaving:
+                del wanted[peer]
+                continue
+            before = former.get(peer)
+            if before is not None and before.shutdown is None and self._longest_ns and has_routes(peer):
+                leaving = _Leaving(replace(before, draining=True), now + self._longest_ns)
+                self._leaving[peer] = leaving
+                wanted[peer] = leaving.config
+        for peer in [peer for peer in self._leaving if peer.address in departed]:
+            del self._leaving[peer]
+            wanted[peer] = None
+        return wanted
+
+    def give_up(self) -> None:
+        """Drain nobody any longer: this node takes no part in BGP."""
+        self._leaving.clear()
+
+    def take_over(self, unreplaced_count: Callable[[PeerId], int], now: int) -> dict[PeerId, None]:
+        """Those that are to go now; `unreplaced_count`: for how many prefixes a peer is still needed."""
+        over: dict[PeerId, None] = {}
+        for peer, leaving in list(self._leaving.items()):
+            count = unreplaced_count(peer)
+            if count:
+                leaving.unneeded_at = None
+            elif leaving.unneeded_at is None:
+                leaving.unneeded_at = now
+            since = leaving.unneeded_at
+            if now >= leaving.until or (since is not None and now - since >= SETTLING_NS):
+                del self._leaving[peer]
+                over[peer] = None
+                self._facts.append(Drained(peer, count))
+        return over
+
+    def take_facts(self) -> list[Drained]:
+        """What is worth telling since the last call."""
+        facts, self._facts = self._facts, []
+        return facts
+
+    def next_deadline(self) -> int | None:
+        """When `take_over` has somebody, if nothing else happens."""
+        return min((self._ends_at(leaving) for leaving in self._leaving.values()), default=None)
+
+    def _ends_at(self, leaving: _Leaving) -> int:
+        if leaving.unneeded_at is None:
+            return leaving.until
+        return min(leaving.until, leaving.unneeded_at + SETTLING_NS)

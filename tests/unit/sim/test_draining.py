@@ -1,0 +1,128 @@
+"""Sessions that nobody wants any more stay until others have taken over, and no kernel loses a route."""
+
+import json
+
+import pytest
+
+from felixbgp.agent.draining import Drained
+from felixbgp.bgp.facts import SessionStateChanged
+from felixbgp.sim.world import SECOND, World
+from tests.support.cluster import RESOURCES, converged, mesh, put_resource
+
+SIZE = 5
+DRAINING_SECONDS = 120
+LONGEST_NS = DRAINING_SECONDS * SECOND
+CLUSTER_ID = {"projectcalico.org/RouteReflectorClusterID": "244.0.0.1"}
+
+
+def set_mesh(world: World, *, enabled: bool) -> None:
+    put_resource(
+        world, "BGPConfiguration", "bgpconfigurations", "default", {"nodeToNodeMeshEnabled": enabled}
+    )
+
+
+def make_reflector(world: World, number: int) -> None:
+    metadata = {"name": f"node-{number}", "labels": {"reflector": "yes"}, "annotations": CLUSTER_ID}
+    bgp = {
+        "ipv4Address": f"172.30.0.{number}/24",
+        "ipv6Address": f"fd30::{number:x}/64",
+        "routeReflectorClusterID": "244.0.0.1",
+    }
+    node = {"apiVersion": "projectcalico.org/v3", "kind": "Node", "metadata": metadata, "spec": {"bgp": bgp}}
+    world.store.put(f"{RESOURCES}/nodes/node-{number}", json.dumps(node).encode())
+
+
+def peer_with_reflectors(world: World) -> None:
+    spec: dict[str, object] = {"nodeSelector": "all()", "peerSelector": "has(reflector)"}
+    put_resource(world, "BGPPeer", "bgppeers", "to-reflectors", spec)
+
+
+def watch(world: World, duration_ns: int) -> None:
+    """Let time pass; at no moment may a route be missing anywhere."""
+    end = world.clock.now + duration_ns
+    while (upcoming := world.clock.next_time()) is not None and upcoming <= end:
+        world.clock.step()
+        assert converged(world, SIZE), (
+            f"{(world.clock.now - end + duration_ns) / SECOND:.3f} s after the change"
+        )
+
+
+def sessions(world: World) -> set[tuple[str, str]]:
+    """Which nodes have an Established session with whom."""
+    return {
+        (name, str(peer.peer.address))
+        for name, node in world.nodes.items()
+        for peer in (() if node.status is None else node.status.peers)
+        if peer.state == "Established"
+    }
+
+
+@pytest.fixture
+def world() -> World:
+    cluster = mesh(SIZE, seed=11, draining_seconds=DRAINING_SECONDS)
+    cluster.run_until(lambda: converged(cluster, SIZE), limit_ns=60 * SECOND)
+    cluster.run_for(60 * SECOND)
+    return cluster
+
+
+def test_the_mesh_gives_way_to_a_reflector_and_comes_back(world: World) -> None:
+    make_reflector(world, 1)
+    peer_with_reflectors(world)
+    set_mesh(world, enabled=False)
+    watch(world, 2 * LONGEST_NS)
+    assert world.established() == 2 * (SIZE - 1)
+    set_mesh(world, enabled=True)
+    watch(world, 2 * LONGEST_NS)
+    assert world.established() == SIZE * (SIZE - 1)
+
+
+def test_a_mesh_that_is_disabled_first_stays_while_a_reflector_can_still_come(world: World) -> None:
+    set_mesh(world, enabled=False)
+    watch(world, LONGEST_NS - 10 * SECOND)
+    make_reflector(world, 1)
+    peer_with_reflectors(world)
+    watch(world, 2 * LONGEST_NS)
+    assert world.established() == 2 * (SIZE - 1)
+
+
+def test_a_mesh_that_nothing_follows_ends_in_time_and_says_what_that_cost(world: World) -> None:
+    set_mesh(world, enabled=False)
+    watch(world, LONGEST_NS - SECOND)
+    status = world.nodes["node-2"].status
+    assert status is not None
+    assert {peer.warning for peer in status.peers} == {"draining: 1 prefixes have no other path"}
+    world.run_for(2 * SECOND)
+    assert world.established() == 0
+    lost = [fact.lost for fact in world.nodes["node-2"].facts if isinstance(fact, Drained)]
+    assert lost == [1] * (2 * (SIZE - 1))
+    world.run_for(150 * SECOND)
+    assert all(len(node.kernel.routes()) == 2 for node in world.nodes.values())
+
+
+def test_where_nobody_is_drained_the_mesh_ends_with_the_write() -> None:
+    cluster = mesh(SIZE, seed=11)
+    cluster.run_until(lambda: converged(cluster, SIZE), limit_ns=60 * SECOND)
+    set_mesh(cluster, enabled=False)
+    cluster.run_for(SECOND)
+    assert cluster.established() == 0
+    assert all(len(one.kernel.routes()) == 2 for one in cluster.nodes.values())
+
+
+def test_a_node_that_left_the_cluster_is_not_waited_for(world: World) -> None:
+    world.store.delete(f"{RESOURCES}/nodes/node-5")
+    world.run_for(SECOND)
+    assert not {peer for _, peer in sessions(world)} & {"172.30.0.5", "fd30::5"}
+
+
+def test_a_peer_that_is_wanted_again_keeps_its_session(world: World) -> None:
+    before = [
+        len([f for f in one.facts if isinstance(f, SessionStateChanged)]) for one in world.nodes.values()
+    ]
+    set_mesh(world, enabled=False)
+    watch(world, 30 * SECOND)
+    set_mesh(world, enabled=True)
+    watch(world, 2 * LONGEST_NS)
+    after = [
+        len([f for f in one.facts if isinstance(f, SessionStateChanged)]) for one in world.nodes.values()
+    ]
+    assert after == before
