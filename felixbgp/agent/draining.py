@@ -53,11 +53,6 @@ class Draining:
         """The peers that are draining."""
         return {peer: leaving.config for peer, leaving in self._leaving.items()}
 
-    def until(self, peer: PeerId) -> int | None:
-        """When a peer that is draining goes at the latest; None: it is not draining."""
-        leaving = self._leaving.get(peer)
-        return None if leaving is None else leaving.until
-
     def follow(
         self,
         derived: Derived,

@@ -54,11 +54,11 @@ def test_what_is_selected_of_it_again_begins_the_while_anew(draining: Draining) 
 
 def test_in_the_end_it_goes_whatever_that_costs_and_says_so(draining: Draining) -> None:
     leave(draining)
-    assert draining.until(PEER) == LONGEST_NS
+    assert draining.next_deadline() == LONGEST_NS
     assert over(draining, 7, now=LONGEST_NS - 1) == []
     assert over(draining, 7, now=LONGEST_NS) == [PEER]
     assert draining.take_facts() == [Drained(PEER, 7)]
-    assert draining.until(PEER) is None
+    assert draining.next_deadline() is None
 
 
 def test_one_that_is_wanted_again_is_what_the_intent_says(draining: Draining) -> None:
@@ -71,7 +71,7 @@ def test_one_that_is_wanted_again_is_what_the_intent_says(draining: Draining) ->
 def test_one_that_leaves_twice_stays_what_it_is(draining: Draining) -> None:
     leave(draining)
     assert draining.follow(GONE, {}, lambda _: True, 1) == {}
-    assert draining.until(PEER) == LONGEST_NS
+    assert draining.next_deadline() == LONGEST_NS
     draining.give_up()
     assert draining.next_deadline() is None
 
