@@ -430,7 +430,7 @@ def run(seconds: float = SECONDS, seed: int = 1) -> Result:
     """Make the lab, trouble it, look at it, take it down."""
     plan = LabPlan(name=f"c{os.getpid()}", node_count=2, workload_count=1)
     try:
-        lab = Lab.up(plan, tor_kind="bird")
+        lab = Lab.up(plan, tor_kind="bird", settings={"FELIXBGP_DRAINING_SECONDS": "0"})
         prepare(lab)
         return trouble(lab, seconds, seed)
     finally:

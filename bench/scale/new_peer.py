@@ -75,7 +75,7 @@ def of_felixbgp(turns: int) -> tuple[Latency, Latency]:
     """To another agent, and to a BIRD that waits to be dialled."""
     plan = LabPlan(name=f"s{os.getpid()}"[:12], node_count=2, tor_count=1, workload_count=0, ipv6=False)
     try:
-        lab = Lab.up(plan, tor_kind="bird")
+        lab = Lab.up(plan, tor_kind="bird", settings={"FELIXBGP_DRAINING_SECONDS": "0"})
         lab.store.put_all(calico.configuration_resource("default", {"nodeToNodeMeshEnabled": False}))
         first, second = plan.nodes[:2]
         tor = plan.tors[0]

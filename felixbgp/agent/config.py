@@ -9,8 +9,8 @@ ROUTE_PROTOCOL = 179
 """rtm_protocol of our routes, and nobody else's: 186, `bgp` for iproute2, is what FRR's zebra writes."""
 ROUTE_METRIC = 1024
 ROUTE_TABLE = MAIN_TABLE
-DRAINING_SECONDS = 0
-"""Peers that are wanted no more go at once, as they do with Calico, unless somebody asks for more."""
+DRAINING_SECONDS = 120
+"""For as long a wanted replacement may still come when somebody writes in the wrong order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

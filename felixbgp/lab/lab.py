@@ -62,11 +62,13 @@ class Lab:
         endpoints: Sequence[str] = (),
         force: bool = False,
         agents: bool = True,
+        settings: Mapping[str, str] | None = None,
         report: Report = lambda _: None,
     ) -> Self:
         """Make everything and start everything; on failure takes it all down again and raises.
 
-        `endpoints` names an etcd to use instead of our own. `agents` False leaves the nodes without one.
+        `endpoints` names an etcd to use instead of our own. `agents` False leaves the nodes without one,
+        `settings` (`FELIXBGP_…`) are for all of them.
         """
         require(root=True)
         chosen = _tor_kind(tor_kind, plan.tor_count)
@@ -77,7 +79,11 @@ class Lab:
             )
         _refuse_leftovers(plan.name)
         state.claim(plan.name)
-        lab = cls(LabState(plan, chosen, endpoints=tuple(endpoints), own_etcd=store is None))
+        own_etcd = store is None
+        known = LabState(
+            plan, chosen, endpoints=tuple(endpoints), own_etcd=own_etcd, settings=dict(settings or {})
+        )
+        lab = cls(known)
         try:
             lab._build(report, agents=agents)
         except BaseException:
@@ -272,6 +278,7 @@ class Lab:
             ("NODENAME", name),
             ("ETCD_ENDPOINTS", NODE_ENDPOINT),
             ("FELIXBGP_SECRETS_DIR", str(self.secrets)),
+            *self._state.settings.items(),
         )
         arguments = (*felixbgp_command(), "agent")
         self._spawn(Command(name, arguments, str(self._log_path(name)), namespace, environment))

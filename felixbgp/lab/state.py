@@ -14,7 +14,7 @@ from felixbgp.lab.plan import LabPlan
 from felixbgp.lab.processes import Command, Running
 
 RUN_FOLDER = Path("/run/felixbgp")
-FORMAT = 1
+FORMAT = 2
 
 
 class StateError(Exception):
@@ -34,6 +34,8 @@ class LabState:
     """Keys written to a store that is not ours, to be removed at the end."""
     agents_started: float = 0.0
     """Seconds since 1970."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """What else every agent is told by its environment."""
     processes: dict[str, Running] = field(default_factory=dict)
 
 
@@ -86,6 +88,7 @@ def encode(state: LabState) -> dict[str, Any]:
         "ownEtcd": state.own_etcd,
         "keys": list(state.keys),
         "agentsStarted": state.agents_started,
+        "settings": state.settings,
         "processes": [asdict(running) for running in state.processes.values()],
     }
 
@@ -102,6 +105,7 @@ def decode(value: Mapping[str, Any]) -> LabState:
         own_etcd=value["ownEtcd"],
         keys=tuple(value["keys"]),
         agents_started=float(value["agentsStarted"]),
+        settings=dict(value["settings"]),
         processes={process.command.name: process for process in running},
     )
 

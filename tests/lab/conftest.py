@@ -24,9 +24,12 @@ def fresh_name() -> str:
 
 @contextlib.contextmanager
 def a_lab(plan: LabPlan, *, agents: bool = True) -> Iterator[Lab]:
-    """A lab with BIRD in it that is gone afterwards, whatever happens."""
+    """A lab with BIRD in it that is gone afterwards, whatever happens.
+
+    Peers that a test deletes are gone at once: what is drained is seen in the tests of that.
+    """
     try:
-        yield Lab.up(plan, tor_kind="bird", agents=agents)
+        yield Lab.up(plan, tor_kind="bird", agents=agents, settings={"FELIXBGP_DRAINING_SECONDS": "0"})
     finally:
         down(plan.name)
 

@@ -47,7 +47,7 @@ def test_a_name_can_be_claimed_once() -> None:
         state.claim("felix")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 3}', "null"])
 def test_a_damaged_file_says_how_to_go_on(run_folder: Path, text: str) -> None:
     state.claim("felix")
     (run_folder / "felix" / "lab.json").write_text(text)

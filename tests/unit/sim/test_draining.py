@@ -4,13 +4,13 @@ import json
 
 import pytest
 
+from felixbgp.agent.config import DRAINING_SECONDS
 from felixbgp.agent.draining import Drained
 from felixbgp.bgp.facts import SessionStateChanged
 from felixbgp.sim.world import SECOND, World
 from tests.support.cluster import RESOURCES, converged, mesh, put_resource
 
 SIZE = 5
-DRAINING_SECONDS = 120
 LONGEST_NS = DRAINING_SECONDS * SECOND
 CLUSTER_ID = {"projectcalico.org/RouteReflectorClusterID": "244.0.0.1"}
 
@@ -59,7 +59,7 @@ def sessions(world: World) -> set[tuple[str, str]]:
 
 @pytest.fixture
 def world() -> World:
-    cluster = mesh(SIZE, seed=11, draining_seconds=DRAINING_SECONDS)
+    cluster = mesh(SIZE, seed=11)
     cluster.run_until(lambda: converged(cluster, SIZE), limit_ns=60 * SECOND)
     cluster.run_for(60 * SECOND)
     return cluster
@@ -100,7 +100,7 @@ def test_a_mesh_that_nothing_follows_ends_in_time_and_says_what_that_cost(world:
 
 
 def test_where_nobody_is_drained_the_mesh_ends_with_the_write() -> None:
-    cluster = mesh(SIZE, seed=11)
+    cluster = mesh(SIZE, seed=11, draining_seconds=0)
     cluster.run_until(lambda: converged(cluster, SIZE), limit_ns=60 * SECOND)
     set_mesh(cluster, enabled=False)
     cluster.run_for(SECOND)
