@@ -19,6 +19,7 @@ from felixbgp.runtime.settings import (
     SECRETS,
     SETTINGS,
     TABLE,
+    TAKE_OVER,
     AgentSettings,
     load,
 )
@@ -31,9 +32,12 @@ from felixbgp.runtime.settings_file import SettingsError
 @setting_option(PROTOCOL, "NUMBER", "rtm_protocol that marks our routes in the kernel.")
 @setting_option(METRIC, "NUMBER", "Metric of our routes in the kernel.")
 @setting_option(TABLE, "NUMBER", "Kernel table of our routes; 254, the main table, unless given.")
+@setting_option(
+    TAKE_OVER, "PROTOCOL,...", "Make these daemons' kernel routes ours at the start: bird, zebra, a number."
+)
 @setting_option(NO_KERNEL, "", "Reflect only: write no route into the kernel, and read nothing of it.")
 @setting_option(
-    DRAINING, "SECONDS", "How long a session that is wanted no more may stay for want of another way; 0."
+    DRAINING, "SECONDS", "How long a session that is wanted no more may stay for want of another way; 120."
 )
 @setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log; logSeverityScreen unless given.")
 @setting_option(SECRETS, "DIRECTORY", "Passwords of peers, as <secret>/<key>; /etc/felixbgp/secrets.")
@@ -67,11 +71,14 @@ def load_settings(given: dict[str, Any]) -> AgentSettings:
 def run(settings: AgentSettings) -> None:
     """Run the agent with these settings."""
     # Loaded late: the help of this verb needs neither sockets nor telemetry.
+    from felixbgp.runtime.netlink.takeover import DaemonStillRunsError  # noqa: PLC0415
     from felixbgp.runtime.run import run_agent  # noqa: PLC0415
     from felixbgp.runtime.telemetry import LOGGER  # noqa: PLC0415
 
     try:
         trio.run(run_agent, settings)
+    except DaemonStillRunsError as error:
+        raise click.ClickException(str(error)) from error
     except Exception:
         # Nobody will see this fault again by setting a variable and waiting: the log must say where.
         LOGGER.exception("felixbgp ends by a fault of its own; kernel routes stay")

@@ -35,6 +35,7 @@ from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.garbage import short_collections
 from felixbgp.runtime.heap import keep_heap
 from felixbgp.runtime.netlink.kernel import Kernel
+from felixbgp.runtime.netlink.takeover import require_nobody_listens
 from felixbgp.runtime.observer import LoopObserver
 from felixbgp.runtime.secrets import SecretFiles
 from felixbgp.runtime.settings import AgentSettings
@@ -72,7 +73,10 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
         trio.lowlevel.add_instrument(LoopObserver(driver))
         kernel = None
         if not settings.no_kernel:
-            kernel = stack.enter_context(closing(Kernel(settings.route_protocol, settings.route_table)))
+            if settings.take_over:
+                require_nobody_listens()
+            opened = Kernel(settings.route_protocol, settings.route_table, settings.take_over)
+            kernel = stack.enter_context(closing(opened))
         store = None
         if intent is None:
             opening = open_node_store(settings.etcd, settings.node, driver.deliver, driver.wait_room)

@@ -42,6 +42,8 @@ class AgentSettings:
     route_protocol: int = ROUTE_PROTOCOL
     route_metric: int = ROUTE_METRIC
     route_table: int = ROUTE_TABLE
+    take_over: tuple[int, ...] = ()
+    """The rtm_protocol of those whose kernel routes become ours at the start."""
     no_kernel: bool = False
     """Whether the node only reflects: no route is written into its kernel, and nothing read from it."""
     draining_seconds: int = DRAINING_SECONDS
@@ -85,6 +87,7 @@ SECRETS = Setting("secrets_dir", "FELIXBGP_SECRETS_DIR", "--secrets-dir")
 PROTOCOL = Setting("route_protocol", "FELIXBGP_ROUTE_PROTOCOL", "--route-protocol", is_integer=True)
 METRIC = Setting("route_metric", "FELIXBGP_ROUTE_METRIC", "--route-metric", is_integer=True)
 TABLE = Setting("route_table", "FELIXBGP_ROUTE_TABLE", "--route-table", is_integer=True)
+TAKE_OVER = Setting("take_over", "FELIXBGP_TAKE_OVER", "--take-over", is_list=True)
 NO_KERNEL = Setting("no_kernel", "FELIXBGP_NO_KERNEL", "--no-kernel", is_switch=True)
 DRAINING = Setting("draining_seconds", "FELIXBGP_DRAINING_SECONDS", "--draining-seconds", is_integer=True)
 ENDPOINTS = Setting("etcd.endpoints", "ETCD_ENDPOINTS", "--etcd-endpoints", is_list=True)
@@ -105,7 +108,10 @@ PROTOCOLS_OF_OTHERS = (0, 1, 2, 3, 4, 9, 16, 80)
 other routing daemons are allowed, so that we can take over from one."""
 
 ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD, CA_CERT, CERT, KEY)
-SETTINGS = (NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, TABLE, NO_KERNEL, DRAINING, *ETCD_SETTINGS)
+SETTINGS = (
+    NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, TABLE, TAKE_OVER, NO_KERNEL, DRAINING,
+    *ETCD_SETTINGS,
+)  # fmt: skip
 KNOWN = tuple(setting.name for setting in SETTINGS)
 DATASTORE_TYPE_VARIABLE = "DATASTORE_TYPE"
 DISCOVERY_VARIABLE = "ETCD_DISCOVERY_SRV"
@@ -167,6 +173,7 @@ def load(
         route_protocol=_protocol(sources.find(PROTOCOL)),
         route_metric=_integer(sources.find(METRIC), 1, 2**32 - 1, ROUTE_METRIC),
         route_table=_integer(sources.find(TABLE), 1, 2**32 - 1, ROUTE_TABLE),
+        take_over=_take_over(sources.find(TAKE_OVER)),
         no_kernel=_switch(sources.find(NO_KERNEL)),
         draining_seconds=_integer(sources.find(DRAINING), 0, DRAINING_SECONDS_MAX, DRAINING_SECONDS),
         log_level=_log_level(sources.find(LOG_LEVEL)),
@@ -266,6 +273,22 @@ def _protocol(found: Found | None) -> int:
         whose = PROTOCOL_NAMES[number]
         raise found.refuse(f"{found.text!r} marks the routes of {whose}, which would count as ours and go")
     return number
+
+
+def _take_over(found: Found | None) -> tuple[int, ...]:
+    """Numbers, or names as iproute2 prints them; nothing that is not a routing daemon's."""
+    if found is None:
+        return ()
+    numbers = {name: number for number, name in PROTOCOL_NAMES.items()}
+    protocols: dict[int, None] = {}
+    for text in filter(None, map(str.strip, found.text.split(","))):
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 3 else numbers.get(text, 0)
+        if not 1 <= number <= 255:
+            raise found.refuse(f"{text!r} is neither a protocol that `ip route` names nor a number up to 255")
+        if number in PROTOCOLS_OF_OTHERS:
+            raise found.refuse(f"{text!r} marks the routes of {PROTOCOL_NAMES[number]}, which are not BGP's")
+        protocols[number] = None
+    return tuple(protocols)
 
 
 def _directory(found: Found | None) -> Path:

@@ -10,7 +10,7 @@ One lock puts these in order: a dump is newer than every event that waits behind
 before it, and nothing is delivered between what it saw and its own delivery.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from errno import EAGAIN, EEXIST, EIO, ENOBUFS, ENOENT
 
@@ -65,6 +65,7 @@ from felixbgp.runtime.netlink.sockets import (
     keep_away,
     open_netlink,
 )
+from felixbgp.runtime.netlink.takeover import take_over
 from felixbgp.runtime.netlink.writer import RouteWriter
 from felixbgp.runtime.sockets import reason_of
 from felixbgp.runtime.telemetry import LOGGER
@@ -97,12 +98,14 @@ class Kernel:
     The main table is read beside it: whatever the table of ours is, the links are in that one.
     """
 
-    def __init__(self, protocol: int, table: int) -> None:
-        """Open the socket that writes.
+    def __init__(self, protocol: int, table: int, taken_over: Sequence[int] = ()) -> None:
+        """Open the socket that writes. Routes of the protocols `taken_over` become ours at the start.
 
         Raises:
             OSError: no netlink here.
         """
+        self._table = table
+        self._taken_over = taken_over
         self._tables = tuple(dict.fromkeys((table, MAIN_TABLE)))
         self._links = Links()
         self._addresses = Addresses(self._links.name_of)
@@ -131,6 +134,8 @@ class Kernel:
             keep_away(monitor, self._writer.port)
             await self._read_links(deliver)
             await self._read_objects(deliver)
+            if self._taken_over:
+                await take_over(self._writer, self._links, self._table, self._taken_over)
             for family in (IPV4, IPV6):
                 await self._read_routes(family, deliver)
             task_status.started()

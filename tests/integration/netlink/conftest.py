@@ -3,7 +3,7 @@
 import ctypes
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, suppress
 from itertools import count
@@ -148,10 +148,10 @@ class Inbox:
 
 
 @asynccontextmanager
-async def running(table: int = 254) -> AsyncIterator[tuple[Kernel, Inbox]]:
+async def running(table: int = 254, taken_over: Sequence[int] = ()) -> AsyncIterator[tuple[Kernel, Inbox]]:
     """A Kernel that has delivered its first view, and the inbox with it."""
     inbox = Inbox()
-    with closing(Kernel(PROTOCOL, table)) as kernel:
+    with closing(Kernel(PROTOCOL, table, taken_over)) as kernel:
         async with trio.open_nursery() as nursery:
             await nursery.start(kernel.run, inbox.deliver)
             yield kernel, inbox

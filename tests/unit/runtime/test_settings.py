@@ -18,6 +18,7 @@ secrets_dir = "/run/secrets/bgp"
 route_protocol = 200
 route_metric = 3000
 route_table = 1000
+take_over = ["bird", "186"]
 no_kernel = true
 draining_seconds = 30
 
@@ -72,6 +73,7 @@ def test_the_file_alone(file: Path) -> None:
         draining_seconds=30,
     )
     assert settings.route_table == 1000
+    assert settings.take_over == (12, 186)
     assert (settings.log_level, settings.secrets_dir) == ("error", Path("/run/secrets/bgp"))
     assert settings.etcd.endpoints == ("https://10.0.0.3:2379", "https://10.0.0.4:2379")
     assert (settings.etcd.username, settings.etcd.password) == ("file-user", "file-password")
@@ -196,6 +198,18 @@ def test_a_hashed_router_id_is_never_multicast() -> None:
         (
             {"FELIXBGP_SECRETS_DIR": "secrets"},
             "environment FELIXBGP_SECRETS_DIR: 'secrets' is not the absolute path of a directory",
+        ),
+        (
+            {"FELIXBGP_TAKE_OVER": "bird,quagga"},
+            "environment FELIXBGP_TAKE_OVER: 'quagga' is neither a protocol that `ip route` names nor",
+        ),
+        (
+            {"FELIXBGP_TAKE_OVER": "256"},
+            "environment FELIXBGP_TAKE_OVER: '256' is neither a protocol that `ip route` names nor",
+        ),
+        (
+            {"FELIXBGP_TAKE_OVER": "calico"},
+            "environment FELIXBGP_TAKE_OVER: 'calico' marks the routes of calico, which are not BGP's",
         ),
         ({"FELIXBGP_NO_KERNEL": "1"}, "environment FELIXBGP_NO_KERNEL: '1' is not false or true"),
         ({"FELIXBGP_ROUTE_METRIC": "9" * 5000}, "environment FELIXBGP_ROUTE_METRIC: '9+' is not a number"),
