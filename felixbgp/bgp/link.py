@@ -1,5 +1,6 @@
-"""A connection that a peering knows of."""
+"""A connection that a peering knows of, and what lies there for the peer to take (RFC 9687)."""
 
+from felixbgp.bgp.deadlines import Deadlines, Timer, key_of
 from felixbgp.bgp.peering import Peering
 from felixbgp.bgp.rib.adj_rib_out import Outlet
 from felixbgp.net import Address
@@ -14,3 +15,19 @@ class Link:
         self.peering = peering
         self.outlet = outlet
         self.local = local
+
+    def watch_sending(self, octets: int, deadlines: Deadlines, now: int) -> None:
+        """RFC 9687 §3: the peer of a session was given octets, which it had better take in time."""
+        exchange = self.peering.exchange
+        if exchange is not None and exchange.outlet is self.outlet:
+            if self.outlet.in_flight == octets:
+                exchange.progress_at = now
+            at = exchange.progress_at + exchange.send_hold_time_ns
+            deadlines.set(key_of(self.peering.number, Timer.SEND_HOLD), at)
+
+    def credit(self, count: int, now: int) -> None:
+        """So many octets have left for the kernel."""
+        self.outlet.in_flight = max(0, self.outlet.in_flight - count)
+        exchange = self.peering.exchange
+        if exchange is not None and exchange.outlet is self.outlet:
+            exchange.progress_at = now

@@ -44,3 +44,8 @@ class Peerings:
                 return peering
         idle = [peering for peering in candidates if peering.exchange is None]
         return next(iter(idle or candidates), None)
+
+    def has_routes_of(self, peer: PeerId) -> bool:
+        """Whether there are routes of a peer here, be it that its session is over and it may be back."""
+        peering = self.by_peer.get(peer)
+        return peering is not None and (peering.exchange is not None or bool(peering.retention.ribs))

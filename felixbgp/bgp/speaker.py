@@ -37,11 +37,11 @@ from typing import Final, assert_never
 from felixbgp.bgp.advertising import Advertising
 from felixbgp.bgp.backlog import Backlog
 from felixbgp.bgp.changes import Affects, peer_change, speaker_change
-from felixbgp.bgp.config import LimitAction, PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.deadlines import Deadlines, Timer, key_of, number_and_timer
 from felixbgp.bgp.deferral import SELECTION_DEFERRAL_NS, Deferral
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
-from felixbgp.bgp.facts import BgpFact, PrefixLimitReached
+from felixbgp.bgp.facts import BgpFact
 from felixbgp.bgp.inputs import (
     BytesReceived,
     BytesWritten,
@@ -54,11 +54,10 @@ from felixbgp.bgp.inputs import (
 from felixbgp.bgp.link import Link
 from felixbgp.bgp.outbound import Outbound
 from felixbgp.bgp.peer_changes import PeerChange, PeerChanges
-from felixbgp.bgp.peering import Exchange, Peering, peer_order
+from felixbgp.bgp.peering import Peering, peer_order
 from felixbgp.bgp.peerings import Peerings
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.prefix_limit import LimitStep
-from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
+from felixbgp.bgp.receiving import Failing, Receiving
 from felixbgp.bgp.rib.adj_rib_out import Outlet
 from felixbgp.bgp.rib.loc_rib import LocRib, Multipath
 from felixbgp.bgp.rib.local_routes import LocalRoutes
@@ -73,22 +72,12 @@ from felixbgp.bgp.session.actions import (
     SessionEstablished,
     UpdatesArrived,
 )
-from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot, RouteSnapshot, SpeakerStatistics
 from felixbgp.bgp.statistics import statistics_of
 from felixbgp.bgp.strangers import Strangers
-from felixbgp.bgp.wire.codec import encode_route_refresh
-from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode, WireError
-from felixbgp.bgp.wire.messages import RouteRefreshMessage
-from felixbgp.bgp.wire.update import decode_update
+from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode
 from felixbgp.net import IPV4, IPV6, Address, Family, Nlri
-
-MESSAGES_PER_TURN: Final = 64
-"""Messages of one peer worked off before the next one has its turn: a full table of one delays nobody."""
-EXHAUSTED_HOLD_NS: Final = 60 * SECOND_NS
-"""How long a peer stays down that took too much memory, before it may try again."""
-
 
 DRAINED_TEXT: Final = "no longer a peer of ours"
 """What a peer is told at the end of a session that was drained (RFC 9003)."""
@@ -105,7 +94,6 @@ class Speaker:
         "_connection_count",
         "_deadlines",
         "_deferral",
-        "_due",
         "_effects",
         "_facts",
         "_jitter",
@@ -114,9 +102,9 @@ class Speaker:
         "_local",
         "_outbound",
         "_peerings",
+        "_receiving",
         "_strangers",
         "_taken_in",
-        "_waiting",
         "next_hops",
     )
 
@@ -136,10 +124,8 @@ class Speaker:
         self._loc_ribs = {family: LocRib(family, self.next_hops) for family in (IPV4, IPV6)}
         self._local = {family: LocalRoutes(loc_rib) for family, loc_rib in self._loc_ribs.items()}
         self._advertising = Advertising(self._loc_ribs)
-        self._waiting: dict[int, Peering] = {}
+        self._receiving = Receiving(self._advertising, self._deadlines)
         self._taken_in = 0
-        self._due: dict[AdjRibIn, None] = {}
-        """Those with work of their own, the oldest first."""
         self._outbound = Outbound()
         self._deferral: Deferral | None = None
 
@@ -236,7 +222,7 @@ class Speaker:
             case BytesReceived():
                 actions = session.received(event.connection, event.data, now)
             case BytesWritten():
-                self._credit(link, event.count, now)
+                link.credit(event.count, now)
                 return
             case TcpConnected():
                 link.local = event.local.address
@@ -270,7 +256,7 @@ class Speaker:
         for action in actions:
             match action:
                 case UpdatesArrived():
-                    self._queue_updates(peering, action.bodies)
+                    self._receiving.queue_updates(peering, action.bodies)
                 case Connect():
                     outlet = Outlet(action.connection, self._outbound.outlets)
                     self._links[action.connection] = Link(peering, outlet, None)
@@ -278,7 +264,7 @@ class Speaker:
                 case SendBytes():
                     link, octets = self._links[action.connection], sum(map(len, action.chunks))
                     link.outlet.in_flight += octets
-                    self._watch_sending(link, octets, now)
+                    link.watch_sending(octets, self._deadlines, now)
                     self._effects.append(action)
                 case CloseConnection():
                     self._links.pop(action.connection, None)
@@ -288,7 +274,7 @@ class Speaker:
                 case SessionDown():
                     self._lose(peering, action.kind, now)
                 case RefreshRequested():
-                    self._queue(peering, action)
+                    self._receiving.queue(peering, action)
                 case Observed():
                     self._facts.append(action.fact)
                 case _:
@@ -310,21 +296,6 @@ class Speaker:
             else:
                 # RFC 9687 §3: a peer that takes nothing from us for so long must not keep its routes.
                 self._act(peering, peering.session.fail(ErrorCode.SEND_HOLD_TIMER_EXPIRED, 0, b"", now), now)
-
-    def _watch_sending(self, link: Link, octets: int, now: int) -> None:
-        """RFC 9687 §3: the peer of a session was given octets, which it had better take in time."""
-        exchange = link.peering.exchange
-        if exchange is not None and exchange.outlet is link.outlet:
-            if link.outlet.in_flight == octets:
-                exchange.progress_at = now
-            at = exchange.progress_at + exchange.send_hold_time_ns
-            self._deadlines.set(key_of(link.peering.number, Timer.SEND_HOLD), at)
-
-    def _credit(self, link: Link, count: int, now: int) -> None:
-        link.outlet.in_flight = max(0, link.outlet.in_flight - count)
-        exchange = link.peering.exchange
-        if exchange is not None and exchange.outlet is link.outlet:
-            exchange.progress_at = now
 
     # ---- peers
 
@@ -393,9 +364,8 @@ class Speaker:
     def _establish(self, peering: Peering, action: SessionEstablished, now: int) -> None:
         link = self._links[action.connection]
         local = link.local or peering.config.peer.address
-        peering.establish(
-            link.outlet, local, action.negotiated, self._config, self._loc_ribs, due=self._due, now=now
-        )
+        tables, due = self._loc_ribs, self._receiving.due
+        peering.establish(link.outlet, local, action.negotiated, self._config, tables, due=due, now=now)
         self._deadlines.set(key_of(peering.number, Timer.STALE), peering.stale_deadline)
         for view in peering.exchange.views.values() if peering.exchange is not None else ():
             self._advertising.join(view, peering.config.peer, link.outlet, now)
@@ -409,7 +379,7 @@ class Speaker:
         for view in exchange.views.values():
             self._advertising.leave(view, peering.config.peer)
         exchange.outlet.outbox.clear()
-        self._waiting.pop(peering.number, None)
+        self._receiving.forget(peering)
         self._deadlines.set(key_of(peering.number, Timer.SEND_HOLD), None)
         self._deadlines.set(key_of(peering.number, Timer.STALE), peering.stale_deadline)
 
@@ -417,17 +387,23 @@ class Speaker:
 
     def take_in(self, now: int, budget: int) -> int:
         """Work off what peers sent, for about `budget` prefixes; what is left of that, 0 if more waits."""
-        left = budget
-        while left > 0 and (self._due or self._waiting):
-            if not self._due:
-                left -= self._work_turn(next(iter(self._waiting.values())), left, now)
-                continue
-            rib = next(iter(self._due))
-            left -= rib.work_off(left)
-            if not rib.has_work:
-                del self._due[rib]
+        left, receiving = budget, self._receiving
+        while left > 0 and receiving.has_work:
+            left -= receiving.work(left, now)
+            if receiving.failing is not None:
+                self._fail(receiving.failing, now)
+        self._facts += receiving.take_facts()
         self._taken_in = budget - left
-        return 0 if self._waiting or self._due else left
+        return 0 if receiving.has_work else left
+
+    def _fail(self, failing: Failing, now: int) -> None:
+        """End a session that what its peer sent has made impossible."""
+        self._receiving.failing = None
+        self._facts += self._receiving.take_facts()
+        peering, code, subcode, data, hold_ns, forgotten = failing
+        self._act(peering, peering.session.fail(code, subcode, data, now, hold_ns), now)
+        if forgotten:
+            peering.retention.give_up()
 
     def judge(self, verdicts: Mapping[Address, Reachability]) -> None:
         """Say which next hops are resolvable (RFC 4271 §9.1.2); the next `decide` heeds it."""
@@ -461,102 +437,6 @@ class Speaker:
         link = self._links.get(connection)
         exchange = None if link is None else link.peering.exchange
         return exchange is not None and exchange.outlet.connection == connection and exchange.inbound.is_full
-
-    def _queue_updates(self, peering: Peering, bodies: list[bytes]) -> None:
-        peering.updates_received += len(bodies)
-        if peering.exchange is not None:  # Always so: only an Established session has any.
-            peering.exchange.inbound.put_updates(bodies)
-            self._waiting[peering.number] = peering
-
-    def _queue(self, peering: Peering, entry: RefreshRequested) -> None:
-        if peering.exchange is not None:  # Always so: only an Established session has any.
-            peering.exchange.inbound.put(entry)
-            self._waiting[peering.number] = peering
-
-    def _work_turn(self, peering: Peering, budget: int, now: int) -> int:
-        """Work off some of what one peer sent, then let the others go first; returns what it cost."""
-        del self._waiting[peering.number]
-        exchange = peering.exchange
-        if exchange is not None and exchange.inbound.is_full:
-            # Its connection is not read meanwhile, so that a KEEPALIVE may lie there: it is not silent.
-            peering.session.heard(now)
-            self._deadlines.set(key_of(peering.number, Timer.SESSION), peering.session.next_deadline())
-        cost = 0
-        for _ in range(MESSAGES_PER_TURN):
-            if exchange is None or not exchange.inbound or cost >= budget:
-                break
-            entry = exchange.inbound.take()
-            if isinstance(entry, bytes):
-                cost += self._decode(peering, exchange, entry, now)
-            else:
-                cost += 1
-                self._refresh(peering, exchange, entry, now)
-            exchange = peering.exchange  # None if the UPDATE ended the session.
-        if exchange is not None and exchange.inbound:
-            self._waiting[peering.number] = peering
-        return max(cost, 1)
-
-    def _decode(self, peering: Peering, exchange: Exchange, body: bytes, now: int) -> int:
-        """Take in one UPDATE; returns its number of prefixes, at least 1."""
-        try:
-            update = decode_update(body, exchange.negotiated, peering.config.external)
-        except WireError as error:
-            self._facts += peering.note_malformed([f"session reset: {error}"], now)
-            self._act(peering, peering.session.fail(error.code, error.subcode, error.data, now), now)
-            return 1
-        if update.errors:
-            self._facts += peering.note_malformed(update.errors, now)
-        cost = exchange.take_in(update)
-        if update.announced:
-            if any(rib.is_exhausting for rib in exchange.ribs.values()):
-                self._give_up_exhausting(peering, now)
-            elif exchange.limits:
-                self._check_limits(peering, exchange, now)
-        return cost
-
-    def _refresh(self, peering: Peering, exchange: Exchange, wanted: RefreshRequested, now: int) -> None:
-        """Have everything sent again, or begin or end the peer's doing so."""
-        rib = exchange.ribs.get(wanted.family)
-        if rib is None:
-            return
-        if not wanted.subtype:
-            view, marked = exchange.views[wanted.family], exchange.negotiated.enhanced_route_refresh
-            begin, end = (encode_route_refresh(RouteRefreshMessage(wanted.family, mark)) for mark in (1, 2))
-            marks = ((begin,), (end,)) if marked else ((), ())
-            self._advertising.refresh(view, peering.config.peer, marks, now)
-        elif exchange.negotiated.graceful_restart is not None and not rib.end_of_rib:
-            return  # RFC 7313 §4: before End-of-RIB these marks mean nothing.
-        elif wanted.subtype == 1:
-            rib.begin_refresh()
-        else:
-            rib.end_refresh()
-
-    def _check_limits(self, peering: Peering, exchange: Exchange, now: int) -> None:
-        """Tell when a peer announces too many prefixes, and end its session if that was asked for."""
-        for family, watch in exchange.limits.items():
-            rib = exchange.ribs[family]
-            count = len(rib) + rib.excess_count
-            step = watch.passed(count)
-            if step is None:
-                continue
-            limit = watch.limit
-            action = limit.action if step is LimitStep.BEYOND else LimitAction.WARN
-            peer = peering.config.peer
-            self._facts.append(PrefixLimitReached(peer, family, count, limit.maximum, action.value))
-            if action is LimitAction.SHUTDOWN:
-                seconds = limit.restart_after_s
-                hold_ns = None if seconds is None else seconds * SECOND_NS
-                session, subcode = peering.session, CeaseSubcode.MAXIMUM_PREFIXES_REACHED
-                actions = session.fail(ErrorCode.CEASE, subcode, watch.data(family), now, hold_ns=hold_ns)
-                self._act(peering, actions, now)
-                return
-
-    def _give_up_exhausting(self, peering: Peering, now: int) -> None:
-        """RFC 4486 §4, out of resources: one peer shall not take the memory of all; nothing of it is kept."""
-        session, subcode = peering.session, CeaseSubcode.OUT_OF_RESOURCES
-        actions = session.fail(ErrorCode.CEASE, subcode, b"", now, hold_ns=EXHAUSTED_HOLD_NS)
-        self._act(peering, actions, now)
-        peering.retention.give_up()
 
     # ---- routes out
 
@@ -595,7 +475,7 @@ class Speaker:
             outlet.outbox.clear()
             sent.append(SendBytes(outlet.connection, chunks))
             peering = link.peering
-            self._watch_sending(link, sum(map(len, chunks)), now)
+            link.watch_sending(sum(map(len, chunks)), self._deadlines, now)
             peering.session.sent(now)
             self._deadlines.set(key_of(peering.number, Timer.SESSION), peering.session.next_deadline())
         return sent
@@ -627,7 +507,7 @@ class Speaker:
 
     def next_deadline(self) -> int | None:
         """The earliest timer; 0 when something waits that could be done now; None when only inputs help."""
-        waits = self.backlog or self._effects or self._waiting or self._due
+        waits = self.backlog or self._effects or self._receiving.has_work
         if waits or self._outbound.is_unfinished:
             return 0
         deferred = self._deferred
@@ -682,13 +562,12 @@ class Speaker:
 
     def statistics(self) -> SpeakerStatistics:
         """Sizes and queues."""
-        to_send = self._advertising.pending_count()
-        return statistics_of(self._peerings.by_peer.values(), self._loc_ribs.values(), self._due, to_send)
+        peerings, tables = self._peerings.by_peer.values(), self._loc_ribs.values()
+        return statistics_of(peerings, tables, self._receiving.due, self._advertising.pending_count())
 
     def has_routes_of(self, peer: PeerId) -> bool:
         """Whether there are routes of a peer here, be it that its session is over and it may be back."""
-        peering = self._peerings.by_peer.get(peer)
-        return peering is not None and (peering.exchange is not None or bool(peering.retention.ribs))
+        return self._peerings.has_routes_of(peer)
 
     def unreplaced_count(self, peer: PeerId) -> int:
         """For how many prefixes a draining peer is still needed, at least one while that is not known."""

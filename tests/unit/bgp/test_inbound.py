@@ -9,10 +9,10 @@ from felixbgp.bgp.facts import NotificationReceived, UpdateMalformed
 from felixbgp.bgp.inbound import ENTRY_OCTETS, INBOUND_OCTETS_MAX, Entry, Inbound
 from felixbgp.bgp.inputs import BytesReceived
 from felixbgp.bgp.peering import MALFORMED_FACTS_PER_MINUTE
+from felixbgp.bgp.receiving import MESSAGES_PER_TURN
 from felixbgp.bgp.rib.adj_rib_in import NEW_SET_COST
 from felixbgp.bgp.rib.memory import SET_OCTETS
 from felixbgp.bgp.session.actions import RefreshRequested
-from felixbgp.bgp.speaker import MESSAGES_PER_TURN
 from felixbgp.bgp.wire.codec import encode_keepalive, encode_route_refresh
 from felixbgp.bgp.wire.framer import frame
 from felixbgp.bgp.wire.messages import MessageType, PathAttributes, RouteRefreshMessage
