@@ -2,6 +2,9 @@
 
 import heapq
 from collections.abc import Callable
+from typing import Final
+
+PARTS: Final = 1_000_000
 
 
 class Clock:
@@ -32,3 +35,22 @@ class Clock:
     def next_time(self) -> int | None:
         """When the next thing happens."""
         return self._queue[0][0] if self._queue else None
+
+
+class LocalClock:
+    """What one machine takes for the time: it began at `offset_ns`, and runs `fast_ppm` parts in a million fast."""
+
+    def __init__(self, clock: Clock, offset_ns: int = 0, fast_ppm: int = 0) -> None:
+        """`fast_ppm` may be negative, and is above -1,000,000: time never stands still."""
+        self._clock = clock
+        self._offset_ns = offset_ns
+        self._rate = PARTS + fast_ppm
+
+    @property
+    def now(self) -> int:
+        """Its time, in nanoseconds."""
+        return self._offset_ns + self._clock.now * self._rate // PARTS
+
+    def true_time(self, when: int) -> int:
+        """The first moment of the true clock at which this one shows `when` or more."""
+        return -((self._offset_ns - when) * PARTS // self._rate)

@@ -71,6 +71,13 @@ class Kernel:
         routes = (route for key, route in self._routes.items() if key.prefix.family == family)
         return KernelSnapshot(family, tuple(routes))
 
+    def reboot(self) -> None:
+        """The machine starts anew: of all routes those of its own links are left."""
+        self._routes = {
+            key: there for key, there in self._routes.items() if there.protocol == KERNEL_PROTOCOL
+        }
+        self._grouped.clear()
+
     def routes(self) -> dict[Prefix, Route]:
         """Our own routes, by prefix."""
         return {k.prefix: k.route for k in self._routes.values() if k.protocol == self.protocol}

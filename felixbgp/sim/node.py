@@ -1,9 +1,11 @@
 """One simulated node: an Agent, its kernel, and the part of the shell that joins them to the world."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
+from felixbgp import __version__
 from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.effects import (
@@ -22,83 +24,171 @@ from felixbgp.agent.inputs import (
     AuditWriteFailed,
     AuditWritten,
     Input,
+    IntentGiven,
     Listening,
     NodeStatusResourceConflicted,
     NodeStatusResourceFailed,
     NodeStatusResourceInput,
     NodeStatusResourceWritten,
+    StatusWriteFailed,
     StatusWritten,
 )
 from felixbgp.cluster.inputs import SecretFilesRead
 from felixbgp.cluster.parts import whole
 from felixbgp.cluster.secrets import SecretFile, SecretId
-from felixbgp.fib.types import DeleteRoutes, KernelRead, KernelRoute, ReadKernel, ReplaceRoutes
-from felixbgp.intent.types import DEFAULT_LOG_LEVEL
+from felixbgp.fib.types import (
+    DeleteRoutes,
+    KernelEffect,
+    KernelLost,
+    KernelRead,
+    KernelRoute,
+    ReadKernel,
+    ReplaceRoutes,
+)
+from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.net import Address, Prefix
 from felixbgp.resources import ResourceKey
-from felixbgp.sim.clock import Clock
+from felixbgp.sim.clock import Clock, LocalClock
 from felixbgp.sim.kernel import Kernel
 from felixbgp.sim.network import Host, Network
 from felixbgp.sim.randomness import Randomness
 from felixbgp.sim.store import Store
 from felixbgp.status import audit_document, keys, report_document
+from felixbgp.status.document import AgentAlive, encode_alive
 from felixbgp.status.node_status import NodeStatus
 
 BUDGET: Final = 1000
 """Prefixes per drain, as the real shell has it."""
 KERNEL_LATENCY_NS: Final = 1_000_000
+ALIVE_TTL_NS: Final = 15_000_000_000
+"""How long the leased key of a dead agent stays in the store."""
 SECRETS_DIRECTORY: Final = "/etc/felixbgp/secrets"
+Surroundings = tuple[Clock, Network, Store]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How one node's shell and machine do what they do."""
+
+    clock_offset_ns: int = 0
+    clock_fast_ppm: int = 0
+    kernel_latency_ns: int = KERNEL_LATENCY_NS
+    """How long a write takes, and its answer."""
+    status_latency_ns: int = 0
+    """How long it takes to write a status."""
+    is_traced: bool = True
+    """Whether all that it does goes into `Node.trace`; that takes as long as to do it."""
 
 
 class Node:
-    """Lives until `kill`; `start` gives it a new Agent on the same kernel."""
+    """Lives until `kill`; `start` gives it a new Agent on the same kernel.
+
+    With an `intent` it is a plain router: it does what that says and follows no store.
+    """
 
     def __init__(
         self,
         config: AgentConfig,
         addresses: tuple[Address, ...],
         kernel: Kernel,
-        world: tuple[Clock, Network, Store],
+        world: Surroundings,
         randomness: Randomness,
+        *,
+        manner: Manner | None = None,
+        intent: Intent | None = None,
     ) -> None:
         self.name = config.node
+        self.addresses = addresses
         self.kernel = kernel
         self.facts: list[Fact] = []
         self.status: NodeStatus | None = None
         self.trace = sha256()
         """Over every effect and its time: what two runs with one seed must agree on."""
+        self.is_alive = False
+        """Whether there is an agent."""
+        self.is_off = False
+        """Whether the machine has no power."""
+        self.manner = manner or Manner()
+        self.intent = intent
+        self.log_level = DEFAULT_LOG_LEVEL
         self._config = config
-        self._addresses = addresses
         self._clock, self._network, self._store = world
+        self._local = LocalClock(self._clock, self.manner.clock_offset_ns, self.manner.clock_fast_ppm)
         self._randomness = randomness
         self._secret_files: dict[SecretId, bytes] = {}
         self._wanted_secrets: tuple[SecretId, ...] = ()
-        self.log_level = DEFAULT_LOG_LEVEL
         self._life = 0
         self._wake_at: int | None = None
+        self._kernel_free_at = 0
+        self._is_deaf = False
+        """Whether what the kernel tells is lost for now."""
         self.start()
+
+    @property
+    def now(self) -> int:
+        """The time by the node's own clock, which its agent goes by."""
+        return self._local.now
 
     def start(self) -> None:
         """Begin a life: an Agent that knows nothing, on the kernel as it is."""
         self._life += 1
         life = self._life
         self._wake_at = None
+        self._is_deaf = False
+        self.is_alive, self.is_off = True, False
         self.agent = Agent(self._config, self._randomness.fork())
-        self._host = Host(self.name, self._addresses, lambda event: self._feed(event, life))
+        self._host = Host(self.name, self.addresses, lambda event: self._feed(event, life))
         self._network.attach(self._host)
         self._wanted_secrets = ()
         for snapshot in self.kernel.snapshots():
             self._feed(snapshot, life)
+        if self.intent is not None:
+            self._feed(IntentGiven(self.intent), life)
+        else:
+            self._store_write(self._put_alive, life)
 
     def kill(self) -> None:
         """End like a process under `kill -9`: connections close, the kernel's routes stay."""
-        self._life += 1
-        self._store.unwatch(self.name)
+        self._end()
         self._network.detach(self._host)
+        life = self._life
+        self._clock.call_after(ALIVE_TTL_NS, lambda: self._forget_alive(life))
+
+    def stop(self) -> None:
+        """End like a process under SIGTERM: as `kill`, and the store knows at once."""
+        self._end()
+        self._network.detach(self._host)
+        self._forget_alive(self._life)
+
+    def turn_off(self) -> None:
+        """The machine loses its power, and with it all that its kernel had from others."""
+        self._end()
+        self._network.vanish(self._host)
+        self.is_off = True
+        self.kernel.reboot()
+        life = self._life
+        self._clock.call_after(ALIVE_TTL_NS, lambda: self._forget_alive(life))
+
+    def _end(self) -> None:
+        self._life += 1
+        self.is_alive = False
+        self._store.unwatch(self.name)
 
     def kernel_changed(self, route: KernelRoute, *, present: bool) -> None:
         """Somebody else on this node adds or removes a route."""
-        self._feed(self.kernel.change(route, present=present), self._life)
+        change = self.kernel.change(route, present=present)
+        if not self._is_deaf:
+            self._feed(change, self._life)
+
+    def deafen(self) -> None:
+        """From now on the agent hears nothing of what others do to its kernel: its queue is full."""
+        self._is_deaf = True
+
+    def hear_again(self) -> None:
+        """The agent is told that it missed something, and of all that is there."""
+        self._is_deaf = False
+        self._feed(KernelLost("No buffer space available"), self._life)
+        self.read_kernel()
 
     def read_kernel(self) -> None:
         """Have the agent told of all routes as they are, as the real shell does once a minute."""
@@ -122,9 +212,9 @@ class Node:
         self._answer_later(SecretFilesRead(SECRETS_DIRECTORY, tuple(files)), life)
 
     def _feed(self, event: Input, life: int) -> None:
-        if life != self._life:
+        if life != self._life or not self.is_alive:
             return
-        self.agent.feed(event, self._clock.now)
+        self.agent.feed(event, self._local.now)
         self._wake(self._clock.now)
 
     def _wake(self, when: int) -> None:
@@ -139,29 +229,71 @@ class Node:
         if life != self._life or planned != self._wake_at:
             return  # of a former life, or an earlier wake-up took this one's place
         self._wake_at = None
-        now = self._clock.now
-        for effect in self.agent.drain(now, BUDGET):
-            self.trace.update(f"{now} {effect!r}\n".encode())
+        for effect in self.agent.drain(self._local.now, BUDGET):
+            if self.manner.is_traced:
+                self.trace.update(f"{self._clock.now} {effect!r}\n".encode())
             self._perform(effect, life)
         deadline = self.agent.next_deadline()
         if deadline is not None:
-            self._wake(max(deadline, now))
+            self._wake(max(self._local.true_time(deadline), self._clock.now))
+
+    # -- the store --------------------------------------------------------------------------------------
+
+    def _store_write(self, write: Callable[[int], None], life: int) -> None:
+        """Write when the request has arrived; the agent may be gone by then, and the write is done still."""
+        self._clock.call_after(self._store.delay(self.name), lambda: write(life))
+
+    def _put_alive(self, life: int) -> None:
+        """Have the leased key, as soon as the store can be reached."""
+        if life != self._life:
+            return
+        if self._store.is_reachable(self.name):
+            self._store.put(
+                keys.alive_key(self.name), encode_alive(AgentAlive(__version__, self._clock.now, life))
+            )
+        else:
+            self._clock.call_after(ALIVE_TTL_NS, lambda: self._put_alive(life))
+
+    def _forget_alive(self, life: int) -> None:
+        if life == self._life:
+            self._store.delete(keys.alive_key(self.name))
 
     def _report(self, effect: PutNodeStatusResource) -> NodeStatusResourceInput:
         """Write a report as the real shell does; the clock began in 1970."""
-        if not self._store.is_available:
+        if not self._store.is_reachable(self.name):
             return NodeStatusResourceFailed(effect.name, "no answer")
-        value = whole(report_document.encode(effect.document, effect.report, 0, self._clock.now))
+        value = whole(report_document.encode(effect.document, effect.report, 0, self._local.now))
         key = str(ResourceKey("CalicoNodeStatus", effect.name))
         if not self._store.put_if_unchanged(key, value, effect.revision):
             return NodeStatusResourceConflicted(effect.name)
         return NodeStatusResourceWritten(effect.name, self._store.revision)
 
     def _put_audit(self, effect: PutAudit) -> AuditWritten | AuditWriteFailed:
-        if not self._store.is_available:
+        if not self._store.is_reachable(self.name):
             return AuditWriteFailed("no answer")
         self._store.put(keys.audit_key(self.name), audit_document.encode(effect.answer, 0))
         return AuditWritten()
+
+    def _put_status(self, effect: PutStatus, life: int) -> None:
+        if life != self._life:
+            return
+        if not self._store.is_reachable(self.name):
+            self._feed(StatusWriteFailed("no answer"), life)
+            return
+        self.status = replace(effect.status)
+        self._feed(StatusWritten(), life)
+
+    # -- the kernel -------------------------------------------------------------------------------------
+
+    def _write_routes(self, effect: KernelEffect, life: int) -> None:
+        """Have the kernel do it when it has done what it was asked before."""
+        self._kernel_free_at = max(self._kernel_free_at, self._clock.now) + self.manner.kernel_latency_ns
+        self._clock.call_at(self._kernel_free_at, lambda: self._written(effect, life))
+
+    def _written(self, effect: KernelEffect, life: int) -> None:
+        if life == self._life:  # what a dead agent had not written yet, nobody writes
+            for answer in self.kernel.apply(effect):
+                self._feed(answer, life)
 
     def _read_asked(self, life: int) -> None:
         if life == self._life:
@@ -173,8 +305,7 @@ class Node:
 
     def _perform(self, effect: Effect, life: int) -> None:
         if isinstance(effect, ReplaceRoutes | DeleteRoutes):
-            for answer in self.kernel.apply(effect):
-                self._answer_later(answer, life)
+            self._write_routes(effect, life)
         elif isinstance(effect, Listen):
             opened = [endpoint for endpoint in effect.endpoints if endpoint not in self._host.listening]
             self._host.listening = frozenset(effect.endpoints)
@@ -190,8 +321,7 @@ class Node:
         elif isinstance(effect, SetLogLevel):
             self.log_level = effect.level
         elif isinstance(effect, PutStatus):
-            self.status = replace(effect.status)
-            self._feed(StatusWritten(), life)
+            self._clock.call_after(self.manner.status_latency_ns, lambda: self._put_status(effect, life))
         elif isinstance(effect, PutNodeStatusResource):
             self._answer_later(self._report(effect), life)
         elif isinstance(effect, ReadKernel):

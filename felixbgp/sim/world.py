@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from felixbgp.agent.config import DRAINING_SECONDS, ROUTE_PROTOCOL, AgentConfig
+from felixbgp.intent.types import Intent
 from felixbgp.net import Address, Prefix
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.kernel import Kernel
 from felixbgp.sim.network import Network
-from felixbgp.sim.node import Node
+from felixbgp.sim.node import Manner, Node
 from felixbgp.sim.randomness import Randomness
 from felixbgp.sim.store import Store
 
@@ -35,11 +36,11 @@ class World:
 
     def __init__(self, seed: int, *, draining_seconds: int = DRAINING_SECONDS) -> None:
         """`draining_seconds`: for all agents, see `AgentConfig`."""
+        self._randomness = Randomness(seed)
         self.clock = Clock()
-        self.network = Network(self.clock, LINK_LATENCY_NS)
+        self.network = Network(self.clock, LINK_LATENCY_NS, self._randomness.part("network"))
         self.store = Store(self.clock, STORE_LATENCY_NS)
         self.nodes: dict[str, Node] = {}
-        self._randomness = Randomness(seed)
         self._draining_seconds = draining_seconds
 
     def add_node(
@@ -49,25 +50,39 @@ class World:
         connected: Iterable[Prefix] | None = None,
         *,
         forwards: bool = True,
+        manner: Manner | None = None,
+        intent: Intent | None = None,
     ) -> Node:
         """Start a node; `connected` are its networks, by default everything is on one segment.
 
-        One that does not forward leaves its kernel alone.
+        One that does not forward leaves its kernel alone. With an `intent` it is a plain router.
         """
         everywhere = (Prefix.parse("0.0.0.0/0"), Prefix.parse("::/0"))
         kernel = Kernel(ROUTE_PROTOCOL, everywhere if connected is None else connected)
         # Felix makes one on every node.
         kernel.add_link("tunl0")
-        shared = (self.clock, self.network, self.store)
         config = AgentConfig(
             node=name,
             route_protocol=ROUTE_PROTOCOL,
             forwards=forwards,
             draining_seconds=self._draining_seconds,
         )
-        node = Node(config, tuple(addresses), kernel, shared, self._randomness.fork())
-        self.nodes[name] = node
+        self.nodes[name] = node = Node(
+            config,
+            tuple(addresses),
+            kernel,
+            (self.clock, self.network, self.store),
+            self._randomness.part(f"node {name}"),
+            manner=manner,
+            intent=intent,
+        )
         return node
+
+    def remove_node(self, name: str) -> None:
+        """Take a node out of the world; its agent stops before."""
+        node = self.nodes.pop(name)
+        if node.is_alive:
+            node.stop()
 
     def run_until(self, condition: Callable[[], bool], limit_ns: int) -> int:
         """Let time pass until the condition holds; gives the time that took.
