@@ -9,6 +9,10 @@ outliving, if the peer asked for it ── resume ─▶ as above
 stale time over
 ▼
 gone
+
+Who is lost again before it has said everything again, within the restart time of its first loss, keeps what
+was stale already: it had no time to say it. After that such routes go, so that nobody who comes and goes
+keeps what is gone for ever.
 """
 
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
@@ -35,10 +39,12 @@ class _Kept:
 class Retention:
     """The Adj-RIBs-In of one peer between two of its sessions. Those that nobody waits for are given up."""
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_kept", "_to_be_renewed_by")
 
     def __init__(self) -> None:
         self._kept: dict[Family, _Kept] = {}
+        self._to_be_renewed_by: dict[Family, int] = {}
+        """Until when what was stale already outlasts another loss: the restart time after the first one."""
 
     @property
     def ribs(self) -> list[AdjRibIn]:
@@ -59,15 +65,22 @@ class Retention:
         outliving = {family: seconds * SECOND_NS for family, _, seconds in asked}
         for family, rib in ribs.items():
             if family in families and rib:
-                rib.mark_stale()
+                self._mark_stale(family, rib, now, restart_ns)
                 self._kept[family] = _Kept(rib, now + restart_ns, outliving.get(family, 0))
             else:
                 rib.give_up()
 
+    def _mark_stale(self, family: Family, rib: AdjRibIn, now: int, restart_ns: int) -> None:
+        if rib.stale_count > rib.expired_count and now < self._to_be_renewed_by.get(family, 0):
+            rib.mark_stale_too()
+        else:
+            rib.mark_stale()
+            self._to_be_renewed_by[family] = now + restart_ns
+
     def hold(self, ribs: dict[Family, AdjRibIn]) -> None:
         """A session was lost that nobody wants back: keep all until it is given up."""
         for family, rib in ribs.items():
-            rib.mark_stale()
+            rib.mark_stale_too()
             self._kept[family] = _Kept(rib, FOREVER, 0)
 
     def hold_on(self, peer: PathPeer) -> None:

@@ -76,6 +76,11 @@ class Peer:
                 self._age("stale", "expired")
                 self._age("said", "stale")
                 self.is_up = False
+            case "mark_stale_too":
+                if any(route.outlived and route.age == "stale" for route in self.routes.values()):
+                    self._age("stale", "expired")
+                self._age("said", "stale")
+                self.is_up = False
             case "begin_refresh":
                 self._age("said", "stale")
             case "end_refresh":
@@ -134,8 +139,8 @@ def tiny_tables(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 names = [
-    "announce", "announce", "announce", "withdraw", "mark_stale", "begin_refresh", "end_refresh", "outlive",
-    "reconfigure", "resume", "work_off", "work_off", "decide",
+    "announce", "announce", "announce", "withdraw", "mark_stale", "mark_stale_too", "begin_refresh",
+    "end_refresh", "outlive", "reconfigure", "resume", "work_off", "work_off", "decide",
 ]  # fmt: skip
 steps = st.lists(
     st.tuples(

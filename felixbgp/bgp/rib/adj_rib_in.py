@@ -252,6 +252,12 @@ class AdjRibIn:
         What was stale already was not said again in a whole session, and goes.
         """
         self.end_refresh()
+        self.mark_stale_too()
+
+    def mark_stale_too(self) -> None:
+        """The same after too short a session: what was stale already stays, unless it outlives its time."""
+        if self._outliving:
+            self.end_refresh()
         self._set_aside(self._routes, self._stale)
         self._routes = Table()
         self.end_of_rib = False

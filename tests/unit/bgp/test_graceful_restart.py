@@ -14,7 +14,7 @@ from felixbgp.bgp.wire.update import encode_end_of_rib
 from felixbgp.net import IPV4, IPV6
 from tests.support.speakers import SECOND, Network, Node, Pipe, half, join, peer_config
 
-ONE_BLOCK, TWO_BLOCK = "10.1.0.0/26", "10.2.0.0/26"
+ONE_BLOCK, TWO_BLOCK, THREE_BLOCK = "10.1.0.0/26", "10.2.0.0/26", "10.3.0.0/26"
 RESTART = GracefulRestart(restart_time_s=120, forwarding_preserved=True)
 
 
@@ -193,6 +193,29 @@ def test_an_end_of_rib_that_never_comes_is_not_waited_for_forever(seconds: int) 
     network.run_for(seconds - 5)
     assert TWO_BLOCK in one.routes()
     network.run_for(20)
+    assert TWO_BLOCK not in one.routes()
+
+
+@pytest.mark.usefixtures("no_end_of_rib")
+@pytest.mark.parametrize(("seconds", "stays"), [(100, True), (110, False)])
+def test_a_peer_that_is_lost_again_before_it_said_everything_keeps_it_within_its_first_restart_time(
+    seconds: int, *, stays: bool
+) -> None:
+    """Killed twice: the second life was too short to say anything, and the kernel forwards as ever."""
+    network, one, other = two()
+    lose(network, one, other)
+    other.withdraw(TWO_BLOCK)
+    other.originate(THREE_BLOCK)
+    find_again(network, one, other)
+    assert set(one.routes()) == {ONE_BLOCK, TWO_BLOCK, THREE_BLOCK}
+    network.run_for(seconds)
+    lose(network, one, other)
+    assert THREE_BLOCK in one.routes()
+    assert (TWO_BLOCK in one.routes()) is stays
+    find_again(network, one, other)
+    network.run_for(20)
+    lose(network, one, other)
+    assert THREE_BLOCK in one.routes()
     assert TWO_BLOCK not in one.routes()
 
 

@@ -281,6 +281,16 @@ def test_what_a_whole_session_did_not_renew_goes_with_the_second_loss(rib: AdjRi
     assert (rib.prefixes(), rib.stale_count) == ([ONE], 1)
 
 
+def test_after_a_session_that_was_too_short_both_are_stale(rib: AdjRibIn) -> None:
+    rib.announce(GOOD, (ONE, TWO))
+    mark_stale(rib)
+    rib.announce(GOOD, (ONE,))
+    rib.end_of_rib = True
+    rib.mark_stale_too()
+    assert (sorted(rib.prefixes()), rib.stale_count, rib.expired_count) == ([ONE, TWO], 2, 0)
+    assert not rib.end_of_rib
+
+
 def test_what_outlives_the_restart_time_is_marked_and_what_must_not_goes(
     rib: AdjRibIn, loc_rib: LocRib
 ) -> None:
