@@ -2,8 +2,8 @@ r"""What a lab consists of, as values: names, addresses, blocks, workloads. Noth
 
     <name>-node-1        <name>-node-2        <name>-tor-1
     eth0 172.30.1.1      eth0 172.30.1.2      eth0 172.30.2.1      lo 198.18.1.1
-      |   \ cali…          |   \ cali…          |
-      |    <name>-node-1-w1  |    <name>-node-2-w1
+      |   \ cali…          |   \ cali…          |   \ host0
+      |    <name>-node-1-w1  |    <name>-node-2-w1  |   <name>-tor-1-host 198.18.1.2
       |                      |                    |
     ==+======================+====================+==  br0 172.30.0.1 in <name>-fabric
 
@@ -59,7 +59,10 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A pod or VM: its own namespace behind a `cali…` interface of its node. `ipv6` may be ""."""
+    """A pod or VM: its own namespace behind a `cali…` interface of its node. `ipv6` may be "".
+
+    A host behind a ToR is attached in the same way.
+    """
 
     name: str
     namespace: str
@@ -96,6 +99,8 @@ class Tor:
     service_v4: str
     service_v6: str
     subnet: Subnet
+    host: Workload
+    """A machine behind it, in its stub networks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,13 +161,18 @@ class LabPlan:
         return tuple(workload for node in self.nodes for workload in node.workloads)
 
     @property
+    def endpoints(self) -> tuple[Workload, ...]:
+        """All between which packets pass: the workloads, and the hosts behind the ToRs."""
+        return (*self.workloads, *(tor.host for tor in self.tors))
+
+    @property
     def namespaces(self) -> tuple[str, ...]:
         """Every namespace of the lab, the fabric first."""
-        members = [member.namespace for member in (*self.routers, *self.workloads)]
+        members = [member.namespace for member in (*self.routers, *self.endpoints)]
         return (self.fabric, *members)
 
     def namespace_of(self, member: str) -> str:
-        """Namespace of `node-1`, `tor-1`, `node-1-w1` or `fabric`, which may be given itself as well.
+        """Namespace of `node-1`, `tor-1`, `node-1-w1`, `tor-1-host` or `fabric`, which may be given itself as well.
 
         Raises `PlanError` for any other.
         """
@@ -227,6 +237,13 @@ class LabPlan:
             service_v4=f"198.18.{number}.1",
             service_v6=self._v6(f"2001:db8:{number}::1"),
             subnet=self._subnet(self._turn(number)),
+            host=Workload(
+                name=f"tor-{number}-host",
+                namespace=f"{self.name}-tor-{number}-host",
+                interface="host0",
+                ipv4=f"198.18.{number}.2",
+                ipv6=self._v6(f"2001:db8:{number}::2"),
+            ),
         )
 
     def _v6(self, text: str) -> str:
@@ -241,7 +258,7 @@ def interface_name(lab: str, workload: str) -> str:
 
 def owns_namespace(lab: str, namespace: str) -> bool:
     """Whether `namespace` is one a lab of that name makes, whatever its size was."""
-    member = r"(fabric|tor-[0-9]+|node-[0-9]+(-w[0-9]+)?)"
+    member = r"(fabric|tor-[0-9]+(-host)?|node-[0-9]+(-w[0-9]+)?)"
     return re.fullmatch(rf"{re.escape(lab)}-{member}", namespace) is not None
 
 

@@ -6,7 +6,7 @@ from felixbgp.lab import netns
 from felixbgp.lab.plan import LabPlan, Node, Tor, Workload
 
 GATEWAY_V4 = "169.254.1.1"
-"""Every workload's IPv4 gateway. No host has it: the node answers for it by proxy ARP."""
+"""Every workload's IPv4 gateway. Nobody has it: the node answers for it by proxy ARP."""
 GATEWAY_MAC = "ee:ee:ee:ee:ee:ee"
 GATEWAY_V6 = "fe80::ecee:eeff:feee:eeee"
 """The link-local address that follows from GATEWAY_MAC, so it is the same on every node."""
@@ -45,11 +45,20 @@ def build(plan: LabPlan) -> None:
     netns.batch(fabric(plan), plan.fabric)
     for node in plan.nodes:
         netns.batch(node_commands(node), node.namespace)
-        for workload in node.workloads:
-            netns.write_sysctls(node.namespace, proxy_sysctls(workload))
-            netns.batch(workload_commands(workload), workload.namespace)
     for tor in plan.tors:
         netns.batch(tor_commands(tor), tor.namespace)
+    for router, endpoint in attachments(plan):
+        netns.write_sysctls(router.namespace, proxy_sysctls(endpoint))
+        netns.batch(workload_commands(endpoint), endpoint.namespace)
+
+
+def attachments(plan: LabPlan) -> Iterator[tuple[Node | Tor, Workload]]:
+    """Each workload with its node, each host with its ToR."""
+    for node in plan.nodes:
+        for workload in node.workloads:
+            yield node, workload
+    for tor in plan.tors:
+        yield tor, tor.host
 
 
 def links(plan: LabPlan) -> Iterator[str]:
@@ -59,12 +68,11 @@ def links(plan: LabPlan) -> Iterator[str]:
             f"link add name eth0 netns {member.namespace} "
             f"type veth peer name {member.name} netns {plan.fabric}"
         )
-    for node in plan.nodes:
-        for workload in node.workloads:
-            yield (
-                f"link add name {workload.interface} address {GATEWAY_MAC} netns {node.namespace} "
-                f"type veth peer name eth0 netns {workload.namespace}"
-            )
+    for router, endpoint in attachments(plan):
+        yield (
+            f"link add name {endpoint.interface} address {GATEWAY_MAC} netns {router.namespace} "
+            f"type veth peer name eth0 netns {endpoint.namespace}"
+        )
 
 
 def fabric(plan: LabPlan) -> Iterator[str]:
@@ -85,18 +93,16 @@ def node_commands(node: Node) -> Iterator[str]:
     """A node's own interface, then its ends of the workloads' cables with their host routes."""
     yield from _fabric_side(node)
     for workload in node.workloads:
-        yield f"link set {workload.interface} up"
-        yield f"route add {workload.ipv4}/32 dev {workload.interface} scope link"
-        if workload.ipv6:
-            yield f"route add {workload.ipv6}/128 dev {workload.interface}"
+        yield from _endpoint_side(workload)
 
 
 def tor_commands(tor: Tor) -> Iterator[str]:
-    """A router's interface, and the first address of its stub networks on the loopback."""
+    """A router's interface, the first address of its stub networks on the loopback, and the host's cable."""
     yield from _fabric_side(tor)
     yield f"address add {tor.service_v4}/32 dev lo"
     if tor.ipv6:
         yield f"address add {tor.service_v6}/128 dev lo nodad"
+    yield from _endpoint_side(tor.host)
 
 
 def workload_commands(workload: Workload) -> Iterator[str]:
@@ -112,11 +118,19 @@ def workload_commands(workload: Workload) -> Iterator[str]:
 
 
 def proxy_sysctls(workload: Workload) -> dict[str, str]:
-    """What makes the node answer for GATEWAY_V4 on this cable."""
+    """What makes the node or ToR answer for GATEWAY_V4 on this cable."""
     return {
         f"net/ipv4/conf/{workload.interface}/proxy_arp": "1",
         f"net/ipv6/conf/{workload.interface}/proxy_ndp": "1",
     }
+
+
+def _endpoint_side(endpoint: Workload) -> Iterator[str]:
+    """The end of an endpoint's cable at its node or ToR, with a host route."""
+    yield f"link set {endpoint.interface} up"
+    yield f"route add {endpoint.ipv4}/32 dev {endpoint.interface} scope link"
+    if endpoint.ipv6:
+        yield f"route add {endpoint.ipv6}/128 dev {endpoint.interface}"
 
 
 def _fabric_side(member: Node | Tor) -> Iterator[str]:

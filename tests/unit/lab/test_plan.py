@@ -29,7 +29,8 @@ def test_blocks_of_two_nodes_never_overlap() -> None:
 
 def test_names_of_namespaces_and_interfaces() -> None:
     plan = LabPlan(node_count=1, tor_count=1, workload_count=1)
-    assert plan.namespaces == ("felix-fabric", "felix-node-1", "felix-tor-1", "felix-node-1-w1")
+    members = ("fabric", "node-1", "tor-1", "node-1-w1", "tor-1-host")
+    assert plan.namespaces == tuple(f"felix-{member}" for member in members)
     assert plan.namespace_of("tor-1") == plan.namespace_of("felix-tor-1") == "felix-tor-1"
     interface = plan.workloads[0].interface
     assert interface.startswith("cali")

@@ -9,7 +9,13 @@ def test_every_link_is_made_across_namespaces_and_never_in_ours() -> None:
     made = list(topology.links(PLAN))
     assert made[0] == "link add name eth0 netns felix-node-1 type veth peer name node-1 netns felix-fabric"
     assert all(line.count(" netns ") == 2 for line in made)
-    assert len(made) == 3
+    assert len(made) == 4
+
+
+def test_the_host_behind_a_router_is_attached_as_a_workload_is() -> None:
+    assert list(topology.attachments(PLAN)) == [(NODE, WORKLOAD), (TOR, TOR.host)]
+    assert "route add 198.18.1.2/32 dev host0 scope link" in list(topology.tor_commands(TOR))
+    assert "address add 2001:db8:1::2/128 dev eth0 nodad" in list(topology.workload_commands(TOR.host))
 
 
 def test_a_workload_has_one_address_and_calicos_gateways() -> None:
