@@ -48,10 +48,11 @@ from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.snapshot import PeerSnapshot, SpeakerStatistics
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.cluster.demands import Demands
+from felixbgp.cluster.drains import DRAINS
 from felixbgp.cluster.inputs import DatastoreLost, DatastoreRestored, StoreInput
 from felixbgp.cluster.node_statuses import NODE_STATUSES, NodeStatuses, is_of_node_statuses
 from felixbgp.cluster.parts import Parts, whole
-from felixbgp.cluster.state import ClusterState, watched_prefixes
+from felixbgp.cluster.state import ClusterState, required_prefixes
 from felixbgp.fib.fib import Fib, FibStatistics
 from felixbgp.fib.types import KernelInput
 from felixbgp.intent.derivation import Derivation, Derived
@@ -275,6 +276,7 @@ class Agent:
 
     def _build_status(self, now: int) -> Parts[NodeStatus]:
         peers = yield from self._picture_peers()
+        blocks_in_use = yield from self._blocks_in_use()
         return (
             yield from node_status.build(
                 node=self._config.node,
@@ -300,9 +302,20 @@ class Agent:
                     self._steps.longest_kind,
                     self._steps.lately_kind,
                 ),
+                leaving=self._draining.leaves(),
+                blocks_in_use=blocks_in_use,
                 now=now,
             )
         )
+
+    def _blocks_in_use(self) -> Parts[tuple[Prefix, ...]]:
+        """Of a drained node; all that may be in use while the kernel's routes are not known."""
+        intent = self._intent
+        if intent is None or intent.drain is None:
+            return ()
+        if self._fib.is_reading or self._fib.unheard() or self._is_originating():
+            return intent.aggregates
+        return (yield from self._origination.blocks_in_use(intent.aggregates))
 
     def statistics(self) -> AgentStatistics:
         """Sizes and queues, for metrics and tests."""
@@ -347,8 +360,8 @@ class Agent:
             self._intake.derive_again()
         before, self._demands = self._demands, demands
         if before is None or before.prefixes != demands.prefixes:
-            optional = (*demands.prefixes, NODE_STATUSES, self._auditing.requests.prefix)
-            yield Follow(watched_prefixes(self._config.node), optional)
+            optional = (*demands.prefixes, DRAINS, NODE_STATUSES, self._auditing.requests.prefix)
+            yield Follow(required_prefixes(self._config.node), optional)
         if demands.secrets != (before or Demands()).secrets:
             yield ReadSecretFiles(demands.secrets)
 

@@ -7,6 +7,8 @@
 What such a peer brought is used only where there is nothing else (`PeerConfig.draining`). When the other end
 closes first, what it brought stays all the same, up to the same deadline. A peer without a session, or whose
 node is gone, goes at once: no packet should be sent there.
+
+A peer whose node an operator drains (`PeerConfig.counted`) is wanted, and only watched.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +17,7 @@ from typing import Final
 
 from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.intent.derivation import Derived
+from felixbgp.status.node_status import Leave
 
 SETTLING_NS: Final = 5_000_000_000
 """How long nothing has to be selected of it: others are to hear of our routes by another way, too."""
@@ -31,10 +34,11 @@ class Drained:
 class _Leaving:
     """A peer on its way out: its last configuration, and until when it stays."""
 
-    __slots__ = ("config", "unneeded_at", "until")
+    __slots__ = ("config", "since", "unneeded_at", "until")
 
-    def __init__(self, config: PeerConfig, until: int) -> None:
+    def __init__(self, config: PeerConfig, since: int, until: int) -> None:
         self.config = config
+        self.since = since
         self.until = until
         self.unneeded_at: int | None = None
         """Since when nothing is selected of it."""
@@ -47,11 +51,18 @@ class Draining:
         """With `longest_ns` 0 nobody is drained."""
         self._longest_ns = longest_ns
         self._leaving: dict[PeerId, _Leaving] = {}
+        self._counted: dict[PeerId, int] = {}
+        """Peers whose node is drained, and since when."""
         self._facts: list[Drained] = []
 
     def configs(self) -> dict[PeerId, PeerConfig]:
         """The peers that are draining."""
         return {peer: leaving.config for peer, leaving in self._leaving.items()}
+
+    def leaves(self) -> dict[PeerId, Leave]:
+        """The peers that are about to leave, or whose node is."""
+        watched = {peer: Leave(since, None) for peer, since in self._counted.items()}
+        return watched | {peer: Leave(one.since, one.until) for peer, one in self._leaving.items()}
 
     def follow(
         self,
@@ -69,6 +80,10 @@ class Draining:
         departed = derived.departed
         for peer, config in derived.peers.items():
             wanted[peer] = config
+            if config is None or not config.counted:
+                self._counted.pop(peer, None)
+            else:
+                self._counted.setdefault(peer, now)
             if config is not None or peer in derived.held_down or peer.address in departed:
                 self._leaving.pop(peer, None)
                 continue
@@ -77,7 +92,7 @@ class Draining:
                 continue
             before = former.get(peer)
             if before is not None and before.shutdown is None and self._longest_ns and has_routes(peer):
-                leaving = _Leaving(replace(before, draining=True), now + self._longest_ns)
+                leaving = _Leaving(replace(before, draining=True), now, now + self._longest_ns)
                 self._leaving[peer] = leaving
                 wanted[peer] = leaving.config
         for peer in [peer for peer in self._leaving if peer.address in departed]:

@@ -7,17 +7,22 @@
 What is originated takes part in the decision; what leaves the node is up to the export policies.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from itertools import islice
 
 from felixbgp.agent.connected import ConnectedInput, ConnectedNetworks
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import LocalRoute, Precedence
+from felixbgp.cluster.parts import Parts
 from felixbgp.fib.types import KernelRoute
 from felixbgp.intent.priorities import NormalPriority, local_pref_of
 from felixbgp.intent.types import Intent
 from felixbgp.net import Address, Prefix
+from felixbgp.net.trie import PrefixTrie
+
+LOOKED_AT = 100
+"""Routes of the kernel in one part, at some 4 µs each."""
 
 
 class Origination:
@@ -109,6 +114,21 @@ class Origination:
     def prefixes(self) -> list[Prefix]:
         """The prefixes that have one."""
         return list(self._originated)
+
+    def blocks_in_use(self, blocks: Sequence[Prefix]) -> Parts[tuple[Prefix, ...]]:
+        """Those of the blocks that the kernel has routes of others inside of: of workloads, mostly.
+
+        The node's own addresses are not among these, such as that of a tunnel.
+        """
+        trie: PrefixTrie[None] = PrefixTrie()
+        for block in blocks:
+            trie[block] = None
+        used: dict[Prefix, None] = {}
+        for number, prefix in enumerate(list(self._kernel) if blocks else ()):
+            used.update(dict.fromkeys(block for block, _ in trie.covering(prefix) if block != prefix))
+            if number % LOOKED_AT == LOOKED_AT - 1:
+                yield LOOKED_AT
+        return tuple(block for block in blocks if block in used)
 
     def _local_route(self, prefix: Prefix) -> LocalRoute | None:
         normal = local_pref_of(self._normal.of(prefix.family))

@@ -63,6 +63,8 @@ PEER_CHANGES: Final[dict[str, Affects]] = {
     "import_policy": Affects.IMPORT,
     "export_policy": Affects.EXPORT,
     "draining": Affects.IMPORT | Affects.ADMINISTRATION,
+    # Who brought a path is counted from the next judgement on.
+    "counted": Affects.IMPORT,
 }
 
 SPEAKER_CHANGES: Final[dict[str, Affects]] = {

@@ -131,6 +131,8 @@ class PeerConfig:
     draining: bool = False
     """Nobody wants this session any more: what it brings is used only where there is nothing else. When it is
     lost it does not come back, and what it brought stays as well."""
+    counted: bool = False
+    """Keep count of the prefixes that are selected from it, for somebody waits until there are none."""
 
     @property
     def external(self) -> bool:

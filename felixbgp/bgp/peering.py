@@ -37,6 +37,9 @@ SEND_HOLD_TIME_MIN_NS: Final = 480_000_000_000
 MALFORMED_FACTS_PER_MINUTE: Final = 64
 """Of one peer: a broken one sends thousands of malformed UPDATEs, all alike, and would fill the disk."""
 
+UNREPLACED_SHOWN: Final = 64
+"""Prefixes of a peer that leaves, which have no other path: a person looks at some, to find out why."""
+
 ANYTHING: Final = Policy()
 NOTHING: Final = Policy((Rule("an external peer needs a policy (RFC 8212)", Match(), Action.REJECT),))
 
@@ -188,21 +191,32 @@ class Peering:
             acceptance = self._acceptance(family, speaker, exchange)
             rib.reconfigure(peer, acceptance, self._policy(self.config.import_policy))
 
-    def hold_on(self) -> None:
-        """It is draining without a session: nothing of what is kept goes by itself."""
-        before = self.path_peer
-        if before is not None:
-            self.path_peer = before.as_draining()
-            self.retention.hold_on(self.path_peer)
+    def leave(self) -> None:
+        """It may be draining, or counted, from now on though it has no session: so is what is kept.
+
+        Of a draining one nothing goes by itself.
+        """
+        before, config = self.path_peer, self.config
+        if before is None:
+            return
+        if config.draining:
+            self.retention.hold_on()
+        if (before.draining, before.selected is not None) != (config.draining, self._is_counted):
+            self.path_peer = before.as_leaving(draining=config.draining, counted=config.counted)
+            self.retention.set_peer(self.path_peer, self._policy(config.import_policy))
+
+    @property
+    def _is_counted(self) -> bool:
+        return self.config.draining or self.config.counted
 
     @property
     def unreplaced_count(self) -> int:
-        """For how many prefixes a draining peer is still needed; one more while not all is judged."""
+        """For how many prefixes a peer that leaves is still needed; at least one while not all is decided."""
         exchange = self.exchange
         ribs = self.retention.ribs if exchange is None else list(exchange.ribs.values())
-        is_settled = not any(rib.has_work for rib in ribs) and not (exchange and exchange.inbound)
+        is_settled = all(rib.is_settled for rib in ribs) and not (exchange and exchange.inbound)
         count = 0 if self.path_peer is None else self.path_peer.selected_count
-        return count if is_settled else count + 1
+        return count or (0 if is_settled else 1)
 
     def rename_rules(self, exchange: Exchange) -> None:
         """An equal import policy may have other names, for those who ask what became of a route."""
@@ -274,18 +288,17 @@ class Peering:
             end_of_rib_received=self.has_whole_table,
             prefixes_received=sum(map(len, ribs)),
             prefixes_accepted=sum(rib.accepted_count for rib in ribs),
-            warning=self._draining_warning() or _warning(exchange),
+            unreplaced=self.unreplaced_count if self._is_counted else None,
+            unreplaced_first=()
+            if self.path_peer is None
+            else self.path_peer.first_selected(UNREPLACED_SHOWN),
+            warning=_warning(exchange),
             prefixes_stale=sum(rib.stale_count for rib in ribs),
             prefixes_advertised=advertised,
             malformed_updates=tuple(sorted(self.malformed.items())),
             updates_received=self.updates_received,
             updates_sent=0 if exchange is None else exchange.outlet.updates_sent,
         )
-
-    def _draining_warning(self) -> str:
-        if not self.config.draining:
-            return ""
-        return f"draining: {self.unreplaced_count} prefixes have no other path"
 
     def _policy(self, configured: Policy) -> Policy:
         """The policy to go by: what nobody wrote down does not let an external peer in (RFC 8212 §2)."""
@@ -318,6 +331,7 @@ class Peering:
             remote_as=self.config.remote_as,
             client=self.config.route_reflector_client,
             draining=self.config.draining,
+            counted=self.config.counted,
         )
         return peer
 

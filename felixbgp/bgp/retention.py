@@ -15,6 +15,7 @@ was stale already: it had no time to say it. After that such routes go, so that 
 keeps what is gone for ever.
 """
 
+from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.wire.messages import Negotiated
@@ -83,11 +84,15 @@ class Retention:
             rib.mark_stale_too()
             self._kept[family] = _Kept(rib, FOREVER, 0)
 
-    def hold_on(self, peer: PathPeer) -> None:
-        """The same for what is kept already, which has become that of a peer which is draining."""
+    def hold_on(self) -> None:
+        """The same for what is kept already: its peer has become one that is draining."""
         for kept in self._kept.values():
             kept.until, kept.outliving_ns = FOREVER, 0
-            kept.rib.set_peer(peer)
+
+    def set_peer(self, peer: PathPeer, policy: Policy) -> None:
+        """Have what is kept judged again as that of this peer."""
+        for kept in self._kept.values():
+            kept.rib.set_peer(peer, policy)
 
     def resume(self, negotiated: Negotiated) -> dict[Family, AdjRibIn]:
         """The peer is back: what goes on, for it was preserved."""

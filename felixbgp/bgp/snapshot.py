@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.path import Path
-from felixbgp.net import Address, Family, Nlri
+from felixbgp.net import Address, Family, Nlri, Prefix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,10 @@ class PeerSnapshot:
     prefixes_stale: int = 0
     """Kept from a session that is over, and not announced again so far (RFC 4724)."""
     prefixes_advertised: int = 0
+    unreplaced: int | None = None
+    """For how many prefixes it is still needed, at least one while that is open; None: nobody counts."""
+    unreplaced_first: tuple[Prefix, ...] = ()
+    """Some of these."""
     malformed_updates: tuple[tuple[str, int], ...] = ()
     """How many, by RFC 7606's word for what was done about them, sorted; one UPDATE can have several."""
     updates_received: int = 0

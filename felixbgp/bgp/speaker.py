@@ -343,9 +343,8 @@ class Speaker:
             self._administer(peering, now)
         exchange = peering.exchange
         if exchange is None:
-            if config.draining:
-                peering.hold_on()
-                self._deadlines.set(key_of(peering.number, Timer.STALE), peering.stale_deadline)
+            peering.leave()
+            self._deadlines.set(key_of(peering.number, Timer.STALE), peering.stale_deadline)
             return
         if Affects.IMPORT in affects:
             # What is still queued came under the old judgement or the new one; the new one is as right.
@@ -574,5 +573,4 @@ class Speaker:
         peering = self._peerings.by_peer.get(peer)
         if peering is None:
             return 0
-        undecided = self._changes or any(loc_rib.has_work for loc_rib in self._loc_ribs.values())
-        return peering.unreplaced_count + (1 if undecided else 0)
+        return peering.unreplaced_count or (1 if self._changes else 0)

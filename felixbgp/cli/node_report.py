@@ -10,6 +10,7 @@ import click
 
 from felixbgp.cli.store import Stored
 from felixbgp.cli.table import Cell, Coloured, bordered, printable
+from felixbgp.cluster.drains import DrainPhase
 from felixbgp.net import IPV4, IPV6, Family
 from felixbgp.status.audit import AuditStatus
 from felixbgp.status.document import (
@@ -20,13 +21,25 @@ from felixbgp.status.document import (
     to_object,
 )
 from felixbgp.status.keys import ALIVE, parse_key
-from felixbgp.status.node_status import DatastoreCondition, NodeStatus, PeerStatus, RouteCounts
+from felixbgp.status.node_status import (
+    DatastoreCondition,
+    Drained,
+    NodeStatus,
+    PeerDraining,
+    PeerStatus,
+    RouteCounts,
+)
 from felixbgp.status.proto_json import DocumentError
 
 _SECOND_NS = 1_000_000_000
 _RECENT_NS = 20 * 3600 * _SECOND_NS
 """Until then a time is shown without its date, as calicoctl does."""
 _BLOCKS_SHOWN = 8
+_PREFIXES_SHOWN = 3
+_DRAIN_PHASES = {
+    DrainPhase.ANNOUNCE.value: "it announces all as a last resort",
+    DrainPhase.WITHDRAW.value: "it announces nothing",
+}
 STEP_MS = 5
 """The longest time for which an agent should serve nobody else; only a longer one is shown."""
 
@@ -158,6 +171,8 @@ def _facts(status: NodeStatus, now_ns: int) -> list[str]:
             f"  Datastore: {status.datastore.condition.value} "
             f"since {since(status.datastore.since, now_ns)}{reason}"
         )
+    if status.drained is not None:
+        lines.append(f"  {_drained(status.drained, now_ns)}")
     lines.append(f"  Routes in the kernel: {_routes(status.routes)}")
     step = status.longest_step
     if step is not None and step.ever_ms > STEP_MS:
@@ -174,6 +189,26 @@ def _facts(status: NodeStatus, now_ns: int) -> list[str]:
         more = len(status.blocks) - len(shown)
         lines.append(f"  Blocks: {', '.join(shown)}{f' and {more} more' if more else ''}")
     return lines
+
+
+def _drained(drained: Drained, now_ns: int) -> str:
+    """That the node is drained, by whom, and what it does therefore."""
+    by = f" by {printable(drained.origin)}" if drained.origin else ""
+    told = _DRAIN_PHASES.get(drained.phase, printable(drained.phase))
+    return f"DRAINED since {since(drained.since, now_ns)}{by}: {told}"
+
+
+def _draining(draining: PeerDraining, now_ns: int) -> str:
+    """Who is about to leave: why, until when, and what has no other path."""
+    told = "its node is drained" if draining.drain else "draining"
+    if draining.deadline is not None:
+        told += f" until {since(draining.deadline, now_ns)} at the latest"
+    if not draining.unreplaced:
+        return f"{told}: all prefixes have other paths"
+    shown = ", ".join(map(str, draining.prefixes[:_PREFIXES_SHOWN]))
+    more = ", …" if draining.unreplaced > _PREFIXES_SHOWN and shown else ""
+    told += f": {draining.unreplaced} prefixes have no other path"
+    return told + (f" ({shown}{more})" if shown else "")
 
 
 def _routes(routes: RouteCounts | None) -> str:
@@ -208,7 +243,7 @@ def _peers_of(status: NodeStatus, family: Family, now_ns: int, *, wide: bool, co
 def _row(peer: PeerStatus, now_ns: int, *, coloured: bool) -> tuple[Cell, ...]:
     established = peer.state == "Established"
     colour = _GOOD if established else _BAD
-    state, info = "up" if established else "start", _info(peer)
+    state, info = "up" if established else "start", _info(peer, now_ns)
     return (
         str(peer.peer),
         _PEER_TYPES.get(peer.scope, peer.scope),
@@ -218,8 +253,8 @@ def _row(peer: PeerStatus, now_ns: int, *, coloured: bool) -> tuple[Cell, ...]:
     )
 
 
-def _info(peer: PeerStatus) -> str:
-    """The state, then the last error behind BIRD's word for its kind (proto/bgp/bgp.c), then a warning."""
+def _info(peer: PeerStatus, now_ns: int) -> str:
+    """The state, the last error behind BIRD's word for its kind (proto/bgp/bgp.c), a warning, who leaves."""
     error = peer.last_error or ""
     if error in _SOCKET_ERRORS:
         told = f"Socket: {error}"
@@ -230,7 +265,8 @@ def _info(peer: PeerStatus) -> str:
     else:
         told = f"Error: {error}" if error else ""
     warning = f"Warning: {peer.warning}" if peer.warning else ""
-    return " ".join(filter(None, (peer.state, told, warning)))
+    leaving = "" if peer.draining is None else f"({_draining(peer.draining, now_ns)})"
+    return " ".join(filter(None, (peer.state, told, warning, leaving)))
 
 
 def _wide_cells(peer: PeerStatus) -> tuple[str, ...]:

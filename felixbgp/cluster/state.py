@@ -18,9 +18,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar, assert_never
 
-from felixbgp.cluster import secrets
+from felixbgp.cluster import drains, secrets
 from felixbgp.cluster.changes import Changes
 from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS, Demands, demands_of
+from felixbgp.cluster.drains import DRAINS, Drain
 from felixbgp.cluster.facts import (
     ClusterFact,
     ClusterInSync,
@@ -97,10 +98,24 @@ OCTETS_READ = 250
 """Of a value, in the time of one part; a Node or a BGPPeer takes two or three."""
 
 
-def watched_prefixes(node: str | None = None) -> tuple[str, ...]:
-    """The prefixes to list and watch for an agent on `node`; None is for a view of every node (`plan`)."""
+DRAIN = "Drain"
+"""What drains are called among the changes."""
+
+
+def required_prefixes(node: str | None = None) -> tuple[str, ...]:
+    """What an agent on `node` cannot do without; None is for a view of every node (`plan`)."""
     blocks = HOSTS if node is None else prefix_of_host(node)
     return (*(prefix_of(kind) for kind in FOLLOWED_KINDS), blocks)
+
+
+def watched_prefixes(node: str | None = None) -> tuple[str, ...]:
+    """What is listed and watched always: for an agent the drains too, though the store may refuse them."""
+    return (*required_prefixes(node), *_tolerated(node))
+
+
+def _tolerated(node: str | None) -> tuple[str, ...]:
+    """Optional prefixes that an agent follows whatever the resources call for."""
+    return () if node is None else (DRAINS,)
 
 
 class ClusterState:
@@ -115,7 +130,9 @@ class ClusterState:
         """The highest store revision heard of since the last snapshot."""
         self._node = node
         self._in_sync = False
-        self._following = Following(watched_prefixes(node))
+        self._following = Following(required_prefixes(node))
+        self._tolerated = _tolerated(node)
+        self._following.follow(self._tolerated)
         self._secrets = Secrets()
         self._demands: Demands | None = None
         """What the resources call for; None when they changed since it was last looked at."""
@@ -135,6 +152,7 @@ class ClusterState:
             "WorkloadEndpoint": self._workload_endpoints,
         }
         self._affinities: dict[str, dict[Prefix, AffinityState]] = {}
+        self._drains: dict[str, Drain] = {}
         self._invalid: dict[str, list[FieldError]] = {}
         self._ignored: dict[str, tuple[FieldError, ...]] = {}
         self._revisions: dict[str, int] = {}
@@ -175,6 +193,11 @@ class ClusterState:
         Empty while no BGPPeer calls for them.
         """
         return MappingProxyType(self._workload_endpoints)
+
+    @property
+    def drains(self) -> Mapping[str, Drain]:
+        """The nodes that are drained, by name; there may be no such Node."""
+        return MappingProxyType(self._drains)
 
     @property
     def workload_endpoints_obstacle(self) -> str:
@@ -222,7 +245,7 @@ class ClusterState:
             return None
         self._demanded = demands
         self._secrets.keep_files(demands.secrets)
-        new, gone = self._following.follow(demands.prefixes)
+        new, gone = self._following.follow((*demands.prefixes, *self._tolerated))
         for prefix in gone:
             self._forget_prefix(prefix)
         for prefix in (*new, *gone):
@@ -311,10 +334,10 @@ class ClusterState:
 
     def _settle(self) -> bool:
         """Come in sync, if that is due: True the once."""
-        if self._in_sync or not self._following.is_answered(()):
+        if self._in_sync or not self._following.is_answered(self._tolerated):
             return False
         demands = self._called_for()
-        if not self._following.is_answered(demands.prefixes):
+        if not self._following.is_answered((*demands.prefixes, *self._tolerated)):
             return False
         if not all(map(self._secrets.is_read, demands.secrets)):
             return False
@@ -388,6 +411,8 @@ class ClusterState:
         if (secret := secrets.parse_key(stored.key)) is not None:
             self._revisions[stored.key] = stored.revision
             return self._secret_changed(secret, changed=self._secrets.store(secret, stored.value))
+        if (node := drains.parse_key(stored.key)) is not None:
+            return self._store_drain(node, stored)
         parsed = _parse_followed(stored.key)
         if parsed is None:
             return False
@@ -395,11 +420,28 @@ class ClusterState:
         decoded = decode(stored.key, stored.value)
         if isinstance(decoded, list):
             return self._refuse(stored, decoded)
-        corrected = self._invalid.pop(stored.key, None) is not None
-        if corrected:
-            self._facts.append(ValueCorrected(stored.key, stored.revision))
+        corrected = self._correct(stored)
         noted = self._note_ignored(stored, decoded.ignored)
         return self._set(parsed, decoded.value) or corrected or noted
+
+    def _store_drain(self, node: str, stored: StoredValue) -> bool:
+        self._revisions[stored.key] = stored.revision
+        drain = drains.decode(stored.value)
+        if isinstance(drain, list):
+            return self._refuse(stored, drain)
+        corrected = self._correct(stored)
+        if self._drains.get(node) == drain:
+            return corrected
+        self._drains[node] = drain
+        self._changes.add(DRAIN, node)
+        return True
+
+    def _correct(self, stored: StoredValue) -> bool:
+        """The value of a key is a valid one; True when the one before was not."""
+        if self._invalid.pop(stored.key, None) is None:
+            return False
+        self._facts.append(ValueCorrected(stored.key, stored.revision))
+        return True
 
     def _note_ignored(self, stored: StoredValue, ignored: tuple[FieldError, ...]) -> bool:
         """Keep what was left out of a value; True when that is not what it was."""
@@ -480,6 +522,11 @@ class ClusterState:
         """Drop the value of a key from its table; True when there was one."""
         if (secret := secrets.parse_key(key)) is not None:
             return self._secret_changed(secret, changed=self._secrets.forget(secret))
+        if (node := drains.parse_key(key)) is not None:
+            if self._drains.pop(node, None) is None:
+                return False
+            self._changes.add(DRAIN, node)
+            return True
         parsed = parse_key(key)
         if parsed is None:
             return False

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.cluster.parts import Parts
 from felixbgp.intent.types import PeerOrigin, Problem
+from felixbgp.net import Address
 
 
 class Rank(IntEnum):
@@ -81,6 +82,10 @@ class Claims:
     def touch(self, peers: Iterable[PeerId]) -> None:
         """Let `settle` tell of these peers whatever happens."""
         self._touched.update(dict.fromkeys(peers))
+
+    def at(self, address: Address) -> list[PeerId]:
+        """The peers at an address that somebody claims."""
+        return [peer for peer in self._by_peer if peer.address == address]
 
     def take_touched_resources(self) -> list[str]:
         """The BGPPeers that were put or dropped since the last call ("" for what belongs to none)."""

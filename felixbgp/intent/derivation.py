@@ -1,8 +1,9 @@
 """From changes of the cluster's state to changes of what one node must do.
 
-    changes ─┬─ local Node, default or own BGPConfiguration ─▶ everything
+    changes ─┬─ local Node, its drain, default or own BGPConfiguration ─▶ everything
              ├─ another Node ─▶ its claims, by the BGPPeers that look at nodes, and its place in the mesh
              ├─ a BGPPeer, a BGPFilter or secret of it, endpoints ─▶ the claims of that BGPPeer
+             ├─ the drain of another Node ─▶ the sessions with it
              └─ pools, own blocks ─▶ the policies of every session
 
 What comes out depends on the state alone: after any changes it equals what a new Derivation makes of the same
@@ -19,7 +20,7 @@ from felixbgp.cluster.changes import Changes
 from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS, secret_of
 from felixbgp.cluster.parts import Parts, whole
 from felixbgp.cluster.secrets import SECRETS
-from felixbgp.cluster.state import ClusterState
+from felixbgp.cluster.state import DRAIN, ClusterState
 from felixbgp.intent.aggregates import (
     encrypted_next_hops,
     ignored_interfaces,
@@ -29,6 +30,7 @@ from felixbgp.intent.aggregates import (
     tunnels,
 )
 from felixbgp.intent.claims import Claims
+from felixbgp.intent.drains import Drains
 from felixbgp.intent.findings import Findings
 from felixbgp.intent.log_level import log_level
 from felixbgp.intent.members import configuration, member_of
@@ -107,7 +109,8 @@ class Derivation:
 
     def _concern_everything(self, changes: Changes) -> bool:
         own = NODE_NAME_PREFIX + self._node
-        return changes.includes("Node", self._node) or changes.includes("BGPConfiguration", DEFAULT_NAME, own)
+        is_own = changes.includes("Node", self._node) or changes.includes(DRAIN, self._node)
+        return is_own or changes.includes("BGPConfiguration", DEFAULT_NAME, own)
 
     def _restart(self, state: ClusterState) -> Parts[None]:
         self._deriving = None
@@ -132,7 +135,7 @@ class Derivation:
             findings.add(f"Node {self._node}", "spec.bgp.ipv4Address", reason)
         names = (DEFAULT_NAME, NODE_NAME_PREFIX + self._node)
         level = log_level(*(configuration(state, name) for name in names))
-        return Intent(problems=findings.problems(), log_level=level)
+        return Intent(problems=findings.problems(), log_level=level, drain=state.drains.get(self._node))
 
 
 class _Deriving:
@@ -143,6 +146,7 @@ class _Deriving:
         self._site = site
         self._identifier = identifier
         self._policies = Policies(site)
+        self._drains = Drains(site.local.name, state.drains, site.members)
         self._claims = Claims()
         self._peer_claims: dict[str, PeerClaims] = {}
         """Those of the BGPPeers that concern the local node."""
@@ -174,7 +178,7 @@ class _Deriving:
         self._report()
 
     def take(self, changes: Changes) -> Parts[None]:
-        """Bring the claims in line with what changed, which is not the local Node or its configuration."""
+        """Bring the claims in line with what changed, and does not concern everything."""
         yield from self._follow(changes.of("BGPPeer"))
         yield from self._follow((yield from self._filters_changed(frozenset(changes.of("BGPFilter")))))
         yield from self._follow((yield from self._secrets_changed(changes)))
@@ -186,6 +190,7 @@ class _Deriving:
             yield from self._ranges_changed()
         if changes.of("BGPConfiguration"):
             self._report()
+        self._drains_changed(changes.of(DRAIN))
 
     def take_departed(self) -> frozenset[Address]:
         """The addresses of nodes that left since the last call."""
@@ -198,8 +203,7 @@ class _Deriving:
         origins: dict[PeerId, PeerOrigin | None] = {}
         held_down: dict[PeerId, None] = {}
         for peer, claim in self._claims.settle():
-            config = None if claim is None else claim.config
-            origin = None if claim is None or config is None else claim.origin
+            config, origin = (None, None) if claim is None else self._drains.applied(claim)
             if config != former.peers.get(peer):
                 configs[peer] = config
                 if claim is not None and config is None:
@@ -230,6 +234,7 @@ class _Deriving:
             tunnels=tunnels(site),
             static_routes=self._static_routes,
             log_level=log_level(site.defaults, site.own),
+            drain=self._drains.own,
             ignored_interfaces=ignored_interfaces(site),
             normal_priority=site.normal_priority,
             problems=self._all_problems(),
@@ -296,11 +301,18 @@ class _Deriving:
                 if member is None:
                     self._departed[address] = None
                 self._mesh.claim(self._claims, address, former)
+                self._claims.touch(self._claims.at(address) if self._state.drains else ())
                 stale.update(self._at_address.get(address, {}))
             yield 2
         if is_other:
             self._encrypted = encrypted_next_hops(self._site)
         return list(stale)
+
+    def _drains_changed(self, nodes: Iterable[str]) -> None:
+        """The same claims of and about these nodes, looked at again."""
+        for member in map(self._site.members.get, nodes):
+            for interface in () if member is None else member.addresses.values():
+                self._claims.touch(self._claims.at(interface.address))
 
     def _secrets_changed(self, changes: Changes) -> Parts[list[str]]:
         """The mesh's password; gives the BGPPeers whose own is another."""

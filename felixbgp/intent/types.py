@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.cluster.drains import Drain
 from felixbgp.intent.priorities import NORMAL_PRIORITIES, NormalPriority
 from felixbgp.net import Address, Prefix
 
@@ -20,10 +21,14 @@ WORKLOAD_INTERFACES = ("cali*",)
 
 @dataclass(frozen=True, slots=True)
 class PeerOrigin:
-    """A peer's scope (`mesh`, `global`, `node` or `workload`) and its BGPPeer's name ("" for the mesh)."""
+    """A peer's scope (`mesh`, `global`, `node` or `workload`) and its BGPPeer's name ("" for the mesh).
+
+    `drain` is the id of the drain of the node that the peer is; "" where it is none, or is not drained.
+    """
 
     scope: str
     resource: str
+    drain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +89,6 @@ class Intent:
     """Patterns of the interfaces whose connected networks are not originated."""
     normal_priority: NormalPriority = NORMAL_PRIORITIES
     """The priority of a route that has none of its own: its metric in the kernel, told as LOCAL_PREF."""
+    drain: Drain | None = None
+    """That of this node."""
     problems: tuple[Problem, ...] = ()

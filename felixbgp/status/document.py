@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from felixbgp._pb.felixbgp.v1 import status_pb2
 from felixbgp.bgp.config import PeerId
 from felixbgp.intent.types import Problem
-from felixbgp.net import IPV4, IPV6, Address, AddressError, Family
+from felixbgp.net import IPV4, IPV6, Address, AddressError, Family, Prefix
 from felixbgp.status.audit import AuditStatus
 from felixbgp.status.node_status import (
     DatastoreCondition,
     DatastoreState,
+    Drained,
     LongestStep,
     NodeStatus,
+    PeerDraining,
     PeerStatus,
     RouteCounts,
     SpeakerStatus,
@@ -101,6 +103,7 @@ def _without_peers(status: NodeStatus, wall_offset_ns: int) -> status_pb2.NodeSt
         ],
         audit=None if status.audit is None else _encode_audit(status.audit, wall_offset_ns),
         longest_step=None if status.longest_step is None else _encode_step(status.longest_step),
+        drained=None if status.drained is None else _encode_drained(status.drained),
     )
 
 
@@ -113,11 +116,12 @@ def decode(value: bytes) -> NodeStatus:
         datastore=_decode_datastore(message.datastore),
         speaker=_decode_speaker(message.speaker) if message.HasField("speaker") else None,
         peers=tuple(_decode_peer(f"peers[{index}]", peer) for index, peer in enumerate(message.peers)),
-        blocks=tuple(prefix_of(f"blocks[{index}]", text) for index, text in enumerate(message.blocks)),
+        blocks=_prefixes("blocks", message.blocks),
         routes=_decode_routes(message.routes) if message.HasField("routes") else None,
         problems=tuple(Problem(entry.subject, entry.field, entry.reason) for entry in message.problems),
         audit=_decode_audit(message.audit) if message.HasField("audit") else None,
         longest_step=_decode_step(message.longest_step) if message.HasField("longest_step") else None,
+        drained=_decode_drained(message.drained) if message.HasField("drained") else None,
     )
 
 
@@ -173,6 +177,51 @@ def _decode_step(message: status_pb2.LongestStep) -> LongestStep:
     return LongestStep(message.ever_ms, message.lately_ms, message.ever_kind, message.lately_kind)
 
 
+def _encode_drained(drained: Drained) -> status_pb2.Drained:
+    return status_pb2.Drained(
+        id=text_of(drained.id),
+        phase=text_of(drained.phase),
+        since=timestamp_of(drained.since),
+        origin=text_of(drained.origin),
+        blocks_in_use=[str(block) for block in drained.blocks_in_use],
+    )
+
+
+def _decode_drained(message: status_pb2.Drained) -> Drained:
+    return Drained(
+        id=message.id,
+        phase=message.phase,
+        since=message.since.ToNanoseconds(),
+        origin=message.origin,
+        blocks_in_use=_prefixes("drained.blocksInUse", message.blocks_in_use),
+    )
+
+
+def _encode_draining(draining: PeerDraining, wall_offset_ns: int) -> status_pb2.Draining:
+    deadline = draining.deadline
+    return status_pb2.Draining(
+        since=timestamp_of(draining.since + wall_offset_ns),
+        deadline=None if deadline is None else timestamp_of(deadline + wall_offset_ns),
+        drain=text_of(draining.drain),
+        unreplaced=draining.unreplaced,
+        prefixes=[str(prefix) for prefix in draining.prefixes],
+    )
+
+
+def _decode_draining(path: str, message: status_pb2.Draining) -> PeerDraining:
+    return PeerDraining(
+        since=message.since.ToNanoseconds(),
+        deadline=message.deadline.ToNanoseconds() if message.HasField("deadline") else None,
+        drain=message.drain,
+        unreplaced=message.unreplaced,
+        prefixes=_prefixes(f"{path}.prefixes", message.prefixes),
+    )
+
+
+def _prefixes(path: str, texts: Iterable[str]) -> tuple[Prefix, ...]:
+    return tuple(prefix_of(f"{path}[{index}]", text) for index, text in enumerate(texts))
+
+
 def _encode_peer(peer: PeerStatus, wall_offset_ns: int) -> status_pb2.Peer:
     return status_pb2.Peer(
         address=str(peer.peer.address),
@@ -196,6 +245,7 @@ def _encode_peer(peer: PeerStatus, wall_offset_ns: int) -> status_pb2.Peer:
         ),
         warning=None if peer.warning is None else text_of(peer.warning),
         malformed_updates=dict(peer.malformed_updates),
+        draining=None if peer.draining is None else _encode_draining(peer.draining, wall_offset_ns),
     )
 
 
@@ -268,6 +318,9 @@ def _decode_peer(path: str, message: status_pb2.Peer) -> PeerStatus:
         prefixes_stale=message.prefixes.stale,
         warning=message.warning if message.HasField("warning") else None,
         malformed_updates=tuple(sorted(message.malformed_updates.items())),
+        draining=(
+            _decode_draining(f"{path}.draining", message.draining) if message.HasField("draining") else None
+        ),
     )
 
 

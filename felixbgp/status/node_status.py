@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from heapq import nsmallest
+from types import MappingProxyType
+from typing import NamedTuple
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.snapshot import PeerSnapshot
@@ -23,6 +25,7 @@ from felixbgp.status.audit import AuditStatus
 PEERS_MAX = 2_500
 BLOCKS_MAX = 4_000
 PROBLEMS_MAX = 200
+UNREPLACED_MAX = 500
 NEXT_HOPS_MAX = 50
 TEXT_MAX = 500
 """Characters of one reason or error. Peers send up to 255 of their own (RFC 9003), values any number."""
@@ -84,6 +87,35 @@ class SpeakerStatus:
     cluster_id: Address | None = None
 
 
+class Leave(NamedTuple):
+    """Since when a peer is about to leave, and until when it stays; None: as long as an operator wants."""
+
+    since: int
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerDraining:
+    """A peer that is about to leave: see felixbgp/v1/status.proto."""
+
+    since: int
+    deadline: int | None = None
+    drain: str = ""
+    unreplaced: int = 0
+    prefixes: tuple[Prefix, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """What a node does of its drain; `since` is always in nanoseconds since 1970, as it was written."""
+
+    id: str
+    phase: str
+    since: int = 0
+    origin: str = ""
+    blocks_in_use: tuple[Prefix, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerStatus:
     """One peering; `PeerSnapshot` and `PeerOrigin` explain the fields. `last_error` is None without one."""
@@ -106,6 +138,7 @@ class PeerStatus:
     prefixes_stale: int = 0
     warning: str | None = None
     malformed_updates: tuple[tuple[str, int], ...] = ()
+    draining: PeerDraining | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +161,7 @@ class NodeStatus:
     problems: tuple[Problem, ...] = ()
     audit: AuditStatus | None = None
     longest_step: LongestStep | None = None
+    drained: Drained | None = None
 
 
 def build(
@@ -148,6 +182,8 @@ def build(
     kernel_unheard: str = "",
     audit: AuditStatus | None = None,
     longest_step: LongestStep | None = None,
+    leaving: Mapping[PeerId, Leave] = MappingProxyType({}),
+    blocks_in_use: Sequence[Prefix] = (),
 ) -> Parts[NodeStatus]:
     """Put the node's status together. Equal arguments, in whatever order their maps are, give equal results.
 
@@ -157,16 +193,15 @@ def build(
     their values, `ignored` to what of them is overlooked, `listen_problems` addresses to why they are not
     listened on; `next_hop_problems` says of next hops how many prefixes have a path that is not used for want
     of a way there, and why; `report_problems` are those of the CalicoNodeStatuses of this node;
-    `kernel_unheard` is why no route is written, "" when they are. A `since` later than `now` would read as
-    the future and is cut to it.
+    `kernel_unheard` is why no route is written, "" when they are; `leaving` says of peers that are about to
+    leave since and until when; `blocks_in_use` counts where this node is drained. A `since` later than `now`
+    would read as the future and is cut to it.
     """
     intent = intent or Intent()
     statuses: list[PeerStatus] = []
+    picture = _Picture(intent, leaving, now)
     for first in range(0, len(peers), TOGETHER):
-        statuses += (
-            _peer(snapshot, intent.origins.get(snapshot.peer, UNWANTED), now)
-            for snapshot in peers[first : first + TOGETHER]
-        )
+        statuses += map(picture.peer, peers[first : first + TOGETHER])
         yield TOGETHER // 4
     statuses.sort(key=_peer_order)
     problems = [
@@ -193,29 +228,69 @@ def build(
         problems=_bounded(problems),
         audit=audit,
         longest_step=longest_step,
+        drained=_drained(intent, blocks_in_use),
     )
 
 
-def _peer(snapshot: PeerSnapshot, origin: PeerOrigin, now: int) -> PeerStatus:
-    return PeerStatus(
-        peer=snapshot.peer,
-        name=snapshot.name,
-        scope=origin.scope,
-        resource=origin.resource,
-        families=snapshot.families,
-        local_as=snapshot.local_as,
-        remote_as=snapshot.remote_as,
-        state=snapshot.state,
-        since=min(snapshot.since, now),
-        last_error=_shortened(snapshot.last_error) or None,
-        remote_identifier=snapshot.remote_identifier,
-        hold_time_s=snapshot.hold_time_s,
-        prefixes_received=snapshot.prefixes_received,
-        prefixes_accepted=snapshot.prefixes_accepted,
-        prefixes_advertised=snapshot.prefixes_advertised,
-        prefixes_stale=snapshot.prefixes_stale,
-        warning=_shortened(snapshot.warning) or None,
-        malformed_updates=snapshot.malformed_updates,
+class _Picture:
+    """What becomes of snapshots in one document."""
+
+    def __init__(self, intent: Intent, leaving: Mapping[PeerId, Leave], now: int) -> None:
+        self._intent = intent
+        self._leaving = leaving
+        self._now = now
+        self._room = UNREPLACED_MAX
+
+    def peer(self, snapshot: PeerSnapshot) -> PeerStatus:
+        """One peer."""
+        origin = self._intent.origins.get(snapshot.peer, UNWANTED)
+        return PeerStatus(
+            peer=snapshot.peer,
+            name=snapshot.name,
+            scope=origin.scope,
+            resource=origin.resource,
+            families=snapshot.families,
+            local_as=snapshot.local_as,
+            remote_as=snapshot.remote_as,
+            state=snapshot.state,
+            since=min(snapshot.since, self._now),
+            last_error=_shortened(snapshot.last_error) or None,
+            remote_identifier=snapshot.remote_identifier,
+            hold_time_s=snapshot.hold_time_s,
+            prefixes_received=snapshot.prefixes_received,
+            prefixes_accepted=snapshot.prefixes_accepted,
+            prefixes_advertised=snapshot.prefixes_advertised,
+            prefixes_stale=snapshot.prefixes_stale,
+            warning=_shortened(snapshot.warning) or None,
+            malformed_updates=snapshot.malformed_updates,
+            draining=self._draining(snapshot, origin.drain),
+        )
+
+    def _draining(self, snapshot: PeerSnapshot, drain: str) -> PeerDraining | None:
+        if snapshot.unreplaced is None:
+            return None
+        leave = self._leaving.get(snapshot.peer, Leave(snapshot.since, None))
+        prefixes = snapshot.unreplaced_first[: self._room]
+        self._room -= len(prefixes)
+        return PeerDraining(
+            since=min(leave.since, self._now),
+            deadline=leave.until,
+            drain=drain,
+            unreplaced=snapshot.unreplaced,
+            prefixes=tuple(sorted(prefixes, key=_prefix_order)),
+        )
+
+
+def _drained(intent: Intent, blocks_in_use: Sequence[Prefix]) -> Drained | None:
+    drain = intent.drain
+    if drain is None:
+        return None
+    return Drained(
+        id=drain.id,
+        phase=drain.phase.value,
+        since=drain.since,
+        origin=drain.origin,
+        blocks_in_use=tuple(sorted(blocks_in_use, key=_prefix_order)[:BLOCKS_MAX]),
     )
 
 

@@ -238,9 +238,9 @@ class AdjRibIn:
         self._reviews = [(table, Walk(table)) for table in (*self._stale, self._routes) if len(table)]
         self._note_due()
 
-    def set_peer(self, peer: PathPeer) -> None:
-        """Have everything judged again as that of this peer."""
-        self.reconfigure(peer, self._acceptance, self._policy)
+    def set_peer(self, peer: PathPeer, policy: Policy) -> None:
+        """Have everything judged again as that of this peer, under this policy."""
+        self.reconfigure(peer, self._acceptance, policy)
 
     def rename_rules(self, policy: Policy) -> None:
         """Take over the names of an equal policy; nothing is judged again."""
@@ -303,6 +303,11 @@ class AdjRibIn:
     def has_work(self) -> bool:
         """Whether `work_off` has something to do."""
         return bool(self._expired or self._reviews) or len(self._stale) > 1
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that the peer said so far is judged, and decided on."""
+        return not (self.has_work or self._loc_rib.has_work)
 
     def work_off(self, budget: int) -> int:
         """Remove what expired, judge again what is to be, for about `budget` routes; returns the cost."""

@@ -87,11 +87,22 @@ def _paths_of(entry: Entry | None) -> tuple[Path, ...]:
     return (entry,) if isinstance(entry, Path) else entry.paths
 
 
-def _count(path: Path, more: int) -> None:
-    """A path is selected for so many more prefixes."""
+def _count(path: Path, family: Family, nlris: list[Nlri], *, more: bool) -> None:
+    """A path is selected for these prefixes too, or no longer."""
+    if path.peer is not None and path.peer.selected is not None:
+        for nlri in nlris:
+            _count_one(path, family, nlri, more=more)
+
+
+def _count_one(path: Path, family: Family, nlri: Nlri, *, more: bool) -> None:
     peer = path.peer
-    if peer is not None and peer.draining:
-        peer.selected_count += more
+    if peer is None or peer.selected is None:
+        return
+    selected = peer.selected.setdefault(family, {})
+    if more:
+        selected[nlri] = None
+    else:
+        selected.pop(nlri, None)
 
 
 def path_of(entry: Entry | None) -> Path | None:
@@ -302,7 +313,7 @@ class LocRib:
         if gone:
             self._path_count -= len(gone)
             self._selected_count -= len(gone)
-            _count(path, -len(gone))
+            _count(path, self.family, gone, more=False)
             self._gone.append((path, gone))
         self._remove_one_of_several(others, path)
         return len(others)
@@ -425,7 +436,7 @@ class LocRib:
             alone = self._entries.add(nlris, path, others)
             self._add_one_more(others, path)
             self._selected_count += len(alone)
-            _count(path, len(alone))
+            _count(path, self.family, alone, more=True)
             fresh.append((path, alone))
             if changes is not None:
                 selected = _selected_of(path)
@@ -472,11 +483,11 @@ class LocRib:
             if path_before is None:
                 self._selected_count += 1
             else:
-                _count(path_before, -1)
+                _count_one(path_before, self.family, nlri, more=False)
             if path is None:
                 self._selected_count -= 1
             else:
-                _count(path, 1)
+                _count_one(path, self.family, nlri, more=True)
         if changes is not None and not _is_same_route(old, entry):
             changes.append(RouteChange(self.family, nlri, _selected_of(entry)))
 

@@ -4,6 +4,7 @@ What the decision process, the loop checks and the export rules ask of a path de
 the peer only, so it is worked out once per path, not once per prefix.
 """
 
+from itertools import islice
 from typing import Final
 
 from felixbgp.bgp.config import PeerId
@@ -12,6 +13,7 @@ from felixbgp.bgp.rib.memory import octets_of
 from felixbgp.bgp.routes import LocalRoute, Precedence, Selected
 from felixbgp.bgp.wire.communities import LLGR_STALE
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, SegmentType, number_of
+from felixbgp.net import Family, Nlri, Prefix
 
 DEFAULT_LOCAL_PREF: Final = 100
 """The degree of preference of a path that carries none: a convention, the standard has no default."""
@@ -24,7 +26,7 @@ _SET: Final = int(SegmentType.AS_SET)
 class PathPeer:
     """The peer a path came from, as far as decision and export care; one per session and configuration."""
 
-    __slots__ = ("client", "draining", "external", "identifier", "peer", "remote_as", "selected_count")
+    __slots__ = ("client", "draining", "external", "identifier", "peer", "remote_as", "selected")
 
     def __init__(
         self,
@@ -35,6 +37,7 @@ class PathPeer:
         remote_as: int,
         client: bool = False,
         draining: bool = False,
+        counted: bool = False,
     ) -> None:
         self.peer = peer
         self.external = external
@@ -43,18 +46,29 @@ class PathPeer:
         self.client = client
         self.draining = draining
         """Whether its paths are used only where there are no others."""
-        self.selected_count = 0
-        """How many prefixes have a path of this one selected, if it is draining."""
+        self.selected: dict[Family, dict[Nlri, None]] | None = {} if draining or counted else None
+        """Which prefixes have a path of this one selected, if it is draining or counted."""
 
-    def as_draining(self) -> "PathPeer":
-        """The same peer, whose paths are used only where there are no others from now on."""
+    @property
+    def selected_count(self) -> int:
+        """How many prefixes these are; 0 where nobody counts."""
+        return 0 if self.selected is None else sum(map(len, self.selected.values()))
+
+    def first_selected(self, limit: int) -> tuple[Prefix, ...]:
+        """Those of them that have been selected for the longest."""
+        each = (Prefix(family, nlri) for family, nlris in (self.selected or {}).items() for nlri in nlris)
+        return tuple(islice(each, limit))
+
+    def as_leaving(self, *, draining: bool, counted: bool) -> "PathPeer":
+        """The same peer, about to leave, or not any more."""
         return PathPeer(
             self.peer,
             external=self.external,
             identifier=self.identifier,
             remote_as=self.remote_as,
             client=self.client,
-            draining=True,
+            draining=draining,
+            counted=counted,
         )
 
 

@@ -60,12 +60,12 @@ STEPS: list[tuple[str, Path, Path, SelectionReason]] = [
     (
         "a session that stays, whatever else is better",
         path(INTERNAL, local_pref=1),
-        path(EXTERNAL.as_draining(), as_path=()),
+        path(EXTERNAL.as_leaving(draining=True, counted=False), as_path=()),
         SelectionReason.DRAINING,
     ),
     (
         "RFC 9494 4.3: even one that is about to end",
-        path(INTERNAL.as_draining(), local_pref=1),
+        path(INTERNAL.as_leaving(draining=True, counted=False), local_pref=1),
         path(EXTERNAL, as_path=(), communities=(LLGR_STALE,)),
         SelectionReason.LONG_LIVED_STALE,
     ),

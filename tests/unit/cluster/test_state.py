@@ -5,6 +5,7 @@ import json
 import pytest
 
 from felixbgp.cluster import state as state_module
+from felixbgp.cluster.drains import DRAINS
 from felixbgp.cluster.facts import (
     ClusterInSync,
     FieldsIgnored,
@@ -271,7 +272,7 @@ def test_one_snapshot_of_a_wider_prefix_will_do() -> None:
 
 
 def test_the_prefixes_of_an_agent_and_of_a_view_of_all() -> None:
-    assert watched_prefixes("a")[-1] == "/calico/ipam/v2/host/a/"
+    assert watched_prefixes("a")[-2:] == ("/calico/ipam/v2/host/a/", DRAINS)
     assert watched_prefixes()[-1] == "/calico/ipam/v2/host/"
     assert [prefix.removeprefix(R) for prefix in watched_prefixes()[:-1]] == [
         "bgpconfigurations/",

@@ -7,6 +7,7 @@ import pytest
 from felixbgp.agent.config import DRAINING_SECONDS
 from felixbgp.agent.draining import Drained
 from felixbgp.bgp.facts import SessionStateChanged
+from felixbgp.net import Prefix
 from felixbgp.sim.world import SECOND, World
 from tests.support.cluster import RESOURCES, converged, mesh, put_resource
 
@@ -35,6 +36,10 @@ def make_reflector(world: World, number: int) -> None:
 def peer_with_reflectors(world: World) -> None:
     spec: dict[str, object] = {"nodeSelector": "all()", "peerSelector": "has(reflector)"}
     put_resource(world, "BGPPeer", "bgppeers", "to-reflectors", spec)
+
+
+def blocks(number: int) -> tuple[Prefix, Prefix]:
+    return Prefix.parse(f"10.0.{number}.0/26"), Prefix.parse(f"fd10::{number:x}00/122")
 
 
 def watch(world: World, duration_ns: int) -> None:
@@ -90,7 +95,12 @@ def test_a_mesh_that_nothing_follows_ends_in_time_and_says_what_that_cost(world:
     watch(world, LONGEST_NS - SECOND)
     status = world.nodes["node-2"].status
     assert status is not None
-    assert {peer.warning for peer in status.peers} == {"draining: 1 prefixes have no other path"}
+    draining = [peer.draining for peer in status.peers if peer.draining is not None]
+    assert {(one.drain, one.unreplaced) for one in draining} == {("", 1)}
+    assert {one.deadline for one in draining} == {draining[0].since + LONGEST_NS}
+    assert {prefix for one in draining for prefix in one.prefixes} == {
+        prefix for number in (1, 3, 4, 5) for prefix in blocks(number)
+    }
     world.run_for(2 * SECOND)
     assert world.established() == 0
     lost = [fact.lost for fact in world.nodes["node-2"].facts if isinstance(fact, Drained)]

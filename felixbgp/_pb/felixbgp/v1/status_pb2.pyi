@@ -17,7 +17,7 @@ class Alive(_message.Message):
     def __init__(self, version: _Optional[str] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., pid: _Optional[int] = ...) -> None: ...
 
 class NodeStatus(_message.Message):
-    __slots__ = ("node", "version", "datastore", "speaker", "peers", "blocks", "routes", "problems", "audit", "longest_step")
+    __slots__ = ("node", "version", "datastore", "speaker", "peers", "blocks", "routes", "problems", "audit", "longest_step", "drained")
     NODE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DATASTORE_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +28,7 @@ class NodeStatus(_message.Message):
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     AUDIT_FIELD_NUMBER: _ClassVar[int]
     LONGEST_STEP_FIELD_NUMBER: _ClassVar[int]
+    DRAINED_FIELD_NUMBER: _ClassVar[int]
     node: str
     version: str
     datastore: Datastore
@@ -38,7 +39,22 @@ class NodeStatus(_message.Message):
     problems: _containers.RepeatedCompositeFieldContainer[Problem]
     audit: Audit
     longest_step: LongestStep
-    def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., datastore: _Optional[_Union[Datastore, _Mapping]] = ..., speaker: _Optional[_Union[Speaker, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ..., blocks: _Optional[_Iterable[str]] = ..., routes: _Optional[_Union[Routes, _Mapping]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., audit: _Optional[_Union[Audit, _Mapping]] = ..., longest_step: _Optional[_Union[LongestStep, _Mapping]] = ...) -> None: ...
+    drained: Drained
+    def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., datastore: _Optional[_Union[Datastore, _Mapping]] = ..., speaker: _Optional[_Union[Speaker, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ..., blocks: _Optional[_Iterable[str]] = ..., routes: _Optional[_Union[Routes, _Mapping]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., audit: _Optional[_Union[Audit, _Mapping]] = ..., longest_step: _Optional[_Union[LongestStep, _Mapping]] = ..., drained: _Optional[_Union[Drained, _Mapping]] = ...) -> None: ...
+
+class Drained(_message.Message):
+    __slots__ = ("id", "phase", "since", "origin", "blocks_in_use")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_IN_USE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    phase: str
+    since: _timestamp_pb2.Timestamp
+    origin: str
+    blocks_in_use: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., phase: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., origin: _Optional[str] = ..., blocks_in_use: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Datastore(_message.Message):
     __slots__ = ("state", "since", "reason")
@@ -65,7 +81,7 @@ class Speaker(_message.Message):
     def __init__(self, identifier: _Optional[str] = ..., as_number: _Optional[int] = ..., listen: _Optional[_Iterable[str]] = ..., listen_port: _Optional[int] = ..., cluster_id: _Optional[str] = ...) -> None: ...
 
 class Peer(_message.Message):
-    __slots__ = ("address", "port", "name", "scope", "resource", "families", "local_as", "remote_as", "state", "since", "last_error", "remote_identifier", "hold_time", "prefixes", "warning", "malformed_updates")
+    __slots__ = ("address", "port", "name", "scope", "resource", "families", "local_as", "remote_as", "state", "since", "last_error", "remote_identifier", "hold_time", "prefixes", "warning", "malformed_updates", "draining")
     class MalformedUpdatesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +105,7 @@ class Peer(_message.Message):
     PREFIXES_FIELD_NUMBER: _ClassVar[int]
     WARNING_FIELD_NUMBER: _ClassVar[int]
     MALFORMED_UPDATES_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
     address: str
     port: int
     name: str
@@ -105,7 +122,22 @@ class Peer(_message.Message):
     prefixes: Prefixes
     warning: str
     malformed_updates: _containers.ScalarMap[str, int]
-    def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., name: _Optional[str] = ..., scope: _Optional[str] = ..., resource: _Optional[str] = ..., families: _Optional[_Iterable[str]] = ..., local_as: _Optional[int] = ..., remote_as: _Optional[int] = ..., state: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[str] = ..., remote_identifier: _Optional[str] = ..., hold_time: _Optional[int] = ..., prefixes: _Optional[_Union[Prefixes, _Mapping]] = ..., warning: _Optional[str] = ..., malformed_updates: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    draining: Draining
+    def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., name: _Optional[str] = ..., scope: _Optional[str] = ..., resource: _Optional[str] = ..., families: _Optional[_Iterable[str]] = ..., local_as: _Optional[int] = ..., remote_as: _Optional[int] = ..., state: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[str] = ..., remote_identifier: _Optional[str] = ..., hold_time: _Optional[int] = ..., prefixes: _Optional[_Union[Prefixes, _Mapping]] = ..., warning: _Optional[str] = ..., malformed_updates: _Optional[_Mapping[str, int]] = ..., draining: _Optional[_Union[Draining, _Mapping]] = ...) -> None: ...
+
+class Draining(_message.Message):
+    __slots__ = ("since", "deadline", "drain", "unreplaced", "prefixes")
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    DRAIN_FIELD_NUMBER: _ClassVar[int]
+    UNREPLACED_FIELD_NUMBER: _ClassVar[int]
+    PREFIXES_FIELD_NUMBER: _ClassVar[int]
+    since: _timestamp_pb2.Timestamp
+    deadline: _timestamp_pb2.Timestamp
+    drain: str
+    unreplaced: int
+    prefixes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., deadline: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., drain: _Optional[str] = ..., unreplaced: _Optional[int] = ..., prefixes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Prefixes(_message.Message):
     __slots__ = ("received", "accepted", "advertised", "stale")
