@@ -1,6 +1,7 @@
 """Measurements: `python -m bench WHAT`.
 
-`load` has felixbgp and the daemons of others side by side, `soak` looks for what only time shows, `routes`
+`load` has felixbgp and the daemons of others side by side, `losses` counts the packets that changes of a
+cluster cost, `soak` looks for what only time shows, `routes`
 and `churn` are of real clusters, `flows` is of the kernel; they need root. `paths` is CPU time of some hot
 paths, each as a ratio to a calibration loop of the same run; of three runs the best counts.
 """
@@ -14,6 +15,7 @@ from time import process_time
 from bench import churn, derivation, flows, routes
 from bench.load import command as load
 from bench.load import soak
+from bench.losses import command as losses
 from bench.scale import command as scale
 from felixbgp.bgp.wire.messages import Negotiated, Origin, PathAttributes, Segment
 from felixbgp.bgp.wire.update import decode_update, encode_announcements
@@ -166,9 +168,13 @@ def main() -> None:
         "load", help="loads for felixbgp and for the daemons of others, side by side (root)"
     )
     load.add_arguments(beside)
+    lost = what.add_parser("losses", help="what is lost while a cluster changes, beside BIRD (root)")
+    losses.add_arguments(lost)
     long = what.add_parser("soak", help="20,000 route changes a second for half an hour (root)")
     soak.add_arguments(long)
     asked = parser.parse_args()
+    if asked.what == "losses":
+        sys.exit(losses.main(asked))
     if asked.what == "soak":
         sys.exit(soak.main(asked))
     if asked.what == "load":

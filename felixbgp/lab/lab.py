@@ -13,7 +13,7 @@ from typing import Self
 from felixbgp.lab import bird, calico, netns, processes, router, state, topology
 from felixbgp.lab.etcd import EtcdServer, EtcdServerError
 from felixbgp.lab.forwarder import FORWARDING, LISTEN_ADDRESS, LISTEN_PORT
-from felixbgp.lab.plan import LabPlan, PlanError, Tor, owns_namespace
+from felixbgp.lab.plan import LabPlan, Node, PlanError, Tor, owns_namespace
 from felixbgp.lab.processes import Command, ProcessError, Running
 from felixbgp.lab.state import LabState, StateError
 from felixbgp.lab.store import Store, StoreError
@@ -149,7 +149,7 @@ class Lab:
         old = self._process(name)
         if processes.is_alive(old):
             raise LabError(f"{name} is running (pid {old.pid})")
-        return self._spawn(old.command)
+        return self.spawn(old.command)
 
     def kill(self, name: str) -> None:
         """Kill -9; returns when the process is gone."""
@@ -204,7 +204,7 @@ class Lab:
         server = EtcdServer.on_free_ports(self.folder / "etcd", extra_flags=ETCD_FLAGS)
         server.data_dir.mkdir()
         self._state.endpoints = (server.endpoint,)
-        self._spawn(Command("etcd", tuple(server.command()), str(self._log_path("etcd"))))
+        self.spawn(Command("etcd", tuple(server.command()), str(self._log_path("etcd"))))
 
         def ready() -> bool:
             self._refuse_dead()
@@ -223,7 +223,7 @@ class Lab:
     def _start_forwarder(self) -> None:
         namespaces = [node.namespace for node in self.plan.nodes]
         arguments = (sys.executable, "-m", "felixbgp.lab.forwarder", ",".join(self.endpoints), *namespaces)
-        self._spawn(Command("forwarder", arguments, str(self._log_path("forwarder"))))
+        self.spawn(Command("forwarder", arguments, str(self._log_path("forwarder"))))
 
         def listening() -> bool:
             self._refuse_dead()
@@ -247,13 +247,13 @@ class Lab:
         else:
             config.write_text(json.dumps(router.configuration(self.plan, tor), indent=1), encoding="utf-8")
             arguments = (*felixbgp_command(), "lab", "router", str(config))
-        self._spawn(Command(tor.name, arguments, str(self._log_path(tor.name)), tor.namespace))
+        self.spawn(Command(tor.name, arguments, str(self._log_path(tor.name)), tor.namespace))
 
     def _start_agents(self) -> None:
         """Start them, and wait until each has written its leased key: from then on it follows etcd."""
         self._state.agents_started = time.time()
         for node in self.plan.nodes:
-            self._start_agent(node.name, node.namespace)
+            self.start_agent(node)
 
         def silent() -> list[str]:
             self._refuse_dead()
@@ -273,17 +273,19 @@ class Lab:
             if not processes.is_alive(running):
                 raise LabError(f"{name} ended at its start; its log ends:\n{self.log(name)[-LOG_TAIL:]}")
 
-    def _start_agent(self, name: str, namespace: str) -> None:
+    def start_agent(self, node: Node) -> None:
+        """Start felixbgp on a node, in place of whatever went by that name."""
         environment = (
-            ("NODENAME", name),
+            ("NODENAME", node.name),
             ("ETCD_ENDPOINTS", NODE_ENDPOINT),
             ("FELIXBGP_SECRETS_DIR", str(self.secrets)),
             *self._state.settings.items(),
         )
         arguments = (*felixbgp_command(), "agent")
-        self._spawn(Command(name, arguments, str(self._log_path(name)), namespace, environment))
+        self.spawn(Command(node.name, arguments, str(self._log_path(node.name)), node.namespace, environment))
 
-    def _spawn(self, command: Command) -> Running:
+    def spawn(self, command: Command) -> Running:
+        """Start one more process of the lab, or one again; it ends with the lab."""
         running = processes.spawn(command)
         self._state.processes[command.name] = running
         state.save(self._state)

@@ -172,7 +172,7 @@ class LabPlan:
         return (self.fabric, *members)
 
     def namespace_of(self, member: str) -> str:
-        """Namespace of `node-1`, `tor-1`, `node-1-w1`, `tor-1-host` or `fabric`, which may be given itself as well.
+        """Namespace of `node-1`, `tor-1`, `node-1-w1`, `tor-1-host` or `fabric`; may be given itself as well.
 
         Raises `PlanError` for any other.
         """

@@ -6,9 +6,9 @@
     parent ── "stop" ──▶ nothing more is sent; what is on its way is received
     parent ── "count" ──▶ one line of JSON (`report`), and the end
 
-Packet number n of every pair is due n milliseconds after the common beginning, so a number is a time. A sender that
-was not scheduled catches up: its packets are late and not lost. It must lose nothing itself, so it has a large
-buffer, asks for a real-time priority, and says what its own sockets dropped.
+Packet number n of every pair is due n milliseconds after the common beginning, so a number is a time. A
+sender that was not scheduled catches up: its packets are late and not lost. It must lose nothing itself, so
+it has a large buffer, asks for a real-time priority, and says what its own sockets dropped.
 
     python -m felixbgp.lab.prober
 """
@@ -34,7 +34,7 @@ PACKET: Final = struct.Struct("!4sHBxIQ")
 """Mark, index of the sender, IP version, number, and when it was sent (nanoseconds of CLOCK_MONOTONIC)."""
 MARK: Final = b"fbgp"
 RECEIVE_OCTETS: Final = 64 << 20
-"""A packet takes some 800 octets of it: seconds of all that twenty others send, should we not be scheduled."""
+"""A packet takes some 800 octets of it: four seconds of what twenty others send, should we be held up."""
 BURST: Final = 16
 """Due packets of each pair sent before we look at what came: a sender that is late must not flood."""
 IN_A_ROW: Final = 100
@@ -180,7 +180,7 @@ def main() -> None:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     gc.disable()
     if _exchange(prober, until="stop", sends=True) and _exchange(prober, until="count", sends=False):
-        print(json.dumps(prober.report()), flush=True)
+        _say(json.dumps(prober.report()))
 
 
 def _exchange(prober: Prober, *, until: str, sends: bool) -> bool:
@@ -193,7 +193,7 @@ def _exchange(prober: Prober, *, until: str, sends: bool) -> bool:
         prober.receive()
         if not ready and prober.is_ready():
             ready = True
-            print("ready", flush=True)
+            _say("ready")
         if commands.poll(0):
             word = sys.stdin.readline().strip()
             if word != "mark":
@@ -204,10 +204,15 @@ def _exchange(prober: Prober, *, until: str, sends: bool) -> bool:
             time.sleep((INTERVAL_NS - (now - prober.begin_ns) % INTERVAL_NS) / 1e9)
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def _open(namespace: str, version: int) -> socket.socket:
     with netns.inside(namespace):
         opened = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
-    opened.setblocking(False)
+    opened.settimeout(0)
     if version == 6:
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     # The FORCE form may exceed the host's limit.

@@ -6,13 +6,12 @@
         ...                                   # whatever must lose nothing
         result = probes.stop()
 
-One `lab.prober` process for each endpoint, in its namespace. Between every two endpoints, in both directions and in
-each family, one UDP packet a millisecond.
+One `lab.prober` process for each endpoint, in its namespace. Between every two endpoints, in both directions
+and in each family, one UDP packet a millisecond.
 """
 
 import contextlib
 import json
-import os
 import select
 import subprocess
 import sys
@@ -48,7 +47,7 @@ class ProbeError(Exception):
 class Pair:
     """What became of the packets from one endpoint to another in one family (4 or 6).
 
-    `gap_ms` is the longest time between two packets that came, by when they were due: 1 where nothing was lost.
+    `gap_ms` is the longest time between two packets that came, by when they were due: 1 where none is lost.
     """
 
     source: str
@@ -117,7 +116,7 @@ class Probes:
         self._begin_ns = time.monotonic_ns() + int(START_SECONDS * 1e9)
         with ExitStack() as stack:
             for index in range(len(self._endpoints)):
-                process = subprocess.Popen(  # noqa: S603 - a list of our own
+                process = subprocess.Popen(
                     [sys.executable, "-m", "felixbgp.lab.prober"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -182,14 +181,17 @@ class Probes:
         }
 
     def _tell(self, process: subprocess.Popen[str], line: str) -> None:
-        assert process.stdin is not None
+        if process.stdin is None:
+            raise ProbeError("a prober without a pipe")
+        # That it has ended is said when it is to answer.
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(f"{line}\n")
             process.stdin.flush()
 
     def _answer(self, endpoint: Workload, process: subprocess.Popen[str], deadline: float) -> str:
         """The next line that a prober says."""
-        assert process.stdout is not None
+        if process.stdout is None:
+            raise ProbeError("a prober without a pipe")
         left_s = deadline - time.monotonic()
         if not select.select([process.stdout], [], [], max(0.0, left_s))[0]:
             raise NotInTimeError(f"not all that was sent to {endpoint.name} arrives there")
@@ -200,7 +202,7 @@ class Probes:
 
 
 def count(names: Sequence[str], reports: Sequence[dict[str, Any]], first: int) -> Losses:
-    """Put together what the probers say, each of `names` its own; only packets from number `first` on count."""
+    """Put together what the probers at `names` say; only packets from number `first` on count."""
     pairs = []
     for target, report in enumerate(reports):
         for incoming in report["incoming"]:
@@ -225,9 +227,9 @@ def count(names: Sequence[str], reports: Sequence[dict[str, Any]], first: int) -
 
 
 def machine_drops() -> int:
-    """Packets that this machine's processors dropped because too many waited for them (proc(5) has no word of it).
+    """Packets that this machine's processors dropped because too many waited for them.
 
-    The second column of each line, in hexadecimal. In a lab every hop of every packet goes through there.
+    The second column of each line of softnet_stat, in hexadecimal; every hop of a packet in a lab is there.
     """
     with contextlib.suppress(OSError):
         return sum(int(line.split()[1], 16) for line in SOFTNET.read_text(encoding="ascii").splitlines())

@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from bench.losses.cases import CASES
+from bench.losses.cluster import Cluster
 from felixbgp.lab import calico, checks, processes
 from felixbgp.lab.lab import Lab, down
 from felixbgp.lab.plan import LabPlan
@@ -108,3 +110,10 @@ def _faults(lab: Lab) -> list[str]:
         + checks.missing_routes(replace(lab.plan, tor_count=0))
         + checks.missing_blackholes(lab.plan)
     )
+
+
+@pytest.fixture(scope="session")
+def lossless() -> Iterator[Cluster]:
+    """Four nodes with a workload each, and a ToR with a host behind it, for the cases of `bench.losses`."""
+    with Cluster.up(CASES[0].plan(fresh_name())) as made:
+        yield made

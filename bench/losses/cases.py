@@ -1,0 +1,6 @@
+"""All cases, in the order of the table."""
+
+from bench.losses import reflectors
+from bench.losses.case import Case
+
+CASES: tuple[Case, ...] = (*reflectors.CASES,)

@@ -1,0 +1,132 @@
+"""`python -m bench losses`: cases with felixbgp and with BIRD, so many runs each."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from types import FrameType
+
+from bench.losses import page, results
+from bench.losses.bird import Twin
+from bench.losses.case import Case, run
+from bench.losses.cases import CASES
+from bench.losses.cluster import Cluster
+from bench.losses.results import Outcome
+from felixbgp.lab import bird
+from felixbgp.lab.lab import EXPECTED
+from felixbgp.lab.probes import ProbeError
+
+DAEMONS: dict[str, type[Cluster]] = {"felixbgp": Cluster, "bird": Twin}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    names = ", ".join(case.name for case in CASES)
+    parser.add_argument("--cases", help=f"comma-separated groups (Z1) or names, of {names}")
+    parser.add_argument("--daemons", default=",".join(DAEMONS), help="comma-separated (%(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="how often (%(default)s)")
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="put the results into bench/results/losses.json and docs/losses.md",
+    )
+
+
+def main(asked: argparse.Namespace) -> int:
+    """Measure and print; 1 when something was lost by felixbgp that must not be, or a run failed."""
+    signal.signal(signal.SIGTERM, _stop)
+    cases = _chosen(asked.cases)
+    found = {
+        (case.name, daemon): outcomes
+        for daemon in asked.daemons.split(",")
+        for case, outcomes in _measured(DAEMONS[daemon], cases, asked.runs)
+    }
+    if asked.publish:
+        publish(cases, found)
+    faults = [
+        name
+        for case in cases
+        for name in [case.name]
+        for one in found.get((name, "felixbgp"), [])
+        if "fault" in one or (case.lossless and one["lost"])
+    ]
+    return int(bool(faults))
+
+
+def publish(cases: list[Case], found: dict[tuple[str, str], list[Outcome]]) -> None:
+    """Replace what was measured now in the results and the page; the rest stays."""
+    value = results.document(_versions())
+    value["cases"] = results.read()["cases"]
+    by_name = {case.name: case for case in cases}
+    for (name, daemon), outcomes in found.items():
+        results.add(value, by_name[name], daemon, outcomes)
+    results.write(value)
+    order = [case.name for case in CASES]
+    page.PAGE.write_text(page.update(page.PAGE.read_text(encoding="utf-8"), value, order), encoding="utf-8")
+
+
+def _measured(kind: type[Cluster], cases: list[Case], runs: int) -> Iterator[tuple[Case, list[Outcome]]]:
+    """Cases of one shape share a lab; a run that failed takes it with it."""
+    with ExitStack() as stack:
+        shape: object = None
+        cluster: Cluster | None = None
+        for case in cases:
+            if kind is Twin and not case.bird:
+                continue
+            outcomes: list[Outcome] = []
+            while len(outcomes) < runs:
+                if cluster is None or shape != (case.nodes, case.tors):
+                    stack.close()
+                    cluster = stack.enter_context(kind.up(case.plan(f"l{os.getpid()}"[:12])))
+                    shape = (case.nodes, case.tors)
+                outcomes.append(_outcome(case, cluster))
+                if "fault" in outcomes[-1]:
+                    cluster = None
+            yield case, outcomes
+
+
+def _outcome(case: Case, cluster: Cluster) -> Outcome:
+    try:
+        found = results.outcome(run(case, cluster))
+    except (*EXPECTED, ProbeError) as error:
+        found = {"fault": f"failed: {error}"}
+    _show(case, cluster.daemon, found)
+    return found
+
+
+def _show(case: Case, daemon: str, found: Outcome) -> None:
+    if "fault" in found:
+        print(f"{case.group} {case.name:22} {daemon:9} {found['fault']}", flush=True)
+        return
+    print(
+        f"{case.group} {case.name:22} {daemon:9} {found['lost']:8,} lost of {found['sent']:9,}, "
+        f"longest gap {found['gapMs']:6,} ms; {found['seconds']:5.1f} s, "
+        f"sent late by {found['lagMs']:.0f} ms at most",
+        flush=True,
+    )
+    for line in found["losing"]:
+        print(f"    {line}", flush=True)
+
+
+def _chosen(words: str | None) -> list[Case]:
+    if words is None:
+        return list(CASES)
+    wanted = words.split(",")
+    if unknown := set(wanted) - {word for case in CASES for word in (case.group, case.name)}:
+        sys.exit(f"no case {', '.join(sorted(unknown))}")
+    return [case for case in CASES if case.group in wanted or case.name in wanted]
+
+
+def _versions() -> dict[str, str]:
+    program = bird.find_bird()
+    if program is None:
+        return {}
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    return {"bird": (done.stdout + done.stderr).split()[-1]}
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    sys.exit("told to stop")
