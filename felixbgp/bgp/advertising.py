@@ -8,7 +8,7 @@ from felixbgp.bgp.rib.adj_rib_out import Member, Outlet
 from felixbgp.bgp.rib.export import ExportView
 from felixbgp.bgp.rib.loc_rib import Decided, LocRib
 from felixbgp.bgp.rib.path_numbers import PathNumbers
-from felixbgp.bgp.rib.update_groups import UpdateGroup
+from felixbgp.bgp.rib.update_groups import IsComplete, UpdateGroup
 from felixbgp.net import Family, Nlri
 
 
@@ -96,10 +96,14 @@ class Advertising:
         held: Mapping[Family, Container[Nlri]],
         now: int,
         deferred: Container[Family] = (),
+        is_complete: IsComplete | None = None,
     ) -> None:
-        """Put up to `budget` announcements per group into the outboxes."""
+        """Put up to `budget` announcements per group into the outboxes.
+
+        End-of-RIB follows when `is_complete` says so, of which `next_deadline` knows nothing.
+        """
         for group in self._telling(deferred):
-            group.send_announcements(budget, held.get(group.view.family, ()), now)
+            group.send_announcements(budget, held.get(group.view.family, ()), now, is_complete)
 
     def advertised_counts(self) -> Counter[PeerId]:
         """How many prefixes every peer was told, in all its views."""

@@ -37,6 +37,7 @@ from typing import Final, assert_never
 from felixbgp.bgp.advertising import Advertising
 from felixbgp.bgp.backlog import Backlog
 from felixbgp.bgp.changes import Affects, peer_change, speaker_change
+from felixbgp.bgp.completeness import Completeness
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.deadlines import Deadlines, Timer, key_of, number_and_timer
 from felixbgp.bgp.deferral import SELECTION_DEFERRAL_NS, Deferral
@@ -90,6 +91,7 @@ class Speaker:
         "_advertising",
         "_backlog",
         "_changes",
+        "_completeness",
         "_config",
         "_connection_count",
         "_deadlines",
@@ -128,6 +130,7 @@ class Speaker:
         self._taken_in = 0
         self._outbound = Outbound()
         self._deferral: Deferral | None = None
+        self._completeness: Completeness | None = None
 
     def begin_restart(self, now: int, longest_ns: int = SELECTION_DEFERRAL_NS) -> None:
         """Say that routes of a former life still forward here; to be called before the first `configure`.
@@ -136,6 +139,7 @@ class Speaker:
         or for `longest_ns`, the Selection_DeferralTimer (RFC 4724 §4.1).
         """
         self._deferral = Deferral(now, longest_ns)
+        self._completeness = Completeness(self._peerings.by_peer, now)
 
     def configure(self, config: SpeakerConfig, peers: Mapping[PeerId, PeerConfig], now: int) -> None:
         """Become this speaker with exactly these peers; sessions that need not end stay (see `changes`)."""
@@ -454,7 +458,11 @@ class Speaker:
         """
         sent: list[SendBytes] = []
         if not self._outbound.is_unfinished:
-            self._advertising.announce(budget, held, now, self._deferred)
+            is_complete = None
+            if self._completeness is not None:
+                self._completeness.expire(now)
+                is_complete = self._completeness.is_complete
+            self._advertising.announce(budget, held, now, self._deferred, is_complete)
             sent = self._hand_out(self._outbound.begin(), now)
         self._outbound.look()
         return sent
@@ -516,6 +524,7 @@ class Speaker:
             self._deadlines.earliest(),
             self._advertising.next_deadline(deferred),
             None if self._deferral is None else self._deferral.next_deadline(self._peerings.by_peer.values()),
+            None if self._completeness is None else self._completeness.next_deadline(),
         )
         return min((at for at in deadlines if at is not None), default=None)
 

@@ -83,12 +83,14 @@ class Member:
 class Completion:
     """A message due when everything pending has been told: End-of-RIB (RFC 4724 §2) or EoRR (RFC 7313 §4)."""
 
-    __slots__ = ("deadline", "messages")
+    __slots__ = ("deadline", "is_withheld", "messages")
 
     def __init__(self, messages: tuple[bytes, ...], deadline: int) -> None:
         self.messages = messages
         self.deadline = deadline
         """When to stop waiting for prefixes that the kernel has not taken; it may never take them."""
+        self.is_withheld = False
+        """Whether other peers are waited for that have not said everything yet."""
 
 
 class AdjRibOut:

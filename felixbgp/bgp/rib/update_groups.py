@@ -14,7 +14,7 @@ instead of by NLRI; the octets of such a key are those that go onto the wire.
 A table that cannot go on as one is split, and tables that have come to say the same are joined again.
 """
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -39,6 +39,9 @@ NLRI_OCTETS_MAX: Final = 17
 """Of a /128."""
 JOIN_PENDING_MAX: Final = 1024
 """Tables with more pending prefixes are not compared, as that would cost more than it saves."""
+
+IsComplete = Callable[[ExportView, Collection[PeerId], int], bool]
+"""Whether all has come by now that these peers of a view are to be told."""
 
 
 class UpdateGroup:
@@ -351,10 +354,12 @@ class UpdateGroup:
                 done += self._withdraw(table, batches)
         return done
 
-    def send_announcements(self, budget: int, held: Container[Nlri], now: int) -> int:
+    def send_announcements(
+        self, budget: int, held: Container[Nlri], now: int, is_complete: IsComplete | None = None
+    ) -> int:
         """Tell of up to `budget` prefixes or a batch more, those that the kernel holds up excepted.
 
-        Returns how many.
+        `is_complete` is asked before it is said that this is all. Returns how many were told.
         """
         done = 0
         for table in list(self._tables):
@@ -367,7 +372,7 @@ class UpdateGroup:
                 else:
                     batches = table.take_batches(table.announcing_batches, count)
                     done += self._announce_batches(table, batches, held)
-            self._complete(table, now)
+            self._complete(table, now, is_complete)
         self._join_tables()
         return done
 
@@ -463,7 +468,7 @@ class UpdateGroup:
             if member is not None:
                 _send((member,), encode_withdrawals(self.view.family, nlris, self.view.message_octets_max))
 
-    def _complete(self, table: AdjRibOut, now: int) -> None:
+    def _complete(self, table: AdjRibOut, now: int, is_complete: IsComplete | None) -> None:
         """Say that the table is complete, once it is, or as far as it will be in time."""
         completion = table.completion
         if not self._has_all(table):
@@ -472,6 +477,9 @@ class UpdateGroup:
         if completion is None:
             return
         if len(table.waiting) and now < completion.deadline:
+            return
+        completion.is_withheld = is_complete is not None and not is_complete(self.view, table.members, now)
+        if completion.is_withheld:
             return
         _send(table.members.values(), completion.messages)
         table.completion = None
@@ -574,7 +582,10 @@ def _has_work(table: AdjRibOut) -> bool:
         return False
     if table.is_to_announce or table.is_to_withdraw:
         return any(member.outlet.has_credit for member in table.members.values())
-    return table.completion is not None and not len(table.waiting) and not table.is_behind
+    completion = table.completion
+    if completion is None or completion.is_withheld:
+        return False
+    return not len(table.waiting) and not table.is_behind
 
 
 def _send(members: Iterable[Member], messages: Sequence[bytes]) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from felixbgp.sim.world import MILLISECOND, SECOND, World
 from tests.support.cluster import converged, mesh
+from tests.unit.sim.test_draining import make_reflector, peer_with_reflectors, set_mesh
 
 SIZE = 5
 
@@ -37,3 +38,35 @@ def test_an_agent_that_is_killed_again_before_it_has_spoken(world: World, lived_
     watch(world, 4 * SECOND)
     node.start()
     watch(world, 300 * SECOND)
+
+
+@pytest.fixture
+def reflected() -> World:
+    """Everybody is in session with node-1 and node-2 alone, at rest."""
+    cluster = mesh(SIZE, seed=12)
+    for number in (1, 2):
+        make_reflector(cluster, number)
+    peer_with_reflectors(cluster)
+    set_mesh(cluster, enabled=False)
+    cluster.run_until(lambda: converged(cluster, SIZE), limit_ns=60 * SECOND)
+    cluster.run_for(150 * SECOND)
+    return cluster
+
+
+@pytest.mark.parametrize(
+    "started_at",
+    [(1, 1, 1, 1, 1), (2, 1, 1, 1, 40), (1, 30, 2, 15, 3), (50, 110, 1, 20, 2)],
+    ids=["together", "one is late", "one after the other", "the reflectors are late"],
+)
+def test_all_agents_restart_and_hear_of_each_other_by_reflectors(
+    reflected: World, started_at: tuple[int, ...]
+) -> None:
+    nodes = list(reflected.nodes.values())
+    for node in nodes:
+        node.kill()
+    began = reflected.clock.now
+    for seconds, node in sorted(zip(started_at, nodes, strict=True), key=lambda each: each[0]):
+        watch(reflected, began + seconds * SECOND - reflected.clock.now)
+        node.start()
+    watch(reflected, 400 * SECOND)
+    assert all(node.agent.statistics().fib.wanted == 2 * SIZE for node in nodes)
