@@ -4,8 +4,6 @@ us ──► audit-requests/<id>, leased ──► agent: reads the kernel, comp
 ◄────────────────────────── audit ◄─┘
 """
 
-import os
-import socket
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +19,7 @@ from felixbgp.cli.completion import complete_node
 from felixbgp.cli.node_names import missing_text, wanted_node
 from felixbgp.cli.node_report import NodeReport, read_reports
 from felixbgp.cli.options import etcd_options, etcd_settings
+from felixbgp.cli.origin import origin
 from felixbgp.cli.printing import as_json, as_yaml
 from felixbgp.cli.store import Store, StoreError, run_with_store
 from felixbgp.cli.table import wants_colour
@@ -156,8 +155,7 @@ class _Waiting:
 
 async def _ask(store: Store, waiting: _Waiting, seconds: float) -> None:
     """Ask, and wait for the answers as long as that is."""
-    origin = f"{os.environ.get('USER', '')}@{socket.gethostname()}".removeprefix("@")
-    value = audit_document.encode_request(origin)
+    value = audit_document.encode_request(origin())
     requests = {audit_request_key(node, waiting.request): value for node in waiting.nodes.values()}
     with trio.move_on_after(seconds):
         async with store.following(list(waiting.nodes)) as batches:

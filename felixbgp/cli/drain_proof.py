@@ -22,13 +22,15 @@ SHOWN_MAX = 8
 class Scene(NamedTuple):
     """What the store says of a drain of `node`.
 
-    `addresses` has the BGP addresses of every Node, `reports` what its agent published, if it ever ran one.
+    `addresses` has the BGP addresses of every Node, `reports` what its agent published, if it ever ran one;
+    `out_of_service` are nodes that are drained to the end.
     """
 
     node: str
     drain: Drain
     addresses: Mapping[str, tuple[Address, ...]]
     reports: Mapping[str, NodeReport]
+    out_of_service: frozenset[str] = frozenset()
 
     @property
     def own(self) -> NodeReport:
@@ -87,6 +89,10 @@ def _peers(scene: Scene) -> Iterator[tuple[NodeReport, NodeStatus, list[PeerStat
             yield report, report.status, found
 
 
+def _running(scene: Scene) -> Iterator[tuple[NodeReport, NodeStatus, list[PeerStatus]]]:
+    return (found for found in _peers(scene) if found[0].alive is not None)
+
+
 def _has_routes(peer: PeerStatus) -> bool:
     return peer.state == "Established" or peer.prefixes_received > 0
 
@@ -97,7 +103,8 @@ def _silent(scene: Scene) -> Iterator[str]:
     unaware: list[str] = []
     for report, _, peers in _peers(scene):
         if report.alive is None:
-            absent.append(report.node)
+            # Of one that was drained before, an operator took care.
+            absent += () if report.node in scene.out_of_service else (report.node,)
         elif not all(peer.draining is not None and peer.draining.drain == scene.drain.id for peer in peers):
             unaware.append(report.node)
     if absent:
@@ -114,7 +121,7 @@ def _needed(scene: Scene) -> Iterator[str]:
     in_use = blocks if scene.drained is None else frozenset(scene.drained.blocks_in_use)
     users: dict[Prefix, list[str]] = {}
     unlisted: dict[str, int] = {}
-    for report, _, peers in _peers(scene):
+    for report, _, peers in _running(scene):
         for draining in (peer.draining for peer in peers if peer.draining is not None):
             for prefix in draining.prefixes:
                 if prefix not in blocks - in_use:
@@ -131,7 +138,7 @@ def _needed(scene: Scene) -> Iterator[str]:
 
 def _left(scene: Scene) -> Iterator[str]:
     """Who has something from the node still."""
-    for report, _, peers in _peers(scene):
+    for report, _, peers in _running(scene):
         if count := sum(peer.prefixes_received for peer in peers):
             yield f"{report.node} still has {count} routes from {scene.node}"
 

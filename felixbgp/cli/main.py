@@ -40,7 +40,9 @@ VERBS = {
     "get": Verb("felixbgp.cli.get", "get", "Show resources."),
     "label": Verb("felixbgp.cli.label", "label", "Set or remove labels of a resource."),
     "lab": Verb("felixbgp.cli.lab", "lab", "Run a whole cluster on this machine."),
-    "node": Verb("felixbgp.cli.node", "node", "Show what the nodes tell of themselves, and audit them."),
+    "node": Verb(
+        "felixbgp.cli.node", "node", "Show what the nodes tell, audit them, take them out of service."
+    ),
     "patch": Verb("felixbgp.cli.patch", "patch", "Change some fields of a resource."),
     "replace": Verb("felixbgp.cli.replace", "replace", "Update resources from a file."),
     "validate": Verb("felixbgp.cli.validate", "validate", "Check files of resources, without etcd."),

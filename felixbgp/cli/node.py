@@ -10,6 +10,7 @@ import click
 from felixbgp.cli.audit import audit
 from felixbgp.cli.completion import complete_node
 from felixbgp.cli.diags import diags
+from felixbgp.cli.drain import drain, undrain
 from felixbgp.cli.node_names import missing_text, wanted_node
 from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
 from felixbgp.cli.options import etcd_options, etcd_settings
@@ -21,7 +22,7 @@ from felixbgp.status.keys import NODES, prefix_of_node
 
 @click.group()
 def node() -> None:
-    """Show what the nodes tell of themselves, and audit them.
+    """Show what the nodes tell of themselves, audit them, and take them out of service.
 
     \b
     Example:
@@ -31,6 +32,8 @@ def node() -> None:
 
 node.add_command(audit)
 node.add_command(diags)
+node.add_command(drain)
+node.add_command(undrain)
 
 
 @node.command()

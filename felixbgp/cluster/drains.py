@@ -24,7 +24,7 @@ VALUE_OCTETS_MAX = 2048
 
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 """Whoever drains makes one up: enough for a UUID."""
-_SECOND_NS = 1_000_000_000
+_MILLISECOND_NS = 1_000_000
 
 
 class DrainPhase(Enum):
@@ -91,5 +91,5 @@ def decode(value: bytes) -> Drain | list[FieldError]:
         stored = DrainValue.model_validate(document)
     except ValidationError as error:
         return field_errors(error)
-    since = 0 if stored.since is None else int(stored.since.timestamp() * 1000) * (_SECOND_NS // 1000)
+    since = 0 if stored.since is None else round(stored.since.timestamp() * 1000) * _MILLISECOND_NS
     return Drain(stored.id, stored.phase, since, stored.origin)

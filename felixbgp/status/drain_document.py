@@ -1,4 +1,4 @@
-"""A drain's form in etcd: proto3 JSON by protos/felixbgp/v1/drain.proto. Agents read it in `cluster/drains.py`."""
+"""A drain in etcd: proto3 JSON by protos/felixbgp/v1/drain.proto. Agents read it in `cluster/drains.py`."""
 
 from felixbgp._pb.felixbgp.v1 import drain_pb2
 from felixbgp.cluster.drains import ORIGIN_MAX, Drain
