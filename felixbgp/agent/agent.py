@@ -30,6 +30,7 @@ from felixbgp.agent.inputs import (
     Input,
     ListenFailed,
     Listening,
+    LivenessInput,
     NodeStatusResourceInput,
     StatusWriteFailed,
     StatusWritten,
@@ -37,6 +38,7 @@ from felixbgp.agent.inputs import (
 )
 from felixbgp.agent.intake import PARTS_AT_ONCE, PARTS_BESIDE, Intake
 from felixbgp.agent.listening import Listener
+from felixbgp.agent.liveness import Liveness
 from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
@@ -113,6 +115,7 @@ class Agent:
         self._keys_by_peer: dict[PeerId, tuple[Prefix, bytes]] = {}
         self._draining = Draining(config.draining_seconds * SECOND_NS)
         self._speaker = Speaker(UNCONFIGURED, jitter, forwards=config.forwards)
+        self._liveness = Liveness(self._speaker, derivation.node_at)
         self._fib = Fib(config.route_protocol, config.route_table)
         self._origination = Origination()
         self._forwarding = Forwarding()
@@ -159,6 +162,8 @@ class Agent:
             self._reporting.feed(event, now)
         elif isinstance(event, AuditWritten | AuditWriteFailed):
             self._auditing.feed(event)
+        elif isinstance(event, LivenessInput):
+            self._liveness.feed(event, now)
         elif isinstance(event, StepsMeasured):
             self._steps = event
         else:
@@ -176,6 +181,7 @@ class Agent:
         self._take_in(now)
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
+        effects += self._liveness.take(now)
         self._originate(budget)
         self._is_selecting = self._select(now, budget)
         self._end_drained(now)
@@ -259,6 +265,7 @@ class Agent:
             ),
             self._sweep_at,
             self._draining.next_deadline(),
+            self._liveness.next_deadline(),
         )
         return min((at for at in deadlines if at is not None), default=None)
 
@@ -404,6 +411,7 @@ class Agent:
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
         if before is None and self._fib.has_own():
             self._speaker.begin_restart(now)
+            self._liveness.expect(list(wanted.peers), now)
         former = {} if before is None else before.peers
         changes = self._draining.follow(derived, former, self._speaker.has_routes_of, now)
         if wanted.speaker is None:
@@ -493,6 +501,7 @@ class Agent:
             if speaker.updates_waiting or speaker.prefixes_to_decide:
                 return
             self._sweep_at = None
+            self._liveness.stop_awaiting()
             self._fib.start()
             self._auditing.begin()
 
@@ -542,6 +551,7 @@ class Agent:
         return [
             *self._state.take_facts(),
             *self._draining.take_facts(),
+            *self._liveness.take_facts(),
             *self._speaker.take_facts(),
             *self._fib.take_facts(),
             *self._forwarding.take_facts(),

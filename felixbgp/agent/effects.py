@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from felixbgp.agent.draining import Drained
 from felixbgp.agent.forwarding import NextHopFact
+from felixbgp.agent.liveness import AskAlive, NodeDead, ProbeHost
 from felixbgp.bgp.effects import TransportEffect
 from felixbgp.bgp.facts import BgpFact
 from felixbgp.bgp.inputs import Endpoint
@@ -134,7 +135,15 @@ class AuditNotWritten:
 
 AuditFact = AuditDiffered | AuditEnded | AuditNotWritten
 Fact = (
-    BgpFact | ClusterFact | Drained | FibFact | AuditFact | IntentProblem | NextHopFact | NodeStatusNotWritten
+    BgpFact
+    | ClusterFact
+    | Drained
+    | FibFact
+    | AuditFact
+    | IntentProblem
+    | NextHopFact
+    | NodeDead
+    | NodeStatusNotWritten
 )
 
 
@@ -156,5 +165,7 @@ Effect = (
     | PutStatus
     | PutNodeStatusResource
     | PutAudit
+    | ProbeHost
+    | AskAlive
     | Observe
 )

@@ -1,6 +1,7 @@
 """Everything an Agent can be told, in the past tense. Most of it belongs to one room and passes through."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from felixbgp.bgp.inputs import Endpoint, TransportInput
 from felixbgp.cluster.inputs import StoreInput
@@ -73,6 +74,49 @@ class AuditWriteFailed:
     reason: str
 
 
+class ProbeOutcome(Enum):
+    """What became of a dial that was made to see whether a host lives."""
+
+    ANSWERED = "answered"
+    """The host accepted, refused or reset the connection: it lives."""
+    SILENT = "silent"
+    """Nobody answered in time, or somebody on the way said that there is no way there."""
+    FAILED = "failed"
+    """It could not be tried, for a reason of our own."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostProbed:
+    """The answer to `ProbeHost`; `reason` is the system's own words."""
+
+    remote: Endpoint
+    outcome: ProbeOutcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AliveRead:
+    """The answer to `AskAlive`: whether the node's `alive` key is there.
+
+    `is_known`: whether the node ever told anything of itself, so that the key could be missed.
+    """
+
+    node: str
+    is_present: bool
+    is_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AliveUnread:
+    """The other answer to `AskAlive`, in the store's words."""
+
+    node: str
+    reason: str
+
+
+LivenessInput = HostProbed | AliveRead | AliveUnread
+
+
 @dataclass(frozen=True, slots=True)
 class StepsMeasured:
     """How long the longest step took, and of which kind it was: since the start, and of the last minute.
@@ -104,6 +148,7 @@ Input = (
     | NodeStatusResourceInput
     | AuditWritten
     | AuditWriteFailed
+    | LivenessInput
     | StepsMeasured
     | IntentGiven
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from felixbgp.bgp.peering import Peering
+from felixbgp.bgp.presence import Presence
 from felixbgp.net import IPV4, IPV6, Family
 
 SELECTION_DEFERRAL_NS: Final = 60_000_000_000
@@ -51,7 +52,7 @@ class Deferral:
             return False
         exchange = peering.exchange
         if exchange is None:
-            return self._now < self._establish_by
+            return self._now < self._establish_by and peering.presence is Presence.EXPECTED
         restart, rib = exchange.negotiated.graceful_restart, exchange.ribs.get(family)
         # A peer that has restarted too waits for us: to wait for each other would help nobody.
         if restart is None or restart.restarting or rib is None:

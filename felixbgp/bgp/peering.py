@@ -15,6 +15,7 @@ from felixbgp.bgp.facts import UpdateMalformed
 from felixbgp.bgp.inbound import Inbound
 from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
 from felixbgp.bgp.prefix_limit import LimitWatch
+from felixbgp.bgp.presence import Presence
 from felixbgp.bgp.retention import Retention
 from felixbgp.bgp.rib.acceptance import Acceptance, shared_acceptance
 from felixbgp.bgp.rib.adj_rib_in import ROUTES_MAX, AdjRibIn
@@ -87,8 +88,8 @@ class Peering:
     """Configuration, session and, while Established, the exchange of routes."""
 
     __slots__ = (
-        "complaints", "config", "established_count", "exchange", "malformed", "number", "path_peer",
-        "retention", "session", "updates_received",
+        "complaints", "config", "established_count", "exchange", "malformed", "notice", "number", "path_peer",
+        "presence", "retention", "session", "updates_received",
     )  # fmt: skip
 
     def __init__(self, number: int, config: PeerConfig, session: Peer, established_count: int = 0) -> None:
@@ -100,6 +101,9 @@ class Peering:
         self.path_peer: PathPeer | None = None
         """What its paths have of it: None before its first session."""
         self.retention = Retention()
+        self.presence = Presence.EXPECTED
+        self.notice = ""
+        """What is to be said of it in the status, in words."""
         self.malformed: dict[str, int] = {}
         """Malformed UPDATEs by verdict, of all sessions: one that ends a session is of interest after it."""
         self.complaints = Allowance(MALFORMED_FACTS_PER_MINUTE, 60 * SECOND_NS)
@@ -120,6 +124,7 @@ class Peering:
     ) -> None:
         """Begin to exchange routes, for the negotiated families that we have a table for."""
         exchange = self.exchange = Exchange(outlet, local, negotiated)
+        self.presence, self.notice = Presence.EXPECTED, ""
         self.established_count += 1
         self.updates_received = 0
         exchange.progress_at = now
@@ -257,6 +262,13 @@ class Peering:
             if self.complaints.take(now)
         ]
 
+    def note_presence(self, presence: Presence, reason: str) -> None:
+        """What was found out about it from elsewhere; a session knows better."""
+        if self.exchange is None:
+            self.presence, self.notice = presence, reason
+            if presence is Presence.DEAD:
+                self.retention.give_up()
+
     @property
     def has_whole_table(self) -> bool:
         """Whether the peer has said of every family that its initial table is complete."""
@@ -265,8 +277,9 @@ class Peering:
 
     @property
     def owes_table(self) -> bool:
-        """Whether the peer is to say so still; one that is draining need not."""
-        return not (self.config.draining or self.has_whole_table)
+        """Whether the peer is to say so still; one that is draining need not, and one that is dead cannot."""
+        is_due = self.presence is not Presence.DEAD and not self.config.draining
+        return is_due and not self.has_whole_table
 
     def snapshot(self, advertised: int) -> PeerSnapshot:
         """The picture of now; `advertised` is the number of prefixes the peer was told."""
@@ -292,7 +305,7 @@ class Peering:
             unreplaced_first=()
             if self.path_peer is None
             else self.path_peer.first_selected(UNREPLACED_SHOWN),
-            warning=_warning(exchange),
+            warning=self.notice or _warning(exchange),
             prefixes_stale=sum(rib.stale_count for rib in ribs),
             prefixes_advertised=advertised,
             malformed_updates=tuple(sorted(self.malformed.items())),

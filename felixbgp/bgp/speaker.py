@@ -41,7 +41,14 @@ from felixbgp.bgp.completeness import Completeness
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.deadlines import Deadlines, Timer, key_of, number_and_timer
 from felixbgp.bgp.deferral import SELECTION_DEFERRAL_NS, Deferral
-from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
+from felixbgp.bgp.effects import (
+    CloseConnection,
+    Connect,
+    SendBytes,
+    SetOptions,
+    TransportEffect,
+    TransportOptions,
+)
 from felixbgp.bgp.facts import BgpFact
 from felixbgp.bgp.inputs import (
     BytesReceived,
@@ -58,6 +65,7 @@ from felixbgp.bgp.peer_changes import PeerChange, PeerChanges
 from felixbgp.bgp.peering import Peering, peer_order
 from felixbgp.bgp.peerings import Peerings
 from felixbgp.bgp.policy.types import RouteSource
+from felixbgp.bgp.presence import Presence
 from felixbgp.bgp.receiving import Failing, Receiving
 from felixbgp.bgp.rib.adj_rib_out import Outlet
 from felixbgp.bgp.rib.loc_rib import LocRib, Multipath
@@ -67,6 +75,7 @@ from felixbgp.bgp.routes import LocalRoute, Reachability, RouteChange, Selected
 from felixbgp.bgp.session.actions import (
     DownKind,
     Observed,
+    PeerSilent,
     RefreshRequested,
     SessionAction,
     SessionDown,
@@ -279,6 +288,8 @@ class Speaker:
                     self._lose(peering, action.kind, now)
                 case RefreshRequested():
                     self._receiving.queue(peering, action)
+                case PeerSilent():
+                    self._peerings.miss(peering)
                 case Observed():
                     self._facts.append(action.fact)
                 case _:
@@ -379,6 +390,7 @@ class Speaker:
         if exchange is None:
             return  # Never so: a session is up before it is down.
         peering.lose(exchange, kind, now)
+        self._peerings.miss(peering)
         for view in exchange.views.values():
             self._advertising.leave(view, peering.config.peer)
         exchange.outlet.outbox.clear()
@@ -576,6 +588,29 @@ class Speaker:
     def has_routes_of(self, peer: PeerId) -> bool:
         """Whether there are routes of a peer here, be it that its session is over and it may be back."""
         return self._peerings.has_routes_of(peer)
+
+    def take_missed(self) -> list[PeerId]:
+        """Peers whose sessions ended or fell silent since the last call, and of which there are routes."""
+        return self._peerings.take_missed()
+
+    def is_missed(self, peer: PeerId) -> bool:
+        """Whether a peer has no session and none that is coming, or one that is silent."""
+        return self._peerings.is_missed(peer)
+
+    def transport_of(self, peer: PeerId) -> TransportOptions | None:
+        """How a peer is dialled."""
+        peering = self._peerings.by_peer.get(peer)
+        return None if peering is None else peering.config.transport
+
+    def note_presence(self, peer: PeerId, presence: Presence, reason: str, now: int) -> None:
+        """What was found out about a peer that is missed; of a dead one nothing is kept any longer."""
+        peering = self._peerings.by_peer.get(peer)
+        if peering is None:
+            return
+        if presence is Presence.DEAD and peering.session.is_silent:
+            actions = peering.session.fail(ErrorCode.HOLD_TIMER_EXPIRED, 0, b"", now)
+            self._act(peering, actions, now)
+        peering.note_presence(presence, reason)
 
     def unreplaced_count(self, peer: PeerId) -> int:
         """For how many prefixes a draining peer is still needed, at least one while that is not known."""

@@ -107,6 +107,10 @@ class Derivation:
         deriving = self._deriving
         return Derived(self._intent, deriving.changed, deriving.take_departed(), deriving.held_down)
 
+    def node_at(self, address: Address) -> str | None:
+        """The other node that has this BGP address; None when there is none, or more than one."""
+        return None if self._deriving is None else self._deriving.node_at(address)
+
     def _concern_everything(self, changes: Changes) -> bool:
         own = NODE_NAME_PREFIX + self._node
         is_own = changes.includes("Node", self._node) or changes.includes(DRAIN, self._node)
@@ -191,6 +195,11 @@ class _Deriving:
         if changes.of("BGPConfiguration"):
             self._report()
         self._drains_changed(changes.of(DRAIN))
+
+    def node_at(self, address: Address) -> str | None:
+        """The other node that has this BGP address; None when there is none, or more than one."""
+        found = self._site.members.at(address)
+        return found[0].name if len(found) == 1 else None
 
     def take_departed(self) -> frozenset[Address]:
         """The addresses of nodes that left since the last call."""

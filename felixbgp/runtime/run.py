@@ -25,11 +25,12 @@ from felixbgp.agent.effects import (
     SetLogLevel,
 )
 from felixbgp.agent.inputs import IntentGiven
+from felixbgp.agent.liveness import AskAlive, ProbeHost
 from felixbgp.cluster.state import FOLLOWED_KINDS
 from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReadKernel, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.resources.decode import prepare
-from felixbgp.runtime import telemetry
+from felixbgp.runtime import liveness, telemetry
 from felixbgp.runtime.core import core_form
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.garbage import short_collections
@@ -47,6 +48,8 @@ ROUTES_WAITING_MAX = 4000
 What is more urgent than a large table that is being taken in waits behind these alone, some 16 ms."""
 ROUTES_TOGETHER = 2000
 """Kernel writes that are asked for together: of IPv4, as many as a datagram holds."""
+
+StoreEffect = PutStatus | PutNodeStatusResource | PutAudit | Follow | AskAlive
 
 
 async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) -> None:
@@ -130,8 +133,10 @@ class _Shell:
             telemetry.observe(effect.fact)
         elif isinstance(effect, Listen):
             self._tcp.listen(effect)
-        elif isinstance(effect, PutStatus | PutNodeStatusResource | PutAudit | Follow):
+        elif isinstance(effect, StoreEffect):
             self._tell_store(effect)
+        elif isinstance(effect, ProbeHost):
+            self._nursery.start_soon(self._probe, effect)
         elif isinstance(effect, ReadKernel):
             if self._kernel is not None:
                 self._kernel.read_again()
@@ -147,7 +152,10 @@ class _Shell:
         """Whether so many kernel writes wait that the next had better stay undecided for a while."""
         return self._waiting_for_kernel >= ROUTES_WAITING_MAX
 
-    def _tell_store(self, effect: PutStatus | PutNodeStatusResource | PutAudit | Follow) -> None:
+    async def _probe(self, effect: ProbeHost) -> None:
+        self._driver.deliver([await liveness.probe(effect)])
+
+    def _tell_store(self, effect: StoreEffect) -> None:
         """Start an effect on the store; a plain router has none."""
         if self._store is None:
             return
@@ -157,6 +165,8 @@ class _Shell:
             self._nursery.start_soon(self._store.report, effect)
         elif isinstance(effect, PutAudit):
             self._nursery.start_soon(self._store.answer_audit, effect.answer)
+        elif isinstance(effect, AskAlive):
+            self._nursery.start_soon(self._store.ask_alive, effect)
         else:
             self._nursery.start_soon(self._store.publish, effect.status)
 

@@ -19,6 +19,7 @@ from felixbgp.agent.inputs import (
     StatusWriteFailed,
     StatusWritten,
 )
+from felixbgp.agent.liveness import AskAlive
 from felixbgp.cluster.inputs import (
     DatastoreLost,
     DatastoreRestored,
@@ -28,6 +29,7 @@ from felixbgp.cluster.inputs import (
 )
 from felixbgp.cluster.parts import Work
 from felixbgp.resources import ResourceKey
+from felixbgp.runtime import liveness
 from felixbgp.runtime.clock import now_ns
 from felixbgp.runtime.etcd import EtcdClient, EtcdError, EtcdSettings, LeasedKey, open_client, watch_prefixes
 from felixbgp.status import audit_document, document, keys, report_document
@@ -120,6 +122,10 @@ class NodeStore:
         else:
             answer = StatusWritten()
         self._deliver([answer])
+
+    async def ask_alive(self, effect: AskAlive) -> None:
+        """Read whether a node's agent runs, and deliver the answer."""
+        self._deliver([await liveness.ask_alive(self._client, effect)])
 
     async def answer_audit(self, answer: AuditAnswer) -> None:
         """Write the answer to who asked for an audit, and deliver how that went."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from felixbgp.agent.effects import AuditDiffered, AuditNotWritten, Fact, IntentProblem, NodeStatusNotWritten
 from felixbgp.agent.forwarding import NextHopUnresolvable
+from felixbgp.agent.liveness import NodeDead
 from felixbgp.bgp import facts as bgp
 from felixbgp.cluster.facts import InvalidValue, ReadRefused, StoreLost
 from felixbgp.fib.types import KernelUnheard, RouteProblem
@@ -29,6 +30,7 @@ LOUD = (
     AuditDiffered,
     AuditNotWritten,
     NextHopUnresolvable,
+    NodeDead,
     RouteProblem,
     KernelUnheard,
     StepTookLong,

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from felixbgp.agent.inputs import HostProbed, ProbeOutcome
+from felixbgp.agent.liveness import ProbeHost
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportEffect
 from felixbgp.bgp.inputs import (
     BytesReceived,
@@ -185,6 +187,17 @@ class Network:
             if end is not None:
                 self._close(end)
         # SetOptions: there is no TTL here.
+
+    def probe(self, host: Host, effect: ProbeHost) -> tuple[int, HostProbed]:
+        """What a dial that is hung up at once would come to, and after how many nanoseconds."""
+        remote = effect.remote
+        target = self._hosts.get(remote.address)
+        if target is None or self.links.has(Trouble.CUT, host.name, target.name):
+            return effect.timeout_ns, HostProbed(remote, ProbeOutcome.SILENT, "timed out")
+        delay = 2 * self.links.delay(host.name, target.name)
+        if self.links.has(Trouble.UNREACHABLE, host.name, target.name):
+            return delay, HostProbed(remote, ProbeOutcome.SILENT, "No route to host")
+        return delay, HostProbed(remote, ProbeOutcome.ANSWERED, "Connection refused")
 
     def _connect(self, host: Host, effect: Connect) -> None:
         remote = effect.remote

@@ -21,6 +21,8 @@ from felixbgp.agent.effects import (
     SetLogLevel,
 )
 from felixbgp.agent.inputs import (
+    AliveRead,
+    AliveUnread,
     AuditWriteFailed,
     AuditWritten,
     Input,
@@ -33,6 +35,7 @@ from felixbgp.agent.inputs import (
     StatusWriteFailed,
     StatusWritten,
 )
+from felixbgp.agent.liveness import AskAlive, ProbeHost
 from felixbgp.cluster.inputs import SecretFilesRead
 from felixbgp.cluster.parts import whole
 from felixbgp.cluster.secrets import SecretFile, SecretId
@@ -258,6 +261,13 @@ class Node:
         if life == self._life:
             self._store.delete(keys.alive_key(self.name))
 
+    def _read_alive(self, node: str, life: int) -> None:
+        if not self._store.is_reachable(self.name):
+            self._feed(AliveUnread(node, "no answer"), life)
+            return
+        is_present = self._store.get(keys.alive_key(node)) is not None
+        self._feed(AliveRead(node, is_present, is_known=True), life)
+
     def _report(self, effect: PutNodeStatusResource) -> NodeStatusResourceInput:
         """Write a report as the real shell does; the clock began in 1970."""
         if not self._store.is_reachable(self.name):
@@ -328,6 +338,11 @@ class Node:
             self._clock.call_after(KERNEL_LATENCY_NS, lambda: self._read_asked(life))
         elif isinstance(effect, PutAudit):
             self._answer_later(self._put_audit(effect), life)
+        elif isinstance(effect, ProbeHost):
+            delay, probed = self._network.probe(self._host, effect)
+            self._clock.call_after(delay, lambda: self._feed(probed, life))
+        elif isinstance(effect, AskAlive):
+            self._store_write(lambda life: self._read_alive(effect.node, life), life)
         elif isinstance(effect, Observe):
             self.facts.append(effect.fact)
         else:

@@ -42,6 +42,11 @@ class UpdatesArrived(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class PeerSilent:
+    """Nothing was heard of an Established peer for half of the hold time, in which it should have spoken."""
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshRequested:
     """The peer asks for our Adj-RIB-Out of a family again; `subtype` 0 request, 1 BoRR, 2 EoRR."""
 
@@ -64,5 +69,6 @@ SessionAction = (
     | SessionDown
     | UpdatesArrived
     | RefreshRequested
+    | PeerSilent
     | Observed
 )

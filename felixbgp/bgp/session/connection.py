@@ -47,6 +47,7 @@ from felixbgp.bgp.facts import NotificationReceived, NotificationSent
 from felixbgp.bgp.session.actions import (
     DownKind,
     Observed,
+    PeerSilent,
     RefreshRequested,
     SessionAction,
     UpdatesArrived,
@@ -116,6 +117,7 @@ class Connection:
         "_jitter",
         "_keepalive_at",
         "_our_open",
+        "_silent_at",
         "negotiated",
         "number",
         "state",
@@ -140,6 +142,8 @@ class Connection:
         self._delay_at: int | None = None
         self._hold_at: int | None = None
         self._keepalive_at: int | None = None
+        self._silent_at: int | None = None
+        """When the peer counts as silent; None once it does, and outside Established."""
 
     @property
     def outgoing(self) -> bool:
@@ -156,6 +160,13 @@ class Connection:
         """Whether a NOTIFICATION leaves routes where they are, unless it is a Hard Reset (RFC 8538 §4)."""
         restart = self.negotiated.graceful_restart
         return self.state is SessionState.ESTABLISHED and restart is not None and restart.notification
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was heard of an Established peer for half of the hold time."""
+        return (
+            self.state is SessionState.ESTABLISHED and self._hold_at is not None and self._silent_at is None
+        )
 
     def open(self, now: int) -> None:
         """TCP is up (events 16 and 17): send our OPEN, now or after a while, and wait for the peer's."""
@@ -238,6 +249,9 @@ class Connection:
             self._send_open(now)
         if self._hold_at is not None and self._hold_at <= now:
             return self._end_with(NotificationMessage(ErrorCode.HOLD_TIMER_EXPIRED, 0), "hold timer expired")
+        if self._silent_at is not None and self._silent_at <= now:
+            self._silent_at = None
+            self._emit(PeerSilent())
         if self._keepalive_at is not None and self._keepalive_at <= now:
             self._send(encode_keepalive())
             self._restart_keepalive(now)
@@ -245,7 +259,7 @@ class Connection:
 
     def next_deadline(self) -> int | None:
         """When `run_timers` has something to do."""
-        timers = (self._delay_at, self._hold_at, self._keepalive_at)
+        timers = (self._delay_at, self._hold_at, self._keepalive_at, self._silent_at)
         return min((at for at in timers if at is not None), default=None)
 
     def _take_updates(self, now: int) -> None:
@@ -339,6 +353,8 @@ class Connection:
     def _restart_hold(self, now: int) -> None:
         hold_time_ns = self.negotiated.hold_time_ns
         self._hold_at = now + hold_time_ns if hold_time_ns else None
+        if self.state is SessionState.ESTABLISHED and hold_time_ns:
+            self._silent_at = now + hold_time_ns // 2
 
     def _restart_keepalive(self, now: int) -> None:
         if self.negotiated.keepalive_ns:

@@ -283,6 +283,11 @@ class Peer:
                 self._hold_down(ended.reason, hold_ns, now)
         return self._take()
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is a session, and nothing was heard over it for half of the hold time."""
+        return self.established is not None and self._connections[self.established].is_silent
+
     def heard(self, now: int) -> None:
         """Event 27 for what had waited here: the hold timer starts anew."""
         if self.established is not None:

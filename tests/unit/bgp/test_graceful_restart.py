@@ -7,6 +7,7 @@ import pytest
 from felixbgp.bgp.config import GracefulRestart, PeerId
 from felixbgp.bgp.deferral import ESTABLISH_NS, SELECTION_DEFERRAL_NS
 from felixbgp.bgp.inputs import TcpClosed
+from felixbgp.bgp.presence import Presence
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.bgp.wire.codec import encode_keepalive
 from felixbgp.bgp.wire.communities import LLGR_STALE
@@ -299,6 +300,45 @@ def test_nobody_is_waited_for_who_is_not_there() -> None:
     assert other.routes() == {}
     network.run_for(2)
     assert other.routes() == {TWO_BLOCK: "own"}
+
+
+@pytest.mark.parametrize("presence", [Presence.AWAY, Presence.DEAD])
+def test_nobody_is_waited_for_whose_agent_is_known_not_to_run(presence: Presence) -> None:
+    network, one, other = two()
+    other.accepts = False
+    restart(network, other)
+    other.originate(TWO_BLOCK)
+    network.run_for(2)
+    assert other.routes() == {}
+    assert other.speaker.is_missed(PeerId(one.address))
+    other.speaker.note_presence(PeerId(one.address), presence, "away", network.now)
+    network.settle()
+    assert other.routes() == {TWO_BLOCK: "own"}
+    # A host that lives forwards, and its routes in our kernel are waited for; a dead one owes nothing.
+    assert other.speaker.has_all_tables() is (presence is Presence.DEAD)
+    assert other.peer(one).warning == "away"
+    other.accepts = True
+    network.run_for(10)
+    assert set(other.routes()) == {ONE_BLOCK, TWO_BLOCK}
+    assert other.peer(one).warning == ""
+
+
+def test_what_is_kept_of_a_dead_peer_goes_at_once_and_alone() -> None:
+    network, one, other = two()
+    lose(network, one, other)
+    assert one.speaker.take_missed() == [PeerId(other.address)]
+    one.speaker.note_presence(PeerId(other.address), Presence.DEAD, "dead", network.now)
+    network.settle()
+    assert set(one.routes()) == {ONE_BLOCK}
+    assert set(other.routes()) == {ONE_BLOCK, TWO_BLOCK}
+
+
+def test_a_session_knows_better_than_anybody_else() -> None:
+    network, one, other = two()
+    one.speaker.note_presence(PeerId(other.address), Presence.DEAD, "dead", network.now)
+    network.settle()
+    assert set(one.routes()) == {ONE_BLOCK, TWO_BLOCK}
+    assert one.peer(other).warning == ""
 
 
 def test_a_peer_of_one_family_that_is_not_there_does_not_hold_up_the_other_family() -> None:

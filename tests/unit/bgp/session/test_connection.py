@@ -12,6 +12,7 @@ from felixbgp.bgp.facts import NotificationReceived, NotificationSent
 from felixbgp.bgp.session.actions import (
     DownKind,
     Observed,
+    PeerSilent,
     RefreshRequested,
     SessionAction,
     UpdatesArrived,
@@ -263,6 +264,7 @@ class TestTimers:
         assert scene.connection.next_deadline() == 2_250_000_000
         assert scene.connection.run_timers(2_250_000_000) is None
         assert scene.taken() == [sent(KEEPALIVE)]
+        scene.hear(KEEPALIVE, 2_250_000_000)
         assert scene.connection.next_deadline() == 2_250_000_000 + 2_625_000_000
 
     @pytest.mark.parametrize(
@@ -284,6 +286,7 @@ class TestTimers:
         assert scene.connection.next_deadline() == first
         assert scene.connection.run_timers(first) is None
         assert scene.taken() == [sent(KEEPALIVE)]
+        scene.hear(KEEPALIVE, first)
         assert scene.connection.next_deadline() == 2 * first
 
     def test_a_hold_time_of_zero_has_no_keepalives_whatever_is_configured(self) -> None:
@@ -321,6 +324,17 @@ class TestTimers:
         scene.hear(octets, 5 * SECOND_NS)
         assert scene.connection.run_timers(14 * SECOND_NS - 1) is None
         assert scene.connection.run_timers(14 * SECOND_NS) is not None
+
+    def test_a_peer_that_says_nothing_for_half_of_the_hold_time_is_silent_until_it_speaks(self) -> None:
+        scene = Scene().establish(hold_time_s=9)
+        seen = []
+        for heard_at in (0, 8 * SECOND_NS):
+            for at in (4_500_000_000 - 1, 4_500_000_000, 4_500_000_001):
+                assert scene.connection.run_timers(heard_at + at) is None
+                seen.append((PeerSilent() in scene.taken(), scene.connection.is_silent))
+            scene.hear(KEEPALIVE, 8 * SECOND_NS)
+        assert seen == 2 * [(False, False), (True, True), (False, True)]
+        assert not scene.connection.is_silent
 
     def test_route_refresh_does_not(self) -> None:
         scene = Scene().establish(hold_time_s=9)

@@ -369,6 +369,7 @@ class TestKeptDown:
         peer = self.down(60 * SECOND_NS)
         assert transport(peer.start(0)) == [Connect(2, Endpoint(REMOTE, 1179), OPTIONS, 5 * SECOND_NS)]
         established(peer, 2)
+        assert peer.received(2, KEEPALIVE, 30 * SECOND_NS) == []
         assert transport(peer.run_timers(60 * SECOND_NS)) == [SendBytes(2, (KEEPALIVE,))]
 
     def test_stays_down_for_good_after_a_stop(self) -> None:
