@@ -86,8 +86,12 @@ class Twin(Cluster):
             text = configuration(node, intents[node.name])
             if text != config.read_text(encoding="utf-8"):
                 config.write_text(text, encoding="utf-8")
-                if processes.is_alive(self.lab.processes[node.name]):
+                if self.runs_bird(node):
                     reconfigure(self.lab, node)
+
+    def runs_bird(self, node: Node) -> bool:
+        """Whether a node's BIRD is there to be told and asked."""
+        return processes.is_alive(self.lab.processes[node.name])
 
     def sessions(self) -> dict[str, frozenset[str]]:
         """By what each BIRD says."""
@@ -95,7 +99,7 @@ class Twin(Cluster):
         return {node.name: self._established(node, intents[node.name]) for node in self.plan.nodes}
 
     def _established(self, node: Node, intent: Intent) -> frozenset[str]:
-        if not processes.is_alive(self.lab.processes[node.name]):
+        if not self.runs_bird(node):
             return frozenset()
         addresses = {name_of(peer, config): str(peer.address) for peer, config in intent.peers.items()}
         return frozenset(

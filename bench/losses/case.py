@@ -40,6 +40,8 @@ class Case:
     """What is waited for after the change; unless said, that exactly the wanted sessions stand."""
     watch_seconds: float = 2.0
     """How long to go on after that."""
+    cluster: type[Cluster] = Cluster
+    """What felixbgp's runs begin with."""
     bird: bool = True
     """Whether BIRD can do it."""
     lossless: bool = True

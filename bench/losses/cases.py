@@ -1,6 +1,6 @@
 """All cases, in the order of the table."""
 
-from bench.losses import reflectors
+from bench.losses import reflectors, takeover
 from bench.losses.case import Case
 
-CASES: tuple[Case, ...] = (*reflectors.CASES,)
+CASES: tuple[Case, ...] = (*reflectors.CASES, *takeover.CASES)

@@ -142,7 +142,7 @@ class Cluster:
     def sessions(self) -> dict[str, frozenset[str]]:
         """For each node the addresses of the peers with an Established session, as its status has them."""
         documents = self.store.get_prefix(STATUS_PREFIX)
-        return {node.name: _established(documents, node.name) for node in self.plan.nodes}
+        return {node.name: established(documents, node.name) for node in self.plan.nodes}
 
     def unsettled(self) -> list[str]:
         """Sessions that the resources want and that do not stand, and the other way round."""
@@ -209,8 +209,11 @@ def mesh(*, enabled: bool) -> dict[str, str]:
     return calico.configuration_resource("default", {"nodeToNodeMeshEnabled": enabled})
 
 
-def _established(documents: Mapping[str, bytes], node: str) -> frozenset[str]:
-    """Of an agent that is no more there is still what was last known."""
+def established(documents: Mapping[str, bytes], node: str) -> frozenset[str]:
+    """The peers of an agent with an Established session, by the documents under `STATUS_PREFIX`.
+
+    Of an agent that is no more there is still what was last known.
+    """
     if f"{STATUS_PREFIX}{node}/alive" not in documents:
         return frozenset()
     document = json.loads(documents.get(f"{STATUS_PREFIX}{node}/status", b"{}"))

@@ -78,10 +78,11 @@ def _measured(kind: type[Cluster], cases: list[Case], runs: int) -> Iterator[tup
                 continue
             outcomes: list[Outcome] = []
             while len(outcomes) < runs:
-                if cluster is None or shape != (case.nodes, case.tors):
+                wanted = (case.cluster if kind is Cluster else kind, case.nodes, case.tors)
+                if cluster is None or shape != wanted:
                     stack.close()
-                    cluster = stack.enter_context(kind.up(case.plan(f"l{os.getpid()}"[:12])))
-                    shape = (case.nodes, case.tors)
+                    cluster = stack.enter_context(wanted[0].up(case.plan(f"l{os.getpid()}"[:12])))
+                    shape = wanted
                 outcomes.append(_outcome(case, cluster))
                 if "fault" in outcomes[-1]:
                     cluster = None
