@@ -3,7 +3,7 @@
 It keeps the contract of kernels as the real one does (`tests/support/kernel_contract.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from errno import EEXIST, EHOSTUNREACH, ENETDOWN, ENETUNREACH, ENODEV, ENOENT
 
@@ -77,6 +77,12 @@ class Kernel:
             key: there for key, there in self._routes.items() if there.protocol == KERNEL_PROTOCOL
         }
         self._grouped.clear()
+
+    def take_over(self, protocols: Collection[int]) -> None:
+        """Put our mark on the routes of these protocols, as the shell does at its start if told to."""
+        for key, there in self._routes.items():
+            if there.protocol in protocols:
+                self._routes[key] = there._replace(protocol=self.protocol)
 
     def routes(self) -> dict[Prefix, Route]:
         """Our own routes, by prefix."""
