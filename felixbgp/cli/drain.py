@@ -24,6 +24,7 @@ from felixbgp.cli.drain_watch import Watched
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.origin import origin
 from felixbgp.cli.store import Put, Store, StoreError, run_with_store
+from felixbgp.cli.table import printable
 from felixbgp.cluster.drains import Drain, DrainPhase, drain_key
 from felixbgp.runtime.etcd.watch import Batch
 from felixbgp.status import drain_document
@@ -121,13 +122,13 @@ class _Session:
         """Say what was not said, or not so, before."""
         for line in lines:
             if line not in self._told:
-                click.echo(f"{time.strftime('%H:%M:%S')} {line}", err=True)
+                click.echo(f"{time.strftime('%H:%M:%S')} {printable(line)}", err=True)
         self._told = dict.fromkeys(lines)
 
     def warn(self, *lines: str) -> None:
         """Say what an operator should know."""
         for line in lines:
-            click.echo(f"warning: {line}", err=True)
+            click.echo(f"warning: {printable(line)}", err=True)
 
     async def write(self, wanted: Drain) -> None:
         """Make this the drain, unless somebody else wrote it meanwhile. Raises `StoreError`."""
@@ -210,7 +211,7 @@ async def _wait(session: _Session, wanted: Drain, patience: _Patience, proven: s
         session.warn(*(f"by --force, though {line}" for line in left))
         return
     left = left or (f"it has not been proved for {patience.settle:g} s",)
-    raise StoreError("\n".join([f"{node} is not safe to stop:", *left, _how_to_go_on(node)]))
+    raise StoreError("\n".join([f"{node} is not safe to stop:", *map(printable, left), _how_to_go_on(node)]))
 
 
 def _how_to_go_on(node: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from felixbgp.bgp.config import GracefulRestart, PrefixLimit
+from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.wire.capabilities import (
     ENHANCED_ROUTE_REFRESH,
     EXTENDED_MESSAGE,
@@ -31,6 +32,7 @@ from felixbgp.bgp.wire.messages import (
     RouteRefreshMessage,
 )
 from felixbgp.bgp.wire.update import encode_announcements
+from felixbgp.intent.drains import announcing
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 from tests.support.paths import OUR_AS, sequence
 from tests.support.played import Played
@@ -143,6 +145,42 @@ def test_rfc7999_and_rfc8326_what_an_external_peer_asks_for(world: World) -> Non
     told = learned(world, to_external=False, communities=(GRACEFUL_SHUTDOWN, BLACKHOLE))
     assert told is not None
     assert (told.local_pref, told.communities) == (0, (GRACEFUL_SHUTDOWN, BLACKHOLE, NO_EXPORT))
+
+
+def test_rfc8326_4_2_a_session_about_to_end_tells_all_again_as_a_last_resort(world: World) -> None:
+    """What was told is told again, marked, over the session that there is."""
+    source = world.peer(2, 65002).establish()
+    external, internal = world.peer(3, 65003).establish(), world.peer(4).establish()
+    source.announce(world.block)
+    told = [peer.routes()[world.block] for peer in (external, internal)]
+    assert [(one.communities, one.local_pref) for one in told] == [((), None), ((), 100)]
+    for peer in (external, internal):
+        config = replace(world.node.peers[peer.snapshot.peer], export_policy=announcing(Policy()))
+        world.node.configure(*({**world.node.peers, config.peer: config}.values()))
+    world.node.network.settle()
+    told = [peer.routes()[world.block] for peer in (external, internal)]
+    marked = (GRACEFUL_SHUTDOWN,)
+    assert [(one.communities, one.local_pref) for one in told] == [(marked, None), (marked, 0)]
+    assert [one.as_path for one in told] == [sequence(OUR_AS, 65002), sequence(65002)]
+    assert {peer.snapshot.established_count for peer in (external, internal)} == {1}
+    source.announce(world.prefix.format(2))
+    assert internal.routes()[world.prefix.format(2)].communities == marked
+
+
+@pytest.mark.parametrize("asn", [65003, None], ids=["eBGP", "iBGP"])
+def test_rfc8326_4_1_what_is_about_to_go_is_used_where_there_is_nothing_else(
+    world: World, asn: int | None
+) -> None:
+    """An external peer is taken at its community; in our AS LOCAL_PREF 0 has come with it."""
+    leaving, other = world.peer(2, asn).establish(), world.peer(3, asn).establish()
+    extra: dict[str, object] = {} if asn else {"local_pref": 0}
+    leaving.announce(world.block)
+    other.announce(world.block, as_path=sequence(*(65003,) * 5))
+    assert world.node.routes()[world.block] == world.address.format(2)
+    leaving.announce(world.block, communities=(GRACEFUL_SHUTDOWN,), **extra)  # type: ignore[arg-type]
+    assert world.node.routes()[world.block] == world.address.format(3)
+    other.withdraw(world.block)
+    assert world.node.routes()[world.block] == world.address.format(2)
 
 
 def test_rfc7606_a_malformed_attribute_takes_its_routes_along_and_nothing_else(world: World) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from felixbgp.bgp.config import PeerConfig, PeerId
+from felixbgp.cluster.drains import DRAINS
 from felixbgp.cluster.inputs import (
     KeyDeleted,
     KeyPut,
@@ -110,6 +111,9 @@ def table() -> Iterator[tuple[str, list[bytes]]]:
     for host in "ab":
         key = f"/calico/ipam/v2/host/{host}/ipv4/block/10.65.1.0-26"
         yield key, [b'{"state":"confirmed"}', b'{"state":"pending"}']
+    for name in "abc":
+        drain = [b'{"id": "1", "phase": "Announce"}', b'{"id": "2", "phase": "Withdraw"}', b"{}"]
+        yield f"{DRAINS}{name}", drain
     yield f"{SECRETS}s/k", [b"one", b"two\n", b""]
     name = "a-k8s-w-eth0"
     endpoint = ENDPOINT_SPEC | {"pod": "w", "ipNetworks": ["10.65.1.1/32"]}
@@ -134,6 +138,8 @@ OTHERS: tuple[StoreInput, ...] = (
     SnapshotReceived(ENDPOINTS, 0, ()),
     PrefixRefused(SECRETS, "permission denied"),
     PrefixRefused(ENDPOINTS, "permission denied"),
+    SnapshotReceived(DRAINS, 0, ()),
+    PrefixRefused(DRAINS, "permission denied"),
 )
 others = st.sampled_from(OTHERS)
 # A cluster that is there already meets more than one that grows from nothing.

@@ -9,6 +9,7 @@ from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.intent.derivation import Derived
 from felixbgp.intent.types import Intent
 from felixbgp.net import IPV4, Address
+from felixbgp.status.node_status import Leave
 
 SECOND = 1_000_000_000
 LONGEST_NS = 60 * SECOND
@@ -101,3 +102,16 @@ def test_one_whose_node_leaves_meanwhile_is_not_waited_for_any_longer(draining: 
     left = Derived(Intent(), {}, departed=frozenset((PEER.address,)))
     assert draining.follow(left, {}, lambda _: True, 1) == {PEER: None}
     assert draining.configs() == {}
+
+
+def test_one_that_is_counted_stays_and_since_when_is_known(draining: Draining) -> None:
+    counted = {PEER: replace(CONFIG, counted=True)}
+    assert draining.follow(Derived(Intent(), counted), KNOWN, lambda _: True, 1) == counted
+    assert draining.follow(Derived(Intent(), counted), counted, lambda _: True, 2) == counted
+    assert draining.leaves() == {PEER: Leave(1, None)}
+    assert (draining.configs(), draining.next_deadline()) == ({}, None)
+    leave_by = draining.follow(GONE, counted, lambda _: True, 3)
+    assert leave_by == {PEER: replace(CONFIG, counted=True, draining=True)}
+    assert draining.leaves() == {PEER: Leave(3, 3 + LONGEST_NS)}
+    draining.follow(Derived(Intent(), KNOWN), {}, lambda _: True, 4)
+    assert draining.leaves() == {}

@@ -2,9 +2,10 @@
 
 import pytest
 
-from felixbgp.agent.origination import Origination
+from felixbgp.agent.origination import LOOKED_AT, Origination
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.routes import LocalRoute, Precedence
+from felixbgp.cluster.parts import Work, whole
 from felixbgp.fib.types import (
     AddressSnapshot,
     InterfaceAddress,
@@ -19,6 +20,7 @@ from felixbgp.intent.types import Intent, StaticRoute
 from felixbgp.net import Address, Prefix
 
 BLOCK = Prefix.parse("10.0.0.0/26")
+OTHER_BLOCK, AROUND = Prefix.parse("10.0.1.0/26"), Prefix.parse("10.0.0.0/16")
 WORKLOAD = Prefix.parse("10.0.0.1/32")
 GATEWAY, OTHER = Address.parse("10.0.0.254"), Address.parse("10.0.0.253")
 NORMAL = 2147483647 - 1024
@@ -237,3 +239,34 @@ def test_routes_of_the_kernel_are_taken_up_a_few_at_a_time_and_the_nodes_own_at_
     ]
     assert [prefix for prefix, _ in origination.take_changes(2)] == prefixes[4:]
     assert not origination.has_changes()
+
+
+def test_a_block_is_in_use_while_the_kernel_leads_into_it() -> None:
+    origination = configured(aggregates=(BLOCK, OTHER_BLOCK))
+    blocks = (BLOCK, OTHER_BLOCK)
+    assert whole(origination.blocks_in_use(blocks)) == ()
+    origination.kernel_changed(
+        [
+            (WORKLOAD, kernel_route(WORKLOAD, "cali1")),
+            # Somebody else's own blackhole, and a route around it, say nothing about who lives there.
+            (OTHER_BLOCK, kernel_route(OTHER_BLOCK, "eth0", "10.0.0.253")),
+            (AROUND, kernel_route(AROUND, "eth0", "10.0.0.253")),
+        ]
+    )
+    assert whole(origination.blocks_in_use(blocks)) == (BLOCK,)
+    assert whole(origination.blocks_in_use(())) == ()
+    origination.kernel_changed([(WORKLOAD, None)])
+    assert whole(origination.blocks_in_use(blocks)) == ()
+
+
+def test_many_routes_are_looked_at_in_parts() -> None:
+    origination = configured(aggregates=(BLOCK,))
+    others = [Prefix.parse(f"192.0.{number >> 8}.{number & 255}/32") for number in range(2 * LOOKED_AT)]
+    for prefix in (*others, WORKLOAD):
+        origination.kernel_changed([(prefix, kernel_route(prefix, "eth0"))])
+    work = Work(origination.blocks_in_use((BLOCK,)))
+    work.go_on(1)
+    origination.kernel_changed([(others[-1], None)])
+    assert work.result is None
+    work.go_on(2 * LOOKED_AT)
+    assert work.result == (BLOCK,)

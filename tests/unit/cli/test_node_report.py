@@ -1,5 +1,6 @@
 """What `node status` shows."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,9 @@ from felixbgp.status.keys import NODES, alive_key, status_key
 from felixbgp.status.node_status import (
     DatastoreCondition,
     DatastoreState,
+    Drained,
     NodeStatus,
+    PeerDraining,
     PeerStatus,
     RouteCounts,
     SpeakerStatus,
@@ -322,3 +325,46 @@ def test_for_programs_there_is_the_object_that_stands_in_etcd() -> None:
     assert isinstance(found["status"], dict)
     assert found["status"]["peers"][1]["lastError"] == "Connection refused"
     assert as_object(NodeReport("node-1"))["status"] is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "does"),
+    [
+        ("Announce", "it announces all as a last resort"),
+        ("Withdraw", "it announces nothing"),
+        ("Sleep", "Sleep"),
+    ],
+)
+def test_a_drained_node_says_so(phase: str, does: str) -> None:
+    drained = Drained(id="1", phase=phase, since=NOW_NS, origin="me\x1b@admin")
+    text = render(NodeReport("node-1", ALIVE, replace(STATUS, drained=drained)), NOW_NS, wide=False)
+    assert re.search(rf"^  DRAINED since \d\d:\d\d:\d\d by me @admin: {does}$", text, re.MULTILINE)
+    unknown = replace(STATUS, drained=Drained(id="1", phase=phase))
+    assert f"  DRAINED since -: {does}\n" in render(NodeReport("n", ALIVE, unknown), NOW_NS, wide=False)
+
+
+@pytest.mark.parametrize(
+    ("draining", "told"),
+    [
+        (PeerDraining(since=1, drain="d"), "(its node is drained: all prefixes have other paths)"),
+        (
+            PeerDraining(since=1, drain="d", unreplaced=2, prefixes=(Prefix.parse("10.0.0.0/26"),) * 2),
+            "(its node is drained: 2 prefixes have no other path (10.0.0.0/26, 10.0.0.0/26))",
+        ),
+        (
+            PeerDraining(since=1, unreplaced=9, prefixes=(Prefix.parse("10.0.0.0/26"),) * 9),
+            "(draining: 9 prefixes have no other path (10.0.0.0/26, 10.0.0.0/26, 10.0.0.0/26, …))",
+        ),
+        (PeerDraining(since=1, unreplaced=1), "(draining: 1 prefixes have no other path)"),
+    ],
+)
+def test_what_a_peer_that_leaves_is_still_needed_for(draining: PeerDraining, told: str) -> None:
+    status = replace(STATUS, peers=(replace(peer("10.0.0.2"), draining=draining),))
+    assert f"| Established {told} |" in render(NodeReport("n", ALIVE, status), NOW_NS, wide=False)
+
+
+def test_until_when_a_peer_drains() -> None:
+    draining = PeerDraining(since=1, deadline=NOW_NS)
+    status = replace(STATUS, peers=(replace(peer("10.0.0.2"), draining=draining),))
+    shown = render(NodeReport("n", ALIVE, status), NOW_NS, wide=False)
+    assert re.search(r"\(draining until \d\d:\d\d:\d\d at the latest: all prefixes have other paths\)", shown)

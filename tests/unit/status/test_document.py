@@ -1,6 +1,7 @@
 """The documents as they stand in etcd."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -21,7 +22,9 @@ from felixbgp.status.document import (
 from felixbgp.status.node_status import (
     DatastoreCondition,
     DatastoreState,
+    Drained,
     NodeStatus,
+    PeerDraining,
     PeerStatus,
     RouteCounts,
     SpeakerStatus,
@@ -239,3 +242,53 @@ def test_a_document_with_lines_of_the_one_before_is_what_it_would_be_without() -
         encoder.prepare(peers)
         assert encoder.encode(status) == encode(status, WALL_OFFSET_NS)
         assert decode(encoder.encode(status)).peers == decode(encode(status, WALL_OFFSET_NS)).peers
+
+
+def test_who_is_about_to_leave_is_told_and_read_back() -> None:
+    prefixes = (Prefix.parse("10.65.0.0/26"), Prefix.parse("fd01::/122"))
+    unwanted = PeerDraining(since=SECOND_NS, deadline=3 * SECOND_NS, unreplaced=2, prefixes=prefixes)
+    drained = Drained(id="a-1", phase="Announce", since=WALL_OFFSET_NS, origin="me", blocks_in_use=prefixes)
+    first, second = FULL.peers
+    peers = (replace(first, draining=unwanted), replace(second, draining=PeerDraining(since=0, drain="a-1")))
+    status = replace(FULL, peers=peers, drained=drained)
+    written = encode(status, WALL_OFFSET_NS)
+    loaded = json.loads(written)
+    assert loaded["drained"] == {
+        "id": "a-1",
+        "phase": "Announce",
+        "since": "2023-11-14T22:13:20Z",
+        "origin": "me",
+        "blocksInUse": ["10.65.0.0/26", "fd01::/122"],
+    }
+    assert [peer["draining"] for peer in loaded["peers"]] == [
+        {
+            "since": "2023-11-14T22:13:21Z",
+            "deadline": "2023-11-14T22:13:23Z",
+            "drain": "",
+            "unreplaced": 2,
+            "prefixes": ["10.65.0.0/26", "fd01::/122"],
+        },
+        {"since": "2023-11-14T22:13:20Z", "drain": "a-1", "unreplaced": 0, "prefixes": []},
+    ]
+    read = decode(written)
+    assert read.drained == drained
+    assert read.peers[0].draining == replace(
+        unwanted, since=WALL_OFFSET_NS + SECOND_NS, deadline=WALL_OFFSET_NS + 3 * SECOND_NS
+    )
+    assert read.peers[1].draining == PeerDraining(since=WALL_OFFSET_NS, drain="a-1")
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        ({"drained": {"blocksInUse": ["10.0.0.0/8", "x"]}}, "drained.blocksInUse[1]"),
+        (
+            {"peers": [{"address": "10.0.0.1", "draining": {"prefixes": ["x"]}}]},
+            "peers[0].draining.prefixes[0]",
+        ),
+    ],
+)
+def test_a_prefix_that_is_none_is_named(part: dict[str, object], field: str) -> None:
+    value = json.dumps({"datastore": {"state": "InSync"}, **part}).encode()
+    with pytest.raises(DocumentError, match=f"^{re.escape(field)}: "):
+        decode(value)

@@ -7,6 +7,7 @@ import pytest
 
 from felixbgp.bgp.config import PeerId, SpeakerConfig
 from felixbgp.bgp.snapshot import PeerSnapshot
+from felixbgp.cluster.drains import Drain, DrainPhase
 from felixbgp.cluster.parts import whole
 from felixbgp.intent.types import Intent, PeerOrigin, Problem
 from felixbgp.net import IPV4, IPV6, Address, Prefix
@@ -15,7 +16,10 @@ from felixbgp.status import node_status
 from felixbgp.status.node_status import (
     DatastoreCondition,
     DatastoreState,
+    Drained,
+    Leave,
     NodeStatus,
+    PeerDraining,
     RouteCounts,
     SpeakerStatus,
     build,
@@ -54,6 +58,8 @@ def built(
     listen_problems: Mapping[str, str] | None = None,
     next_hop_problems: Mapping[Address, tuple[int, str]] | None = None,
     kernel_unheard: str = "",
+    leaving: Mapping[PeerId, Leave] | None = None,
+    blocks_in_use: tuple[Prefix, ...] = (),
     now: int = 1000,
 ) -> NodeStatus:
     return whole(
@@ -70,6 +76,8 @@ def built(
             next_hop_problems=next_hop_problems or {},
             kernel_unheard=kernel_unheard,
             datastore=IN_SYNC,
+            leaving=leaving or {},
+            blocks_in_use=blocks_in_use,
             now=now,
         )
     )
@@ -237,3 +245,36 @@ def test_texts_of_others_are_bounded() -> None:
 def test_families_are_kept() -> None:
     peer = replace(snapshot("10.0.0.2"), families=(IPV4, IPV6))
     assert built(peers=(peer,)).peers[0].families == (IPV4, IPV6)
+
+
+def test_of_a_peer_that_leaves_it_says_why_until_when_and_who_needs_it() -> None:
+    prefixes = (Prefix.parse("10.2.0.0/16"), Prefix.parse("10.1.0.0/16"))
+    unwanted = replace(snapshot("10.0.0.2"), unreplaced=2, unreplaced_first=prefixes)
+    of_drained = replace(snapshot("10.0.0.3"), unreplaced=0)
+    intent = Intent(origins={of_drained.peer: PeerOrigin("mesh", "", "d-1")})
+    leaving = {unwanted.peer: Leave(5, 125), of_drained.peer: Leave(2000, None)}
+    status = built(intent=intent, peers=(unwanted, of_drained, snapshot("10.0.0.4")), leaving=leaving)
+    assert [peer.draining for peer in status.peers] == [
+        PeerDraining(since=5, deadline=125, unreplaced=2, prefixes=prefixes[::-1]),
+        PeerDraining(since=1000, drain="d-1"),
+        None,
+    ]
+
+
+def test_of_prefixes_without_another_path_some_are_shown_and_all_are_counted() -> None:
+    many = tuple(Prefix.parse(f"10.0.{number}.0/24") for number in range(64))
+    peers = tuple(
+        replace(snapshot(f"10.0.0.{number}"), unreplaced=64, unreplaced_first=many) for number in range(1, 10)
+    )
+    found = [peer.draining for peer in built(peers=peers).peers]
+    assert [one.unreplaced for one in found if one is not None] == [64] * 9
+    assert [len(one.prefixes) for one in found if one is not None] == [64] * 7 + [52, 0]
+
+
+def test_a_drained_node_tells_of_which_drain_it_is() -> None:
+    drain = Drain("d-1", DrainPhase.WITHDRAW, 77, "me")
+    blocks = (Prefix.parse("10.2.0.0/26"), Prefix.parse("10.1.0.0/26"))
+    assert built(intent=Intent(drain=drain), blocks_in_use=blocks).drained == Drained(
+        id="d-1", phase="Withdraw", since=77, origin="me", blocks_in_use=blocks[::-1]
+    )
+    assert built(intent=Intent()).drained is None
