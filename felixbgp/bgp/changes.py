@@ -33,11 +33,11 @@ PEER_CHANGES: Final[dict[str, Affects]] = {
     "local_as": Affects.SESSION,
     "remote_as": Affects.SESSION,
     "shutdown": Affects.ADMINISTRATION,
-    "passive": Affects.SESSION,
     "hold_time_s": Affects.SESSION,
     # The peer is never told; a session that is up goes by it from its next KEEPALIVE on.
     "keepalive_time_s": Affects.NOTHING,
-    # These two are about connections to come.
+    # These three are about connections to come.
+    "passive": Affects.NOTHING,
     "delay_open_s": Affects.NOTHING,
     "detect_collision_established": Affects.NOTHING,
     "graceful_restart": Affects.SESSION,

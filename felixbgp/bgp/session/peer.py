@@ -216,9 +216,14 @@ class Peer:
 
     def update_config(self, config: PeerConfig, now: int) -> None:
         """Take over parameters that are no part of what the OPENs agreed on, such as name and policies."""
-        self.config = config
+        was_passive, self.config = self.config.passive, config
         for connection in self._connections.values():
             connection.update_config(config, now)
+        if config.passive:
+            # A dial that is under way may come to its end.
+            self._dial_at, self._holding = None, False
+        elif was_passive and self._may_dial():
+            self._dial_at = now
 
     # ---- what the transport tells
 
@@ -488,14 +493,18 @@ class Peer:
 
     def _plan_dial(self, *, lasting: bool, now: int) -> None:
         """Set the time of the next dial, unless one is under way or a connection makes it needless."""
-        wanted = self._running and not self.config.passive and self._dialling is None
-        if not wanted or any(one.outgoing or one.confirmed for one in self._connections.values()):
+        if not self._may_dial():
             return
         if lasting:
             self._dial_at = max(self._dial_at or 0, now + self._backoff_idle.take())
             self._holding = True
         elif self._dial_at is None:
             self._dial_at = now + self._backoff_retry.take()
+
+    def _may_dial(self) -> bool:
+        if not self._running or self.config.passive or self._dialling is not None:
+            return False
+        return not any(one.outgoing or one.confirmed for one in self._connections.values())
 
     def _reset_backoffs(self) -> None:
         self._backoff_retry.reset()

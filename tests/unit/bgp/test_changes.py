@@ -38,7 +38,7 @@ def test_the_tables_are_complete() -> None:
         ({"local_as": 3}, Affects.SESSION),
         ({"hold_time_s": 3}, Affects.SESSION),
         ({"families": (IPV6,)}, Affects.SESSION),
-        ({"passive": True}, Affects.SESSION),
+        ({"passive": True}, Affects.NOTHING),
         ({"transport": TransportOptions(password=b"new")}, Affects.SESSION),
     ],
 )

@@ -507,6 +507,43 @@ def test_a_parameter_changed_in_place_leaves_the_session_alone() -> None:
     assert change.name == "spine"
 
 
+class TestWhoDials:
+    """A change of `passive`, which no session that is up notices."""
+
+    def test_changes_nothing_of_a_session(self) -> None:
+        peer = established(started())
+        peer.update_config(config(passive=True), 0)
+        peer.update_config(config(), 0)
+        assert peer.established == 1
+        assert transport(peer.run_timers(0)) == []
+
+    def test_dials_at_once_where_it_only_waited(self) -> None:
+        peer = started(passive=True)
+        assert peer.next_deadline() is None
+        peer.update_config(config(), 7)
+        assert delay_until_dial(peer, 7) == 0
+
+    def test_waits_where_the_next_dial_was_planned(self) -> None:
+        peer = started()
+        peer.connected(TcpConnected(1, HERE, THERE), 0)
+        peer.received(1, notification(6, 3), 0)
+        assert peer.state == "Idle"
+        peer.update_config(config(passive=True), 0)
+        assert peer.next_deadline() is None
+        peer.run_timers(0)
+        assert peer.state == "Active"
+
+    def test_goes_on_with_the_dial_that_is_under_way(self) -> None:
+        peer = started()
+        peer.update_config(config(passive=True), 0)
+        assert established(peer).established == 1
+
+    def test_does_not_dial_while_it_is_stopped(self) -> None:
+        peer = make(passive=True)
+        peer.update_config(config(), 0)
+        assert peer.next_deadline() is None
+
+
 @pytest.mark.parametrize(
     ("octets", "words"),
     [
