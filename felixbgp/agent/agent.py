@@ -409,7 +409,7 @@ class Agent:
         self._auditing.configure(wanted)
         known = frozenset(before.problems if before else ())
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
-        if before is None and self._fib.has_own():
+        if before is None and self._may_have_lived():
             self._speaker.begin_restart(now)
             self._liveness.expect(list(wanted.peers), now)
         former = {} if before is None else before.peers
@@ -428,6 +428,13 @@ class Agent:
         self._listener.want(endpoints, self._keys(derived.peers))
         if before is None and self._config.forwards:
             self._sweep_at = now + SWEEP_DEADLINE_NS
+
+    def _may_have_lived(self) -> bool:
+        """Whether there was an agent before whose routes forward on: here, or those that it reflected.
+
+        Who only reflects has no kernel to tell by, and to be careful for nothing costs it seconds.
+        """
+        return self._fib.has_own() or not (self._config.forwards or self._given)
 
     def _end_drained(self, now: int) -> None:
         """Let go of peers that nobody wants any more, when others have taken over or it is time."""

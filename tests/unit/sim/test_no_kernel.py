@@ -52,6 +52,19 @@ def stored(world: World, key: str) -> dict[str, Any]:
     return found
 
 
+def test_it_restarts_and_no_client_loses_a_route(world: World) -> None:
+    """No kernel tells it that it lived before."""
+    reflector, clients = world.nodes["node-3"], [world.nodes[name].kernel for name in CLIENTS]
+    writes = [kernel.writes for kernel in clients]
+    reflector.kill()
+    world.run_for(5 * SECOND)
+    reflector.start()
+    world.run_for(300 * SECOND)
+    assert [kernel.writes for kernel in clients] == writes
+    assert all(peer.prefixes_stale == 0 for peer in world.nodes["node-1"].agent.status(world.clock.now).peers)
+    assert world.established() == 2
+
+
 def test_it_reflects_and_announces_and_leaves_its_kernel_alone_for_ever(world: World) -> None:
     reflector = world.nodes["node-3"]
     for node in CLIENTS:
