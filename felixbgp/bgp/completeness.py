@@ -16,6 +16,7 @@ from typing import Final
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.peering import Peering
+from felixbgp.bgp.presence import Presence
 from felixbgp.bgp.rib.export import ExportView
 from felixbgp.bgp.session.backoff import SECOND_NS
 
@@ -67,7 +68,7 @@ class Completeness:
             return 0
         back_by = self._began + restart.restart_time_s * SECOND_NS
         if exchange is None:
-            return back_by
+            return 0 if peering.presence is Presence.DEAD else back_by
         rib = exchange.ribs.get(view.family)
         if exchange.negotiated.graceful_restart is None or rib is None or rib.end_of_rib:
             return 0

@@ -3,8 +3,9 @@
 import pytest
 
 from felixbgp.bgp.completeness import TABLE_NS
-from felixbgp.bgp.config import GracefulRestart
+from felixbgp.bgp.config import GracefulRestart, PeerId
 from felixbgp.bgp.inputs import TcpClosed
+from felixbgp.bgp.presence import Presence
 from felixbgp.bgp.speaker import Speaker
 from tests.support.speakers import SECOND, Network, Node, half, join
 
@@ -114,6 +115,19 @@ def test_a_peer_that_is_removed_is_not_waited_for(star: Star) -> None:
     star.start(star.one)
     star.network.run_for(15)
     star.core.configure(*(peer for peer in star.core.peers.values() if peer.peer.address != star.two.address))
+    star.network.run_for(1)
+    assert star.has_told_all(star.one)
+
+
+def test_a_dead_peer_is_not_waited_for_and_one_without_an_agent_is(star: Star) -> None:
+    star.start(star.core)
+    star.start(star.one)
+    peer = PeerId(star.two.address)
+    star.network.run_for(15)
+    star.core.speaker.note_presence(peer, Presence.AWAY, "", star.network.now)
+    star.network.run_for(1)
+    assert not star.has_told_all(star.one)
+    star.core.speaker.note_presence(peer, Presence.DEAD, "its host is silent", star.network.now)
     star.network.run_for(1)
     assert star.has_told_all(star.one)
 
