@@ -38,7 +38,7 @@ class Clock:
 
 
 class LocalClock:
-    """What one machine takes for the time: it began at `offset_ns`, and runs `fast_ppm` parts in a million fast."""
+    """One machine's: it began at `offset_ns`, and runs `fast_ppm` parts in a million fast."""
 
     def __init__(self, clock: Clock, offset_ns: int = 0, fast_ppm: int = 0) -> None:
         """`fast_ppm` may be negative, and is above -1,000,000: time never stands still."""

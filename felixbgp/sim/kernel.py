@@ -26,6 +26,7 @@ from felixbgp.fib.types import (
     RoutesApplied,
 )
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
+from felixbgp.sim.observer import NOBODY, Observer
 
 LINK = "eth0"
 """The one that every node has."""
@@ -58,8 +59,12 @@ class Kernel:
         self._last_index = 1
         self._refusal: tuple[int, str] | None = None
         self._spared: frozenset[Prefix] = frozenset()
+        self._refused: frozenset[Prefix] | None = None
         self.writes = 0
         """How many routes were asked to be replaced or deleted."""
+        self.name = ""
+        """Whose it is, for the observer."""
+        self.observer: Observer = NOBODY
         self.add_link(LINK, connected)
 
     def snapshots(self) -> list[KernelSnapshot]:
@@ -77,6 +82,7 @@ class Kernel:
             key: there for key, there in self._routes.items() if there.protocol == KERNEL_PROTOCOL
         }
         self._grouped.clear()
+        self.observer.kernel_disturbed(self.name)
 
     def take_over(self, protocols: Collection[int]) -> None:
         """Put our mark on the routes of these protocols, as the shell does at its start if told to."""
@@ -124,6 +130,7 @@ class Kernel:
         self._grouped.pop(key, None)
         if self._has_groups and len(hops) > 1:
             self._grouped[key] = None
+        self.observer.route_changed(self.name, prefix, route.metric, self._routes[key].route)
 
     def _delete(self, keys: tuple[RouteKey, ...]) -> list[KernelInput]:
         removed: list[Prefix] = []
@@ -139,6 +146,7 @@ class Kernel:
             found = self._routes.get(key)
             if found is not None and found.protocol == self.protocol:
                 self._remove(key)
+                self.observer.route_changed(self.name, key.prefix, key.metric, None)
             removed.append(key.prefix)
         return [*failed, RoutesApplied(tuple(removed), present=False)] if removed else failed
 
@@ -167,16 +175,23 @@ class Kernel:
                     return interface
         return None
 
-    def refuse(self, errno: int, reason: str, *, but: Iterable[Prefix] = ()) -> None:
-        """From now on refuse every write with this, but those of some prefixes."""
+    def refuse(
+        self, errno: int, reason: str, *, but: Iterable[Prefix] = (), only: Iterable[Prefix] | None = None
+    ) -> None:
+        """From now on refuse every write with this, but those of some prefixes, or `only` those of some."""
         self._refusal, self._spared = (errno, reason), frozenset(but)
+        self._refused = None if only is None else frozenset(only)
+        self.observer.kernel_disturbed(self.name)
 
     def relent(self) -> None:
         """Refuse nothing without need any more."""
         self._refusal = None
+        self.observer.kernel_disturbed(self.name)
 
     def _check_mood(self, prefix: Prefix) -> None:
-        if self._refusal is not None and prefix not in self._spared:
+        if self._refusal is None or prefix in self._spared:
+            return
+        if self._refused is None or prefix in self._refused:
             raise _RefusedError(*self._refusal)
 
     # -- what others do ---------------------------------------------------------------------------------
@@ -187,6 +202,7 @@ class Kernel:
         They add the interfaces of their route, too, where there are none.
         """
         key = RouteKey(route.prefix, route.metric)
+        self.observer.kernel_disturbed(self.name)
         self._remove(key)
         if present:
             for hop in route.route.next_hops:
@@ -220,6 +236,7 @@ class Kernel:
         """The administrator turns an interface on or off; gives what the agent hears."""
         link = self._links[name]
         link.up = up
+        self.observer.kernel_disturbed(self.name)
         event = LinkChanged(link.index, name, up, carrier=up)
         if not up:
             link.networks = {network: None for network in link.networks if network.family == IPV4}

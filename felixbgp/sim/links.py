@@ -5,6 +5,7 @@ Faults of one kind may overlap on a link, so each is counted: it is over when th
 
 from enum import Enum
 
+from felixbgp.sim.observer import NOBODY, Observer
 from felixbgp.sim.randomness import Randomness
 
 Link = frozenset[str]
@@ -32,22 +33,30 @@ class Links:
     def __init__(self, delay_ns: int, randomness: Randomness) -> None:
         self.randomness = randomness
         """For what a link does by chance."""
-        self._delay_ns = delay_ns
+        self._least_ns = self._most_ns = delay_ns
         self._delays: dict[Link, int] = {}
         self._troubles: dict[tuple[Link, Trouble], int] = {}
+        self.observer: Observer = NOBODY
 
-    def set_delay(self, first: str, second: str, delay_ns: int) -> None:
-        """Let everything take so long between these two, one way."""
-        self._delays[frozenset((first, second))] = delay_ns
+    def set_delays(self, least_ns: int, most_ns: int) -> None:
+        """Let everything take so long at least and at most, one way, on each link always the same."""
+        self._least_ns, self._most_ns = least_ns, most_ns
+        self._delays.clear()
 
     def delay(self, first: str, second: str) -> int:
         """How long everything takes, one way."""
-        return self._delays.get(frozenset((first, second)), self._delay_ns)
+        link = frozenset((first, second))
+        delay = self._delays.get(link)
+        if delay is None:
+            own = self.randomness.part(" ".join(sorted(link)))
+            delay = self._delays[link] = own.between(self._least_ns, self._most_ns)
+        return delay
 
     def begin(self, trouble: Trouble, first: str, second: str) -> None:
         """Have one more trouble of a kind."""
         key = frozenset((first, second)), trouble
         self._troubles[key] = self._troubles.get(key, 0) + 1
+        self.observer.link_changed(first, second)
 
     def end(self, trouble: Trouble, first: str, second: str) -> bool:
         """Have one trouble less; whether that was the last of its kind."""
@@ -55,11 +64,16 @@ class Links:
         count = self._troubles.pop(key, 0) - 1
         if count > 0:
             self._troubles[key] = count
+        self.observer.link_changed(first, second)
         return count == 0
 
     def has(self, trouble: Trouble, first: str, second: str) -> bool:
         """Whether a link is so at present."""
         return bool(self._troubles) and (frozenset((first, second)), trouble) in self._troubles
+
+    def is_troubled(self, first: str, second: str) -> bool:
+        """Whether anything is wrong with a link at present."""
+        return any(self.has(trouble, first, second) for trouble in Trouble)
 
     def is_sound(self) -> bool:
         """Whether nothing is wrong anywhere."""

@@ -31,6 +31,7 @@ from felixbgp.bgp.inputs import (
 from felixbgp.net import Address, Prefix
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.links import Links, Trouble
+from felixbgp.sim.observer import NOBODY, Observer
 from felixbgp.sim.randomness import Randomness
 
 EPHEMERAL_PORT_FIRST: Final = 32768
@@ -73,6 +74,8 @@ class End:
     """When the last of what is under way arrives."""
     is_ending: bool = False
     """Whether the end of the stream follows what is unsent."""
+    local_address: Address | None = None
+    remote_address: Address = Address(bytes(4))  # noqa: RUF009 - it is immutable
 
     @property
     def is_open(self) -> bool:
@@ -91,11 +94,13 @@ class Network:
         self._stuck: dict[End, None] = {}
         """Ends of which something is held or unsent; their hosts may have given them up."""
         self._next_port = EPHEMERAL_PORT_FIRST
+        self.observer: Observer = NOBODY
 
     def attach(self, host: Host) -> None:
         """Make a host reachable by all its addresses."""
         self._by_name[host.name] = host
         self._hosts.update(dict.fromkeys(host.addresses, host))
+        self.observer.host_changed(host.name)
 
     def detach(self, host: Host) -> None:
         """The host's process dies: its connections end at the other side."""
@@ -103,12 +108,16 @@ class Network:
         for end in list(host.ends.values()):
             self._close(end)
         host.alive = False
+        self.observer.host_changed(host.name)
 
     def vanish(self, host: Host) -> None:
         """The host is turned off: nobody is told, and nothing answers at its addresses."""
         host.alive = False
         host.listening = frozenset()
+        for end in host.ends.values():
+            self.observer.connection_ended(end, host.name)
         host.ends.clear()
+        self.observer.host_changed(host.name)
         self._stuck = {end: None for end in self._stuck if end.host is not host}
         if self._by_name.get(host.name) is host:
             del self._by_name[host.name]
@@ -151,11 +160,13 @@ class Network:
 
     def reset(self, first: str, second: str) -> None:
         """End all connections between two hosts, as a box between them can; both are told at once."""
+        self.observer.link_changed(first, second)
         for end in self._between(first, second):
             self._break(end, RESET)
 
     def forget(self, first: str, second: str) -> None:
         """The first host loses its ends of all connections to the second, which hears nothing of it."""
+        self.observer.link_changed(first, second)
         for end in self._between(first, second):
             if end.host.name == first:
                 self._break(end, RESET)
@@ -203,6 +214,7 @@ class Network:
         remote = effect.remote
         target = self._hosts.get(remote.address)
         end = host.ends[effect.connection] = End(host, effect.connection)
+        end.local_address, end.remote_address = effect.options.local_address, remote.address
         if target is None:
             self._refuse_later(end, "timed out", effect.timeout_ns)
             return
@@ -236,6 +248,7 @@ class Network:
             return  # As with TCP MD5: a segment without the right digest is dropped without a word.
         target.accepted -= 1
         other = End(target, target.accepted, end, end.host.name)
+        other.local_address, other.remote_address = effect.remote.address, local.address
         target.ends[other.number] = other
         target.deliver(TcpAccepted(other.number, effect.remote, local))
         self._pass(other, lambda: self._connected(end, other, effect, local))
@@ -261,6 +274,7 @@ class Network:
         if end is None:
             return
         data = b"".join(effect.chunks)
+        self.observer.sent(end, host.name, end.local_address, end.remote_address, data)
         if self.links.has(Trouble.CLOGGED, host.name, end.remote):
             end.unsent.append(data)
             self._stuck[end] = None
@@ -293,6 +307,7 @@ class Network:
     def _close(self, end: End) -> None:
         """The host gives up its end; what it sent is sent still, and after that the stream's end."""
         del end.host.ends[end.number]
+        self.observer.connection_ended(end, end.host.name)
         if end.unsent:
             end.is_ending = True
         elif end.other is not None:
@@ -308,6 +323,7 @@ class Network:
         if not end.is_open:
             return
         del end.host.ends[end.number]
+        self.observer.connection_ended(end, end.host.name)
         if end.number > 0 and end.other is None:
             end.host.deliver(TcpConnectFailed(end.number, reason))
         else:

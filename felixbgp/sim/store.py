@@ -1,9 +1,9 @@
-"""The store of a simulated cluster: keys, revisions, and watchers that hear of every change, each in its time.
+"""The store of a simulated cluster: keys, revisions, and watchers that hear of every change in their time.
 
 What can happen to a watcher is what can happen with etcd (`runtime/etcd/watch.py`): it is late, it is cut off
-and goes on from the revision it had, it must list anew because history was compacted or the store went back to
-a backup. Beyond that an event may be told again, late ones after newer ones, and of several for one key the
-last alone: that much an agent has to bear.
+and goes on from the revision it had, it must list anew because history was compacted or the store went back
+to a backup. Beyond that an event may be told again, late ones after newer ones, and of several for one key
+the last alone: that much an agent has to bear.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +22,7 @@ from felixbgp.cluster.inputs import (
     StoreInput,
 )
 from felixbgp.sim.clock import Clock
+from felixbgp.sim.observer import NOBODY, Observer
 
 Watcher = Callable[[StoreInput], None]
 Change = KeyPut | KeyDeleted
@@ -47,6 +48,9 @@ class CatchUp:
     """The newest first."""
 
 
+IN_ORDER = CatchUp()
+
+
 @dataclass(slots=True)
 class _Watching:
     """One node's watch."""
@@ -69,7 +73,9 @@ class Store:
         self._clock = clock
         self._latency_ns = latency_ns
         self._delays: dict[str, int] = {}
+        self._slowness: dict[str, int] = {}
         self._values: dict[str, StoredValue] = {}
+        self.observer: Observer = NOBODY
         self._history: list[Change] = []
         self._compacted = 1
         """Up to which revision there is no history."""
@@ -120,6 +126,8 @@ class Store:
 
     def restore(self, backup: Backup) -> None:
         """Go back to what was once: all that was written since is lost, and its revisions are given again."""
+        for key in (*self._values, *backup.values):
+            self.observer.key_changed(key)
         self._values = dict(backup.values)
         self.revision = self._compacted = backup.revision
         self._history = []
@@ -128,7 +136,7 @@ class Store:
             watching.unlisted = dict(watching.prefixes)
             if self._hears(watching.name):
                 self._lose(watching, "the store went back to a backup")
-                self._catch_up(watching, CatchUp())
+                self._catch_up(watching, IN_ORDER)
 
     def compact(self) -> None:
         """Forget history: who is cut off now must list when it comes back."""
@@ -150,9 +158,13 @@ class Store:
         """Let whatever is told to a node, and its writes, take so long."""
         self._delays[name] = delay_ns
 
+    def slow_down(self, name: str, by_ns: int) -> None:
+        """Let it take that much longer."""
+        self._slowness[name] = by_ns
+
     def delay(self, name: str) -> int:
         """How long what is told to a node takes."""
-        return self._delays.get(name, self._latency_ns)
+        return self._delays.get(name, self._latency_ns) + self._slowness.get(name, 0)
 
     def fail(self, reason: str) -> None:
         """Become unreachable for all; writes from the operator's side still count and are seen afterwards."""
@@ -166,7 +178,7 @@ class Store:
         self.compact()
         for watching in self._watchers.values():
             if self._hears(watching.name):
-                self._catch_up(watching, CatchUp())
+                self._catch_up(watching, IN_ORDER)
 
     def silence(self, name: str) -> None:
         """Tell a node nothing for now, nor that anything is wrong."""
@@ -178,11 +190,11 @@ class Store:
         if name in self._watchers:
             self._lose(self._watchers[name], reason)
 
-    def speak(self, name: str, how: CatchUp = CatchUp()) -> None:  # noqa: B008 - it is frozen
+    def speak(self, name: str, how: CatchUp = IN_ORDER) -> None:
         """End one `silence`."""
         self._end(self._silent, name, how)
 
-    def rejoin(self, name: str, how: CatchUp = CatchUp()) -> None:  # noqa: B008 - it is frozen
+    def rejoin(self, name: str, how: CatchUp = IN_ORDER) -> None:
         """End one `isolate`."""
         self._end(self._unreachable, name, how)
 
@@ -200,7 +212,7 @@ class Store:
         for watching in self._watchers.values():
             if self._hears(watching.name) and prefix in watching.prefixes:
                 watching.unlisted[prefix] = None
-                self._catch_up(watching, CatchUp())
+                self._catch_up(watching, IN_ORDER)
 
     # -- watchers ---------------------------------------------------------------------------------------
 
@@ -213,7 +225,7 @@ class Store:
         watching.unlisted = {prefix: None for prefix in watching.unlisted if prefix in watching.prefixes}
         self._watchers[name] = watching
         if self._hears(name):
-            self._catch_up(watching, CatchUp())
+            self._catch_up(watching, IN_ORDER)
         elif not self.is_reachable(name):
             self._lose(watching, self._reason)
 
@@ -281,6 +293,7 @@ class Store:
 
     def _announce(self, key: str, event: Change) -> None:
         self._history.append(event)
+        self.observer.key_changed(key)
         if key.startswith(tuple(self._closed)):
             return
         for watching in self._watchers.values():

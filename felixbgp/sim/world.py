@@ -9,13 +9,15 @@ world.run_until(lambda: world.established() == 1, limit_ns=60 * SECOND)
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 
+from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import DRAINING_SECONDS, ROUTE_PROTOCOL, AgentConfig
 from felixbgp.intent.types import Intent
 from felixbgp.net import Address, Prefix
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.kernel import Kernel
 from felixbgp.sim.network import Network
-from felixbgp.sim.node import Manner, Node
+from felixbgp.sim.node import AgentMaker, Manner, Node
+from felixbgp.sim.observer import NOBODY, Observer
 from felixbgp.sim.randomness import Randomness
 from felixbgp.sim.store import Store
 
@@ -34,14 +36,35 @@ class NotReached(AssertionError):  # noqa: N818 - it is a failed expectation, as
 class World:
     """Clock, network, store and nodes."""
 
-    def __init__(self, seed: int, *, draining_seconds: int = DRAINING_SECONDS) -> None:
-        """`draining_seconds`: for all agents, see `AgentConfig`."""
+    def __init__(
+        self,
+        seed: int,
+        *,
+        draining_seconds: int = DRAINING_SECONDS,
+        make_agent: AgentMaker = Agent,
+        is_traced: bool = True,
+    ) -> None:
+        """`draining_seconds`: for all agents, see `AgentConfig`; `make_agent` begins each of their lives.
+
+        There is a `digest` if `is_traced`.
+        """
         self._randomness = Randomness(seed)
         self.clock = Clock()
         self.network = Network(self.clock, LINK_LATENCY_NS, self._randomness.part("network"))
         self.store = Store(self.clock, STORE_LATENCY_NS)
         self.nodes: dict[str, Node] = {}
+        self._is_traced = is_traced
         self._draining_seconds = draining_seconds
+        self._down: dict[str, int] = {}
+        self._make_agent = make_agent
+        self.observer: Observer = NOBODY
+
+    def observe(self, observer: Observer) -> None:
+        """Tell somebody of all that happens from now on."""
+        self.observer = self.network.observer = self.network.links.observer = observer
+        self.store.observer = observer
+        for name, node in self.nodes.items():
+            node.kernel.name, node.kernel.observer = name, observer
 
     def add_node(
         self,
@@ -61,6 +84,7 @@ class World:
         kernel = Kernel(ROUTE_PROTOCOL, everywhere if connected is None else connected)
         # Felix makes one on every node.
         kernel.add_link("tunl0")
+        kernel.name, kernel.observer = name, self.observer
         config = AgentConfig(
             node=name,
             route_protocol=ROUTE_PROTOCOL,
@@ -74,7 +98,9 @@ class World:
             (self.clock, self.network, self.store),
             self._randomness.part(f"node {name}"),
             manner=manner,
+            is_traced=self._is_traced,
             intent=intent,
+            make_agent=self._make_agent,
         )
         return node
 
@@ -83,6 +109,23 @@ class World:
         node = self.nodes.pop(name)
         if node.is_alive:
             node.stop()
+
+    def take_down(self, name: str, how: Callable[[Node], None]) -> None:
+        """Have a node without an agent until `bring_back` was called as often."""
+        self._down[name] = self._down.get(name, 0) + 1
+        if name in self.nodes:
+            how(self.nodes[name])
+
+    def bring_back(self, name: str) -> None:
+        """End one `take_down`; with the last one the agent starts."""
+        self._down[name] -= 1
+        if not self._down[name] and name in self.nodes and not self.nodes[name].is_alive:
+            self.nodes[name].start()
+
+    def step(self) -> None:
+        """Let the next thing happen."""
+        self.clock.step()
+        self.observer.stepped()
 
     def run_until(self, condition: Callable[[], bool], limit_ns: int) -> int:
         """Let time pass until the condition holds; gives the time that took.
@@ -97,7 +140,7 @@ class World:
             upcoming = self.clock.next_time()
             if upcoming is None or upcoming > start + limit_ns:
                 break
-            self.clock.step()
+            self.step()
         raise NotReached(f"not reached after {(self.clock.now - start) / SECOND:.3f} s of virtual time")
 
     def run_for(self, duration_ns: int) -> None:
@@ -108,7 +151,7 @@ class World:
             if upcoming is None or upcoming > end:
                 self.clock.now = end
                 return
-            self.clock.step()
+            self.step()
         raise NotReached(f"time does not pass: {STEPS_MAX} steps before {end / SECOND:.3f} s")
 
     def established(self) -> int:

@@ -1,0 +1,308 @@
+"""What must hold at every step of a simulated cluster, whatever goes wrong in it.
+
+    rule                                                         looked at
+    lost route   no route goes while a way is possible           a route is deleted (`possible`)
+    early sweep  a former life's route stays until all have      a route is deleted
+                 told theirs, or two minutes
+    not ready    what leads to the speaker is announced once     an UPDATE is sent
+                 its kernel has the route
+    policy       nothing is announced that a policy rejects      an UPDATE is sent
+    two sessions one session per pair of addresses               an UPDATE is sent
+    from nowhere a route is one that somebody told               a route is written
+    loop         packets go round for half a minute at most,     a route is written or deleted, and each step
+                 when nothing else goes wrong
+
+Only what changed is looked at. The agents are not asked: the store, the octets between them and the kernels
+decide. Where the store cannot be heard, or a kernel is tampered with, a rule is silent.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from felixbgp.fib.types import Route, RouteKind
+from felixbgp.net import Address, Prefix
+from felixbgp.resources.bgp_filter import FilterAction
+from felixbgp.sim.filters import is_about, rules
+from felixbgp.sim.network import End
+from felixbgp.sim.observer import Observer
+from felixbgp.sim.oracle import calico_lets_out, origins, service_ranges
+from felixbgp.sim.possible import MARGIN_NS, SECOND, Possible, names_at
+from felixbgp.sim.said import UPDATE, Said, read
+from felixbgp.sim.tables import Tables
+from felixbgp.sim.topology import Cluster, Router, Session
+from felixbgp.sim.topology import read as read_store
+from felixbgp.sim.world import World
+
+SWEEP_NS: Final = 120 * SECOND
+"""After this long a former life's routes go in any case."""
+LOOP_NS_MAX: Final = 30 * SECOND
+"""A loop may last this long when nothing goes wrong meanwhile: longer than anybody waits to say anything."""
+KERNEL_CALM_NS: Final = 130 * SECOND
+"""The agent reads its kernel each minute, and tries again what was refused for as long."""
+TOLD_NS: Final = 30 * SECOND
+"""How old a withdrawal may be that has not been heard or acted upon yet."""
+
+
+class ViolationError(Exception):
+    """A rule was broken: which, and in words where."""
+
+    def __init__(self, rule: str, where: str) -> None:
+        super().__init__(f"{rule}: {where}")
+        self.rule = rule
+        self.where = where
+
+
+class Safety(Observer):
+    """Watches one world from its beginning; raises `ViolationError` in the step in which a rule is broken."""
+
+    def __init__(self, world: World, routers: Iterable[Router] = (), *, draining_s: int = 0) -> None:
+        self._world = world
+        self._routers = tuple(routers)
+        self._possible = Possible(lambda: world.clock.now, draining_s * SECOND)
+        self._tables = Tables(world)
+        self._names: dict[Address, str] = {}
+        self._store_is_new = True
+        self._heard: dict[Address, dict[Prefix, dict[Address, _Told]]] = {}
+        """By hearer, prefix and teller."""
+        self._speaking: dict[tuple[str, Address], dict[End, None]] = {}
+        """By host and peer: the connections over which the host has sent an UPDATE."""
+        self._kernel_disturbed_at: dict[str, int] = {}
+        self._disturbed_at = 0
+        self._changed: dict[tuple[str, Prefix], None] = {}
+        self._loops: dict[Prefix, int] = {}
+        self.longest_loop_ns = 0
+        """Of those that are over."""
+        world.observe(self)
+
+    # ---- what happens
+
+    def key_changed(self, key: str) -> None:
+        """Note that the store is to be read again, where the key is one that means something."""
+        if key.startswith("/calico/"):
+            self._store_is_new = True
+
+    def host_changed(self, host: str) -> None:
+        """Note when a life begins."""
+        self._disturbed_at = self._now
+        if not self._tables.is_known(host):
+            self._tables.reread(host)
+        if host not in self._world.nodes or self._world.nodes[host].is_alive:
+            self._possible.began(host)
+
+    def link_changed(self, first: str, second: str) -> None:  # noqa: ARG002 - any link will do
+        """Note that something goes wrong, or is over."""
+        self._disturbed_at = self._now
+
+    def kernel_disturbed(self, node: str) -> None:
+        """Note that what a kernel has is nothing to judge its agent by."""
+        self._disturbed_at = self._kernel_disturbed_at[node] = self._now
+        self._tables.reread(node)
+
+    def route_changed(self, node: str, prefix: Prefix, metric: int, route: Route | None) -> None:
+        """Judge what an agent did to its kernel."""
+        before = self._tables.route(node, prefix)
+        self._tables.put(node, prefix, metric, route)
+        self._changed[node, prefix] = None
+        self._read_store()
+        if not self._tables.is_known(node):
+            return
+        if route is not None:
+            self._check_source(node, prefix, route)
+        elif before is not None and self._tables.route(node, prefix) is None:
+            self._check_sweep(node, prefix)
+            self._check_loss(node, prefix)
+
+    def sent(
+        self, connection: object, host: str, local: Address | None, remote: Address, data: bytes
+    ) -> None:
+        """Judge what a speaker says."""
+        if local is None or not isinstance(connection, End):
+            return
+        self._read_store()
+        for said in read(data):
+            if said.kind == UPDATE:
+                self._check_single(connection, host, remote)
+            if said.ends_table:
+                self._possible.table_sent((local, remote), connection)
+            if said.withdrawn or said.announced:
+                self._hear(local, remote, said)
+            for prefix in said.announced:
+                self._check_ready(host, local, prefix, said)
+                self._check_policy(host, (local, remote), prefix)
+
+    def connection_ended(self, connection: object, host: str) -> None:
+        """Forget a connection."""
+        if not isinstance(connection, End):
+            return
+        speaking = self._speaking.get((host, connection.remote_address), {})
+        if connection in speaking:
+            del speaking[connection]
+            self._disturbed_at = self._now
+        if connection.local_address is not None:
+            way = connection.local_address, connection.remote_address
+            self._possible.connection_ended(way, connection)
+
+    def stepped(self) -> None:
+        """Look for loops where routes changed, and whether one lasts too long."""
+        self._possible.store_is_sound(sound=self._world.store.is_sound())
+        self._tables.settle()
+        self._read_store()
+        if self._changed:
+            changed, self._changed = self._changed, {}
+            for node, prefix in changed:
+                self._look_for_loops(node, prefix)
+        if self._loops:
+            self._check_loops()
+
+    @property
+    def _now(self) -> int:
+        return self._world.clock.now
+
+    def _read_store(self) -> None:
+        if not self._store_is_new:
+            return
+        self._store_is_new = False
+        self._disturbed_at = self._now
+        values = ((key, stored.value) for key, stored in self._world.store.contents().items())
+        self._possible.store_changed(read_store(values, self._routers))
+        self._names = names_at(self._possible.clusters)
+
+    # ---- lost routes
+
+    def _check_loss(self, node: str, prefix: Prefix) -> None:
+        if self._is_of_services(prefix) or not self._possible.is_possible(node, prefix):
+            return
+        raise ViolationError("lost route", f"{node} has no route to {prefix} any more, and there is a way")
+
+    def _check_sweep(self, node: str, prefix: Prefix) -> None:
+        """Of what nobody told it in this life, an agent lets go when all have told what they have."""
+        life = self._possible.life(node)
+        if self._now - life >= SWEEP_NS - MARGIN_NS or self._is_of_services(prefix):
+            return
+        clusters = self._possible.clusters
+        if any(node not in one.speakers or prefix in origins(one, node) for one in clusters):
+            return
+        for address in clusters[-1].speakers[node].addresses.values():
+            told = self._heard.get(address, {}).get(prefix, {}).values()
+            if any(one.at >= life or (one.withdrawn_at or 0) >= life for one in told):
+                return
+        owing = [one for one in self._expected(node) if not self._has_told(one)]
+        if owing:
+            text = f"{node} has let go of {prefix}, and {owing[0].sender} has not told yet what it has"
+            raise ViolationError("early sweep", text)
+
+    def _expected(self, node: str) -> list[Session]:
+        """The sessions over which a node must hear something, by everything that the store just said."""
+        addresses = self._possible.clusters[-1].speakers[node].addresses.values()
+        return [one for address in addresses for one in self._possible.wanted(address)]
+
+    def _has_told(self, session: Session) -> bool:
+        return self._possible.has_told_all((session.out.local, session.into.local))
+
+    def _is_of_services(self, prefix: Prefix) -> bool:
+        """Whether the prefix is one that no kernel has."""
+        clusters = self._possible.clusters
+        return any(one.covers(prefix) for cluster in clusters for one in service_ranges(cluster))
+
+    # ---- announcements
+
+    def _check_single(self, connection: End, host: str, remote: Address) -> None:
+        """An UPDATE is sent on an Established session only."""
+        speaking = self._speaking.setdefault((host, remote), {})
+        speaking[connection] = None
+        if len(speaking) > 1:
+            raise ViolationError("two sessions", f"{host} has two with {remote}")
+
+    def _hear(self, local: Address, remote: Address, said: Said) -> None:
+        heard = self._heard.setdefault(remote, {})
+        for prefix in said.withdrawn:
+            told = heard.setdefault(prefix, {}).get(local)
+            if told is not None:
+                told.withdrawn_at = self._now
+        for prefix in said.announced:
+            before = heard.setdefault(prefix, {}).get(local)
+            former = None if before is None else before.next_hop
+            heard[prefix][local] = _Told(said.next_hop, former, self._now)
+
+    def _check_ready(self, host: str, local: Address, prefix: Prefix, said: Said) -> None:
+        """What will bring packets here must have somewhere to go."""
+        node = self._world.nodes[host]
+        if said.next_hop != local or not node.forwards or self._is_of_services(prefix):
+            return
+        calm = self._now - self._kernel_disturbed_at.get(host, -KERNEL_CALM_NS) >= KERNEL_CALM_NS
+        if calm and self._tables.route(host, prefix) is None:
+            raise ViolationError("not ready", f"{host} announces {prefix}, to which its kernel has no route")
+
+    def _check_policy(self, host: str, way: tuple[Address, Address], prefix: Prefix) -> None:
+        """Some of what the store lately said must let it out."""
+        views = self._possible.views_of(way)
+        if views and not any(_may_leave(cluster, session, prefix) for cluster, session in views):
+            text = f"{host} announces {prefix} to {way[1]}, which its policy rejects"
+            raise ViolationError("policy", text)
+
+    # ---- routes
+
+    def _check_source(self, node: str, prefix: Prefix, route: Route) -> None:
+        """Somebody told of the prefix and of these gateways, or it is the node's own."""
+        clusters = self._possible.clusters
+        if route.kind is not RouteKind.UNICAST:
+            if not any(prefix in origins(one, node) for one in clusters if node in one.speakers):
+                raise ViolationError("from nowhere", f"{node} has {prefix} as its own, which it is not")
+            return
+        told = [
+            one
+            for address in self._world.nodes[node].addresses
+            for one in self._heard.get(address, {}).get(prefix, {}).values()
+            if one.withdrawn_at is None or self._now - one.withdrawn_at < TOLD_NS
+        ]
+        for hop in route.next_hops:
+            if not any(hop.gateway in one.next_hops for one in told):
+                text = f"{node} has {prefix} by {hop.gateway}, and nobody told of that"
+                raise ViolationError("from nowhere", text)
+
+    # ---- loops
+
+    def _look_for_loops(self, node: str, prefix: Prefix) -> None:
+        if node in self._world.nodes and self._tables.loop(node, prefix, self._names):
+            self._loops.setdefault(prefix, self._now)
+        elif prefix in self._loops and not self._round(prefix):
+            self.longest_loop_ns = max(self.longest_loop_ns, self._now - self._loops.pop(prefix))
+
+    def _round(self, prefix: Prefix) -> tuple[str, ...]:
+        """Where packets to a prefix go round, from anywhere."""
+        found = (self._tables.loop(name, prefix, self._names) for name in self._world.nodes)
+        return next((loop for loop in found if loop), ())
+
+    def _check_loops(self) -> None:
+        for prefix, since in list(self._loops.items()):
+            if self._now - max(since, self._disturbed_at) > LOOP_NS_MAX:
+                loop = self._round(prefix)
+                if loop:
+                    raise ViolationError("loop", f"packets to {prefix} go round by {' '.join(loop)}")
+                del self._loops[prefix]
+
+
+class _Told:
+    """What one speaker told another of a prefix last."""
+
+    __slots__ = ("at", "next_hop", "next_hops", "withdrawn_at")
+
+    def __init__(self, next_hop: Address | None, former: Address | None, at: int) -> None:
+        self.next_hop = next_hop
+        self.next_hops = (next_hop, former)
+        self.at = at
+        self.withdrawn_at: int | None = None
+
+
+def _may_leave(cluster: Cluster, session: Session, prefix: Prefix) -> bool:
+    """Whether a policy lets out some path to a prefix: of conditions on communities nobody knows."""
+    if session.sender in cluster.routers:
+        return True
+    learned = prefix not in origins(cluster, session.sender)
+    for rule in rules(cluster, session.out, "export", prefix):
+        if is_about(rule, prefix, internal=not session.out.external, learned=learned):
+            if rule.action is FilterAction.ACCEPT:
+                return True
+            if rule.communities is None:
+                return False
+    return calico_lets_out(cluster, session.sender, prefix)
