@@ -59,8 +59,25 @@ class Acceptance:
         self._goes_down = peer_role in UP_OR_ACROSS
         self._extended_next_hop = extended_next_hop
 
-    def refusal(self, attributes: PathAttributes) -> str:
-        """Why the path is not eligible (RFC 4271 §9.1.2, RFC 4456 §8), in words; "" when it is."""
+    def refusal(self, attributes: PathAttributes, *, stale: bool = False) -> str:
+        """Why the path is not eligible (RFC 4271 §9.1.2, RFC 4456 §8), in words; "" when it is.
+
+        A `stale` one was no loop when it was told. That it would be one to who we are now, after another AS
+        number or cluster ID, says nothing of where packets go; what the peer tells next will.
+        """
+        loop = "" if stale else self._loop(attributes)
+        if loop:
+            return loop
+        if attributes.next_hop in self._own_addresses:
+            return "NEXT_HOP is ourselves"
+        if not usable_next_hop(attributes.next_hop, self._family, extended=self._extended_next_hop):
+            return "NEXT_HOP is not the address of a host"
+        if self._is_leak(attributes.only_to_customer):
+            return f"route leak: ONLY_TO_CUSTOMER {attributes.only_to_customer} came from below or beside"
+        return ""
+
+    def _loop(self, attributes: PathAttributes) -> str:
+        """Where we have been on the way already, in words."""
         own = self._own_count(attributes.as_path)
         if own > self._allowed_local_as:
             return f"AS loop: our own AS stands {own} times in the AS_PATH"
@@ -68,12 +85,6 @@ class Acceptance:
             return "reflection loop: ORIGINATOR_ID is our identifier"
         if self._cluster_id in attributes.cluster_list:
             return "reflection loop: CLUSTER_LIST holds our cluster"
-        if attributes.next_hop in self._own_addresses:
-            return "NEXT_HOP is ourselves"
-        if not usable_next_hop(attributes.next_hop, self._family, extended=self._extended_next_hop):
-            return "NEXT_HOP is not the address of a host"
-        if self._is_leak(attributes.only_to_customer):
-            return f"route leak: ONLY_TO_CUSTOMER {attributes.only_to_customer} came from below or beside"
         return ""
 
     def amended(self, attributes: PathAttributes, *, outlived: bool = False) -> PathAttributes:

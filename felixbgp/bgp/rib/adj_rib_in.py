@@ -45,7 +45,7 @@ MOVED_AT_ONCE: int = 1000
 announce as many takes as long as a call of `work_off` may, so that the large tables never become many.
 No `Final`, as in `table`."""
 
-_Key = PathAttributes | tuple[PathAttributes, bytes, bool]
+_Key = PathAttributes | tuple[PathAttributes, bytes, bool, bool]
 
 _shared_view = lru_cache(maxsize=64)(PolicyView)
 """Peers mostly have the same policy."""
@@ -218,7 +218,7 @@ class AdjRibIn:
         rule = self._filtered.get(nlri)
         if path.ineligible or rule is None:
             return path.ineligible
-        if self._paths.get(_key(path.received, path.path_id, outlived=path.outlived)) is not path:
+        if self._paths.get(_key_of(path)) is not path:
             return "about to be judged again"
         return self._policy.rule_name(rule)
 
@@ -357,9 +357,18 @@ class AdjRibIn:
                 table.pop(nlri)
                 self._forget_all(path, [nlri])
                 continue
-            renewed = self._path(path.received, path.path_id, outlived=outliving or path.outlived)
+            renewed = self._renewed(path, outlived=outliving or path.outlived, stale=table in self._stale)
             if renewed is not path:
                 self._enter(table, nlri, path, renewed)
+
+    def _renewed(self, path: Path, *, outlived: bool, stale: bool) -> Path:
+        """The path that a route has under the configuration of now."""
+        renewed = self._path(path.received, path.path_id, outlived=outlived)
+        if stale and renewed.ineligible and not path.ineligible:
+            if not renewed.uses:
+                self._drop(renewed)
+            renewed = self._path(path.received, path.path_id, outlived=outlived, excused=True)
+        return renewed
 
     def _remove_first(self, table: Table[Path], count: int) -> int:
         entries = table.take(count)
@@ -519,31 +528,34 @@ class AdjRibIn:
             variant = variants[decided] = changed_path(path, attributes)
         return variant
 
-    def _path(self, attributes: PathAttributes, path_id: bytes, *, outlived: bool = False) -> Path:
-        key = _key(attributes, path_id, outlived=outlived)
+    def _path(
+        self, attributes: PathAttributes, path_id: bytes, *, outlived: bool = False, excused: bool = False
+    ) -> Path:
+        key = _key(attributes, path_id, outlived=outlived, excused=excused)
         path = self._paths.get(key)
         if path is None:
-            path = self._new_path(attributes, path_id, outlived=outlived)
+            path = self._new_path(attributes, path_id, outlived=outlived, excused=excused)
             self._paths.put(key, path)
             self._paths_made += 1
             self._octets += path.octets
         return path
 
-    def _new_path(self, attributes: PathAttributes, path_id: bytes, *, outlived: bool) -> Path:
+    def _new_path(self, attributes: PathAttributes, path_id: bytes, *, outlived: bool, excused: bool) -> Path:
         amended = self._acceptance.amended(attributes, outlived=outlived)
         self._loc_rib.next_hops.meet(amended.next_hop)
         return Path(
             amended,
             self._peer,
-            ineligible=self._acceptance.refusal(attributes),
+            ineligible=self._acceptance.refusal(attributes, stale=excused),
             received=attributes,
             path_id=path_id,
             outlived=outlived,
+            excused=excused,
         )
 
     def _drop(self, path: Path) -> None:
         """Forget a path that no route has any more."""
-        key = _key(path.received, path.path_id, outlived=path.outlived)
+        key = _key_of(path)
         if self._paths.get(key) is path:
             self._paths.pop(key)
             self._octets -= path.octets
@@ -559,6 +571,10 @@ def _count(tables: list[Table[Path]]) -> int:
     return 0 if not tables else sum([len(table) for table in tables])
 
 
-def _key(attributes: PathAttributes, path_id: bytes, *, outlived: bool) -> _Key:
+def _key(attributes: PathAttributes, path_id: bytes, *, outlived: bool, excused: bool) -> _Key:
     """Two paths of one prefix are two, also where they say the same."""
-    return (attributes, path_id, outlived) if path_id or outlived else attributes
+    return (attributes, path_id, outlived, excused) if path_id or outlived or excused else attributes
+
+
+def _key_of(path: Path) -> _Key:
+    return _key(path.received, path.path_id, outlived=path.outlived, excused=path.excused)

@@ -78,6 +78,7 @@ class Path:
     __slots__ = (
         "as_path_length",
         "attributes",
+        "excused",
         "identifier",
         "ineligible",
         "interface",
@@ -106,6 +107,7 @@ class Path:
         received: PathAttributes | None = None,
         path_id: bytes = b"",
         outlived: bool = False,
+        excused: bool = False,
         precedence: Precedence = Precedence.BESIDE,
     ) -> None:
         self.attributes = attributes
@@ -120,6 +122,8 @@ class Path:
         """How it stands to learned paths, which are all `BESIDE`."""
         self.ineligible = ineligible
         """Why the decision process must not see the path; "" when it may."""
+        self.excused = excused
+        """Whether it would be a loop if it was told now, and stays because it is stale."""
         self.octets = octets_of(attributes)
         """About how much memory it takes."""
         self.selected: Selected | None = None
@@ -147,6 +151,7 @@ def changed_path(path: Path, attributes: PathAttributes) -> Path:
         received=path.received,
         path_id=path.path_id,
         outlived=path.outlived,
+        excused=path.excused,
         precedence=path.precedence,
     )
 
