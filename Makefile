@@ -12,6 +12,8 @@ SOAK_SECONDS ?= 1800
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
 # On all processors: for tests that share nothing, neither ports nor namespaces nor daemons.
 SPREAD := -n auto --dist worksteal
+# Two files at a time: daemons and timers, of which most of the time is waiting.
+TWO_FILES := -n 2 --dist loadfile
 SPEAKER_TESTS := tests/unit/bgp tests/property tests/conformance
 CORE_TESTS := $(SPEAKER_TESTS) tests/unit/fib tests/unit/agent tests/unit/sim tests/unit/runtime/test_core.py
 # It counts instructions of Python, of which compiled code has none; bench/guard.py counts those of the processor.
@@ -48,7 +50,7 @@ wheels: ## a wheel for each Python we support that is here, each tried out
 	.ci/wheels
 
 test-root: $(VENV)/.installed debian ## the tests that need root, real daemons and namespaces
-	$(PYTEST) tests/integration tests/lab
+	$(PYTEST) $(TWO_FILES) tests/integration tests/lab
 
 test-interop: $(VENV)/.installed debian ## the interop matrix: routing daemons of others, feature by feature (root)
 	$(PYTEST) tests/interop
