@@ -8,7 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -65,6 +65,12 @@ class Felix:
         """Have exactly these peers."""
         self._peers = {peer.peer: peer for peer in peers}
         self._follow()
+
+    def change(self, address: Address, **parameters: object) -> None:
+        """Change what the peer at an address is configured to be."""
+        known = PeerId(address)
+        changed = replace(self._peers[known], **parameters)  # type: ignore[arg-type]
+        self.configure(*({**self._peers, known: changed}.values()))
 
     async def run(self) -> None:
         """Until cancelled, and then as if killed: sockets close without a word."""

@@ -32,6 +32,7 @@ class Feature(Enum):
     REFLECTOR = "reflector"
     COMMUNITIES = "communities"
     POLICY = "export policy"
+    SHUTDOWN = "graceful shutdown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class Role(Enum):
     """Two that announce one prefix; within the AS the daemon is their reflector."""
     COLLECTOR = "collector"
     """Wants all paths there are, and has two of one prefix to tell."""
+    LEAVING = "leaving"
+    """Announces all as a last resort for a while, as a drained node does."""
     RESTARTING = "restarting"
     """Is killed, and sees its peer killed; in namespaces of its own."""
 

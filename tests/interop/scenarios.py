@@ -7,6 +7,7 @@ from operator import methodcaller
 
 from felixbgp.bgp.wire.capabilities import CapabilityCode
 from felixbgp.bgp.wire.messages import PathAttributes, SegmentType
+from felixbgp.intent.drains import announcing
 from felixbgp.lab.waiting import wait_until
 from felixbgp.net import IPV4, Address, Prefix
 from tests.interop import rig as rigs
@@ -36,6 +37,7 @@ from tests.interop.plan import (
 from tests.interop.rig import Rig
 
 Scenario = Callable[[Rig, Variant], str]
+GRACEFUL_SHUTDOWN = (65535, 0)
 
 
 def find(rig: Rig, variant: Variant, feature: Feature) -> Finding:
@@ -263,6 +265,32 @@ def _restart_theirs(rig: Rig) -> None:
         assert stale_count(rig, neighbour) == 0
 
 
+def graceful_shutdown(rig: Rig, variant: Variant) -> str:
+    """What a drained node tells: what it told before, as a last resort, in the same session; and back."""
+    neighbour = rig.neighbour(Role.LEAVING, variant)
+    await_routes(rig, neighbour)
+    before = their_route(rig, neighbour, neighbour.prefix)
+    peer = their_address(variant.family)
+    policy = rigs.peer_config(neighbour).export_policy
+    since = rig.look(neighbour, lambda felix: felix.peer(peer).since)
+    rig.look(neighbour, lambda felix: felix.change(peer, export_policy=announcing(policy)))
+
+    def is_marked() -> bool:
+        return GRACEFUL_SHUTDOWN in their_route(rig, neighbour, neighbour.prefix).communities
+
+    rig.wait(is_marked, "our route is about to go", neighbour)
+    found = their_route(rig, neighbour, neighbour.prefix).local_pref
+    assert variant.external or found == 0
+    rig.look(neighbour, lambda felix: felix.change(peer, export_policy=policy))
+    rig.wait(lambda: not is_marked(), "our route is here to stay", neighbour)
+    assert their_route(rig, neighbour, neighbour.prefix) == before
+    assert rig.look(neighbour, lambda felix: felix.peer(peer).since) == since
+    preference = ""
+    if found is not None:
+        preference = f", to which it gives LOCAL_PREF {found}" if variant.external else " and LOCAL_PREF 0"
+    return f"within one session our routes are marked with 65535:0{preference}, and then no more"
+
+
 SCENARIOS: dict[Feature, Scenario] = {
     Feature.PLAIN: plain,
     Feature.MD5: md5,
@@ -274,6 +302,7 @@ SCENARIOS: dict[Feature, Scenario] = {
     Feature.REFLECTOR: reflector,
     Feature.COMMUNITIES: communities,
     Feature.POLICY: export_policy,
+    Feature.SHUTDOWN: graceful_shutdown,
 }
 
 

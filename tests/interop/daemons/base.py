@@ -45,6 +45,7 @@ class Route:
     """Who announced it; None for one of its own."""
     next_hop: Address | None = None
     as_path: tuple[int, ...] = ()
+    local_pref: int | None = None
     communities: frozenset[tuple[int, ...]] = frozenset()
     large_communities: frozenset[tuple[int, ...]] = frozenset()
     route_targets: frozenset[tuple[int, ...]] = frozenset()

@@ -158,6 +158,7 @@ def _route(lines: list[str], names: dict[str, Address]) -> Route:
         neighbour=names.get(protocol[1]) if protocol else None,
         next_hop=Address.parse(values["next_hop"].split()[0]) if "next_hop" in values else None,
         as_path=tuple(map(int, values.get("as_path", "").split())),
+        local_pref=int(values["local_pref"]) if "local_pref" in values else None,
         communities=frozenset(map(numbers, tuples.get("community", []))),
         large_communities=frozenset(map(numbers, tuples.get("large_community", []))),
         route_targets=frozenset(map(numbers, targets)),

@@ -213,6 +213,7 @@ def _read_route(peer: Address, next_hop: Address, attributes: Mapping[str, Any])
         neighbour=peer,
         next_hop=next_hop,
         as_path=tuple(attributes.get("as-path", [])),
+        local_pref=attributes.get("local-preference"),
         communities=tuples("community"),
         large_communities=tuples("large-community"),
         route_targets=frozenset(numbers(one) for one in targets if one.startswith("target:")),

@@ -19,6 +19,8 @@ from tests.interop.plan import (
 )
 
 FOLDER = "/usr/lib/frr"
+WELL_KNOWN = {"gracefulShutdown": "65535:0"}
+"""Communities that it calls by name."""
 
 
 class Frr(Daemon):
@@ -140,7 +142,10 @@ def _read_route(path: dict[str, Any]) -> Route:
         neighbour=None if "unspec" in peer or peer in ("(self)", "0.0.0.0", "::") else Address.parse(peer),
         next_hop=Address.parse(path["nexthops"][0]["ip"]),
         as_path=tuple(asn for segment in segments for asn in segment["list"]),
-        communities=frozenset(map(numbers, path.get("community", {}).get("list", []))),
+        local_pref=path.get("locPrf"),
+        communities=frozenset(
+            numbers(WELL_KNOWN.get(one, one)) for one in path.get("community", {}).get("list", [])
+        ),
         large_communities=frozenset(map(numbers, path.get("largeCommunity", {}).get("list", []))),
         route_targets=frozenset(numbers(one[3:]) for one in targets if one.startswith("RT:")),
         originator_id=Address.parse(path["originatorId"]) if "originatorId" in path else None,

@@ -150,6 +150,7 @@ def _read_route(path: dict[str, Any]) -> Route:
         neighbour=None if peer == "<nil>" else Address.parse(peer),
         next_hop=Address.parse(next_hop["nexthop"]),
         as_path=tuple(asn for one in value(AttributeType.AS_PATH, "as_paths") for asn in one.get("asns", [])),
+        local_pref=attributes.get(AttributeType.LOCAL_PREF, {}).get("value"),
         communities=frozenset(
             (one >> 16, one & 0xFFFF) for one in value(AttributeType.COMMUNITIES, "communities")
         ),

@@ -25,6 +25,8 @@ from tests.interop.plan import (
 CHROOT = Path("/run/openbgpd")
 """The home of its user, where it locks its processes in; systemd would have made it."""
 SBIN = "/usr/sbin"
+WELL_KNOWN = {"GRACEFUL_SHUTDOWN": "65535:0"}
+"""Communities that it calls by name."""
 
 
 class OpenBgpd(Daemon):
@@ -138,7 +140,8 @@ def _read_route(path: dict[str, Any]) -> Route:
         neighbour=None if peer == "???" else Address.parse(peer),
         next_hop=Address.parse(path["exit_nexthop"]),
         as_path=numbers(path["aspath"]),
-        communities=frozenset(map(numbers, path.get("communities", []))),
+        local_pref=path.get("localpref"),
+        communities=frozenset(numbers(WELL_KNOWN.get(one, one)) for one in path.get("communities", [])),
         large_communities=frozenset(map(numbers, path.get("large_communities", []))),
         route_targets=frozenset(map(numbers, targets)),
         originator_id=None if originator is None else Address.parse(originator),
