@@ -32,7 +32,7 @@ from felixbgp.intent.types import PeerOrigin
 from felixbgp.net import Address
 
 LAST_RESORT: Final = SetLocalPref(0)
-"""RFC 8326 §4.2: the lowest value that there is."""
+"""RFC 8326 §4.1: the lowest value that there is."""
 KEPT_MAX: Final = 64
 """Policies of one node: as many as it has sets of filters; what was edited since is forgotten in the end."""
 NOTHING: Final = Policy((Rule("this node is drained", Match(), Action.REJECT),), Action.REJECT)

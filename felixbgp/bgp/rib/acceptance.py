@@ -92,7 +92,7 @@ class Acceptance:
         if outlived:
             attributes = _with_community(attributes, LLGR_STALE)
         if self._external and GRACEFUL_SHUTDOWN in attributes.communities:
-            # RFC 8326 §4.2: everybody in our AS shall prefer any other way.
+            # RFC 8326 §4.1: everybody in our AS shall prefer any other way.
             attributes = attributes.replace(local_pref=0)
         if self._external and BLACKHOLE in attributes.communities:
             # RFC 7999 §3.2: such a prefix had better not leave our AS.

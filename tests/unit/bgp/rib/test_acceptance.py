@@ -91,7 +91,7 @@ def test_a_next_hop_of_another_family_is_not_usable() -> None:
 
 
 def test_a_peer_that_is_about_to_go_is_the_last_resort() -> None:
-    """RFC 8326 §4.2: from an external peer, GRACEFUL_SHUTDOWN means LOCAL_PREF 0."""
+    """RFC 8326 §4.1: from an external peer, GRACEFUL_SHUTDOWN means LOCAL_PREF 0."""
     leaving = PathAttributes(next_hop=b"\12\0\0\2", communities=(1, GRACEFUL_SHUTDOWN))
     assert acceptance(external=True).amended(leaving) == leaving.replace(local_pref=0)
     assert acceptance(external=False).amended(leaving) is leaving
