@@ -43,6 +43,7 @@ from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
 from felixbgp.agent.reporting import Reporting
+from felixbgp.agent.reprieve import Reprieve
 from felixbgp.agent.rooms import Rooms
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.inputs import Endpoint, TransportInput
@@ -113,6 +114,7 @@ class Agent:
         self._node_statuses = NodeStatuses(config.node)
         self._intake = Intake(self._state, derivation, self._node_statuses)
         self._keys_by_peer: dict[PeerId, tuple[Prefix, bytes]] = {}
+        self._reprieve = Reprieve()
         self._draining = Draining(config.draining_seconds * SECOND_NS)
         self._speaker = Speaker(UNCONFIGURED, jitter, forwards=config.forwards)
         self._liveness = Liveness(self._speaker, derivation.node_at)
@@ -264,6 +266,7 @@ class Agent:
                 else ()
             ),
             self._sweep_at,
+            self._reprieve.next_deadline(),
             self._draining.next_deadline(),
             self._liveness.next_deadline(),
         )
@@ -413,11 +416,13 @@ class Agent:
             self._speaker.begin_restart(now)
             self._liveness.expect(list(wanted.peers), now)
         former = {} if before is None else before.peers
+        derived = self._reprieve.follow(derived, former, self._speaker.has_routes_of, now)
         changes = self._draining.follow(derived, former, self._speaker.has_routes_of, now)
         if wanted.speaker is None:
+            self._reprieve.give_up()
             self._draining.give_up()
         if before is None or wanted.speaker != before.speaker:
-            peers = self._draining.configs() | wanted.peers
+            peers = self._reprieve.configs() | self._draining.configs() | wanted.peers
             self._speaker.configure(wanted.speaker or UNCONFIGURED, peers, now)
         else:
             self._speaker.change_peers(changes, now)
@@ -438,7 +443,7 @@ class Agent:
 
     def _end_drained(self, now: int) -> None:
         """Let go of peers that nobody wants any more, when others have taken over or it is time."""
-        over = self._draining.take_over(self._speaker.unreplaced_count, now)
+        over = self._reprieve.take_over(now) | self._draining.take_over(self._speaker.unreplaced_count, now)
         if over:
             self._speaker.change_peers(dict.fromkeys(over), now)
             self._publication.touch()

@@ -57,6 +57,11 @@ def peer_resource(name: str, spec: Mapping[str, Any]) -> dict[str, str]:
     return _resource("BGPPeer", "bgppeers", name, spec)
 
 
+def filter_resource(name: str, spec: Mapping[str, Any]) -> dict[str, str]:
+    """A BGPFilter as `calicoctl` stores it."""
+    return _resource("BGPFilter", "bgpfilters", name, spec)
+
+
 def configuration_resource(name: str, spec: Mapping[str, Any]) -> dict[str, str]:
     """A BGPConfiguration as `calicoctl` stores it."""
     return _resource("BGPConfiguration", "bgpconfigurations", name, spec)
