@@ -42,6 +42,7 @@ from felixbgp.agent.liveness import Liveness
 from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
+from felixbgp.agent.reflecting import Reflecting
 from felixbgp.agent.reporting import Reporting
 from felixbgp.agent.reprieve import Reprieve
 from felixbgp.agent.rooms import Rooms
@@ -116,6 +117,7 @@ class Agent:
         self._keys_by_peer: dict[PeerId, tuple[Prefix, bytes]] = {}
         self._reprieve = Reprieve()
         self._draining = Draining(config.draining_seconds * SECOND_NS)
+        self._reflecting = Reflecting(config.draining_seconds * SECOND_NS)
         self._speaker = Speaker(UNCONFIGURED, jitter, forwards=config.forwards)
         self._liveness = Liveness(self._speaker, derivation.node_at)
         self._fib = Fib(config.route_protocol, config.route_table)
@@ -268,6 +270,7 @@ class Agent:
             self._sweep_at,
             self._reprieve.next_deadline(),
             self._draining.next_deadline(),
+            self._reflecting.next_deadline(),
             self._liveness.next_deadline(),
         )
         return min((at for at in deadlines if at is not None), default=None)
@@ -415,17 +418,20 @@ class Agent:
         if before is None and self._may_have_lived():
             self._speaker.begin_restart(now)
             self._liveness.expect(list(wanted.peers), now)
-        former = {} if before is None else before.peers
+        former = {} if before is None else self._reflecting.in_force(before.peers)
+        leaving = self._reprieve.configs() | self._draining.configs()
         derived = self._reprieve.follow(derived, former, self._speaker.has_routes_of, now)
         changes = self._draining.follow(derived, former, self._speaker.has_routes_of, now)
         if wanted.speaker is None:
             self._reprieve.give_up()
             self._draining.give_up()
+        former_speaker = before.speaker if before else None
+        were = {**former, **leaving} if leaving else former
+        self._reflecting.follow(former_speaker, wanted.speaker, were, changes, now)
         if before is None or wanted.speaker != before.speaker:
-            peers = self._reprieve.configs() | self._draining.configs() | wanted.peers
-            self._speaker.configure(wanted.speaker or UNCONFIGURED, peers, now)
+            self._configure_speaker(wanted, now)
         else:
-            self._speaker.change_peers(changes, now)
+            self._speaker.change_peers(changes | self._reflecting.clients(changes), now)
         self._origination.configure(wanted)
         if self._config.forwards:
             self._forwarding.configure(wanted)
@@ -433,6 +439,12 @@ class Agent:
         self._listener.want(endpoints, self._keys(derived.peers))
         if before is None and self._config.forwards:
             self._sweep_at = now + SWEEP_DEADLINE_NS
+
+    def _configure_speaker(self, wanted: Intent, now: int) -> None:
+        """The speaker, and all of its peers: those of the intent, and those that may stay for a while."""
+        speaker = UNCONFIGURED if wanted.speaker is None else self._reflecting.speaker(wanted.speaker)
+        staying = self._reprieve.configs() | self._draining.configs()
+        self._speaker.configure(speaker, staying | self._reflecting.in_force(wanted.peers), now)
 
     def _may_have_lived(self) -> bool:
         """Whether there was an agent before whose routes forward on: here, or those that it reflected.
@@ -447,6 +459,10 @@ class Agent:
         if over:
             self._speaker.change_peers(dict.fromkeys(over), now)
             self._publication.touch()
+        if self._intent is None or not self._reflecting.is_waiting:
+            return
+        if self._reflecting.take_over(has_all_tables=self._speaker.has_all_tables(), now=now):
+            self._configure_speaker(self._intent, now)
 
     def _keys(self, changed: Mapping[PeerId, PeerConfig | None]) -> tuple[tuple[Prefix, bytes], ...]:
         """The passwords that the listener must ask for; two peers at one address have one (RFC 2385)."""

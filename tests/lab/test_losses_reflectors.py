@@ -13,6 +13,7 @@ IN_SHORT = (
     "all-at-once",
     "all-back",
     "wrong-order",
+    "second-reflector",
     "reflector-no-more",
     "reflector-deleted",
 )

@@ -136,3 +136,57 @@ def test_a_peer_that_is_wanted_again_keeps_its_session(world: World) -> None:
         len([f for f in one.facts if isinstance(f, SessionStateChanged)]) for one in world.nodes.values()
     ]
     assert after == before
+
+
+# ---- reflectors that become others
+
+
+def make_client(world: World, number: int) -> None:
+    """No reflector any more."""
+    bgp = {"ipv4Address": f"172.30.0.{number}/24", "ipv6Address": f"fd30::{number:x}/64"}
+    put_resource(world, "Node", "nodes", f"node-{number}", {"bgp": bgp})
+
+
+@pytest.fixture
+def reflected(world: World) -> World:
+    """Node-1 is the reflector of all others."""
+    make_reflector(world, 1)
+    peer_with_reflectors(world)
+    set_mesh(world, enabled=False)
+    watch(world, 2 * LONGEST_NS)
+    return world
+
+
+@pytest.mark.parametrize("late", [0, 3])
+def test_a_client_that_becomes_a_second_reflector_keeps_what_the_first_has_told_it(
+    reflected: World, late: int
+) -> None:
+    """With the cluster ID of the first, that is a loop; and one of its new clients hears of it late."""
+    reflected.store.silence(f"node-{late}")
+    make_reflector(reflected, 2)
+    watch(reflected, 10 * SECOND)
+    reflected.store.speak(f"node-{late}")
+    watch(reflected, 2 * LONGEST_NS)
+    assert reflected.established() == 2 * (SIZE - 1) + 2 * (SIZE - 2)
+
+
+@pytest.mark.parametrize("late", [0, 2])
+def test_a_reflector_that_is_none_any_more_reflects_until_the_mesh_stands(
+    reflected: World, late: int
+) -> None:
+    reflected.store.silence(f"node-{late}")
+    make_client(reflected, 1)
+    set_mesh(reflected, enabled=True)
+    reflected.store.delete(f"{RESOURCES}/bgppeers/to-reflectors")
+    watch(reflected, 30 * SECOND)
+    reflected.store.speak(f"node-{late}")
+    watch(reflected, 2 * LONGEST_NS)
+    assert reflected.established() == SIZE * (SIZE - 1)
+
+
+def test_and_does_so_when_the_end_of_its_role_is_heard_before_the_mesh(reflected: World) -> None:
+    make_client(reflected, 1)
+    watch(reflected, 20 * SECOND)
+    set_mesh(reflected, enabled=True)
+    watch(reflected, 2 * LONGEST_NS)
+    assert reflected.established() == SIZE * (SIZE - 1)
