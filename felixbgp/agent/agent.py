@@ -35,6 +35,7 @@ from felixbgp.agent.inputs import (
     StatusWriteFailed,
     StatusWritten,
     StepsMeasured,
+    TurnInput,
 )
 from felixbgp.agent.intake import PARTS_AT_ONCE, PARTS_BESIDE, Intake
 from felixbgp.agent.listening import Listener
@@ -45,6 +46,7 @@ from felixbgp.agent.publication import Publication
 from felixbgp.agent.reflecting import Reflecting
 from felixbgp.agent.reporting import Reporting
 from felixbgp.agent.reprieve import Reprieve
+from felixbgp.agent.resets import Resets
 from felixbgp.agent.rooms import Rooms
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.inputs import Endpoint, TransportInput
@@ -62,6 +64,7 @@ from felixbgp.fib.types import KernelInput
 from felixbgp.intent.derivation import Derivation, Derived
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.intent.unforwarded import without_kernel
+from felixbgp.intent.workloads import LOCAL_WORKLOAD
 from felixbgp.net import IPV4, IPV6, Address, Prefix
 from felixbgp.resources.calico_node_status import StatusClass
 from felixbgp.status import node_status, report, report_routes
@@ -114,12 +117,14 @@ class Agent:
         derivation = Derivation(config.node, router_id=config.router_id, route_metric=config.route_metric)
         self._node_statuses = NodeStatuses(config.node)
         self._intake = Intake(self._state, derivation, self._node_statuses)
+        self._node_at = derivation.node_at
         self._keys_by_peer: dict[PeerId, tuple[Prefix, bytes]] = {}
         self._reprieve = Reprieve()
         self._draining = Draining(config.draining_seconds * SECOND_NS)
         self._reflecting = Reflecting(config.draining_seconds * SECOND_NS)
         self._speaker = Speaker(UNCONFIGURED, jitter, forwards=config.forwards)
         self._liveness = Liveness(self._speaker, derivation.node_at)
+        self._resets = Resets(self._speaker, self._resets_in_turn)
         self._fib = Fib(config.route_protocol, config.route_table)
         self._origination = Origination()
         self._forwarding = Forwarding()
@@ -168,10 +173,12 @@ class Agent:
             self._auditing.feed(event)
         elif isinstance(event, LivenessInput):
             self._liveness.feed(event, now)
+        elif isinstance(event, TurnInput):
+            self._resets.feed(event, now)
         elif isinstance(event, StepsMeasured):
             self._steps = event
         else:
-            self._given = True
+            self._given = self._resets.is_alone = True
             self._follow(Derived.between(self._intent or Intent(), event.intent), now)
 
     def drain(self, now: int, budget: int) -> list[Effect]:
@@ -186,6 +193,7 @@ class Agent:
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
         effects += self._liveness.take(now)
+        effects += self._resets.take(now)
         self._originate(budget)
         self._is_selecting = self._select(now, budget)
         self._end_drained(now)
@@ -272,6 +280,7 @@ class Agent:
             self._draining.next_deadline(),
             self._reflecting.next_deadline(),
             self._liveness.next_deadline(),
+            self._resets.next_deadline(),
         )
         return min((at for at in deadlines if at is not None), default=None)
 
@@ -299,7 +308,7 @@ class Agent:
                 routes=self._route_counts(),
                 invalid={**self._state.invalid, **self._node_statuses.invalid},
                 ignored={**self._state.ignored, **self._node_statuses.ignored},
-                report_problems=self._reporting.problems(),
+                report_problems=(*self._resets.problems(), *self._reporting.problems()),
                 audit=self._auditing.status(),
                 route_problems=self._fib.problems(),
                 kernel_unheard=self._fib.unheard(),
@@ -418,7 +427,7 @@ class Agent:
         if before is None and self._may_have_lived():
             self._speaker.begin_restart(now)
             self._liveness.expect(list(wanted.peers), now)
-        former = {} if before is None else self._reflecting.in_force(before.peers)
+        former = {} if before is None else self._resets.in_force(self._reflecting.in_force(before.peers))
         leaving = self._reprieve.configs() | self._draining.configs()
         derived = self._reprieve.follow(derived, former, self._speaker.has_routes_of, now)
         changes = self._draining.follow(derived, former, self._speaker.has_routes_of, now)
@@ -431,7 +440,8 @@ class Agent:
         if before is None or wanted.speaker != before.speaker:
             self._configure_speaker(wanted, now)
         else:
-            self._speaker.change_peers(changes | self._reflecting.clients(changes), now)
+            changes = self._resets.hold_back(changes | self._reflecting.clients(changes))
+            self._speaker.change_peers(changes, now)
         self._origination.configure(wanted)
         if self._config.forwards:
             self._forwarding.configure(wanted)
@@ -444,7 +454,9 @@ class Agent:
         """The speaker, and all of its peers: those of the intent, and those that may stay for a while."""
         speaker = UNCONFIGURED if wanted.speaker is None else self._reflecting.speaker(wanted.speaker)
         staying = self._reprieve.configs() | self._draining.configs()
-        self._speaker.configure(speaker, staying | self._reflecting.in_force(wanted.peers), now)
+        at_once = self._resets.hold_back(staying | self._reflecting.in_force(wanted.peers))
+        peers = {peer: config for peer, config in at_once.items() if config is not None}
+        self._speaker.configure(speaker, peers, now)
 
     def _may_have_lived(self) -> bool:
         """Whether there was an agent before whose routes forward on: here, or those that it reflected.
@@ -452,6 +464,12 @@ class Agent:
         Who only reflects has no kernel to tell by, and to be careful for nothing costs it seconds.
         """
         return self._fib.has_own() or not (self._config.forwards or self._given)
+
+    def _resets_in_turn(self, peer: PeerId) -> bool:
+        """A node changes as we do, by the same write; a workload has no other way to us."""
+        origins = {} if self._intent is None else self._intent.origins
+        is_workload = peer in origins and origins[peer].scope == LOCAL_WORKLOAD
+        return not is_workload and self._node_at(peer.address) is None
 
     def _end_drained(self, now: int) -> None:
         """Let go of peers that nobody wants any more, when others have taken over or it is time."""
@@ -580,6 +598,7 @@ class Agent:
             *self._state.take_facts(),
             *self._draining.take_facts(),
             *self._liveness.take_facts(),
+            *self._resets.take_facts(),
             *self._speaker.take_facts(),
             *self._fib.take_facts(),
             *self._forwarding.take_facts(),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from felixbgp.agent.draining import Drained
 from felixbgp.agent.forwarding import NextHopFact
 from felixbgp.agent.liveness import AskAlive, NodeDead, ProbeHost
+from felixbgp.agent.resets import AcquireTurn, ReleaseTurn, ResetFact
 from felixbgp.bgp.effects import TransportEffect
 from felixbgp.bgp.facts import BgpFact
 from felixbgp.bgp.inputs import Endpoint
@@ -144,6 +145,7 @@ Fact = (
     | NextHopFact
     | NodeDead
     | NodeStatusNotWritten
+    | ResetFact
 )
 
 
@@ -167,5 +169,7 @@ Effect = (
     | PutAudit
     | ProbeHost
     | AskAlive
+    | AcquireTurn
+    | ReleaseTurn
     | Observe
 )

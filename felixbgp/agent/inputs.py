@@ -118,6 +118,35 @@ LivenessInput = HostProbed | AliveRead | AliveUnread
 
 
 @dataclass(frozen=True, slots=True)
+class TurnGranted:
+    """An answer to `AcquireTurn`: nobody else resets sessions now."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnAwaited:
+    """Another answer to `AcquireTurn`: the turn comes after that of `node`."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRefused:
+    """Another answer to `AcquireTurn`: the store does not help, in its words; it is asked again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLost:
+    """The end of a turn or of waiting for one that nobody asked for: the lease is lost."""
+
+    reason: str
+
+
+TurnInput = TurnGranted | TurnAwaited | TurnRefused | TurnLost
+
+
+@dataclass(frozen=True, slots=True)
 class StepsMeasured:
     """How long the longest step took, and of which kind it was: since the start, and of the last minute.
 
@@ -149,6 +178,7 @@ Input = (
     | AuditWritten
     | AuditWriteFailed
     | LivenessInput
+    | TurnInput
     | StepsMeasured
     | IntentGiven
 )

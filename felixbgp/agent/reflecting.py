@@ -64,6 +64,11 @@ class Reflecting:
                 found[peer] = replace(config, route_reflector_client=True)
         return found
 
+    def in_force(self, peers: dict[PeerId, PeerConfig]) -> dict[PeerId, PeerConfig]:
+        """All peers of an intent as they are for now."""
+        clients = self.clients(peers)
+        return peers | clients if clients else peers
+
     def take_over(self, *, has_all_tables: bool, now: int) -> bool:
         """Let what has waited long enough come into force; whether there was such."""
         over = [peer for peer, until in self._clients.items() if until <= now]

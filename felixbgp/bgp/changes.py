@@ -4,6 +4,7 @@ One row per parameter. A parameter that both ends agreed on in OPEN, or that bel
 needs a new session; what is only our own judgement is applied to the routes that are here.
 """
 
+from dataclasses import replace
 from enum import Flag, auto
 from typing import Final
 
@@ -80,6 +81,14 @@ SPEAKER_CHANGES: Final[dict[str, Affects]] = {
 def peer_change(old: PeerConfig, new: PeerConfig) -> Affects:
     """What follows from a changed peer."""
     return _combined(PEER_CHANGES, old, new)
+
+
+def keeping_session(old: PeerConfig, new: PeerConfig) -> PeerConfig:
+    """`new` as far as the session of `old` bears it; `old` where AS numbers differ, which policies go by."""
+    if (old.local_as, old.remote_as) != (new.local_as, new.remote_as):
+        return old
+    kept = {name: getattr(old, name) for name, affects in PEER_CHANGES.items() if Affects.SESSION in affects}
+    return replace(new, **kept)
 
 
 def speaker_change(old: SpeakerConfig, new: SpeakerConfig) -> Affects:

@@ -270,6 +270,18 @@ class Peering:
                 self.retention.give_up()
 
     @property
+    def loses_by_reset(self) -> bool:
+        """Whether there is a session, and its end takes routes along, here or at the peer (RFC 8538 §4)."""
+        exchange = self.exchange
+        if exchange is None:
+            return False
+        restart = exchange.negotiated.graceful_restart
+        if restart is None or not restart.notification:
+            return True
+        kept = dict(restart.families)
+        return any(family not in kept for family in exchange.ribs)
+
+    @property
     def has_whole_table(self) -> bool:
         """Whether the peer has said of every family that its initial table is complete."""
         ribs = () if self.exchange is None else self.exchange.ribs.values()

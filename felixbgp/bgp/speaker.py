@@ -602,6 +602,37 @@ class Speaker:
         peering = self._peerings.by_peer.get(peer)
         return None if peering is None else peering.config.transport
 
+    def config_of(self, peer: PeerId) -> PeerConfig | None:
+        """What a peer is at present; None for one that is none."""
+        peering = self._peerings.by_peer.get(peer)
+        return None if peering is None else peering.config
+
+    def session_count(self, peer: PeerId) -> int:
+        """How many sessions with a peer there were so far."""
+        peering = self._peerings.by_peer.get(peer)
+        return 0 if peering is None else peering.established_count
+
+    def is_up(self, peer: PeerId) -> bool:
+        """Whether there is a session with a peer."""
+        peering = self._peerings.by_peer.get(peer)
+        return peering is not None and peering.exchange is not None
+
+    def has_table_of(self, peer: PeerId) -> bool:
+        """Whether a peer has told its initial table (End-of-RIB, RFC 4724 §2)."""
+        peering = self._peerings.by_peer.get(peer)
+        return peering is not None and peering.has_whole_table
+
+    def loses_by_reset(self, peer: PeerId) -> bool:
+        """Whether the end of the session with a peer takes routes along, here or there."""
+        peering = self._peerings.by_peer.get(peer)
+        return peering is not None and peering.loses_by_reset
+
+    def note(self, peer: PeerId, notice: str) -> None:
+        """Have the status say this of a peer, until the next session or note."""
+        peering = self._peerings.by_peer.get(peer)
+        if peering is not None:
+            peering.notice = notice
+
     def note_presence(self, peer: PeerId, presence: Presence, reason: str, now: int) -> None:
         """What was found out about a peer that is missed; of a dead one nothing is kept any longer."""
         peering = self._peerings.by_peer.get(peer)

@@ -26,6 +26,7 @@ from felixbgp.agent.effects import (
 )
 from felixbgp.agent.inputs import IntentGiven
 from felixbgp.agent.liveness import AskAlive, ProbeHost
+from felixbgp.agent.resets import AcquireTurn, ReleaseTurn
 from felixbgp.cluster.state import FOLLOWED_KINDS
 from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReadKernel, ReplaceRoutes
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
@@ -49,7 +50,7 @@ What is more urgent than a large table that is being taken in waits behind these
 ROUTES_TOGETHER = 2000
 """Kernel writes that are asked for together: of IPv4, as many as a datagram holds."""
 
-StoreEffect = PutStatus | PutNodeStatusResource | PutAudit | Follow | AskAlive
+StoreEffect = PutStatus | PutNodeStatusResource | PutAudit | Follow | AskAlive | AcquireTurn | ReleaseTurn
 
 
 async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) -> None:
@@ -167,6 +168,10 @@ class _Shell:
             self._nursery.start_soon(self._store.answer_audit, effect.answer)
         elif isinstance(effect, AskAlive):
             self._nursery.start_soon(self._store.ask_alive, effect)
+        elif isinstance(effect, AcquireTurn):
+            self._store.turn.acquire()
+        elif isinstance(effect, ReleaseTurn):
+            self._store.turn.release()
         else:
             self._nursery.start_soon(self._store.publish, effect.status)
 

@@ -32,6 +32,7 @@ from felixbgp.resources import ResourceKey
 from felixbgp.runtime import liveness
 from felixbgp.runtime.clock import now_ns
 from felixbgp.runtime.etcd import EtcdClient, EtcdError, EtcdSettings, LeasedKey, open_client, watch_prefixes
+from felixbgp.runtime.turns import Turn
 from felixbgp.status import audit_document, document, keys, report_document
 from felixbgp.status.audit import AuditAnswer
 from felixbgp.status.node_status import NodeStatus
@@ -64,6 +65,7 @@ class NodeStore:
         self._node = node
         self._deliver = deliver
         self._wait_room = wait_room
+        self.turn = Turn(client, node, nursery, deliver)
         # Fixed, so that a moment keeps its wall time in every document, whatever happens to the clock.
         self._wall_offset_ns = time_ns() - now_ns()
         self._documents = document.Encoder(self._wall_offset_ns)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from felixbgp.agent.effects import AuditDiffered, AuditNotWritten, Fact, IntentProblem, NodeStatusNotWritten
 from felixbgp.agent.forwarding import NextHopUnresolvable
 from felixbgp.agent.liveness import NodeDead
+from felixbgp.agent.resets import ResetUnfinished, TurnSkipped
 from felixbgp.bgp import facts as bgp
 from felixbgp.cluster.facts import InvalidValue, ReadRefused, StoreLost
 from felixbgp.fib.types import KernelUnheard, RouteProblem
@@ -31,6 +32,8 @@ LOUD = (
     AuditNotWritten,
     NextHopUnresolvable,
     NodeDead,
+    ResetUnfinished,
+    TurnSkipped,
     RouteProblem,
     KernelUnheard,
     StepTookLong,

@@ -36,6 +36,7 @@ from felixbgp.agent.inputs import (
     StatusWritten,
 )
 from felixbgp.agent.liveness import AskAlive, ProbeHost
+from felixbgp.agent.resets import AcquireTurn, ReleaseTurn
 from felixbgp.cluster.inputs import SecretFilesRead
 from felixbgp.cluster.parts import whole
 from felixbgp.cluster.secrets import SecretFile, SecretId
@@ -56,6 +57,7 @@ from felixbgp.sim.kernel import Kernel
 from felixbgp.sim.network import Host, Network
 from felixbgp.sim.randomness import Randomness
 from felixbgp.sim.store import Store
+from felixbgp.sim.turns import Turn
 from felixbgp.status import audit_document, keys, report_document
 from felixbgp.status.document import AgentAlive, encode_alive
 from felixbgp.status.node_status import NodeStatus
@@ -146,6 +148,7 @@ class Node:
         self.is_alive, self.is_off = True, False
         self.agent = self._make_agent(self._config, self._randomness.fork())
         self._host = Host(self.name, self.addresses, lambda event: self._feed(event, life))
+        self._turn = Turn(self.name, life, self._clock, self._store, lambda event: self._feed(event, life))
         self._network.attach(self._host)
         self._wanted_secrets = ()
         for snapshot in self.kernel.snapshots():
@@ -161,6 +164,7 @@ class Node:
             return
         self._end()
         self._network.detach(self._host)
+        self._turn.abandon(ALIVE_TTL_NS)
         life = self._life
         self._clock.call_after(ALIVE_TTL_NS, lambda: self._forget_alive(life))
 
@@ -170,12 +174,14 @@ class Node:
             return
         self._end()
         self._network.detach(self._host)
+        self._turn.abandon(0)
         self._forget_alive(self._life)
 
     def turn_off(self) -> None:
         """The machine loses its power, and with it all that its kernel had from others."""
         self._end()
         self._network.vanish(self._host)
+        self._turn.abandon(ALIVE_TTL_NS)
         self.is_off = True
         self.kernel.reboot()
         life = self._life
@@ -352,6 +358,10 @@ class Node:
             self._clock.call_after(delay, lambda: self._feed(probed, life))
         elif isinstance(effect, AskAlive):
             self._store_write(lambda life: self._read_alive(effect.node, life), life)
+        elif isinstance(effect, AcquireTurn):
+            self._turn.acquire()
+        elif isinstance(effect, ReleaseTurn):
+            self._turn.release()
         elif isinstance(effect, Observe):
             self.facts.append(effect.fact)
         else:

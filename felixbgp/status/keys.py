@@ -4,6 +4,8 @@ import re
 
 NODES = "/felixbgp/v1/nodes/"
 """Everything the agents publish, node by node."""
+RESETS = "/felixbgp/v1/resets/"
+"""Who stands in line to reset sessions, by node: in the order in which the keys were created."""
 ALIVE = "alive"
 STATUS = "status"
 _AUDIT = "audit"
@@ -35,6 +37,11 @@ def parse_key(key: str) -> tuple[str, str] | None:
     if not (node and slash and document in (ALIVE, STATUS)):
         return None
     return node, document
+
+
+def resets_key(node: str) -> str:
+    """The leased key by which a node stands in line for its turn to reset sessions."""
+    return RESETS + node
 
 
 def audit_key(node: str) -> str:

@@ -17,6 +17,12 @@ from felixbgp.agent.effects import Effect, Follow, Listen, PutStatus
 from felixbgp.agent.inputs import Input, Listening, StatusWritten
 from felixbgp.bgp.effects import Connect, SendBytes
 from felixbgp.bgp.inputs import BytesReceived, BytesWritten, Endpoint, TcpConnected
+from felixbgp.bgp.wire.capabilities import (
+    ENHANCED_ROUTE_REFRESH,
+    EXTENDED_MESSAGE,
+    ROUTE_REFRESH,
+    graceful_restart,
+)
 from felixbgp.bgp.wire.codec import encode_keepalive
 from felixbgp.bgp.wire.messages import Origin, PathAttributes, Segment, SegmentType
 from felixbgp.bgp.wire.open import encode_open, make_open
@@ -253,10 +259,17 @@ class LargeCluster:
 
 
 def greeting(address: Address, hold_time_s: int = 0) -> bytes:
-    """What a node says when it is dialled: all of it at once, and its block."""
+    """What a node says when it is dialled: all of it at once, and its block.
+
+    A router keeps our routes when it is told to begin anew, so that it is done at once and not in its turn.
+    """
     external = address >= ROUTER
     asn = ROUTER_AS if external else AS_NUMBER
-    opening = make_open(local_as=asn, hold_time_s=hold_time_s, bgp_identifier=address, families=(IPV4,))
+    restart = graceful_restart(120, [(IPV4, True)], restarting=False, notification=True)
+    extra = (ROUTE_REFRESH, ENHANCED_ROUTE_REFRESH, EXTENDED_MESSAGE, *((restart,) if external else ()))
+    opening = make_open(
+        local_as=asn, hold_time_s=hold_time_s, bgp_identifier=address, families=(IPV4,), extra=extra
+    )
     attributes = PathAttributes(
         origin=Origin.IGP,
         as_path=(Segment(SegmentType.AS_SEQUENCE, (asn,)),) if external else (),
