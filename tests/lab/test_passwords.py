@@ -48,8 +48,8 @@ def established(lab: Lab) -> None:
     checks.wait_for(lambda: checks.missing_sessions(lab.store, wanted), "the session with the router", 90)
 
 
-def held_down(lab: Lab, *reasons: str) -> None:
-    """There is no session, and the status says why, and nothing else."""
+def is_missed(lab: Lab, *reasons: str) -> None:
+    """The status says what is missing, and nothing else."""
 
     def is_told() -> bool:
         problems = checks.problems(lab.store, "node-1")
@@ -57,7 +57,13 @@ def held_down(lab: Lab, *reasons: str) -> None:
         return told and all(reason in problems[0]["reason"] for reason in reasons)
 
     wait_until(is_told, "the status names the secret", 60, describe=lambda: str(problems_of(lab)))
-    assert not checks.peer(lab.store, "node-1", lab.plan.tors[0].ipv4)
+
+
+def held_down(lab: Lab, *reasons: str) -> None:
+    """There is no session, or soon none any more, and the status says why."""
+    is_missed(lab, *reasons)
+    wait_until(lambda: not checks.peer(lab.store, "node-1", lab.plan.tors[0].ipv4), "no session stands", 60)
+    is_missed(lab, *reasons)
 
 
 def problems_of(lab: Lab) -> list[dict[str, str]]:
@@ -84,11 +90,13 @@ def test_a_password_from_a_file_and_from_etcd_changed_while_the_agent_runs(guard
     established(lab)
     assert since(lab) != first
 
+    second = since(lab)
     file.unlink()
-    held_down(lab, str(file), STORED)
+    is_missed(lab, str(file), STORED)
+    assert since(lab) == second
     lab.store.put(STORED, PASSWORDS[2])
     set_password(lab, PASSWORDS[2])
-    established(lab)
+    wait_until(lambda: is_up_anew(lab, second), "a session with the next password", 90)
     lab.store.put(STORED, "x" * 81)
     held_down(lab, STORED, "longer than the 80 octets")
     lab.store.put(STORED, PASSWORDS[3])
