@@ -208,15 +208,25 @@ def connections(namespace: str, port: int) -> frozenset[int]:
 
     A connection that was given up and made anew has another local port.
     """
+    return frozenset(local for local, remote in _established(namespace) if remote == port)
+
+
+def connection_count(namespace: str, port: int) -> int:
+    """How many IPv4 connections with a port at either end are Established."""
+    return sum(port in ports for ports in _established(namespace))
+
+
+def _established(namespace: str) -> list[tuple[int, int]]:
+    """Local and remote port of each."""
     with netns.inside(namespace):
         rows = Path("/proc/thread-self/net/tcp").read_text(encoding="ascii").splitlines()[1:]
     # proc_net_tcp: number, local address:port, remote address:port, state; all hexadecimal, 01 Established.
     fields = [row.split() for row in rows]
-    return frozenset(
-        int(local.rpartition(":")[2], 16)
+    return [
+        (int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16))
         for _, local, remote, tcp_state, *_ in fields
-        if tcp_state == "01" and int(remote.rpartition(":")[2], 16) == port
-    )
+        if tcp_state == "01"
+    ]
 
 
 # --- packets -----------------------------------------------------------------------------------------
