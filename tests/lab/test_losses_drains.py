@@ -1,0 +1,21 @@
+"""Z8 with real probes: a node is drained, stopped and put back, and nothing is lost of what goes past it."""
+
+import pytest
+
+from bench.losses.case import Case, run
+from bench.losses.drains import CASES
+from tests.lab.conftest import fresh_name
+
+pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(240)]
+
+IN_SHORT = ("drain-and-back", "drain-services")
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name) for case in CASES if case.name in IN_SHORT]
+)
+def test_nothing_is_lost(case: Case) -> None:
+    with case.cluster.up(case.plan(fresh_name())) as cluster:
+        losses = run(case, cluster)
+    assert losses.losing() == []
+    assert losses.sent > 10_000
