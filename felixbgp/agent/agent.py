@@ -7,7 +7,8 @@
 Standing rules:
 
 * `feed` stores, `drain` works; no input is lost and none is acted upon twice.
-* Nothing is derived, and so nothing torn down, before the first complete snapshot of the store.
+* Nothing is derived, and so nothing torn down, before the first complete snapshot of the store, or of what
+  was kept of it where it does not answer.
 * Kernel routes left by a former life are swept when every peer has sent its table again, or after a
   deadline; until then they forward.
 * An agent that does not forward (`--no-kernel`) selects, and keeps no route beyond the Loc-RIB.
@@ -21,6 +22,7 @@ from felixbgp import __version__
 from felixbgp.agent.auditing import SECOND_NS, Auditing
 from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.connected import ConnectedInput
+from felixbgp.agent.datastore import Datastore
 from felixbgp.agent.draining import Draining
 from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
 from felixbgp.agent.forwarding import Forwarding
@@ -55,7 +57,7 @@ from felixbgp.bgp.snapshot import PeerSnapshot, SpeakerStatistics
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.cluster.demands import Demands
 from felixbgp.cluster.drains import DRAINS
-from felixbgp.cluster.inputs import DatastoreLost, DatastoreRestored, StoreInput
+from felixbgp.cluster.inputs import DatastoreRestored, StateRecovered, StoreInput
 from felixbgp.cluster.node_statuses import NODE_STATUSES, NodeStatuses, is_of_node_statuses
 from felixbgp.cluster.parts import Parts, whole
 from felixbgp.cluster.state import ClusterState, required_prefixes
@@ -68,13 +70,7 @@ from felixbgp.intent.workloads import LOCAL_WORKLOAD
 from felixbgp.net import IPV4, IPV6, Address, Prefix
 from felixbgp.resources.calico_node_status import StatusClass
 from felixbgp.status import node_status, report, report_routes
-from felixbgp.status.node_status import (
-    DatastoreCondition,
-    DatastoreState,
-    LongestStep,
-    NodeStatus,
-    RouteCounts,
-)
+from felixbgp.status.node_status import LongestStep, NodeStatus, RouteCounts
 from felixbgp.status.report import PeerTable, Report
 from felixbgp.status.report_routes import RouteFacts, RouteTables, Surroundings
 
@@ -138,7 +134,7 @@ class Agent:
         self._started_at: int | None = None
         self._reconfigured_at = 0
         self._settled_at = 0
-        self._datastore = DatastoreState(DatastoreCondition.SYNCING, 0)
+        self._datastore = Datastore(required_prefixes(config.node), (DRAINS,))
         self._steps = StepsMeasured()
         self._sweep_at: int | None = None
         self._is_selecting = False
@@ -177,6 +173,9 @@ class Agent:
             self._resets.feed(event, now)
         elif isinstance(event, StepsMeasured):
             self._steps = event
+        elif isinstance(event, StateRecovered):
+            for snapshot in self._datastore.recover(event, now, in_sync=self._state.in_sync()):
+                self._intake.feed(snapshot)
         else:
             self._given = self._resets.is_alone = True
             self._follow(Derived.between(self._intent or Intent(), event.intent), now)
@@ -275,7 +274,7 @@ class Agent:
                 if self._may_publish()
                 else ()
             ),
-            self._sweep_at,
+            self._sweep_at if self._datastore.is_confirmed else None,
             self._reprieve.next_deadline(),
             self._draining.next_deadline(),
             self._reflecting.next_deadline(),
@@ -317,7 +316,7 @@ class Agent:
                     for next_hop, count in self._speaker.unresolved().items()
                 },
                 listen_problems=self._listener.problems(),
-                datastore=self._datastore,
+                datastore=self._datastore.state,
                 longest_step=LongestStep(
                     self._steps.longest_ms,
                     self._steps.lately_ms,
@@ -356,10 +355,8 @@ class Agent:
             self._origination.feed(event)
 
     def _feed_store(self, event: StoreInput, now: int) -> None:
-        if isinstance(event, DatastoreLost):
-            self._datastore = DatastoreState(DatastoreCondition.LOST, now, event.reason)
-        elif isinstance(event, DatastoreRestored):
-            self._datastore = DatastoreState(self._condition(), now)
+        self._datastore.observe(event, now, in_sync=self._state.in_sync())
+        if isinstance(event, DatastoreRestored):
             self._publication.restored(now)
             self._reporting.restored(now)
         self._intake.feed(event)
@@ -382,6 +379,9 @@ class Agent:
             self._intake.derive_again()
         before, self._demands = self._demands, demands
         if before is None or before.prefixes != demands.prefixes:
+            known = () if before is None else before.prefixes
+            for event in self._datastore.stand_in(one for one in demands.prefixes if one not in known):
+                self._intake.feed(event)
             optional = (*demands.prefixes, DRAINS, NODE_STATUSES, self._auditing.requests.prefix)
             yield Follow(required_prefixes(self._config.node), optional)
         if demands.secrets != (before or Demands()).secrets:
@@ -393,12 +393,8 @@ class Agent:
             self._log_level = level
             yield SetLogLevel(level)
 
-    def _condition(self) -> DatastoreCondition:
-        return DatastoreCondition.IN_SYNC if self._state.in_sync() else DatastoreCondition.SYNCING
-
     def _take_in(self, now: int) -> None:
         """Bring the rooms in line with the store, when all that came together was read and derived."""
-        was_in_sync = self._state.in_sync()
         derived = self._intake.take(PARTS_BESIDE if self._speaker.backlog else PARTS_AT_ONCE)
         if self._is_settled:
             self._settled_at = now
@@ -407,13 +403,22 @@ class Agent:
             self._publication.touch()
         for name, wanted in self._node_statuses.take_changes():
             self._reporting.want(name, wanted, now)
-        if not was_in_sync and self._condition() is DatastoreCondition.IN_SYNC:
-            if self._datastore.condition is DatastoreCondition.SYNCING:
-                self._datastore = DatastoreState(DatastoreCondition.IN_SYNC, now)
-            self._publication.touch()
         if derived is not None:
             self._publication.touch()
             self._follow(derived, now)
+        self._settle(now)
+
+    def _settle(self, now: int) -> None:
+        """Say that the store's state is in force, when all of it is read and derived."""
+        was_confirmed = self._datastore.is_confirmed
+        is_in_force = self._is_settled and not self._intake.has_work
+        if not (self._state.in_sync() and (was_confirmed or is_in_force)):
+            return
+        if self._datastore.settle(now, self._state.revision):
+            self._publication.touch()
+            if not was_confirmed and self._sweep_at is not None:
+                # Peers that were not known before have their time to send what they have, too.
+                self._sweep_at = now + SWEEP_DEADLINE_NS
 
     def _follow(self, derived: Derived, now: int) -> None:
         wanted = derived.intent if self._config.forwards else without_kernel(derived.intent)
@@ -540,7 +545,7 @@ class Agent:
 
     def _sweep(self, now: int) -> None:
         """Let go of a former life's kernel routes once the peers have said what is still true."""
-        if self._sweep_at is None:
+        if self._sweep_at is None or not self._datastore.is_confirmed:
             return
         if now >= self._sweep_at or self._speaker.has_all_tables():
             speaker = self._speaker.statistics()
@@ -595,6 +600,7 @@ class Agent:
 
     def _take_facts(self) -> list[Fact]:
         return [
+            *self._datastore.take_facts(),
             *self._state.take_facts(),
             *self._draining.take_facts(),
             *self._liveness.take_facts(),

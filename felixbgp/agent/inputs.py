@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from felixbgp.bgp.inputs import Endpoint, TransportInput
-from felixbgp.cluster.inputs import StoreInput
+from felixbgp.cluster.inputs import StateRecovered, StoreInput
 from felixbgp.fib.types import KernelInput
 from felixbgp.intent.types import Intent
 
@@ -170,6 +170,7 @@ Input = (
     TransportInput
     | KernelInput
     | StoreInput
+    | StateRecovered
     | Listening
     | ListenFailed
     | StatusWritten

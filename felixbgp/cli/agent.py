@@ -18,6 +18,7 @@ from felixbgp.runtime.settings import (
     ROUTER_ID,
     SECRETS,
     SETTINGS,
+    STATE,
     TABLE,
     TAKE_OVER,
     AgentSettings,
@@ -41,6 +42,7 @@ from felixbgp.runtime.settings_file import SettingsError
 )
 @setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log; logSeverityScreen unless given.")
 @setting_option(SECRETS, "DIRECTORY", "Passwords of peers, as <secret>/<key>; /etc/felixbgp/secrets.")
+@setting_option(STATE, "DIRECTORY|none", "For a start without etcd: what it last held; /var/lib/felixbgp.")
 @connection_options
 def agent(**given: Any) -> None:
     """Run the agent of this node until it is told to stop (SIGTERM, SIGINT).

@@ -15,8 +15,11 @@ from felixbgp.cli.node_names import missing_text, wanted_node
 from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.printing import as_json, as_yaml
-from felixbgp.cli.store import Store, StoreError, run_with_store
+from felixbgp.cli.store import NoAnswerError, NoStoreError, Store, StoreError, run_with_store
 from felixbgp.cli.table import wants_colour
+from felixbgp.cli.this_host import own_directory, read_documents
+from felixbgp.runtime.settings_file import SettingsError
+from felixbgp.runtime.state_directory import StateDirectoryError
 from felixbgp.status.keys import NODES, prefix_of_node
 
 
@@ -51,8 +54,9 @@ node.add_command(undrain)
 def status(name: str | None, every: bool, output: str, **given: Any) -> None:
     """Show a node's peerings and problems: of NODE, of this host, or of --all.
 
-    It needs no root and no access to the node, only to etcd. Leaves with 1 when a node shown has no running
-    agent or a status that cannot be read.
+    It needs no root and no access to the node, only to etcd; while that cannot be reached, this host's agent
+    is shown as it keeps itself on its disk. Leaves with 1 when a node shown has no running agent or a status
+    that cannot be read.
 
     \b
     Examples:
@@ -64,7 +68,10 @@ def status(name: str | None, every: bool, output: str, **given: Any) -> None:
         raise click.UsageError("give a NODE or --all, not both")
     settings = etcd_settings(given)
     wanted = None if every else wanted_node(name)
-    reports = run_with_store(settings, partial(_read, wanted))
+    try:
+        reports = run_with_store(settings, partial(_read, wanted))
+    except (NoStoreError, NoAnswerError) as error:
+        reports = _kept_here(wanted, given, error)
     click.echo(_formatted(reports, output, single=wanted is not None), nl=False)
     if not all(report.is_well for report in reports):
         raise click.exceptions.Exit(1)
@@ -77,6 +84,19 @@ async def _read(wanted: str | None, store: Store) -> list[NodeReport]:
         others = [] if wanted is None else read_reports(await store.list(NODES))
         raise StoreError(missing_text(wanted, [report.node for report in others]))
     return reports
+
+
+def _kept_here(wanted: str | None, given: dict[str, Any], error: StoreError) -> list[NodeReport]:
+    """The report of this host's agent from its disk, which is said; raises the error if there is none."""
+    try:
+        directory = own_directory(wanted, given)
+        found = [] if directory is None or wanted is None else read_documents(directory, wanted)
+    except (SettingsError, StateDirectoryError) as fault:
+        raise StoreError(f"{error.message}\n{fault}") from error
+    if not found:
+        raise error
+    click.echo(f"{error.message}\nThis is what the agent of this host keeps in {directory}:\n", err=True)
+    return read_reports(found)
 
 
 def _formatted(reports: Sequence[NodeReport], output: str, *, single: bool) -> str:

@@ -171,6 +171,12 @@ def _facts(status: NodeStatus, now_ns: int) -> list[str]:
             f"  Datastore: {status.datastore.condition.value} "
             f"since {since(status.datastore.since, now_ns)}{reason}"
         )
+    recovered = status.datastore.recovered
+    if recovered is not None:
+        lines.append(
+            "  It runs from what it last knew of etcd: "
+            f"revision {recovered.revision}, kept at {since(recovered.written_at, now_ns)}"
+        )
     if status.drained is not None:
         lines.append(f"  {_drained(status.drained, now_ns)}")
     lines.append(f"  Routes in the kernel: {_routes(status.routes)}")

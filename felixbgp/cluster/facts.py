@@ -67,6 +67,29 @@ class StoreRestored:
     """The store answers again."""
 
 
+@dataclass(frozen=True, slots=True)
+class LastKnownStateUsed:
+    """The store does not answer, so what it last held stands in for it; `age_seconds` since that was kept."""
+
+    revision: int
+    age_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastKnownStateUnusable:
+    """What was kept of the store does not do: the store itself must answer first."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastKnownStateReplaced:
+    """The store has answered, and what it holds is in force; `recovered_revision` is how far we were."""
+
+    revision: int
+    recovered_revision: int
+
+
 ClusterFact = (
     InvalidValue
     | FieldsIgnored
@@ -76,4 +99,7 @@ ClusterFact = (
     | ReadRefused
     | StoreLost
     | StoreRestored
+    | LastKnownStateUsed
+    | LastKnownStateUnusable
+    | LastKnownStateReplaced
 )

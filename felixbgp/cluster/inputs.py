@@ -28,6 +28,20 @@ class SnapshotReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class StateRecovered:
+    """What the store held when this node last heard of it. It does not answer, and nothing is confirmed.
+
+    One snapshot for each prefix that was followed then, all up to `revision`. `written_at` is when that was
+    written down, in nanoseconds of the agent's clock; negative for a time before that clock began. Whatever
+    the store itself says of a prefix counts more, be it before or after.
+    """
+
+    snapshots: tuple[SnapshotReceived, ...]
+    revision: int
+    written_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeyPut:
     """A key was written."""
 

@@ -116,6 +116,10 @@ class Lab:
         """The directory in which all agents look for passwords, as `<secret>/<key>`; made by who wants it."""
         return self.folder / "secrets"
 
+    def state_directory(self, node: str) -> Path:
+        """Where a node's agent keeps what it knows of the store; made by the agent."""
+        return self.folder / f"{node}.state"
+
     @property
     def endpoints(self) -> tuple[str, ...]:
         """Where etcd is, seen from the host."""
@@ -279,6 +283,7 @@ class Lab:
             ("NODENAME", node.name),
             ("ETCD_ENDPOINTS", NODE_ENDPOINT),
             ("FELIXBGP_SECRETS_DIR", str(self.secrets)),
+            ("FELIXBGP_STATE_DIRECTORY", str(self.state_directory(node.name))),
             *self._state.settings.items(),
         )
         arguments = (*felixbgp_command(), "agent")

@@ -41,6 +41,7 @@ from felixbgp.runtime.netlink.takeover import require_nobody_listens
 from felixbgp.runtime.observer import LoopObserver
 from felixbgp.runtime.secrets import SecretFiles
 from felixbgp.runtime.settings import AgentSettings
+from felixbgp.runtime.state_keeper import open_directory
 from felixbgp.runtime.store import NodeStore, open_node_store
 from felixbgp.runtime.tcp import Tcp
 
@@ -83,7 +84,12 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
             kernel = stack.enter_context(closing(opened))
         store = None
         if intent is None:
-            opening = open_node_store(settings.etcd, settings.node, driver.deliver, driver.wait_room)
+            state = open_directory(settings.state_directory)
+            if state is not None:
+                stack.enter_context(closing(state))
+            opening = open_node_store(
+                settings.etcd, settings.node, driver.deliver, driver.wait_room, state=state
+            )
             store = await stack.enter_async_context(opening)
         # Inside the store, so that its connection outlives it and the `alive` key goes when we do.
         nursery = await stack.enter_async_context(trio.open_nursery())
@@ -143,6 +149,8 @@ class _Shell:
                 self._kernel.read_again()
         elif isinstance(effect, ReadSecretFiles):
             self.secrets.want(effect.secrets)
+            if self._store is not None:
+                self._store.want_secrets(effect.secrets)
         elif isinstance(effect, SetLogLevel):
             if not self._level_is_given:
                 telemetry.set_level(effect.level)

@@ -25,6 +25,8 @@ from felixbgp.runtime.settings_file import SettingsError, Values, check_datastor
 
 AGENT_FILE = Path("/etc/felixbgp/agent.toml")
 SECRETS_DIR = Path("/etc/felixbgp/secrets")
+STATE_DIRECTORY = Path("/var/lib/felixbgp")
+NO_DIRECTORY = "none"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_ENDPOINTS = ("http://127.0.0.1:2379",)
 _NODE_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9])?")
@@ -51,6 +53,8 @@ class AgentSettings:
     log_level: str | None = None
     """None leaves it to BGPConfiguration's logSeverityScreen."""
     secrets_dir: Path = SECRETS_DIR
+    state_directory: Path | None = STATE_DIRECTORY
+    """Where the state of the store is kept for a start without etcd; None for nowhere."""
 
     @property
     def agent_config(self) -> AgentConfig:
@@ -84,6 +88,7 @@ NODE = Setting("node", "NODENAME", "--node")
 ROUTER_ID = Setting("router_id", "CALICO_ROUTER_ID", "--router-id")
 LOG_LEVEL = Setting("log_level", "FELIXBGP_LOG_LEVEL", "--log-level")
 SECRETS = Setting("secrets_dir", "FELIXBGP_SECRETS_DIR", "--secrets-dir")
+STATE = Setting("state_directory", "FELIXBGP_STATE_DIRECTORY", "--state-directory")
 PROTOCOL = Setting("route_protocol", "FELIXBGP_ROUTE_PROTOCOL", "--route-protocol", is_integer=True)
 METRIC = Setting("route_metric", "FELIXBGP_ROUTE_METRIC", "--route-metric", is_integer=True)
 TABLE = Setting("route_table", "FELIXBGP_ROUTE_TABLE", "--route-table", is_integer=True)
@@ -109,7 +114,7 @@ other routing daemons are allowed, so that we can take over from one."""
 
 ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD, CA_CERT, CERT, KEY)
 SETTINGS = (
-    NODE, ROUTER_ID, LOG_LEVEL, SECRETS, PROTOCOL, METRIC, TABLE, TAKE_OVER, NO_KERNEL, DRAINING,
+    NODE, ROUTER_ID, LOG_LEVEL, SECRETS, STATE, PROTOCOL, METRIC, TABLE, TAKE_OVER, NO_KERNEL, DRAINING,
     *ETCD_SETTINGS,
 )  # fmt: skip
 KNOWN = tuple(setting.name for setting in SETTINGS)
@@ -177,7 +182,8 @@ def load(
         no_kernel=_switch(sources.find(NO_KERNEL)),
         draining_seconds=_integer(sources.find(DRAINING), 0, DRAINING_SECONDS_MAX, DRAINING_SECONDS),
         log_level=_log_level(sources.find(LOG_LEVEL)),
-        secrets_dir=_directory(sources.find(SECRETS)),
+        secrets_dir=_directory(sources.find(SECRETS), SECRETS_DIR),
+        state_directory=_state_directory(sources.find(STATE)),
     )
 
 
@@ -191,6 +197,12 @@ def node_name(
     """The name of the node we are on, for commands that act on it by default. Raises `SettingsError`."""
     file = _values(path, FileNotFoundError, PermissionError)
     return _node(Sources(flags, environ, file, path or AGENT_FILE).find(NODE), hostname)
+
+
+def state_directory(environ: Mapping[str, str], path: Path | None = None) -> Path | None:
+    """Where the agent of this host keeps its state, for commands that look for it. Raises `SettingsError`."""
+    file = _values(path, FileNotFoundError, PermissionError)
+    return _state_directory(Sources({}, environ, file, path or AGENT_FILE).find(STATE))
 
 
 def _values(path: Path | None, *empty_if: type[OSError]) -> Values:
@@ -291,10 +303,16 @@ def _take_over(found: Found | None) -> tuple[int, ...]:
     return tuple(protocols)
 
 
-def _directory(found: Found | None) -> Path:
-    """The directory of secrets, which may come later. A relative one would depend on where we start."""
+def _state_directory(found: Found | None) -> Path | None:
+    if found is not None and found.text == NO_DIRECTORY:
+        return None
+    return _directory(found, STATE_DIRECTORY)
+
+
+def _directory(found: Found | None, default: Path) -> Path:
+    """A directory, which need not exist yet. A relative one would depend on where we start."""
     if found is None:
-        return SECRETS_DIR
+        return default
     path = Path(found.text)
     if not path.is_absolute() or "\0" in found.text:
         raise found.refuse(f"{found.text!r} is not the absolute path of a directory")

@@ -1,7 +1,7 @@
 """The agent's end of etcd: follow the cluster, keep `alive`, write status and reports."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from time import time_ns
 
@@ -28,10 +28,13 @@ from felixbgp.cluster.inputs import (
     StoreInput,
 )
 from felixbgp.cluster.parts import Work
+from felixbgp.cluster.secrets import SecretId
 from felixbgp.resources import ResourceKey
-from felixbgp.runtime import liveness
+from felixbgp.runtime import liveness, state_directory
 from felixbgp.runtime.clock import now_ns
 from felixbgp.runtime.etcd import EtcdClient, EtcdError, EtcdSettings, LeasedKey, open_client, watch_prefixes
+from felixbgp.runtime.state_directory import StateDirectory
+from felixbgp.runtime.state_keeper import StateKeeper
 from felixbgp.runtime.turns import Turn
 from felixbgp.status import audit_document, document, keys, report_document
 from felixbgp.status.audit import AuditAnswer
@@ -57,7 +60,10 @@ class NodeStore:
         nursery: trio.Nursery,
         deliver: Callable[[Iterable[Input]], None],
         wait_room: Callable[[], Awaitable[None]],
+        *,
+        state: StateDirectory | None = None,
     ) -> None:
+        """With a `state` directory, what is followed is kept there, and given back when etcd is away."""
         self._client = client
         self._nursery = nursery
         self._required: tuple[str, ...] = ()
@@ -69,6 +75,10 @@ class NodeStore:
         # Fixed, so that a moment keeps its wall time in every document, whatever happens to the clock.
         self._wall_offset_ns = time_ns() - now_ns()
         self._documents = document.Encoder(self._wall_offset_ns)
+        self._keeper: StateKeeper | None = None
+        if state is not None:
+            endpoints = client.settings.endpoints
+            self._keeper = StateKeeper(state, node, endpoints, deliver, lambda: client.cluster_id)
 
     def follow(self, effect: Follow) -> None:
         """Begin to deliver what is under these prefixes and every change of it, and end with all others.
@@ -76,6 +86,8 @@ class NodeStore:
         The required ones share one stream, so that they are of one revision. Each optional one has its own:
         it comes and goes, or is refused, and the others do not notice.
         """
+        if self._keeper is not None:
+            self._keeper.follow(effect)
         if not self._required:
             self._required = effect.required
             self._nursery.start_soon(self._deliver_all, effect.required)
@@ -86,26 +98,44 @@ class NodeStore:
                 scope = self._optional[prefix] = trio.CancelScope()
                 self._nursery.start_soon(self._deliver_optional, prefix, scope)
 
+    def want_secrets(self, secrets: Iterable[SecretId]) -> None:
+        """These are the ones that resources refer to."""
+        if self._keeper is not None:
+            self._keeper.want_secrets(secrets)
+
+    async def keep(self) -> None:
+        """Keep on disk what is followed, while the agent runs."""
+        if self._keeper is not None:
+            await self._keeper.run()
+
+    def _hear(self, batch: Sequence[StoreInput]) -> None:
+        if self._keeper is not None:
+            self._keeper.heard(batch)
+        self._deliver(batch)
+
     async def _deliver_all(self, prefixes: tuple[str, ...]) -> None:
         async with watch_prefixes(self._client, prefixes) as batches:
             async for batch in batches:
-                self._deliver(batch)
+                self._hear(batch)
                 await self._wait_room()
 
     async def _deliver_optional(self, prefix: str, scope: trio.CancelScope) -> None:
         with scope:
             async with watch_prefixes(self._client, (prefix,)) as batches:
                 async for batch in batches:
-                    self._deliver(_of_one_prefix(prefix, batch))
+                    self._hear([*_of_one_prefix(prefix, batch)])
                     await self._wait_room()
 
     async def stay_alive(self) -> None:
         """Keep the leased key while the agent runs."""
         alive = document.AgentAlive(__version__, time_ns(), os.getpid())
+        value = document.encode_alive(alive)
+        if self._keeper is not None:
+            await self._keeper.keep_documents({state_directory.ALIVE: value})
         key = LeasedKey(
             self._client,
             keys.alive_key(self._node),
-            document.encode_alive(alive),
+            value,
             ttl_seconds=ALIVE_TTL_SECONDS,
         )
         await key.run()
@@ -116,6 +146,8 @@ class NodeStore:
             self._documents.prepare(status.peers[first : first + PEERS_AT_ONCE])
             await trio.lowlevel.checkpoint()
         value = self._documents.encode(status)
+        if self._keeper is not None:
+            await self._keeper.keep_documents({state_directory.STATUS: value})
         answer: Input
         try:
             await self._client.put(keys.status_key(self._node), value)
@@ -176,10 +208,13 @@ async def open_node_store(
     node: str,
     deliver: Callable[[Iterable[Input]], None],
     wait_room: Callable[[], Awaitable[None]],
+    *,
+    state: StateDirectory | None = None,
 ) -> AsyncIterator[NodeStore]:
-    """A store that keeps the node's `alive` key for the time of the block."""
+    """A store that keeps the node's `alive` key, and its state on disk, for the time of the block."""
     async with open_client(settings) as client, trio.open_nursery() as nursery:
-        store = NodeStore(client, node, nursery, deliver, wait_room)
+        store = NodeStore(client, node, nursery, deliver, wait_room, state=state)
         nursery.start_soon(store.stay_alive)
+        nursery.start_soon(store.keep)
         yield store
         nursery.cancel_scope.cancel()

@@ -14,7 +14,13 @@ from felixbgp.agent.forwarding import NextHopUnresolvable
 from felixbgp.agent.liveness import NodeDead
 from felixbgp.agent.resets import ResetUnfinished, TurnSkipped
 from felixbgp.bgp import facts as bgp
-from felixbgp.cluster.facts import InvalidValue, ReadRefused, StoreLost
+from felixbgp.cluster.facts import (
+    InvalidValue,
+    LastKnownStateUnusable,
+    LastKnownStateUsed,
+    ReadRefused,
+    StoreLost,
+)
 from felixbgp.fib.types import KernelUnheard, RouteProblem
 from felixbgp.runtime.steps import StepTookLong
 
@@ -26,6 +32,8 @@ LOUD = (
     InvalidValue,
     StoreLost,
     ReadRefused,
+    LastKnownStateUsed,
+    LastKnownStateUnusable,
     IntentProblem,
     NodeStatusNotWritten,
     AuditDiffered,

@@ -21,6 +21,7 @@ from felixbgp.status.node_status import (
     NodeStatus,
     PeerDraining,
     PeerStatus,
+    Recovered,
     RouteCounts,
     SpeakerStatus,
 )
@@ -87,11 +88,7 @@ def _without_peers(status: NodeStatus, wall_offset_ns: int) -> status_pb2.NodeSt
     return status_pb2.NodeStatus(
         node=text_of(status.node),
         version=text_of(status.version),
-        datastore=status_pb2.Datastore(
-            state=status.datastore.condition.value,
-            since=timestamp_of(status.datastore.since + wall_offset_ns),
-            reason=text_of(status.datastore.reason),
-        ),
+        datastore=_encode_datastore(status.datastore, wall_offset_ns),
         speaker=None if status.speaker is None else _encode_speaker(status.speaker),
         blocks=[str(block) for block in status.blocks],
         routes=None if status.routes is None else _encode_routes(status.routes),
@@ -148,6 +145,20 @@ def alive_to_object(alive: AgentAlive) -> dict[str, object]:
     """The value of the leased key as the JSON object that it is, for printing."""
     loaded: dict[str, object] = json.loads(encode_alive(alive))
     return loaded
+
+
+def _encode_datastore(state: DatastoreState, wall_offset_ns: int) -> status_pb2.Datastore:
+    recovered = state.recovered
+    return status_pb2.Datastore(
+        state=state.condition.value,
+        since=timestamp_of(state.since + wall_offset_ns),
+        reason=text_of(state.reason),
+        recovered=None
+        if recovered is None
+        else status_pb2.Recovered(
+            revision=recovered.revision, written=timestamp_of(recovered.written_at + wall_offset_ns)
+        ),
+    )
 
 
 def _encode_speaker(speaker: SpeakerStatus) -> status_pb2.Speaker:
@@ -275,7 +286,10 @@ def _decode_datastore(message: status_pb2.Datastore) -> DatastoreState:
         condition = DatastoreCondition(message.state)
     except ValueError as error:
         raise DocumentError(f"datastore.state: {message.state!r} is not known") from error
-    return DatastoreState(condition, message.since.ToNanoseconds(), message.reason)
+    recovered: Recovered | None = None
+    if message.HasField("recovered"):
+        recovered = Recovered(message.recovered.revision, message.recovered.written.ToNanoseconds())
+    return DatastoreState(condition, message.since.ToNanoseconds(), message.reason, recovered)
 
 
 def _decode_routes(message: status_pb2.Routes) -> RouteCounts:

@@ -43,15 +43,28 @@ class DatastoreCondition(Enum):
     """Not every watched prefix has delivered its first snapshot."""
     IN_SYNC = "InSync"
     LOST = "Lost"
+    RECOVERED = "Recovered"
+    """It never answered since the start: what the node kept of it on its disk stands in for it."""
+
+
+class Recovered(NamedTuple):
+    """What stands in for the store: the store's revision then, and when it was kept (nanoseconds)."""
+
+    revision: int
+    written_at: int
 
 
 @dataclass(frozen=True, slots=True)
 class DatastoreState:
-    """The condition, since when (nanoseconds), and why it was lost ("" otherwise)."""
+    """The condition, since when (nanoseconds), and why it was lost ("" otherwise).
+
+    `recovered` is there with `RECOVERED` alone.
+    """
 
     condition: DatastoreCondition
     since: int
     reason: str = ""
+    recovered: Recovered | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,11 @@ def agents(lab: Lab) -> Iterator[None]:
                 (*felixbgp_command(), "agent", *flags),
                 str(lab.folder / f"{node.name}.log"),
                 node.namespace,
-                (("NODENAME", node.name), ("ETCD_ENDPOINTS", NODE_ENDPOINT)),
+                (
+                    ("NODENAME", node.name),
+                    ("ETCD_ENDPOINTS", NODE_ENDPOINT),
+                    ("FELIXBGP_STATE_DIRECTORY", "none"),
+                ),
             )
             running.append(processes.spawn(command))
         yield

@@ -79,7 +79,11 @@ class Felix(Daemon):
         self.spawn(
             self.name, str(self.program.absolute()), "agent",
             *(("--no-kernel",) if without_kernel else ("--route-table", OWN_TABLE)),
-            environment=(("NODENAME", NODE), ("ETCD_ENDPOINTS", self._etcd.endpoint)),
+            environment=(
+                ("NODENAME", NODE),
+                ("ETCD_ENDPOINTS", self._etcd.endpoint),
+                ("FELIXBGP_STATE_DIRECTORY", "none"),
+            ),
         )  # fmt: skip
 
     def longest_step(self) -> tuple[int, str]:

@@ -111,6 +111,8 @@ class EtcdClient:
         self._backoff = self.new_backoff()
         self._not_before = -float("inf")
         self._last_connect_error = ""
+        self.cluster_id = 0
+        """Of the cluster that answered the last listing."""
 
     def new_backoff(self) -> Backoff:
         """A backoff by the settings, for a loop that uses this client."""
@@ -160,6 +162,7 @@ class EtcdClient:
         while True:
             answer = await self._page(request)
             request.revision = request.revision or answer.header.revision
+            self.cluster_id = answer.header.cluster_id
             rows.extend(map(convert, answer.kvs))
             if not (answer.more and answer.kvs):
                 return request.revision, rows

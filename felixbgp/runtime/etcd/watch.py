@@ -64,8 +64,8 @@ async def watch_prefixes(
             async for batch in batches:
                 for store_input in batch: …
 
-    First comes one `SnapshotReceived` per prefix, all of one revision (after `DatastoreLost` and
-    `DatastoreRestored` if etcd was not there). A later snapshot replaces all that was known under its prefix.
+    First comes one `SnapshotReceived` per prefix, all of one revision and in one batch (after `DatastoreLost`
+    and `DatastoreRestored` if etcd was not there). A later one replaces all that was known under its prefix.
     `RevisionReached` follows when all prefixes have got so far. Nothing that etcd does raises here: failures
     are `DatastoreLost`, once an outage and once a refusal, and each is retried with backoff. Compaction, and
     a store that was restored from a backup or made anew, show as another snapshot.
@@ -146,18 +146,22 @@ class Watcher:
     # Snapshots.
 
     async def _list_missing(self) -> None:
-        """Deliver a snapshot of every prefix without a revision, all of the same revision."""
+        """Deliver a snapshot of every prefix without a revision, all of the same revision and together.
+
+        Whoever gets half of a cluster as it is and half as it was would act on what never was so.
+        """
         revision = 0
-        for followed in self._followed.values():
-            if followed.revision is not None:
-                continue
+        missing = [followed for followed in self._followed.values() if followed.revision is None]
+        snapshots: Batch = []
+        for followed in missing:
             prefix = followed.prefix
             revision, stored = await self._client.list_prefix(prefix, stored_value_of, revision=revision)
-            await self._report_restored()
-            await self._send.send([SnapshotReceived(prefix, revision, tuple(stored))])
+            snapshots.append(SnapshotReceived(prefix, revision, tuple(stored)))
+        for followed in missing:
             followed.revision = revision
-        if batch := self._progress():
-            await self._send.send(batch)
+        if missing:
+            await self._report_restored()
+            await self._send.send(snapshots + self._progress())
 
     def _progress(self) -> Batch:
         """`RevisionReached` when the slowest prefix got further."""

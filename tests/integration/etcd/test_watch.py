@@ -57,7 +57,7 @@ async def test_key_that_is_no_text(settings: EtcdSettings) -> None:
     async with open_client(settings) as client:
         await client.put(b"/a/\xff", b"\x00")
         async with watch_prefixes(client, ["/a/"]) as batches:
-            (snapshot,) = await batches.receive()
+            snapshot, _ = await batches.receive()
             assert isinstance(snapshot, SnapshotReceived)
             assert snapshot.values[0][:2] == ("/a/\\xff", b"\x00")
 

@@ -7,7 +7,7 @@ import pytest
 from felixbgp.agent.config import AgentConfig
 from felixbgp.net import Address
 from felixbgp.runtime.contexts import load_etcd
-from felixbgp.runtime.settings import SETTINGS, AgentSettings, hashed_router_id, load
+from felixbgp.runtime.settings import SETTINGS, AgentSettings, hashed_router_id, load, state_directory
 from felixbgp.runtime.settings_file import SettingsError
 
 FULL_FILE = """\
@@ -15,6 +15,7 @@ node = "from-file"
 router_id = "10.0.0.3"
 log_level = "error"
 secrets_dir = "/run/secrets/bgp"
+state_directory = "/srv/felixbgp"
 route_protocol = 200
 route_metric = 3000
 route_table = 1000
@@ -57,6 +58,7 @@ def test_without_anything_there_are_defaults() -> None:
     assert settings.etcd.endpoints == ("http://127.0.0.1:2379",)
     assert (settings.router_id, settings.log_level) == (None, None)
     assert settings.secrets_dir == Path("/etc/felixbgp/secrets")
+    assert settings.state_directory == Path("/var/lib/felixbgp")
     assert settings.agent_config == AgentConfig(node="host-1.example.org")
     assert settings.route_table == 254
 
@@ -75,6 +77,7 @@ def test_the_file_alone(file: Path) -> None:
     assert settings.route_table == 1000
     assert settings.take_over == (12, 186)
     assert (settings.log_level, settings.secrets_dir) == ("error", Path("/run/secrets/bgp"))
+    assert settings.state_directory == Path("/srv/felixbgp")
     assert settings.etcd.endpoints == ("https://10.0.0.3:2379", "https://10.0.0.4:2379")
     assert (settings.etcd.username, settings.etcd.password) == ("file-user", "file-password")
 
@@ -105,6 +108,12 @@ def test_a_switch_may_be_turned_off_again(file: Path) -> None:
     assert loaded(path=file).no_kernel
     assert not loaded(environ={"FELIXBGP_NO_KERNEL": "False"}, path=file).no_kernel
     assert loaded({"no_kernel": "true"}, {"FELIXBGP_NO_KERNEL": "false"}, file).no_kernel
+
+
+def test_no_state_need_be_kept(file: Path) -> None:
+    assert loaded({"state_directory": "none"}, path=file).state_directory is None
+    assert state_directory({"FELIXBGP_STATE_DIRECTORY": "none"}, file) is None
+    assert state_directory({}, file) == Path("/srv/felixbgp")
 
 
 def test_an_empty_variable_counts_as_none(file: Path) -> None:
@@ -198,6 +207,10 @@ def test_a_hashed_router_id_is_never_multicast() -> None:
         (
             {"FELIXBGP_SECRETS_DIR": "secrets"},
             "environment FELIXBGP_SECRETS_DIR: 'secrets' is not the absolute path of a directory",
+        ),
+        (
+            {"FELIXBGP_STATE_DIRECTORY": "state"},
+            "environment FELIXBGP_STATE_DIRECTORY: 'state' is not the absolute path of a directory",
         ),
         (
             {"FELIXBGP_TAKE_OVER": "bird,quagga"},

@@ -26,6 +26,7 @@ from felixbgp.status.node_status import (
     NodeStatus,
     PeerDraining,
     PeerStatus,
+    Recovered,
     RouteCounts,
     SpeakerStatus,
 )
@@ -150,6 +151,15 @@ def test_an_audit_that_never_healed_anything_has_no_time_of_that() -> None:
     status = replace(FULL, audit=AuditStatus(0, compared=10, differing=0))
     assert b"lastHealed" not in encode(status, WALL_OFFSET_NS)
     assert decode(encode(status, WALL_OFFSET_NS)).audit == AuditStatus(WALL_OFFSET_NS, 10, 0)
+
+
+def test_what_stands_in_for_the_store_is_told_in_wall_time() -> None:
+    recovered = DatastoreState(DatastoreCondition.RECOVERED, 5 * SECOND_NS, "gone", Recovered(7, -SECOND_NS))
+    found = decode(encode(replace(FULL, datastore=recovered), WALL_OFFSET_NS)).datastore
+    assert found.condition is DatastoreCondition.RECOVERED
+    assert found.recovered == Recovered(7, WALL_OFFSET_NS - SECOND_NS)
+    text = encode(replace(FULL, datastore=recovered), WALL_OFFSET_NS)
+    assert b'"recovered": {"revision": "7", "written": "2023-11-14T22:13:19Z"}' in text
 
 
 def test_an_almost_empty_status_is_read_back() -> None:

@@ -57,14 +57,24 @@ class Drained(_message.Message):
     def __init__(self, id: _Optional[str] = ..., phase: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., origin: _Optional[str] = ..., blocks_in_use: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Datastore(_message.Message):
-    __slots__ = ("state", "since", "reason")
+    __slots__ = ("state", "since", "reason", "recovered")
     STATE_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    RECOVERED_FIELD_NUMBER: _ClassVar[int]
     state: str
     since: _timestamp_pb2.Timestamp
     reason: str
-    def __init__(self, state: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+    recovered: Recovered
+    def __init__(self, state: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., recovered: _Optional[_Union[Recovered, _Mapping]] = ...) -> None: ...
+
+class Recovered(_message.Message):
+    __slots__ = ("revision", "written")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    written: _timestamp_pb2.Timestamp
+    def __init__(self, revision: _Optional[int] = ..., written: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Speaker(_message.Message):
     __slots__ = ("identifier", "as_number", "listen", "listen_port", "cluster_id")

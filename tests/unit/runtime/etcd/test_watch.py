@@ -111,6 +111,28 @@ async def begin(network: Network, batches: Batches, *, prefixes: int = 1) -> tup
     return peer, watching
 
 
+async def test_what_is_listed_together_is_delivered_together_or_not_at_all(network: Network) -> None:
+    async with watched(network, "/a/", "/b/") as batches:
+        peer = await network.accept()
+        await tell_list(peer, "/a/1")
+        # A request that failed is made once more.
+        await peer.stream.aclose()
+        await (await network.accept()).stream.aclose()
+        with trio.fail_after(PATIENCE_SECONDS):
+            [lost] = await batches.receive()
+        assert isinstance(lost, DatastoreLost)
+        peer = await network.accept()
+        await tell_list(peer, "/a/2", revision=9)
+        await tell_list(peer, revision=9)
+        with trio.fail_after(PATIENCE_SECONDS):
+            assert await batches.receive() == [DatastoreRestored()]
+            assert await batches.receive() == [
+                SnapshotReceived("/a/", 9, (StoredValue("/a/2", b"x", 9),)),
+                SnapshotReceived("/b/", 9, ()),
+                RevisionReached(9),
+            ]
+
+
 async def test_lists_at_one_revision_then_watches_all_prefixes_on_one_stream(network: Network) -> None:
     async with watched(network, "/a/", "/b/") as batches:
         peer = await network.accept()
