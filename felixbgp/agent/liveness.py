@@ -1,9 +1,9 @@
 """Dead or restarting: what is known of the node of a peer that is lost, or silent, or does not come.
 
-    lost or silent ── PATIENCE_NS ──▶ asked for ── its key is gone ──▶ dialled ── no answer ──▶ dead
-    awaited after our own restart ───┘  ▲  │                            │
-                                        │  └ there, or not readable     └ answers: it lives
-                                        └──────── PACE_NS ◀─────────────┘
+    lost or silent ── PATIENCE_NS ──▶ asked for ── key is gone ──▶ dialled ── no answer ──▶ asked for ── dead
+    awaited after our own restart ───┘  ▲  │                        │                        │
+                                        │  └ there, or unreadable   └ answers: it lives      └ there
+                                        └──────── PACE_NS ◀─────────┴────────────────────────┘
 
 The store is asked on demand: `/felixbgp/v1/nodes/<node>/alive` goes some seconds after the agent, and at once
 when that is stopped. A host that refuses a connection lives, and its agent is restarting: its kernel
@@ -14,6 +14,8 @@ Standing rules
 
 * Two witnesses or none: no key, and no answer to a dial. Nothing is concluded where the store cannot be
   read, of a node that never told a status of its own (it may run BIRD), or of a peer that is no node.
+* The key must be gone still when the dial has failed: where only the link is cut, the agent may be back by
+  the end of it.
 * Whoever may be well is not dialled: some take a second connection for a restart of ours.
 * Whatever is heard of the peer ends the matter.
 """
@@ -81,7 +83,7 @@ class _Phase(Enum):
 class _Missing:
     """A peer that is missed: what is being done about it, and when the next thing is."""
 
-    __slots__ = ("at", "is_awaited", "is_away", "node", "phase")
+    __slots__ = ("at", "is_awaited", "is_away", "node", "phase", "silence")
 
     def __init__(self, at: int, *, is_awaited: bool) -> None:
         self.at = at
@@ -90,6 +92,8 @@ class _Missing:
         """Whether we have restarted and want its table, rather than to know what to do with its routes."""
         self.is_away = False
         """Whether its key was found gone, so that the next question is for its host."""
+        self.silence = ""
+        """Why its host did not answer after that, so that all depends on whether the key is gone still."""
         self.node = ""
 
 
@@ -120,7 +124,7 @@ class Liveness:
         if isinstance(event, HostProbed):
             self._probed(PeerId(event.remote.address, event.remote.port), event, now)
             return
-        for peer, missing in self._missing.items():
+        for peer, missing in list(self._missing.items()):
             if missing.node == event.node and missing.phase is _Phase.ASKING:
                 self._asked(peer, missing, event, now)
 
@@ -178,8 +182,12 @@ class Liveness:
         return [] if any(one.node == node for one in others) else [AskAlive(node)]
 
     def _asked(self, peer: PeerId, missing: _Missing, event: AliveRead | AliveUnread, now: int) -> None:
-        """A node whose key is gone is dialled next; all others are asked for again."""
+        """A node whose key is gone is dialled next, or was and is dead; all others are asked for again."""
         missing.is_away = isinstance(event, AliveRead) and event.is_known and not event.is_present
+        silence, missing.silence = missing.silence, ""
+        if missing.is_away and silence:
+            self._conclude(peer, missing, silence, now)
+            return
         self._wait(missing, now if missing.is_away else now + PACE_NS)
         presence = Presence.AWAY if missing.is_away else Presence.EXPECTED
         self._speaker.note_presence(peer, presence, "", now)
@@ -189,11 +197,16 @@ class Liveness:
         if missing is None or missing.phase is not _Phase.PROBING:
             return  # It was heard of meanwhile.
         missing.is_away = False
-        self._wait(missing, now + PACE_NS)
-        if event.outcome is not ProbeOutcome.SILENT or not self._speaker.is_missed(peer):
-            return
+        is_silent = event.outcome is ProbeOutcome.SILENT
+        missing.silence = event.reason if is_silent else ""
+        self._wait(missing, now if is_silent else now + PACE_NS)
+
+    def _conclude(self, peer: PeerId, missing: _Missing, reason: str, now: int) -> None:
+        """Both witnesses say that it is dead."""
         del self._missing[peer]
-        node, reason = missing.node, event.reason
+        if not self._speaker.is_missed(peer):
+            return
+        node = missing.node
         text = f"Node {node} is dead: its alive key is gone, and a dial to it failed: {reason}"
         self._speaker.note_presence(peer, Presence.DEAD, text, now)
         self._facts.append(NodeDead(peer, node, reason))

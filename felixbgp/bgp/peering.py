@@ -196,16 +196,19 @@ class Peering:
             acceptance = self._acceptance(family, speaker, exchange)
             rib.reconfigure(peer, acceptance, self._policy(self.config.import_policy))
 
-    def leave(self) -> None:
+    def leave(self, now: int) -> None:
         """It may be draining, or counted, from now on though it has no session: so is what is kept.
 
-        Of a draining one nothing goes by itself.
+        Of a draining one nothing goes by itself; of one that is wanted again, after the restart time.
         """
         before, config = self.path_peer, self.config
         if before is None:
             return
         if config.draining:
             self.retention.hold_on()
+        elif before.draining:
+            restart = config.graceful_restart
+            self.retention.hold_until(now + (0 if restart is None else restart.restart_time_s * SECOND_NS))
         if (before.draining, before.selected is not None) != (config.draining, self._is_counted):
             self.path_peer = before.as_leaving(draining=config.draining, counted=config.counted)
             self.retention.set_peer(self.path_peer, self._policy(config.import_policy))

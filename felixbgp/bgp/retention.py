@@ -29,12 +29,14 @@ FOREVER = 1 << 62
 class _Kept:
     """One Adj-RIB-In, until when it is kept, and for how much longer as a last resort."""
 
-    __slots__ = ("outliving_ns", "rib", "until")
+    __slots__ = ("is_held", "outliving_ns", "rib", "until")
 
-    def __init__(self, rib: AdjRibIn, until: int, outliving_ns: int) -> None:
+    def __init__(self, rib: AdjRibIn, until: int, outliving_ns: int, *, is_held: bool = False) -> None:
         self.rib = rib
         self.until = until
         self.outliving_ns = outliving_ns
+        self.is_held = is_held
+        """Whether its peer is draining, or was when its session was lost."""
 
 
 class Retention:
@@ -82,12 +84,17 @@ class Retention:
         """A session was lost that nobody wants back: keep all until it is given up."""
         for family, rib in ribs.items():
             rib.mark_stale_too()
-            self._kept[family] = _Kept(rib, FOREVER, 0)
+            self._kept[family] = _Kept(rib, FOREVER, 0, is_held=True)
 
     def hold_on(self) -> None:
         """The same for what is kept already: its peer has become one that is draining."""
         for kept in self._kept.values():
-            kept.until, kept.outliving_ns = FOREVER, 0
+            kept.until, kept.outliving_ns, kept.is_held = FOREVER, 0, True
+
+    def hold_until(self, until: int) -> None:
+        """Its peer is wanted again: what was held of it waits for it, up to this moment."""
+        for kept in self._kept.values():
+            kept.until = min(kept.until, until)
 
     def set_peer(self, peer: PathPeer, policy: Policy) -> None:
         """Have what is kept judged again as that of this peer."""
@@ -101,7 +108,8 @@ class Retention:
         preserved |= {family: True for family, flag, _ in negotiated.long_lived if flag}
         going_on: dict[Family, AdjRibIn] = {}
         for family, kept in self._kept.items():
-            if preserved.get(family) and family in negotiated.families:
+            # What was held is all that there is: it stays until the peer has said what it has.
+            if (kept.is_held or preserved.get(family)) and family in negotiated.families:
                 going_on[family] = kept.rib
             else:
                 kept.rib.give_up()

@@ -358,7 +358,7 @@ class Speaker:
             self._administer(peering, now)
         exchange = peering.exchange
         if exchange is None:
-            peering.leave()
+            peering.leave(now)
             self._deadlines.set(key_of(peering.number, Timer.STALE), peering.stale_deadline)
             return
         if Affects.IMPORT in affects:

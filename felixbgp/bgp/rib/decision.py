@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final, NamedTuple, TypeVar
 
 from felixbgp.bgp.rib.path import Path
+from felixbgp.bgp.wire.communities import GRACEFUL_SHUTDOWN
 
 Key = TypeVar("Key", int, bytes)
 
@@ -21,7 +22,7 @@ class SelectionReason(Enum):
     ONLY_PATH = "only path"
     LOCAL = "originated here"
     LEARNED = "learned, before what the kernel has from others"
-    DRAINING = "not from a session that is about to end"
+    DRAINING = "not about to go"
     LONG_LIVED_STALE = "not kept beyond the end of its session"
     LOCAL_PREF = "higher LOCAL_PREF"
     AS_PATH = "shorter AS_PATH"
@@ -57,7 +58,9 @@ def best_path(paths: Sequence[Path]) -> Best:
     # 1b. What is kept beyond its session only when there is nothing else (RFC 9494 §4.3).
     if len(left := _lowest(left, _is_long_lived_stale)) == 1:
         return _alone(left, SelectionReason.LONG_LIVED_STALE)
-    # 1c. What comes over a session that nobody wants any more only as long as there is nothing else.
+    # 1c. What comes over a session that nobody wants any more only as long as there is nothing else; nor what
+    #     others tell as such (RFC 8326). Were that not as bad, two who drain one peer would each go by the
+    #     other, and both go back when they hear of it, for ever.
     if len(left := _lowest(left, _is_draining)) == 1:
         return _alone(left, SelectionReason.DRAINING)
     # 2. The highest degree of preference (RFC 4271 §9.1.1).
@@ -121,7 +124,9 @@ def _is_long_lived_stale(path: Path) -> bool:
 
 
 def _is_draining(path: Path) -> bool:
-    return path.peer is not None and path.peer.draining
+    if path.peer is None:
+        return False
+    return path.peer.draining or GRACEFUL_SHUTDOWN in path.attributes.communities
 
 
 def _negative_local_pref(path: Path) -> int:

@@ -15,6 +15,8 @@
     others               as they are
 
 A route learned over iBGP goes to an iBGP peer only by reflection: the sender or the receiver is a client.
+What comes over a session that is about to end is told as a last resort (RFC 8326), or those who could tell of
+another way would go by this one, and say nothing.
 What forbids an advertisement is asked of the path before the policy changes it, as in BIRD: a NO_EXPORT that
 an export policy adds is for the peer to heed.
 """
@@ -30,6 +32,7 @@ from felixbgp.bgp.wire.as_path import prepended, prepended_octets
 from felixbgp.bgp.wire.attributes import AttributeType
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.communities import (
+    GRACEFUL_SHUTDOWN,
     LLGR_STALE,
     NO_ADVERTISE,
     NO_EXPORT,
@@ -147,6 +150,8 @@ def told_attributes(
         return None  # Our end of the session has no address of this family to offer.
     if attributes is None:
         attributes = path.attributes
+    if path.peer is not None and path.peer.draining:
+        attributes = _as_last_resort(attributes)
     if view.external:
         return PathAttributes(
             origin=attributes.origin,
@@ -195,6 +200,12 @@ def may_advertise(view: ExportView, path: Path) -> bool:
         return NO_EXPORT not in communities and NO_EXPORT_SUBCONFED not in communities
     # RFC 4271 §9.2 forbids iBGP to iBGP; RFC 4456 §6 allows it from and to clients.
     return not _learned_over_ibgp(path) or view.client or (path.peer is not None and path.peer.client)
+
+
+def _as_last_resort(attributes: PathAttributes) -> PathAttributes:
+    """RFC 8326: of what is about to go, everybody else shall find another way, which may become ours, too."""
+    communities = tuple(sorted({*attributes.communities, GRACEFUL_SHUTDOWN}))
+    return attributes.replace(communities=communities, local_pref=0)
 
 
 def _only_to_customer(view: ExportView, attributes: PathAttributes) -> int | None:

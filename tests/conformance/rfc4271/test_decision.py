@@ -11,7 +11,7 @@ from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.decision import SelectionReason, best_path
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.routes import Precedence
-from felixbgp.bgp.wire.communities import LLGR_STALE
+from felixbgp.bgp.wire.communities import GRACEFUL_SHUTDOWN, LLGR_STALE
 from felixbgp.bgp.wire.messages import Origin
 from tests.support.paths import OUR_AS, as_set, own_path, path, path_peer, sequence
 
@@ -62,6 +62,12 @@ STEPS: list[tuple[str, Path, Path, SelectionReason]] = [
         path(INTERNAL, local_pref=1),
         path(EXTERNAL.as_leaving(draining=True, counted=False), as_path=()),
         SelectionReason.DRAINING,
+    ),
+    (
+        "RFC 8326: nor is better what others tell as a last resort, who may go by us",
+        path(INTERNAL.as_leaving(draining=True, counted=False), local_pref=2),
+        path(INTERNAL_LOW, local_pref=1, communities=(GRACEFUL_SHUTDOWN,)),
+        SelectionReason.LOCAL_PREF,
     ),
     (
         "RFC 9494 4.3: even one that is about to end",

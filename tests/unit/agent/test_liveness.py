@@ -83,7 +83,9 @@ def test_no_key_and_no_answer_to_a_dial_are_death_and_the_routes_leave_at_once()
     # The host's answer has neither the signature of its agent nor its TTL.
     dial = ProbeHost(Endpoint(TWO, 179), TransportOptions(), PROBE_TIMEOUT_NS)
     assert case.tell(GONE) == [dial]
-    assert case.tell(ProbeOutcome.SILENT) == []
+    assert case.tell(ProbeOutcome.SILENT) == [AskAlive("node-2")]
+    assert case.one.routes() == {BLOCK: str(TWO)}
+    assert case.tell(GONE) == []
     assert case.one.routes() == {}
     assert case.liveness.take_facts() == [NodeDead(PEER, "node-2", "why")]
     text = "Node node-2 is dead: its alive key is gone, and a dial to it failed: why"
@@ -111,6 +113,19 @@ def test_a_host_that_answers_lives_and_one_that_could_not_be_dialled_may(outcome
     case.until_probed()
     assert case.tell(outcome) == []
     assert case.after(PACE_NS) == [AskAlive("node-2")]
+    assert case.one.routes() == {BLOCK: str(TWO)}
+
+
+def test_an_agent_that_came_back_while_its_host_was_dialled_in_vain_lives() -> None:
+    case = Case()
+    case.lose()
+    case.until_probed()
+    assert case.tell(ProbeOutcome.SILENT) == [AskAlive("node-2")]
+    assert case.tell(THERE) == []
+    assert case.one.routes() == {BLOCK: str(TWO)}
+    assert case.after(PACE_NS) == [AskAlive("node-2")]
+    # The dial of then counts for nothing any more.
+    assert isinstance(case.tell(GONE)[0], ProbeHost)
     assert case.one.routes() == {BLOCK: str(TWO)}
 
 
@@ -152,8 +167,8 @@ def test_a_silent_peer_is_asked_for_before_its_hold_time_is_over_and_its_session
     while not asked:
         asked = case.after(SECOND // 2)
     assert case.one.peer(case.two).state == "Established"
-    case.tell(GONE)
-    case.tell(ProbeOutcome.SILENT)
+    for answer in (GONE, ProbeOutcome.SILENT, GONE):
+        case.tell(answer)
     assert case.one.peer(case.two).state != "Established"
     assert case.one.routes() == {}
 

@@ -128,6 +128,41 @@ def test_loops_are_judged_again_too(rib: AdjRibIn, loc_rib: LocRib) -> None:
     assert counts(rib) == (1, 1)
 
 
+def test_a_stale_route_is_no_loop_to_who_we_are_now(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    # We were in another AS; where its packets go the peer has yet to say anew.
+    reconfigure(rib, peer(), acceptance(allowed_local_as=1), Policy())
+    rib.announce(LOOP, (ONE, TWO))
+    mark_stale(rib)
+    reconfigure(rib, peer(), acceptance(), Policy())
+    assert (attributes(loc_rib, ONE), attributes(loc_rib, TWO)) == ([LOOP], [LOOP])
+    rib.announce(LOOP, (ONE,))
+    assert (attributes(loc_rib, ONE), attributes(loc_rib, TWO)) == ([], [LOOP])
+    assert rib.refusal(ONE) == "AS loop: our own AS stands 1 times in the AS_PATH"
+    # A policy is about what is used, whenever it was told.
+    reconfigure(rib, peer(), acceptance(), Policy((), Action.REJECT))
+    assert attributes(loc_rib, TWO) == []
+    reconfigure(rib, peer(), acceptance(), Policy())
+    end_refresh(rib)
+    assert (len(rib), rib.attributes_count) == (1, 1)
+    assert counts(rib) == (1, 0)
+
+
+def test_a_stale_route_by_ourselves_is_of_no_use(rib: AdjRibIn, loc_rib: LocRib) -> None:
+    rib.announce(GOOD, (ONE,))
+    mark_stale(rib)
+    ours = Acceptance(
+        IPV4,
+        local_as=frozenset((64512,)),
+        allowed_local_as=0,
+        identifier=b"\1\1\1\1",
+        cluster_id=b"\1\1\1\1",
+        own_addresses=frozenset((GOOD.next_hop,)),
+    )
+    reconfigure(rib, peer(), ours, Policy())
+    assert attributes(loc_rib, ONE) == []
+    assert counts(rib) == (1, 0)
+
+
 def test_a_rejected_route_that_is_withdrawn_was_never_there(rib: AdjRibIn, loc_rib: LocRib) -> None:
     reconfigure(rib, peer(), acceptance(), NOT_ONE)
     rib.announce(GOOD, (ONE,))

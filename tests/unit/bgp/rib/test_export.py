@@ -14,7 +14,13 @@ from felixbgp.bgp.rib.export import (
 )
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.wire.capabilities import Role
-from felixbgp.bgp.wire.communities import LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
+from felixbgp.bgp.wire.communities import (
+    GRACEFUL_SHUTDOWN,
+    LLGR_STALE,
+    NO_ADVERTISE,
+    NO_EXPORT,
+    NO_EXPORT_SUBCONFED,
+)
 from felixbgp.bgp.wire.messages import PathAttributes, Segment, UnknownAttribute
 from felixbgp.bgp.wire.update import encode_set
 from felixbgp.net import IPV4, IPV6, Address
@@ -135,6 +141,14 @@ def test_towards_internal_peers_the_preference_is_always_there(local_pref: int |
     assert exported(TO_INTERNAL, one) == PathAttributes(
         as_path=sequence(65001), next_hop=THEM, med=5, local_pref=told
     )
+
+
+def test_what_comes_over_a_session_about_to_end_is_told_as_a_last_resort() -> None:
+    leaving = INTERNAL.as_leaving(draining=True, counted=False)
+    to_router = exported(TO_EXTERNAL, path(leaving, communities=(7,)))
+    assert to_router.communities == (7, GRACEFUL_SHUTDOWN)
+    to_client = exported(TO_CLIENT, path(leaving, local_pref=200))
+    assert (to_client.communities, to_client.local_pref) == ((GRACEFUL_SHUTDOWN,), 0)
 
 
 @pytest.mark.parametrize(
