@@ -55,6 +55,7 @@ from felixbgp.resources import ResourceKey
 from felixbgp.sim.clock import Clock, LocalClock
 from felixbgp.sim.kernel import Kernel
 from felixbgp.sim.network import Host, Network
+from felixbgp.sim.observer import NOBODY, Observer
 from felixbgp.sim.randomness import Randomness
 from felixbgp.sim.store import Store
 from felixbgp.sim.turns import Turn
@@ -110,6 +111,7 @@ class Node:
         self.kernel = kernel
         self.facts: list[Fact] = []
         self.status: NodeStatus | None = None
+        self.observer: Observer = NOBODY
         self.trace = sha256()
         """Over every effect and its time: what two runs with one seed must agree on."""
         self.is_alive = False
@@ -364,5 +366,6 @@ class Node:
             self._turn.release()
         elif isinstance(effect, Observe):
             self.facts.append(effect.fact)
+            self.observer.fact_told(self.name, effect.fact)
         else:
             self._network.perform(self._host, effect)

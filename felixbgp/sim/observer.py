@@ -1,5 +1,6 @@
 """What a simulated world tells whoever watches it, in the instant in which it happens."""
 
+from felixbgp.agent.effects import Fact
 from felixbgp.fib.types import Route
 from felixbgp.net import Address, Prefix
 
@@ -23,6 +24,9 @@ class Observer:
 
         An end that dials has the address that the other one will see; None: it did not choose any.
         """
+
+    def fact_told(self, node: str, fact: Fact) -> None:
+        """A node's agent told its operator something."""
 
     def connection_ended(self, connection: object, host: str) -> None:
         """A host has lost, or given up, its end of a connection."""

@@ -29,6 +29,10 @@ BEST_LOCAL_PREF: Final = 0x7FFF_FFFF
 NORMAL_PRIORITY: Final = 1024
 
 
+Way = tuple[Address, Address]
+"""The addresses of who speaks and who hears."""
+
+
 class UnsettledError(Exception):
     """The policies give no stable choice of routes, so that nothing can be said of the state at rest."""
 
@@ -96,10 +100,16 @@ def _cidrs(blocks: Sequence[ServiceBlock]) -> list[Prefix]:
     return [block.cidr for block in blocks if block.cidr is not None]
 
 
-def propagate(cluster: Cluster, heard: Sequence[Session], prefix: Prefix) -> dict[str, list[Path]]:
+def propagate(
+    cluster: Cluster,
+    heard: Sequence[Session],
+    prefix: Prefix,
+    last_resort: frozenset[Way] = frozenset(),
+) -> dict[str, list[Path]]:
     """Who has a way to a prefix at rest, and which: the best one first, then those that are as good.
 
-    `heard` are the sessions over which routes go.
+    `heard` are the sessions over which routes go; what comes over those in `last_resort` is used only where
+    there is nothing else.
 
     Raises:
         UnsettledError: the choice never settles.
@@ -115,14 +125,14 @@ def propagate(cluster: Cluster, heard: Sequence[Session], prefix: Prefix) -> dic
         if not concerned:
             return best
         for one in concerned:
-            path = _tell(cluster, one, prefix, best[one.sender][0] if one.sender in best else None)
+            path = tell(cluster, one, prefix, best[one.sender][0] if one.sender in best else None)
             if path is None:
                 told[one.receiver].pop(one, None)
             else:
                 told[one.receiver][one] = path
         before, best = best, {}
         for name in cluster.speakers:
-            found = [own[name]] if name in own else _best(list(told[name].values()))
+            found = [own[name]] if name in own else _best(list(told[name].values()), last_resort)
             if found:
                 best[name] = found
         changed = {name for name in cluster.speakers if before.get(name) != best.get(name)}
@@ -142,7 +152,7 @@ def _normal_priority(cluster: Cluster, family: Family) -> int:
 # ---- from one speaker to another
 
 
-def _tell(cluster: Cluster, session: Session, prefix: Prefix, path: Path | None) -> Path | None:
+def tell(cluster: Cluster, session: Session, prefix: Prefix, path: Path | None) -> Path | None:
     """What a receiver makes of the path that the sender has; None: it is not told, or takes nothing."""
     if path is None or not may_tell(session, path):
         return None
@@ -249,13 +259,18 @@ def _is_refused(session: Session, receiver: Speaker, path: Path) -> bool:
 # ---- the best of several
 
 
-def _best(paths: list[Path]) -> list[Path]:
+def _best(paths: list[Path], last_resort: frozenset[Way]) -> list[Path]:
     """The one to use first, then those that are as good but for what only breaks ties."""
+    paths = [path for path in paths if _way(path) not in last_resort] or paths
     for key in (_preference, _length, _is_internal):
         if paths:
             least = min(map(key, paths))
             paths = [path for path in paths if key(path) == least]
     return sorted(paths, key=_tie_breakers)
+
+
+def _way(path: Path) -> Way | None:
+    return None if path.heard is None else (path.heard.out.local, path.heard.into.local)
 
 
 def _preference(path: Path) -> int:
@@ -282,11 +297,11 @@ def _tie_breakers(path: Path) -> tuple[bytes, int, bytes]:
 def _forwarding(cluster: Cluster, name: str, prefix: Prefix, best: list[Path]) -> Forwarding | None:
     """The route that a kernel has for what was chosen."""
     path = best[0]
-    normal = _normal_priority(cluster, prefix.family)
+    normal = NORMAL_PRIORITY if name in cluster.routers else _normal_priority(cluster, prefix.family)
     if name not in cluster.routers and any(one.covers(prefix) for one in service_ranges(cluster)):
         return None
     if path.heard is None:
-        return Forwarding(normal if name not in cluster.routers else NORMAL_PRIORITY)
+        return Forwarding(normal)
     metric = normal if path.local_pref is None else max(BEST_LOCAL_PREF - path.local_pref, 1)
     hops = list(dict.fromkeys(one.next_hop for one in best if one.next_hop is not None))[:NEXT_HOPS_MAX]
     tunnel = next(_tunnels(cluster, name, prefix, hops), False)

@@ -1,18 +1,19 @@
-"""Whether a node can have a way to a prefix at this moment: what nobody is to lose.
+"""Whether a node must have a way to a prefix at this moment: what nobody is to lose.
 
     connections, End-of-RIB ─▶ which sessions have carried all their routes, and since when they are down ─┐
     store, as of now and of a moment ago ─▶ which sessions are wanted, or are being drained ───────────────┤
                                                                                                            ▼
-                            is_possible: a way over such sessions, by everything that the store just said
+      must_have: somebody tells of it, by all that the store just said, with and without what came or went
 
-Nothing of an agent is looked at, only the store, and what hosts send and lose. In doubt there is no way:
+Nothing of an agent is looked at, only the store, and what hosts send and lose. In doubt nobody must:
 
 * a session counts once both ends have sent all they have, and after its loss for as long as the other asked
   for (its restart time), while it is wanted;
 * one that is not wanted any more counts as long as it is up, for the time of draining at most, if both ends
-  are there still and have heard of it;
+  are there still and have heard of it; from it comes what is used only where there is nothing else;
 * behind a speaker that restarted, only what it has heard again counts;
-* filters and blocks count when they are as they have been for a while, for views of them may differ.
+* it must be one and the same who tells of it before and after each change of the last seconds: BGP tells one
+  path only, and where another one takes over it may come later than the word that the first is gone.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +22,7 @@ from typing import Final
 
 from felixbgp.net import Address, Prefix
 from felixbgp.sim.network import End
-from felixbgp.sim.oracle import UnsettledError, propagate
+from felixbgp.sim.oracle import UnsettledError, Way, propagate, tell
 from felixbgp.sim.topology import Cluster, Session, sessions
 
 SECOND: Final = 1_000_000_000
@@ -35,8 +36,7 @@ FOREVER: Final = 1 << 62
 MARGIN_NS: Final = 5 * SECOND
 """Clocks differ, and the two ends of a session do not notice its loss at one moment."""
 
-Way = tuple[Address, Address]
-"""The addresses of who speaks and who hears."""
+NEVER: Final = (FOREVER, 0)
 
 
 @dataclass(slots=True)
@@ -48,8 +48,10 @@ class _Direction:
     up_since: int | None = None
     """Since when both directions have."""
     lost_at: int | None = None
-    is_proven: bool = False
-    """Whether what it carried has arrived once."""
+    proven_at: int | None = None
+    """Since when what it carries has arrived once; None: it has not, or was given up since."""
+    over_at: int = FOREVER
+    """When it ceased to count, whatever became of its connection."""
     drained_until: int | None = None
     """None while it is wanted."""
 
@@ -98,6 +100,13 @@ class Possible:
     def began(self, name: str) -> None:
         """A speaker's life begins."""
         self._began[name] = self._now()
+
+    def lost_power(self, addresses: Iterable[Address]) -> None:
+        """A machine is off, and what it forwarded by is gone: its peers are to keep nothing of it."""
+        gone = frozenset(addresses)
+        for way, direction in self._directions.items():
+            if way[0] in gone:
+                direction.over_at = min(direction.over_at, self._now())
 
     def life(self, name: str) -> int:
         """When it began."""
@@ -158,13 +167,16 @@ class Possible:
         now = self._now()
         if direction.up_since is None:
             if direction.lost_at is not None and now - direction.lost_at > LONG_NS:
-                direction.is_proven = False
+                direction.proven_at = None
+            if direction.over_at < FOREVER:
+                direction.proven_at, direction.over_at = None, FOREVER
             direction.up_since, direction.lost_at = now, None
 
     def _lose(self, direction: _Direction) -> None:
         now = self._now()
-        if direction.up_since is not None and now - direction.up_since >= SETTLING_NS:
-            direction.is_proven = True
+        settled = None if direction.up_since is None else direction.up_since + SETTLING_NS
+        if direction.proven_at is None and settled is not None and settled <= now:
+            direction.proven_at = settled
         if direction.lost_at is None:
             direction.lost_at = now
         direction.told_over = direction.up_since = None
@@ -179,7 +191,7 @@ class Possible:
             direction.drained_until = self._now() + self._draining_ns - MARGIN_NS
             self._drained[way] = session
         else:
-            direction.is_proven, direction.up_since = False, None
+            direction.over_at, direction.up_since = min(direction.over_at, self._now()), None
 
     def _forget_views(self) -> None:
         """Let go of what everybody has heard the end of."""
@@ -188,31 +200,72 @@ class Possible:
 
     # ---- what is possible
 
-    def is_possible(self, node: str, prefix: Prefix) -> bool:
-        """Whether there is a way from a node to a prefix, whatever it has heard of the store by now."""
+    def must_have(self, node: str, prefix: Prefix) -> str:
+        """Who tells a node of a prefix whatever it has heard and done by now; "" when it may have no way."""
         self._forget_views()
-        return bool(self._views) and all(self._has(view, node, prefix) for view in self._views)
+        tellers: dict[str, None] | None = None
+        for view in self._views:
+            for heard in self._heard_at(view, node):
+                found = self._tellers(view.cluster, heard, node, prefix)
+                tellers = {name: None for name in found if tellers is None or name in tellers}
+                if not tellers:
+                    return ""
+        return next(iter(tellers or ()), "")
 
-    def _has(self, view: _View, node: str, prefix: Prefix) -> bool:
-        known = self._drained | view.ways
-        usable = [one for way, one in known.items() if self._is_usable(way, one, node)]
+    def _tellers(self, cluster: Cluster, heard: list[Session], node: str, prefix: Prefix) -> list[str]:
+        """From whom a node hears of a prefix, over these sessions; itself, where it is its own."""
         try:
-            return node in propagate(view.cluster, usable, prefix)
+            best = propagate(cluster, heard, prefix, frozenset(self._drained))
         except UnsettledError:
-            return False
+            return []
+        if node in best and best[node][0].heard is None:
+            return [node]
+        to_node = [one for one in heard if one.receiver == node and one.out.local.family == prefix.family]
+        told = (one for one in to_node if one.sender in best)
+        return [one.sender for one in told if tell(cluster, one, prefix, best[one.sender][0]) is not None]
 
-    def _is_usable(self, way: Way, session: Session, node: str) -> bool:
-        direction = self._directions.get(way)
+    def _heard_at(self, view: _View, node: str) -> list[list[Session]]:
+        """Which sessions count by a view of the store: those of now, with what just went, less what came."""
+        known = self._drained | view.ways
+        spans = {way: self._span(way, session, node) for way, session in known.items()}
         now = self._now()
-        if direction is None or (direction.drained_until is not None and now >= direction.drained_until):
-            return False
-        if direction.up_since is not None:
-            return direction.is_proven or now - direction.up_since >= SETTLING_NS
-        if direction.lost_at is None or not direction.is_proven or direction.drained_until is not None:
-            return False
-        if session.receiver != node and self.life(session.receiver) > direction.lost_at:
-            return False
-        return now - direction.lost_at < session.out.restart_s * SECOND - MARGIN_NS
+        kinds: dict[tuple[Way, ...], None] = {}
+        for settled, ended in ((now, now), (now, now - VIEW_NS), (now - VIEW_NS, now)):
+            kinds[tuple(way for way, (begin, end) in spans.items() if begin <= settled and ended < end)] = (
+                None
+            )
+        return [[known[way] for way in ways] for ways in kinds]
+
+    def _span(self, way: Way, session: Session, node: str) -> tuple[int, int]:
+        """From when until when a direction counts for what a node hears."""
+        direction = self._directions.get(way)
+        if direction is None:
+            return NEVER
+        begin = direction.proven_at
+        if begin is None and direction.up_since is not None:
+            begin = direction.up_since + SETTLING_NS
+        if begin is None:
+            return NEVER
+        ends = [direction.over_at]
+        if direction.drained_until is not None:
+            ends.append(direction.drained_until)
+            if session.receiver != node and self._is_amid(session.receiver):
+                return NEVER
+        if direction.lost_at is not None:
+            # Nothing is kept by whoever does not ask for the same.
+            restart_s = session.out.restart_s if session.into.restart_s else 0
+            kept_ns = restart_s * SECOND - MARGIN_NS if direction.drained_until is None else 0
+            ends.append(direction.lost_at + max(kept_ns, 0))
+            life = self.life(session.receiver)
+            if session.receiver != node and life > direction.lost_at:
+                ends.append(life)
+        return begin, min(ends)
+
+    def _is_amid(self, receiver: str) -> bool:
+        """Whether a speaker has lost a peer, and what it kept of it may be what it uses and tells."""
+        addresses = self._views[-1].cluster.speakers[receiver].addresses.values()
+        heard = (one for way, one in self._directions.items() if way[1] in addresses)
+        return any(one.up_since is None or self._now() - one.up_since < SETTLING_NS for one in heard)
 
 
 def _lacks_filters(cluster: Cluster) -> bool:

@@ -1,7 +1,7 @@
 """What must hold at every step of a simulated cluster, whatever goes wrong in it.
 
     rule                                                         looked at
-    lost route   no route goes while a way is possible           a route is deleted (`possible`)
+    lost route   no route goes while there is a way              a route is deleted (`possible`)
     early sweep  a former life's route stays until all have      a route is deleted
                  told theirs, or two minutes
     not ready    what leads to the speaker is announced once     an UPDATE is sent
@@ -86,7 +86,8 @@ class Safety(Observer):
         self._disturbed_at = self._now
         if not self._tables.is_known(host):
             self._tables.reread(host)
-        if host not in self._world.nodes or self._world.nodes[host].is_alive:
+        node = self._world.nodes.get(host)
+        if node is None or node.is_alive:
             self._possible.began(host)
 
     def link_changed(self, first: str, second: str) -> None:  # noqa: ARG002 - any link will do
@@ -97,6 +98,9 @@ class Safety(Observer):
         """Note that what a kernel has is nothing to judge its agent by."""
         self._disturbed_at = self._kernel_disturbed_at[node] = self._now
         self._tables.reread(node)
+        machine = self._world.nodes.get(node)
+        if machine is not None and machine.is_off:
+            self._possible.lost_power(machine.addresses)
 
     def route_changed(self, node: str, prefix: Prefix, metric: int, route: Route | None) -> None:
         """Judge what an agent did to its kernel."""
@@ -170,9 +174,10 @@ class Safety(Observer):
     # ---- lost routes
 
     def _check_loss(self, node: str, prefix: Prefix) -> None:
-        if self._is_of_services(prefix) or not self._possible.is_possible(node, prefix):
-            return
-        raise ViolationError("lost route", f"{node} has no route to {prefix} any more, and there is a way")
+        teller = "" if self._is_of_services(prefix) else self._possible.must_have(node, prefix)
+        if teller:
+            text = f"{node} has no route to {prefix} any more, and {teller} tells of a way"
+            raise ViolationError("lost route", text)
 
     def _check_sweep(self, node: str, prefix: Prefix) -> None:
         """Of what nobody told it in this life, an agent lets go when all have told what they have."""

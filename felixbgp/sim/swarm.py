@@ -4,15 +4,20 @@
 │  comes up     │  events of the plan    │  at rest as soon as ──▶ stays so  │  at the latest
 """
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from felixbgp.agent.agent import Agent
 from felixbgp.resources.keys import prefix_of
 from felixbgp.sim import machines
 from felixbgp.sim.draw import draw
+from felixbgp.sim.node import AgentMaker
 from felixbgp.sim.plan import MS, Plan, schedule
 from felixbgp.sim.rest import differences
 from felixbgp.sim.safety import Safety, ViolationError
+from felixbgp.sim.shrink import shrink
+from felixbgp.sim.story import Story, Tell
 from felixbgp.sim.topology import Router
 from felixbgp.sim.world import SECOND, World
 
@@ -24,7 +29,6 @@ LOOK_NS_MAX = 40 * SECOND
 NODES = prefix_of("Node")
 RESTLESS, RESTLESS_PER_NODE = 10_000, 300
 """More steps in one second than a cluster of so many nodes, squared, needs to come up: it does not settle."""
-Tell = Callable[[int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +50,30 @@ class Verdict:
 
 
 class Run:
-    """One run of a plan; `tell` hears what happens, with the time in nanoseconds."""
+    """One run of a plan.
 
-    def __init__(self, plan: Plan, tell: Tell) -> None:
+    `tell` hears all that happens, with the time in nanoseconds; `make_agent` begins each life of an agent.
+    """
+
+    def __init__(self, plan: Plan, tell: Tell | None = None, make_agent: AgentMaker = Agent) -> None:
         self.plan = plan
-        self.world = world = World(plan.seed, draining_seconds=plan.draining_s, is_traced=False)
-        self._tell = tell
+        self.world = world = World(
+            plan.seed, draining_seconds=plan.draining_s, make_agent=make_agent, is_traced=False
+        )
         self._routers: list[Router] = [
             machines.router_of(machine) for machine in plan.machines if machine.as_number is not None
         ]
-        self._safety = Safety(world, self._routers, draining_s=plan.draining_s)
+        watcher = Safety if tell is None else Story
+        self.safety = watcher(world, self._routers, draining_s=plan.draining_s)
+        if isinstance(self.safety, Story) and tell is not None:
+            self.safety.tell = tell
         least, most = plan.link_us
         world.network.links.set_delays(least * 1000, most * 1000)
         for one in plan.objects:
             one.do(world)
         for machine in plan.machines:
             machines.start(world, machine)
-        schedule(world, plan.events, lambda text: tell(world.clock.now, text))
+        schedule(world, plan.events, lambda text: tell(world.clock.now, text) if tell else None)
 
     def go(self) -> Verdict:
         """Let it happen, to its end or to the first violation."""
@@ -110,11 +121,23 @@ class Run:
             world.step()
 
 
-def run(plan: Plan, tell: Tell = lambda _now, _text: None) -> Verdict:
-    """Run a plan to its end, or to the first violation."""
-    return Run(plan, tell).go()
+def run(plan: Plan, tell: Tell | None = None, make_agent: AgentMaker = Agent) -> Verdict:
+    """Run a plan to its end, or to the first violation; what an agent raises is one."""
+    started = Run(plan, tell, make_agent)
+    try:
+        return started.go()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
+        frames = traceback.extract_tb(error.__traceback__)[-6:]
+        where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        rule = f"exception {type(error).__name__}"
+        return Verdict(plan, rule, (str(error), *where), started.world.clock.now)
 
 
 def run_seed(seed: int) -> Verdict:
     """Run the plan of a seed."""
     return run(draw(seed))
+
+
+def smallest(verdict: Verdict, tell: Callable[[Plan], None] = lambda _plan: None) -> Plan:
+    """The smallest part of a plan that violates the same rule."""
+    return shrink(verdict.plan, lambda plan: run(plan).rule == verdict.rule, tell)

@@ -65,6 +65,7 @@ class World:
         self.store.observer = observer
         for name, node in self.nodes.items():
             node.kernel.name, node.kernel.observer = name, observer
+            node.observer = observer
 
     def add_node(
         self,
@@ -102,6 +103,7 @@ class World:
             intent=intent,
             make_agent=self._make_agent,
         )
+        node.observer = self.observer
         return node
 
     def remove_node(self, name: str) -> None:
