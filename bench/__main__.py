@@ -3,7 +3,8 @@
 `load` has felixbgp and the daemons of others side by side, `losses` counts the packets that changes of a
 cluster cost, `soak` looks for what only time shows, `routes`
 and `churn` are of real clusters, `flows` is of the kernel; they need root. `paths` is CPU time of some hot
-paths, each as a ratio to a calibration loop of the same run; of three runs the best counts.
+paths, each as a ratio to a calibration loop of the same run; of three runs the best counts. `planted` is of
+the simulator.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable
 from time import process_time
 
-from bench import churn, derivation, flows, routes
+from bench import churn, derivation, flows, planted, routes
 from bench.load import command as load
 from bench.load import soak
 from bench.losses import command as losses
@@ -172,7 +173,11 @@ def main() -> None:
     losses.add_arguments(lost)
     long = what.add_parser("soak", help="20,000 route changes a second for half an hour (root)")
     soak.add_arguments(long)
+    bugs = what.add_parser("planted", help="how many seeds the simulator needs to find a bug of each class")
+    bugs.add_argument("--seeds", type=int, default=planted.SEEDS, help="at most (%(default)s)")
     asked = parser.parse_args()
+    if asked.what == "planted":
+        sys.exit(bool(planted.run(asked.seeds)))
     if asked.what == "losses":
         sys.exit(losses.main(asked))
     if asked.what == "soak":
