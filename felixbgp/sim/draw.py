@@ -26,7 +26,7 @@ from felixbgp.sim.faults import (
 )
 from felixbgp.sim.links import Trouble
 from felixbgp.sim.plan import At, During, Event, Plan
-from felixbgp.sim.programs import draw_programs
+from felixbgp.sim.programs import draw_drains, draw_programs
 from felixbgp.sim.randomness import Randomness
 from felixbgp.sim.store import CatchUp
 
@@ -47,6 +47,7 @@ def draw(seed: int) -> Plan:
     events = [
         *draw_faults(names, agents, root.part("faults"), span_ms),
         *draw_programs(shape, root.part("operators"), own, START_MS, span_ms),
+        *draw_drains(shape, root.part("drains"), START_MS, span_ms),
     ]
     events.sort(key=lambda event: event.ms)
     most_us = root.part("links").pick((200, 1000, 5000, 50_000))

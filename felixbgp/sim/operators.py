@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from felixbgp.cluster.drains import Drain, DrainPhase, drain_key
 from felixbgp.net import Prefix
 from felixbgp.resources.editing import patched
 from felixbgp.resources.keys import ResourceKey
 from felixbgp.sim import machines
 from felixbgp.sim.machines import Machine
 from felixbgp.sim.world import World
+from felixbgp.status.drain_document import encode
 
 Json = dict[str, Any]
 
@@ -127,7 +129,23 @@ class RemoveNode:
         Delete("Node", name).do(world)
 
 
-InstantAction = Put | Patch | Delete | Block | AddNode | RemoveNode
+@dataclass(frozen=True, slots=True)
+class DrainNode:
+    """Drain a node, up to a phase; with None it is drained no more."""
+
+    number: int
+    phase: DrainPhase | None
+
+    def do(self, world: World) -> None:
+        """Write or delete the key."""
+        key = drain_key(f"node-{self.number}")
+        if self.phase is None:
+            world.store.delete(key)
+        else:
+            world.store.put(key, encode(Drain(f"of-{self.number}", self.phase)))
+
+
+InstantAction = Put | Patch | Delete | Block | AddNode | RemoveNode | DrainNode
 LastingAction = Recreate
 
 

@@ -17,6 +17,7 @@ from felixbgp.resources.bgp_configuration import ServiceBlock
 from felixbgp.resources.bgp_peer import NextHopMode
 from felixbgp.resources.block_affinity import AffinityState
 from felixbgp.resources.ip_pool import EncapsulationMode
+from felixbgp.sim import drains
 from felixbgp.sim.filters import NO_ADVERTISE, NO_EXPORT, Answer, Path, ask, communities_of
 from felixbgp.sim.topology import Cluster, End, Session, Speaker, sessions
 
@@ -160,14 +161,14 @@ def tell(cluster: Cluster, session: Session, prefix: Prefix, path: Path | None) 
     accepted = exported(cluster, session, prefix, path)
     if accepted is None:
         return None
-    sent = _sent(session, sender, path, accepted)
+    sent = drains.heard(session, _sent(session, sender, path, accepted))
     if _is_refused(session, receiver, sent):
         return None
     taken = sent._replace(heard=session, identifier=sender.identifier)
     if receiver.name in cluster.routers:
         return taken
     answer, changed = ask(cluster, session.into, "import", prefix, taken)
-    return None if answer is Answer.REJECT else changed
+    return None if answer is Answer.REJECT else drains.taken(cluster, session, changed)
 
 
 def may_tell(session: Session, path: Path) -> bool:
@@ -191,7 +192,7 @@ def exported(cluster: Cluster, session: Session, prefix: Prefix, path: Path) -> 
     if answer is Answer.NOTHING:
         changed = with_advertised(cluster, prefix, changed)
         answer = Answer.ACCEPT if calico_lets_out(cluster, session.sender, prefix, changed) else Answer.REJECT
-    return changed if answer is Answer.ACCEPT else None
+    return drains.told(cluster, session.sender, changed) if answer is Answer.ACCEPT else None
 
 
 def calico_lets_out(cluster: Cluster, name: str, prefix: Prefix, path: Path | None = None) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from felixbgp.cluster.drains import DrainPhase
 from felixbgp.net import IPV4, IPV6
 from felixbgp.sim import shapes
 from felixbgp.sim.machines import block_of
@@ -9,6 +10,7 @@ from felixbgp.sim.operators import (
     AddNode,
     Block,
     Delete,
+    DrainNode,
     InstantAction,
     Json,
     Patch,
@@ -66,6 +68,21 @@ def draw_programs(
         own = randomness.fork()
         script = _Script(own, begin_ms + own.between(0, span_ms))
         own.pick(PROGRAMS)(shape, own, machines, script)
+        yield from script.events
+
+
+def draw_drains(shape: Shape, randomness: Randomness, begin_ms: int, span_ms: int) -> Iterator[Event]:
+    """Now and then a node is drained, with patience or without, or two are; mostly they are put back."""
+    if not randomness.chance(0.25):
+        return
+    for number in randomness.sample(shape.nodes, randomness.pick((1, 1, 2))):
+        own = randomness.fork()
+        script = _Script(own, begin_ms + own.between(0, span_ms))
+        if own.chance(0.9):
+            script.do(DrainNode(number, DrainPhase.ANNOUNCE))
+        script.do(DrainNode(number, DrainPhase.WITHDRAW))
+        if own.chance(0.6):
+            script.do(DrainNode(number, None))
         yield from script.events
 
 

@@ -19,9 +19,11 @@ decide. Where the store cannot be heard, or a kernel is tampered with, a rule is
 from collections.abc import Iterable
 from typing import Final
 
+from felixbgp.cluster.drains import DRAINS
 from felixbgp.fib.types import Route, RouteKind
 from felixbgp.net import Address, Prefix
 from felixbgp.resources.bgp_filter import FilterAction
+from felixbgp.sim.drains import tells_nothing
 from felixbgp.sim.filters import is_about, rules
 from felixbgp.sim.network import End
 from felixbgp.sim.observer import Observer
@@ -78,7 +80,7 @@ class Safety(Observer):
 
     def key_changed(self, key: str) -> None:
         """Note that the store is to be read again, where the key is one that means something."""
-        if key.startswith("/calico/"):
+        if key.startswith(("/calico/", DRAINS)):
             self._store_is_new = True
 
     def host_changed(self, host: str) -> None:
@@ -303,6 +305,8 @@ def _may_leave(cluster: Cluster, session: Session, prefix: Prefix) -> bool:
     """Whether a policy lets out some path to a prefix: of conditions on communities nobody knows."""
     if session.sender in cluster.routers:
         return True
+    if tells_nothing(cluster, session.sender):
+        return False
     learned = prefix not in origins(cluster, session.sender)
     for rule in rules(cluster, session.out, "export", prefix):
         if is_about(rule, prefix, internal=not session.out.external, learned=learned):

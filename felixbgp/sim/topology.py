@@ -11,7 +11,8 @@ It understands these resources, and raises `NotUnderstoodError` for any other fi
   `filters`, `nextHopMode`, `keepOriginalNextHop`, `numAllowedLocalASNumbers`, timers;
 * BGPFilter: conditions on prefix, source, type of peer and community, all operations;
 * IPPool: all but `vxlanMode`;
-* block affinities.
+* block affinities;
+* drains.
 
 A value that cannot be decoded counts as absent. All nodes are on one segment.
 """
@@ -20,6 +21,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
+from felixbgp.cluster import drains
+from felixbgp.cluster.drains import DrainPhase
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 from felixbgp.resources.base import Value
 from felixbgp.resources.bgp_configuration import DEFAULT_NAME, BgpConfiguration, BgpConfigurationSpec
@@ -139,6 +142,8 @@ class Cluster:
     subnets: Mapping[Address, Prefix] = field(default_factory=dict)
     """That of each node's address."""
     routers: Mapping[str, Router] = field(default_factory=dict)
+    drains: Mapping[str, DrainPhase] = field(default_factory=dict)
+    """The phase of each node that is drained."""
 
 
 def read(values: Iterable[tuple[str, bytes]], routers: Iterable[Router] = ()) -> Cluster:
@@ -152,6 +157,7 @@ def read(values: Iterable[tuple[str, bytes]], routers: Iterable[Router] = ()) ->
     filters: dict[str, BgpFilterSpec] = {}
     pools: dict[str, IpPoolSpec] = {}
     blocks: dict[str, dict[Prefix, AffinityState]] = {}
+    drained: dict[str, DrainPhase] = {}
     defaults = BgpConfigurationSpec()
     for key, value in values:
         decoded = decode(key, value) if key.startswith((RESOURCES, HOSTS)) else None
@@ -173,11 +179,14 @@ def read(values: Iterable[tuple[str, bytes]], routers: Iterable[Router] = ()) ->
                 raise NotUnderstoodError(f"BGPConfiguration {found.name}")
             case _:
                 pass
+        drain = drains.decode(value) if key.startswith(drains.DRAINS) else None
+        if isinstance(drain, drains.Drain):
+            drained[key.removeprefix(drains.DRAINS)] = drain.phase
     around = {router.speaker.name: router for router in routers}
     speakers = {name: speaker for name in sorted(nodes) if (speaker := _speaker(nodes[name], defaults))}
     subnets = dict(one for node in nodes.values() for one in _subnets(node))
     speakers |= {name: router.speaker for name, router in around.items()}
-    return Cluster(speakers, defaults, peers, filters, pools, blocks, subnets, around)
+    return Cluster(speakers, defaults, peers, filters, pools, blocks, subnets, around, drained)
 
 
 def sessions(cluster: Cluster) -> list[Session]:

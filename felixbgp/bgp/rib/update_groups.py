@@ -529,11 +529,14 @@ class UpdateGroup:
         return any(table.looks_ahead or _has_work(table) for table in self._tables)
 
     def next_deadline(self) -> int | None:
-        """When a completion stops waiting for the kernel."""
+        """When a completion stops waiting for the kernel; one that is withheld waits for others."""
         deadlines = [
             table.completion.deadline
             for table in self._tables
-            if table.completion is not None and len(table.waiting) and self._has_all(table)
+            if table.completion is not None
+            and not table.completion.is_withheld
+            and len(table.waiting)
+            and self._has_all(table)
         ]
         return min(deadlines, default=None)
 

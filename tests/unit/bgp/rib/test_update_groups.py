@@ -8,12 +8,14 @@ from felixbgp.bgp.rib import adj_rib_out
 from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX, Member, Outlet
 from felixbgp.bgp.rib.export import ExportView
 from felixbgp.bgp.rib.loc_rib import LocRib
+from felixbgp.bgp.rib.path import local_path
 from felixbgp.bgp.rib.path_numbers import PathNumbers
 from felixbgp.bgp.rib.update_groups import UpdateGroup
 from felixbgp.bgp.wire.update import encode_withdrawals
 from felixbgp.net import IPV4, Address, Prefix
 from felixbgp.net import table as table_module
 from tests.support.paths import path
+from tests.support.speakers import OWN
 
 VIEW = ExportView(
     family=IPV4,
@@ -101,3 +103,25 @@ def test_who_comes_from_another_view_is_told_nothing_before_all_is_compared(loc_
     while not group.give_up(4):
         rounds += 1
     assert rounds > 8
+
+
+def test_an_end_that_is_withheld_is_no_reason_to_be_woken_for_a_kernel_that_is_late(loc_rib: LocRib) -> None:
+    """It waits for the kernel up to a deadline, and for others as long as who is asked says, and knows."""
+    group = UpdateGroup(VIEW, loc_rib, PathNumbers())
+    group.join(a_member(2), 0)
+    nlri = Prefix.parse("10.9.0.0/24").nlri
+    loc_rib.add([nlri], local_path(OWN))
+    group.mark(loc_rib.decide(10, None))
+
+    def tell(now: int, *, complete: bool) -> None:
+        group.settle(1000)
+        group.send_announcements(1000, (nlri,), now, lambda *_: complete)
+
+    tell(0, complete=False)
+    deadline = group.next_deadline()
+    assert deadline is not None
+    tell(deadline, complete=False)
+    assert group.next_deadline() is None
+    assert not group.has_work()
+    tell(deadline + 1, complete=True)
+    assert group.next_deadline() is None
