@@ -325,9 +325,17 @@ class Agent:
                 ),
                 leaving=self._draining.leaves(),
                 blocks_in_use=blocks_in_use,
+                untold=self._untold(),
                 now=now,
             )
         )
+
+    def _untold(self) -> int:
+        """How much a drained node's peers are still to be told, at least one while that is not known."""
+        if self._intent is None or self._intent.drain is None:
+            return 0
+        unknown = self._speaker.is_changing or self._speaker.has_more_to_tell()
+        return self._speaker.statistics().prefixes_to_send or (1 if unknown else 0)
 
     def _blocks_in_use(self) -> Parts[tuple[Prefix, ...]]:
         """Of a drained node; all that may be in use while the kernel's routes are not known."""

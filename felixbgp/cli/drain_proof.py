@@ -71,6 +71,8 @@ def _own_obstacles(scene: Scene) -> Iterator[str]:
         yield f"the agent of {scene.node} is not running"
     elif scene.drained is None:
         yield f"{scene.node} itself has not seen the drain yet"
+    elif scene.drained.untold:
+        yield f"{scene.node} still tells its peers about {scene.drained.untold} routes"
     elif scene.drain.phase is DrainPhase.WITHDRAW and scene.own.status is not None:
         told = {str(peer.peer): peer.prefixes_advertised for peer in scene.own.status.peers}
         if telling := [peer for peer, count in told.items() if count]:

@@ -12,6 +12,7 @@ until the last of them the former intent holds, and the state stays as it is.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from operator import itemgetter
 from typing import NamedTuple, Self, TypeVar
 
@@ -22,6 +23,7 @@ from felixbgp.cluster.parts import Parts, whole
 from felixbgp.cluster.secrets import SECRETS
 from felixbgp.cluster.state import DRAIN, ClusterState
 from felixbgp.intent.aggregates import (
+    confirmed_blocks,
     encrypted_next_hops,
     ignored_interfaces,
     kernel_exclusions,
@@ -150,7 +152,8 @@ class _Deriving:
         self._site = site
         self._identifier = identifier
         self._policies = Policies(site)
-        self._drains = Drains(site.local.name, state.drains, site.members)
+        blocks = partial(confirmed_blocks, site)
+        self._drains = Drains(site.local.name, state.drains, site.members, blocks)
         self._claims = Claims()
         self._peer_claims: dict[str, PeerClaims] = {}
         """Those of the BGPPeers that concern the local node."""

@@ -1,15 +1,18 @@
 """What drains make of sessions: those of the node that is drained, and those of others with it (RFC 8326).
 
                 on the drained node                        on the others, towards it
-    Announce    what it tells has GRACEFUL_SHUTDOWN and    what it tells gets LOCAL_PREF 0, whatever an
-                LOCAL_PREF 0, which only iBGP carries      import filter says; who needs it is counted
+    Announce    what it tells has GRACEFUL_SHUTDOWN and    no import filter gives it another LOCAL_PREF;
+                LOCAL_PREF 0, but for its own blocks       what is needed from it is counted
     Withdraw    it tells nothing, and learns on            the same
 
-LOCAL_PREF 0 travels with a route that is reflected, so that all of an AS judge it alike: a preference of one
-session over another would have two reflectors each prefer what the other has from the drained node.
+LOCAL_PREF 0 travels with a route that is reflected, and the community to other AS, so that all judge it
+alike: a preference of one session over another would have two reflectors each prefer what the other has from
+the drained node. A block nobody else has. To mark it would bring no other path, and cost packets where nodes
+hear of each other by way of several routers in other AS: each would try the path by the other, until that is
+marked as well.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -21,6 +24,7 @@ from felixbgp.bgp.policy.types import (
     Match,
     Operation,
     Policy,
+    PrefixMatch,
     Rule,
     SetLocalPref,
 )
@@ -29,10 +33,10 @@ from felixbgp.cluster.drains import Drain, DrainPhase
 from felixbgp.intent.claims import Claim
 from felixbgp.intent.members import Members
 from felixbgp.intent.types import PeerOrigin
-from felixbgp.net import Address
+from felixbgp.net import Address, Prefix
 
-LAST_RESORT: Final = SetLocalPref(0)
-"""RFC 8326 §4.1: the lowest value that there is."""
+MARKED: Final[tuple[Operation, ...]] = (AddCommunity(GRACEFUL_SHUTDOWN), SetLocalPref(0))
+"""RFC 8326 §4.1: the lowest value that there is; only iBGP carries it."""
 KEPT_MAX: Final = 64
 """Policies of one node: as many as it has sets of filters; what was edited since is forgotten in the end."""
 NOTHING: Final = Policy((Rule("this node is drained", Match(), Action.REJECT),), Action.REJECT)
@@ -41,13 +45,20 @@ NOTHING: Final = Policy((Rule("this node is drained", Match(), Action.REJECT),),
 class Drains:
     """The drains of now as node `local` sees them; policies that were changed once are kept."""
 
-    def __init__(self, local: str, drains: Mapping[str, Drain], members: Members) -> None:
-        """`drains` is by node, and follows the state by itself, as `members` does."""
+    def __init__(
+        self,
+        local: str,
+        drains: Mapping[str, Drain],
+        members: Members,
+        blocks: Callable[[], Iterable[Prefix]],
+    ) -> None:
+        """`drains` is by node, and follows the state by itself, as `members` does; `blocks` gives our own."""
         self._local = local
+        self._blocks = blocks
         self._drains = drains
         self._members = members
         self._announcing: dict[Policy, Policy] = {}
-        self._last_resort: dict[Policy, Policy] = {}
+        self._unpreferred: dict[Policy, Policy] = {}
 
     @property
     def own(self) -> Drain | None:
@@ -72,34 +83,42 @@ class Drains:
         if own is not None:
             exports = NOTHING
             if own.phase is DrainPhase.ANNOUNCE:
-                exports = _kept(self._announcing, config.export_policy, announcing)
+                exports = _kept(self._announcing, config.export_policy, self._announced)
             config = replace(config, export_policy=exports)
         drain = self.of(config.peer.address)
         if drain is not None:
-            imports = _kept(self._last_resort, config.import_policy, last_resort)
+            imports = _kept(self._unpreferred, config.import_policy, unpreferred)
             config = replace(config, import_policy=imports, counted=True)
             origin = replace(origin, drain=drain.id)
         return config, origin
 
-
-def announcing(policy: Policy) -> Policy:
-    """The same routes, with GRACEFUL_SHUTDOWN and LOCAL_PREF 0 (RFC 8326 §4.2)."""
-    return _with_last_word(policy, (AddCommunity(GRACEFUL_SHUTDOWN), LAST_RESORT))
+    def _announced(self, policy: Policy) -> Policy:
+        return announcing(policy, self._blocks())
 
 
-def last_resort(policy: Policy) -> Policy:
-    """The same routes, with LOCAL_PREF 0."""
-    return _with_last_word(policy, (LAST_RESORT,))
+def announcing(policy: Policy, blocks: Iterable[Prefix] = ()) -> Policy:
+    """The same routes, with GRACEFUL_SHUTDOWN and LOCAL_PREF 0 after all else (RFC 8326 §4.2).
 
-
-def _with_last_word(policy: Policy, operations: tuple[Operation, ...]) -> Policy:
-    """Do this to whatever a policy accepts, after everything else."""
+    Rules about one of these blocks alone are left as they are.
+    """
+    spared = frozenset(Match(PrefixMatch.equal(block)) for block in blocks)
     rules = tuple(
-        replace(rule, operations=(*rule.operations, *operations)) if rule.action is Action.ACCEPT else rule
+        replace(rule, operations=(*rule.operations, *MARKED))
+        if rule.action is Action.ACCEPT and rule.match not in spared
+        else rule
         for rule in policy.rules
     )
     if policy.default is Action.ACCEPT:
-        rules = (*rules, Rule(DEFAULT_RULE, Match(), Action.ACCEPT, operations))
+        rules = (*rules, Rule(DEFAULT_RULE, Match(), Action.ACCEPT, MARKED))
+    return Policy(rules, policy.default)
+
+
+def unpreferred(policy: Policy) -> Policy:
+    """The same routes, each with the LOCAL_PREF that it came with."""
+    rules = tuple(
+        replace(rule, operations=tuple(one for one in rule.operations if not isinstance(one, SetLocalPref)))
+        for rule in policy.rules
+    )
     return Policy(rules, policy.default)
 
 

@@ -3,6 +3,8 @@
 from typing import Final
 
 from felixbgp.cluster.drains import DrainPhase
+from felixbgp.net import Prefix
+from felixbgp.resources.block_affinity import AffinityState
 from felixbgp.sim.filters import Path
 from felixbgp.sim.topology import Cluster, Session
 
@@ -14,8 +16,11 @@ def tells_nothing(cluster: Cluster, name: str) -> bool:
     return cluster.drains.get(name) is DrainPhase.WITHDRAW
 
 
-def told(cluster: Cluster, name: str, path: Path) -> Path | None:
-    """What a node tells of a path that its export policy lets out; None: nothing."""
+def told(cluster: Cluster, name: str, prefix: Prefix, path: Path) -> Path | None:
+    """What a node tells of a path that its export policy lets out, a block unmarked; None: nothing."""
+    is_block = cluster.blocks.get(name, {}).get(prefix) is AffinityState.CONFIRMED
+    if is_block and not tells_nothing(cluster, name):
+        return path
     match cluster.drains.get(name):
         case DrainPhase.WITHDRAW:
             return None
@@ -31,6 +36,6 @@ def heard(session: Session, path: Path) -> Path:
     return path._replace(local_pref=0) if marked else path
 
 
-def taken(cluster: Cluster, session: Session, path: Path) -> Path:
-    """A path after them: what a drained node tells is a last resort, whatever a filter says."""
-    return path._replace(local_pref=0) if session.sender in cluster.drains else path
+def taken(cluster: Cluster, session: Session, before: Path, path: Path) -> Path:
+    """A path after them: they give what a drained node tells no other preference."""
+    return path._replace(local_pref=before.local_pref) if session.sender in cluster.drains else path

@@ -168,7 +168,7 @@ def tell(cluster: Cluster, session: Session, prefix: Prefix, path: Path | None) 
     if receiver.name in cluster.routers:
         return taken
     answer, changed = ask(cluster, session.into, "import", prefix, taken)
-    return None if answer is Answer.REJECT else drains.taken(cluster, session, changed)
+    return None if answer is Answer.REJECT else drains.taken(cluster, session, taken, changed)
 
 
 def may_tell(session: Session, path: Path) -> bool:
@@ -192,7 +192,7 @@ def exported(cluster: Cluster, session: Session, prefix: Prefix, path: Path) -> 
     if answer is Answer.NOTHING:
         changed = with_advertised(cluster, prefix, changed)
         answer = Answer.ACCEPT if calico_lets_out(cluster, session.sender, prefix, changed) else Answer.REJECT
-    return drains.told(cluster, session.sender, changed) if answer is Answer.ACCEPT else None
+    return drains.told(cluster, session.sender, prefix, changed) if answer is Answer.ACCEPT else None
 
 
 def calico_lets_out(cluster: Cluster, name: str, prefix: Prefix, path: Path | None = None) -> bool:

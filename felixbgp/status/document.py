@@ -195,6 +195,7 @@ def _encode_drained(drained: Drained) -> status_pb2.Drained:
         since=timestamp_of(drained.since),
         origin=text_of(drained.origin),
         blocks_in_use=[str(block) for block in drained.blocks_in_use],
+        untold=drained.untold,
     )
 
 
@@ -205,6 +206,7 @@ def _decode_drained(message: status_pb2.Drained) -> Drained:
         since=message.since.ToNanoseconds(),
         origin=message.origin,
         blocks_in_use=_prefixes("drained.blocksInUse", message.blocks_in_use),
+        untold=message.untold,
     )
 
 

@@ -127,6 +127,8 @@ class Drained:
     since: int = 0
     origin: str = ""
     blocks_in_use: tuple[Prefix, ...] = ()
+    untold: int = 0
+    """Prefixes that peers are still to be told of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +199,7 @@ def build(
     longest_step: LongestStep | None = None,
     leaving: Mapping[PeerId, Leave] = MappingProxyType({}),
     blocks_in_use: Sequence[Prefix] = (),
+    untold: int = 0,
 ) -> Parts[NodeStatus]:
     """Put the node's status together. Equal arguments, in whatever order their maps are, give equal results.
 
@@ -207,8 +210,8 @@ def build(
     listened on; `next_hop_problems` says of next hops how many prefixes have a path that is not used for want
     of a way there, and why; `report_problems` are those of the CalicoNodeStatuses of this node;
     `kernel_unheard` is why no route is written, "" when they are; `leaving` says of peers that are about to
-    leave since and until when; `blocks_in_use` counts where this node is drained. A `since` later than `now`
-    would read as the future and is cut to it.
+    leave since and until when; `blocks_in_use` and `untold` count where this node is drained. A `since` later
+    than `now` would read as the future and is cut to it.
     """
     intent = intent or Intent()
     statuses: list[PeerStatus] = []
@@ -241,7 +244,7 @@ def build(
         problems=_bounded(problems),
         audit=audit,
         longest_step=longest_step,
-        drained=_drained(intent, blocks_in_use),
+        drained=_drained(intent, blocks_in_use, untold),
     )
 
 
@@ -294,7 +297,7 @@ class _Picture:
         )
 
 
-def _drained(intent: Intent, blocks_in_use: Sequence[Prefix]) -> Drained | None:
+def _drained(intent: Intent, blocks_in_use: Sequence[Prefix], untold: int) -> Drained | None:
     drain = intent.drain
     if drain is None:
         return None
@@ -304,6 +307,7 @@ def _drained(intent: Intent, blocks_in_use: Sequence[Prefix]) -> Drained | None:
         since=drain.since,
         origin=drain.origin,
         blocks_in_use=tuple(sorted(blocks_in_use, key=_prefix_order)[:BLOCKS_MAX]),
+        untold=untold,
     )
 
 

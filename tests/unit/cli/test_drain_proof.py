@@ -52,8 +52,10 @@ def status(node: str, *peers: PeerStatus, drained: Drained | None = None) -> Nod
     return NodeReport(node, ALIVE, written)
 
 
-def own(*peers: PeerStatus, drain: Drain = DRAIN, in_use: tuple[Prefix, ...] = ()) -> NodeReport:
-    drained = Drained(id=drain.id, phase=drain.phase.value, blocks_in_use=in_use)
+def own(
+    *peers: PeerStatus, drain: Drain = DRAIN, in_use: tuple[Prefix, ...] = (), untold: int = 0
+) -> NodeReport:
+    drained = Drained(id=drain.id, phase=drain.phase.value, blocks_in_use=in_use, untold=untold)
     return status("node-1", *peers, drained=drained)
 
 
@@ -146,6 +148,12 @@ def test_peers_that_tell_no_status_are_named() -> None:
     down = peer("192.0.2.2", state="Active")
     proof = prove(own(*BOTH, router, down), status("node-2", UNNEEDED))
     assert proof == Proof((), ("10.0.0.3 (node-3)", "192.0.2.1 (Global_192_0_2_1)"))
+
+
+def test_a_node_that_is_not_heard_yet_is_waited_for() -> None:
+    telling = own(*BOTH, untold=7)
+    proof = prove(telling, status("node-2", UNNEEDED), status("node-3", UNNEEDED))
+    assert proof.obstacles == ("node-1 still tells its peers about 7 routes",)
 
 
 def test_withdrawn_is_what_nobody_has_any_more() -> None:

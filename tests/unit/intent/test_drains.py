@@ -23,7 +23,7 @@ from felixbgp.cluster.inputs import KeyDeleted, KeyPut, StoredValue
 from felixbgp.cluster.state import ClusterState
 from felixbgp.intent.derivation import Derivation
 from felixbgp.intent.derive import derive
-from felixbgp.intent.drains import KEPT_MAX, announcing, last_resort
+from felixbgp.intent.drains import KEPT_MAX, announcing, unpreferred
 from felixbgp.intent.types import Intent
 from felixbgp.net import IPV4, Prefix
 from felixbgp.status.drain_document import encode
@@ -48,8 +48,9 @@ def test_the_same_routes_pass_and_the_last_word_is_that_of_the_drain(default: Ac
     told = judge(announcing(policy), INSIDE)
     assert (told.accepted, told.rule) == (True, "prefers")
     assert (told.attributes.local_pref, told.attributes.communities) == (0, (7, 9, GRACEFUL_SHUTDOWN))
-    learned = judge(last_resort(policy), INSIDE)
-    assert (learned.attributes.local_pref, learned.attributes.communities) == (0, (7, 9))
+    learned = judge(unpreferred(policy), INSIDE)
+    assert learned.rule == "prefers"
+    assert (learned.attributes.local_pref, learned.attributes.communities) == (200, (7, 9))
     assert not judge(announcing(policy), Prefix.parse("10.65.9.0/26")).accepted
     other = judge(announcing(policy), OUTSIDE)
     assert (other.accepted, other.rule) == (default is Action.ACCEPT, "default")
@@ -107,14 +108,27 @@ def drains(intent: Intent) -> dict[str, str]:
     return {str(peer): origin.drain for peer, origin in intent.origins.items()}
 
 
-def test_others_take_what_the_drained_node_tells_as_a_last_resort(cluster: Cluster) -> None:
+def test_its_blocks_are_told_as_ever(cluster: Cluster) -> None:
+    key = "/calico/ipam/v2/host/a/ipv4/block/10.65.1.0-26"
+    cluster.write(key, b'{"state":"confirmed"}')
+    cluster.put("ippools/pool", "IPPool", {"cidr": "10.65.0.0/16"})
+    cluster.drain("a", DrainPhase.ANNOUNCE)
+    policy = config(cluster.intent(), "10.0.0.3").export_policy
+    assert judge(policy, INSIDE).attributes == ATTRIBUTES
+    other = judge(policy, Prefix.parse("10.65.2.0/26"))
+    assert (other.attributes.local_pref, other.attributes.communities) == (0, (7, GRACEFUL_SHUTDOWN))
+    cluster.drain("a", DrainPhase.WITHDRAW)
+    assert not judge(config(cluster.intent(), "10.0.0.3").export_policy, INSIDE).accepted
+
+
+def test_with_the_drained_node_no_filter_sets_a_preference(cluster: Cluster) -> None:
     before = cluster.intent()
-    assert judge(config(before, "10.0.0.2").import_policy, OUTSIDE).attributes.local_pref != 0
+    assert judge(config(before, "10.0.0.2").import_policy, OUTSIDE).attributes.local_pref != 200
     cluster.drain("b", DrainPhase.ANNOUNCE)
     intent = cluster.intent()
     towards = config(intent, "10.0.0.2")
     assert towards.counted
-    assert judge(towards.import_policy, OUTSIDE).attributes.local_pref == 0
+    assert judge(towards.import_policy, OUTSIDE).attributes.local_pref == 200
     assert towards.export_policy == config(before, "10.0.0.2").export_policy
     for address in ("10.0.0.3", "192.0.2.1"):
         assert config(intent, address) == config(before, address)
@@ -149,7 +163,6 @@ def test_two_are_drained_at_once(cluster: Cluster) -> None:
     towards = config(intent, "10.0.0.3")
     assert towards.counted
     assert towards.export_policy == announcing(config(before, "10.0.0.3").export_policy)
-    assert judge(towards.import_policy, OUTSIDE).attributes.local_pref == 0
     assert drains(intent)["10.0.0.3"] == "d2"
 
 
@@ -185,4 +198,4 @@ def test_policies_that_were_edited_are_forgotten(cluster: Cluster) -> None:
         )
         intent = derivation.update(cluster.state, cluster.state.take_changes()).intent
         told = judge(config(intent, "10.0.0.2").import_policy, OUTSIDE).attributes
-        assert (told.communities, told.local_pref) == ((7, (1 << 16) + value), 0)
+        assert (told.communities, told.local_pref) == ((7, (1 << 16) + value), 200)

@@ -257,7 +257,9 @@ def test_a_document_with_lines_of_the_one_before_is_what_it_would_be_without() -
 def test_who_is_about_to_leave_is_told_and_read_back() -> None:
     prefixes = (Prefix.parse("10.65.0.0/26"), Prefix.parse("fd01::/122"))
     unwanted = PeerDraining(since=SECOND_NS, deadline=3 * SECOND_NS, unreplaced=2, prefixes=prefixes)
-    drained = Drained(id="a-1", phase="Announce", since=WALL_OFFSET_NS, origin="me", blocks_in_use=prefixes)
+    drained = Drained(
+        id="a-1", phase="Announce", since=WALL_OFFSET_NS, origin="me", blocks_in_use=prefixes, untold=4
+    )
     first, second = FULL.peers
     peers = (replace(first, draining=unwanted), replace(second, draining=PeerDraining(since=0, drain="a-1")))
     status = replace(FULL, peers=peers, drained=drained)
@@ -269,6 +271,7 @@ def test_who_is_about_to_leave_is_told_and_read_back() -> None:
         "since": "2023-11-14T22:13:20Z",
         "origin": "me",
         "blocksInUse": ["10.65.0.0/26", "fd01::/122"],
+        "untold": 4,
     }
     assert [peer["draining"] for peer in loaded["peers"]] == [
         {

@@ -60,6 +60,7 @@ def built(
     kernel_unheard: str = "",
     leaving: Mapping[PeerId, Leave] | None = None,
     blocks_in_use: tuple[Prefix, ...] = (),
+    untold: int = 0,
     now: int = 1000,
 ) -> NodeStatus:
     return whole(
@@ -78,6 +79,7 @@ def built(
             datastore=IN_SYNC,
             leaving=leaving or {},
             blocks_in_use=blocks_in_use,
+            untold=untold,
             now=now,
         )
     )
@@ -274,7 +276,7 @@ def test_of_prefixes_without_another_path_some_are_shown_and_all_are_counted() -
 def test_a_drained_node_tells_of_which_drain_it_is() -> None:
     drain = Drain("d-1", DrainPhase.WITHDRAW, 77, "me")
     blocks = (Prefix.parse("10.2.0.0/26"), Prefix.parse("10.1.0.0/26"))
-    assert built(intent=Intent(drain=drain), blocks_in_use=blocks).drained == Drained(
-        id="d-1", phase="Withdraw", since=77, origin="me", blocks_in_use=blocks[::-1]
+    assert built(intent=Intent(drain=drain), blocks_in_use=blocks, untold=3).drained == Drained(
+        id="d-1", phase="Withdraw", since=77, origin="me", blocks_in_use=blocks[::-1], untold=3
     )
     assert built(intent=Intent()).drained is None

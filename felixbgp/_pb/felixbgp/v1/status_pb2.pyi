@@ -43,18 +43,20 @@ class NodeStatus(_message.Message):
     def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., datastore: _Optional[_Union[Datastore, _Mapping]] = ..., speaker: _Optional[_Union[Speaker, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ..., blocks: _Optional[_Iterable[str]] = ..., routes: _Optional[_Union[Routes, _Mapping]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., audit: _Optional[_Union[Audit, _Mapping]] = ..., longest_step: _Optional[_Union[LongestStep, _Mapping]] = ..., drained: _Optional[_Union[Drained, _Mapping]] = ...) -> None: ...
 
 class Drained(_message.Message):
-    __slots__ = ("id", "phase", "since", "origin", "blocks_in_use")
+    __slots__ = ("id", "phase", "since", "origin", "blocks_in_use", "untold")
     ID_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_IN_USE_FIELD_NUMBER: _ClassVar[int]
+    UNTOLD_FIELD_NUMBER: _ClassVar[int]
     id: str
     phase: str
     since: _timestamp_pb2.Timestamp
     origin: str
     blocks_in_use: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., phase: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., origin: _Optional[str] = ..., blocks_in_use: _Optional[_Iterable[str]] = ...) -> None: ...
+    untold: int
+    def __init__(self, id: _Optional[str] = ..., phase: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., origin: _Optional[str] = ..., blocks_in_use: _Optional[_Iterable[str]] = ..., untold: _Optional[int] = ...) -> None: ...
 
 class Datastore(_message.Message):
     __slots__ = ("state", "since", "reason", "recovered")
