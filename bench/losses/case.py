@@ -19,7 +19,8 @@ def nothing(_cluster: Cluster) -> None:
 class Case:
     """A change that must lose nothing.
 
-    It begins with a mesh of `nodes` nodes with a workload each, and a ToR that all of them peer with.
+    It begins with a mesh of `nodes` nodes and a ToR that all of them peer with. One workload of each node is
+    probed, and the host behind the ToR.
     """
 
     group: str
@@ -47,15 +48,22 @@ class Case:
     lossless: bool = True
     """Whether nothing may be lost; where something must be (a machine dies), the table shows how much."""
 
-    def plan(self, name: str) -> LabPlan:
-        """The lab that it is run in."""
-        return LabPlan(name=name, node_count=self.nodes, tor_count=self.tors, workload_count=1, ipv6=False)
+    def plan(self, name: str, workloads: int = 1) -> LabPlan:
+        """The lab that it is run in, with so many workloads on each node."""
+        return LabPlan(
+            name=name,
+            node_count=self.nodes,
+            tor_count=self.tors,
+            workload_count=workloads,
+            ipv6=False,
+        )
 
 
-def run(case: Case, cluster: Cluster) -> Losses:
-    """Run a case once in a cluster of its shape, which may be in any state."""
-    cluster.restore()
-    case.prepare(cluster)
+def run(case: Case, cluster: Cluster, *, prepared: bool = False) -> Losses:
+    """Run a case once in a cluster of its shape, which may be in any state unless it is `prepared`."""
+    if not prepared:
+        cluster.restore()
+        case.prepare(cluster)
     cluster.wait_until_settled()
     with Probes.between(cluster.endpoints(case.unprobed)) as probes:
         probes.wait_until_all_work()

@@ -1,7 +1,4 @@
-"""A lab whose nodes run felixbgp, with a ToR that all of them peer with, and what a case may do to it.
-
-What it should look like is derived from etcd, for each node, by the same function that the agents use.
-"""
+"""A lab whose nodes run felixbgp, with a ToR that all of them peer with, and what a case may do to it."""
 
 import contextlib
 import json
@@ -11,12 +8,9 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from felixbgp.cluster.inputs import SnapshotReceived, StoredValue
-from felixbgp.cluster.state import ClusterState, watched_prefixes
-from felixbgp.intent.derive import derive
 from felixbgp.intent.types import Intent
-from felixbgp.lab import calico, checks, processes
-from felixbgp.lab.lab import STATUS_PREFIX, Lab, down, felixbgp_command
+from felixbgp.lab import calico, checks, processes, sessions
+from felixbgp.lab.lab import Lab, down, felixbgp_command
 from felixbgp.lab.plan import TOR_AS_NUMBER, LabPlan, Workload
 from felixbgp.lab.store import Store
 
@@ -59,9 +53,12 @@ class Cluster:
         return self.lab.store
 
     def endpoints(self, without: Sequence[str] = ()) -> list[Workload]:
-        """The workloads of all nodes and the hosts of all ToRs, but for the nodes and ToRs named."""
+        """A workload of each node and the hosts of all ToRs, but for the nodes and ToRs named."""
         workloads = [
-            workload for node in self.plan.nodes for workload in node.workloads if node.name not in without
+            workload
+            for node in self.plan.nodes
+            for workload in node.workloads[:1]
+            if node.name not in without
         ]
         return workloads + [tor.host for tor in self.plan.tors if tor.name not in without]
 
@@ -127,31 +124,19 @@ class Cluster:
 
     def intents(self) -> dict[str, Intent]:
         """What each node must do, by the resources in etcd."""
-        found = self.store.get_prefix("/calico/")
-        return {node.name: intent_of(node.name, found) for node in self.plan.nodes}
+        return sessions.intents(self.store, self.plan)
 
     def wanted_sessions(self) -> dict[str, frozenset[str]]:
         """For each node the addresses of its peers, by the resources."""
-        return {
-            name: frozenset(
-                str(peer.address) for peer, config in intent.peers.items() if config.shutdown is None
-            )
-            for name, intent in self.intents().items()
-        }
+        return sessions.wanted(self.intents())
 
     def sessions(self) -> dict[str, frozenset[str]]:
         """For each node the addresses of the peers with an Established session, as its status has them."""
-        documents = self.store.get_prefix(STATUS_PREFIX)
-        return {node.name: established(documents, node.name) for node in self.plan.nodes}
+        return sessions.standing(self.store, self.plan)
 
     def unsettled(self) -> list[str]:
         """Sessions that the resources want and that do not stand, and the other way round."""
-        wanted, found = self.wanted_sessions(), self.sessions()
-        return [
-            f"{node}: {'no session' if address in wanted[node] else 'still a session'} with {address}"
-            for node in wanted
-            for address in sorted(wanted[node] ^ found[node])
-        ]
+        return sessions.differing(self.wanted_sessions(), self.sessions())
 
     def wait_until_settled(self) -> None:
         """Wait until exactly the sessions stand that the resources want; raises `NotInTimeError`."""
@@ -176,15 +161,6 @@ class Cluster:
         checks.wait_for(lambda: checks.missing_routes(self.plan), "every route in every kernel", SECONDS_MAX)
 
 
-def intent_of(node: str, values: Mapping[str, bytes]) -> Intent:
-    """What a node must do, by keys and values of etcd."""
-    state = ClusterState(node)
-    for prefix in watched_prefixes(node):
-        stored = (StoredValue(key, value, 1) for key, value in values.items() if key.startswith(prefix))
-        state.feed(SnapshotReceived(prefix, 1, tuple(stored)))
-    return derive(state, node)
-
-
 def reflectors(plan: LabPlan, names: Iterable[str], cluster_id: str = "244.0.0.1") -> dict[str, str]:
     """The Node resources of nodes that are route reflectors, by annotation, and labelled as such."""
     values = {}
@@ -207,16 +183,3 @@ def peer_with_reflectors() -> dict[str, str]:
 def mesh(*, enabled: bool) -> dict[str, str]:
     """The BGPConfiguration `default` with the mesh enabled or disabled."""
     return calico.configuration_resource("default", {"nodeToNodeMeshEnabled": enabled})
-
-
-def established(documents: Mapping[str, bytes], node: str) -> frozenset[str]:
-    """The peers of an agent with an Established session, by the documents under `STATUS_PREFIX`.
-
-    Of an agent that is no more there is still what was last known.
-    """
-    if f"{STATUS_PREFIX}{node}/alive" not in documents:
-        return frozenset()
-    document = json.loads(documents.get(f"{STATUS_PREFIX}{node}/status", b"{}"))
-    return frozenset(
-        entry["address"] for entry in document.get("peers", []) if entry.get("state") == "Established"
-    )

@@ -19,6 +19,8 @@ from felixbgp.lab import bird
 from felixbgp.lab.lab import EXPECTED
 from felixbgp.lab.probes import ProbeError
 
+WORKLOADS = 10
+"""On each node. Probes between all of them would be 1.6 million packets a second."""
 DAEMONS: dict[str, type[Cluster]] = {"felixbgp": Cluster, "bird": Twin}
 
 
@@ -28,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", help=f"comma-separated groups (Z1) or names, of {names}")
     parser.add_argument("--daemons", default=",".join(DAEMONS), help="comma-separated (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, help="how often (%(default)s)")
+    parser.add_argument(
+        "--workloads",
+        type=int,
+        default=WORKLOADS,
+        help="on each node, of which one is probed (%(default)s)",
+    )
     parser.add_argument(
         "--publish",
         action="store_true",
@@ -39,36 +47,29 @@ def main(asked: argparse.Namespace) -> int:
     """Measure and print; 1 when something was lost by felixbgp that must not be, or a run failed."""
     signal.signal(signal.SIGTERM, _stop)
     cases = _chosen(asked.cases)
-    found = {
-        (case.name, daemon): outcomes
-        for daemon in asked.daemons.split(",")
-        for case, outcomes in _measured(DAEMONS[daemon], cases, asked.runs)
-    }
-    if asked.publish:
-        publish(cases, found)
-    faults = [
-        name
-        for case in cases
-        for name in [case.name]
-        for one in found.get((name, "felixbgp"), [])
-        if "fault" in one or (case.lossless and one["lost"])
-    ]
-    return int(bool(faults))
+    failed = False
+    for daemon in asked.daemons.split(","):
+        for case, outcomes in _measured(DAEMONS[daemon], cases, asked.runs, asked.workloads):
+            if asked.publish:
+                publish(case, daemon, outcomes)
+            if DAEMONS[daemon] is Cluster:
+                failed |= any("fault" in one or (case.lossless and one["lost"]) for one in outcomes)
+    return int(failed)
 
 
-def publish(cases: list[Case], found: dict[tuple[str, str], list[Outcome]]) -> None:
+def publish(case: Case, daemon: str, outcomes: list[Outcome]) -> None:
     """Replace what was measured now in the results and the page; the rest stays."""
     value = results.document(_versions())
     value["cases"] = results.read()["cases"]
-    by_name = {case.name: case for case in cases}
-    for (name, daemon), outcomes in found.items():
-        results.add(value, by_name[name], daemon, outcomes)
+    results.add(value, case, daemon, outcomes)
     results.write(value)
     order = [case.name for case in CASES]
     page.PAGE.write_text(page.update(page.PAGE.read_text(encoding="utf-8"), value, order), encoding="utf-8")
 
 
-def _measured(kind: type[Cluster], cases: list[Case], runs: int) -> Iterator[tuple[Case, list[Outcome]]]:
+def _measured(
+    kind: type[Cluster], cases: list[Case], runs: int, workloads: int
+) -> Iterator[tuple[Case, list[Outcome]]]:
     """Cases of one shape share a lab; a run that failed takes it with it."""
     with ExitStack() as stack:
         shape: object = None
@@ -81,7 +82,8 @@ def _measured(kind: type[Cluster], cases: list[Case], runs: int) -> Iterator[tup
                 wanted = (case.cluster if kind is Cluster else kind, case.nodes, case.tors)
                 if cluster is None or shape != wanted:
                     stack.close()
-                    cluster = stack.enter_context(wanted[0].up(case.plan(f"l{os.getpid()}"[:12])))
+                    plan = case.plan(f"l{os.getpid()}", workloads)
+                    cluster = stack.enter_context(wanted[0].up(plan))
                     shape = wanted
                 outcomes.append(_outcome(case, cluster))
                 if "fault" in outcomes[-1]:

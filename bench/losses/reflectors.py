@@ -1,14 +1,17 @@
 """Z1 and Z2: from the mesh to route reflectors and back, and reflectors that come and go."""
 
+import signal
 import time
 
-from bench.losses.case import Case
+from bench.losses.case import Case, Step
 from bench.losses.cluster import Cluster, mesh, peer_with_reflectors, reflectors
 from felixbgp.lab import calico
 
-ONE, TWO = "node-1", "node-2"
+ONE, TWO, LATE = "node-1", "node-2", "node-4"
 LATER_SECONDS = 3.0
 """Between the wrong first write and the second: long beside what a daemon takes to act on the first."""
+HELD_UP_SECONDS = 2.0
+"""Well below the hold time."""
 
 
 def _mesh_and_reflectors(cluster: Cluster) -> None:
@@ -47,6 +50,10 @@ def _mesh_first(cluster: Cluster) -> None:
     cluster.put(reflectors(cluster.plan, (ONE, TWO)) | peer_with_reflectors())
 
 
+def _first_reflector(cluster: Cluster) -> None:
+    cluster.put(reflectors(cluster.plan, (ONE,)) | peer_with_reflectors() | mesh(enabled=False))
+
+
 def _second_reflector(cluster: Cluster) -> None:
     cluster.put(reflectors(cluster.plan, (TWO,)))
 
@@ -71,6 +78,18 @@ def _delete_a_reflector(cluster: Cluster) -> None:
     two = next(node for node in cluster.plan.nodes if node.name == TWO)
     cluster.delete(*calico.node_resources(two))
     cluster.stop(TWO)
+
+
+def _while_one_is_held_up(change: Step, node: str) -> Step:
+    """The agent of a node reads nothing of it for a while, neither of etcd nor of its peers."""
+
+    def changed(cluster: Cluster) -> None:
+        cluster.lab.send_signal(node, signal.SIGSTOP)
+        change(cluster)
+        time.sleep(HELD_UP_SECONDS)
+        cluster.lab.send_signal(node, signal.SIGCONT)
+
+    return changed
 
 
 CASES = (
@@ -108,6 +127,21 @@ CASES = (
         change=_all_back,
     ),
     Case(
+        group="Z1",
+        name="all-at-once-late",
+        title="mesh → reflectors at once, one agent held up for 2 s",
+        change=_while_one_is_held_up(_reflectors_alone, LATE),
+        bird=False,
+    ),
+    Case(
+        group="Z1",
+        name="all-back-late",
+        title="reflectors → mesh at once, one agent held up for 2 s",
+        prepare=_reflectors_alone,
+        change=_while_one_is_held_up(_all_back, LATE),
+        bird=False,
+    ),
+    Case(
         group="Z2",
         name="becomes-a-reflector",
         title="a node of the mesh becomes the first reflector, by annotation and label",
@@ -118,10 +152,16 @@ CASES = (
         group="Z2",
         name="second-reflector",
         title="a client becomes a second reflector",
-        prepare=lambda cluster: cluster.put(
-            reflectors(cluster.plan, (ONE,)) | peer_with_reflectors() | mesh(enabled=False)
-        ),
+        prepare=_first_reflector,
         change=_second_reflector,
+    ),
+    Case(
+        group="Z2",
+        name="second-reflector-late",
+        title="a client becomes a second reflector, another's agent held up for 2 s",
+        prepare=_first_reflector,
+        change=_while_one_is_held_up(_second_reflector, LATE),
+        bird=False,
     ),
     Case(
         group="Z2",

@@ -5,12 +5,13 @@ from typing import ClassVar
 
 from bench.losses.bird import Twin
 from bench.losses.case import Case
-from bench.losses.cluster import Cluster, established
+from bench.losses.cluster import Cluster
 from felixbgp.agent.config import ROUTE_PROTOCOL
 from felixbgp.lab import checks, netns
 from felixbgp.lab.lab import STATUS_PREFIX, Lab
 from felixbgp.lab.plan import LabPlan, Node
 from felixbgp.lab.processes import Command
+from felixbgp.lab.sessions import established
 
 SECONDS_MAX = 150.0
 """A node that restarts waits for others for two minutes at most."""

@@ -4,65 +4,25 @@
 
 import json
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import click
 from tabulate import tabulate
 
+from felixbgp.cli.lab_common import CannotError, interruptible, name_option, need, plain_errors
+from felixbgp.cli.lab_probe import probe
 from felixbgp.lab import checks, processes, state
 from felixbgp.lab.demo import require_for_demo, run_demo
-from felixbgp.lab.lab import EXPECTED, NODE_ENDPOINT, TOR_KINDS, Lab, require
+from felixbgp.lab.lab import EXPECTED, NODE_ENDPOINT, TOR_KINDS, Lab
 from felixbgp.lab.lab import down as take_down
 from felixbgp.lab.plan import NODES_MAX, SUBNETS_MAX, TORS_MAX, WORKLOADS_MAX, LabPlan
 from felixbgp.lab.router import main as run_router
 
 MESH_SECONDS_MAX = 300.0
 """A hundred agents that share two processors take minutes to start."""
-name_option = click.option("--name", default="felix", show_default=True, help="Which lab.")
-
-
-class CannotError(click.ClickException):
-    """This host lacks what the lab needs: exit status 2, as for a wrong command line."""
-
-    exit_code = 2
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn what can go wrong with a lab into a line and exit status 1."""
-    try:
-        yield
-    except EXPECTED as error:
-        raise click.ClickException(str(error)) from error
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, so that it clears up behind itself."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = [(number, signal.signal(number, interrupt)) for number in (signal.SIGTERM, signal.SIGHUP)]
-    try:
-        yield
-    finally:
-        for number, handler in previous:
-            signal.signal(number, handler)
-
-
-def need(*, root: bool) -> None:
-    """End with a line and exit status 2 when this host lacks what the command needs."""
-    try:
-        require(root=root)
-    except EXPECTED as error:
-        raise CannotError(str(error)) from error
 
 
 @click.group()
@@ -307,6 +267,9 @@ def router(config: Path) -> None:
       felixbgp lab router /run/felixbgp/felix/tor-1.json
     """
     run_router([str(config)])
+
+
+lab.add_command(probe)
 
 
 def endpoint_list(text: str | None) -> Sequence[str]:

@@ -33,6 +33,8 @@ WORK_SECONDS_MAX = 60.0
 DRAIN_SECONDS = 1.0
 """What is not there by then after the last packet was sent is lost."""
 REPORT_SECONDS_MAX = 60.0
+SHOWN_MAX = 6
+"""Pairs named when not all of them work."""
 SOFTNET = Path("/proc/net/softnet_stat")
 
 Ranges = Sequence[tuple[int, int]]
@@ -63,11 +65,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """All pairs. `lag_ms_max` is how late a packet was sent at most, when its sender was not scheduled."""
+    """All pairs. `lag_ms_max` is how late a packet was sent at most, when its sender was not scheduled.
+
+    `dropped` packets came, and the socket that they came to had no room.
+    """
 
     pairs: tuple[Pair, ...]
     seconds: float
     lag_ms_max: float
+    dropped: int = 0
 
     @property
     def sent(self) -> int:
@@ -135,11 +141,19 @@ class Probes:
         self._stack.close()
 
     def wait_until_all_work(self, seconds_max: float = WORK_SECONDS_MAX) -> None:
-        """Wait until a hundred packets in a row have come of every pair; raises `NotInTimeError`."""
+        """Wait until a hundred packets in a row have come of every pair.
+
+        Raises `NotInTimeError` with the pairs that lost most since the beginning.
+        """
         deadline = time.monotonic() + seconds_max
         for endpoint, process in zip(self._endpoints, self._processes, strict=True):
-            if self._answer(endpoint, process, deadline) != "ready":
-                raise ProbeError(f"the prober at {endpoint.name} said something else than `ready`")
+            if not self._says_ready(endpoint, process, deadline):
+                losing = self._count().losing()
+                more = f"; and {len(losing) - SHOWN_MAX} more" if len(losing) > SHOWN_MAX else ""
+                raise NotInTimeError(
+                    f"not within {seconds_max:g} s: packets of all pairs arrive "
+                    f"({'; '.join(losing[:SHOWN_MAX])}{more})"
+                )
 
     def mark(self) -> None:
         """Count what is sent from now on."""
@@ -150,26 +164,22 @@ class Probes:
 
     def stop(self) -> Losses:
         """Send no more, wait for what is on its way, and count."""
+        losses = self._count()
+        dropped = machine_drops() - self._machine_drops
+        if losses.lost and (losses.dropped or dropped):
+            raise ProbeError(
+                f"{losses.dropped} packets were dropped by the probers' own sockets and {dropped} by the "
+                f"machine's backlog: what {losses.lost} lost packets say of the routes is unknown"
+            )
+        return losses
+
+    def _count(self) -> Losses:
         for process in self._processes:
             self._tell(process, "stop")
         time.sleep(DRAIN_SECONDS)
-        dropped = machine_drops() - self._machine_drops
-        for process in self._processes:
-            self._tell(process, "count")
-        deadline = time.monotonic() + REPORT_SECONDS_MAX
-        reports = [
-            json.loads(self._answer(endpoint, process, deadline))
-            for endpoint, process in zip(self._endpoints, self._processes, strict=True)
-        ]
         names = [endpoint.name for endpoint in self._endpoints]
-        losses = count(names, reports, self._marked)
-        own = sum(report["dropped"] for report in reports)
-        if losses.lost and (own or dropped):
-            raise ProbeError(
-                f"{own} packets were dropped by the probers' own sockets and {dropped} by the machine's "
-                f"backlog: what {losses.lost} lost packets say of the routes is unknown"
-            )
-        return losses
+        said = zip(names, self._processes, strict=True)
+        return count(names, [self._report(name, process) for name, process in said], self._marked)
 
     def _config(self, index: int) -> dict[str, Any]:
         return {
@@ -188,17 +198,24 @@ class Probes:
             process.stdin.write(f"{line}\n")
             process.stdin.flush()
 
-    def _answer(self, endpoint: Workload, process: subprocess.Popen[str], deadline: float) -> str:
-        """The next line that a prober says."""
+    def _says_ready(self, endpoint: Workload, process: subprocess.Popen[str], deadline: float) -> bool:
+        """Wait for the one line that a prober says by itself."""
         if process.stdout is None:
             raise ProbeError("a prober without a pipe")
         left_s = deadline - time.monotonic()
         if not select.select([process.stdout], [], [], max(0.0, left_s))[0]:
-            raise NotInTimeError(f"not all that was sent to {endpoint.name} arrives there")
-        line = process.stdout.readline().strip()
-        if not line:
+            return False
+        if not process.stdout.readline():
             raise ProbeError(f"the prober at {endpoint.name} ended")
-        return line
+        return True
+
+    def _report(self, name: str, process: subprocess.Popen[str]) -> dict[str, Any]:
+        """The last line that a prober says."""
+        try:
+            said, _ = process.communicate("count\n", timeout=REPORT_SECONDS_MAX)
+            return dict(json.loads(said.splitlines()[-1]))
+        except (subprocess.TimeoutExpired, BrokenPipeError, IndexError, ValueError) as error:
+            raise ProbeError(f"the prober at {name} does not say what came: {error!r}") from error
 
 
 def count(names: Sequence[str], reports: Sequence[dict[str, Any]], first: int) -> Losses:
@@ -223,7 +240,8 @@ def count(names: Sequence[str], reports: Sequence[dict[str, Any]], first: int) -
     pairs.sort(key=lambda pair: (pair.source, pair.target, pair.family))
     longest = max((report["sent"] for report in reports), default=first)
     lag = max((report["lag_ms_max"] for report in reports), default=0.0)
-    return Losses(tuple(pairs), max(0, longest - first) * INTERVAL_NS / 1e9, lag)
+    dropped = sum(report["dropped"] for report in reports)
+    return Losses(tuple(pairs), max(0, longest - first) * INTERVAL_NS / 1e9, lag, dropped)
 
 
 def machine_drops() -> int:

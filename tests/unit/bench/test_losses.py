@@ -3,10 +3,11 @@
 from bench.losses import page, results
 from bench.losses.bird import configuration
 from bench.losses.cases import CASES
-from bench.losses.cluster import intent_of, mesh, peer_with_reflectors, reflectors
+from bench.losses.cluster import mesh, peer_with_reflectors, reflectors
 from felixbgp.lab import calico
 from felixbgp.lab.plan import LabPlan
 from felixbgp.lab.probes import Losses, Pair
+from felixbgp.lab.sessions import intent_of
 
 PLAN = LabPlan(node_count=3, workload_count=1, ipv6=False)
 
