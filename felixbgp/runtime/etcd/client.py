@@ -107,6 +107,8 @@ class EtcdClient:
         self._endpoints = settings.parsed_endpoints()
         self._next_endpoint = 0
         self._session: Session | None = None
+        self.connections_made = 0
+        """How many connections there were so far: behind another one may be another store."""
         self._connecting = trio.Lock()
         self._backoff = self.new_backoff()
         self._not_before = -float("inf")
@@ -324,6 +326,7 @@ class EtcdClient:
             else:
                 self._backoff.reset()
                 self._last_connect_error = ""
+                self.connections_made += 1
                 return self._session
         self._not_before = trio.current_time() + self._backoff.next_delay()
         raise Unavailable("; ".join(failures), unsent=True)

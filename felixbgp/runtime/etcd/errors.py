@@ -81,6 +81,12 @@ class Compacted(EtcdError):
     code = OUT_OF_RANGE
 
 
+class FutureRevision(EtcdError):
+    """The store has not got as far as the revision asked for: it went back to a backup."""
+
+    code = OUT_OF_RANGE
+
+
 class LeaseNotFound(EtcdError):
     """The lease expired, was revoked, or never was."""
 
@@ -132,6 +138,7 @@ _TEXTS: Final[tuple[tuple[str, type[EtcdError]], ...]] = (
     ("authentication failed", Unauthenticated),
     ("permission denied", PermissionDenied),
     ("has been compacted", Compacted),
+    ("is a future revision", FutureRevision),
     ("lease not found", LeaseNotFound),
     ("message larger than max", MessageTooLarge),
     ("context deadline exceeded", DeadlineExceeded),  # Ours, passed on to etcd; it says so with number 2.

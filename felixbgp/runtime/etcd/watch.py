@@ -1,6 +1,7 @@
 """Follow key prefixes for ever: a snapshot of each, then every change, across all that can happen to etcd.
 
-    ┌─ list what has no revision, all prefixes at one pinned revision ─▶ SnapshotReceived …
+    ┌─ is its history still the one that we know? ─ no ─▶ forget all revisions
+    │  list what has no revision, all prefixes at one pinned revision ─▶ SnapshotReceived …
     │  one stream, one watcher a prefix, from the revision after the last one seen
     │      ─▶ KeyPut, KeyDeleted …, RevisionReached
     └─ stream ends: broken ─▶ DatastoreLost; compacted, refused ─▶ list again; draining ─▶ move; then wait
@@ -11,15 +12,18 @@ Standing rules:
   that watcher, not with the header of other answers: to a watcher that catches up etcd sends at most 1,000
   revisions at a time, under a header that is far ahead of them.
 * An event may be delivered again after a disconnect, never lost. Events carry their revision.
+* A store that was restored from a backup goes back to an earlier revision and on from there, and those that
+  are connected first bring it past what others know. So who comes back asks for the keys as of the revision
+  that it knows, without values: are they other ones, or of other revisions, its history is another.
 * A consumer that does not take batches stops etcd from sending, by way of HTTP/2 flow control. So we hold at
   most a window and `BATCHES_MAX` answers, each of about 1.5 MiB (`fragment`) or one event.
 * To a watcher with an expired token etcd says that it has no permission. Listing tells the one from the
   other: as a unary request it renews the token.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 import trio
@@ -40,6 +44,7 @@ from felixbgp.runtime.etcd.client import EtcdClient, Stream
 from felixbgp.runtime.etcd.errors import (
     Compacted,
     EtcdError,
+    FutureRevision,
     PermissionDenied,
     ProtocolError,
     Unauthenticated,
@@ -85,6 +90,28 @@ class Followed:
     prefix: str
     revision: int | None = None
     is_created: bool = False
+    known: dict[str, int] = field(default_factory=dict)
+    """By key the revision that wrote it, as of `revision`."""
+    partial: Batch = field(default_factory=list)
+    """Events of a later one, which has not come as a whole."""
+
+    def list_anew(self, revision: int, stored: Iterable[StoredValue]) -> None:
+        """This is all that there is."""
+        self.revision = revision
+        self.known = {value.key: value.revision for value in stored}
+
+    def take(self, batch: Batch, revision: int | None) -> None:
+        """More events came; up to `revision` that is all, None if the last one is not whole."""
+        self.partial += batch
+        if revision is None:
+            return
+        for event in self.partial:
+            if isinstance(event, KeyPut):
+                self.known[event.stored.key] = event.stored.revision
+            elif isinstance(event, KeyDeleted):
+                self.known.pop(event.key, None)
+        self.partial = []
+        self.revision = max(self.revision or 0, revision)
 
 
 class ListAgain(Exception):  # noqa: N818 - not an error: the text says why what we know is of no use
@@ -106,6 +133,8 @@ class Watcher:
         self._reached = 0
         self._lost: DatastoreLost | None = None
         self._healthy_since: float | None = None
+        self._checked = 0
+        """On which connection the store's history was looked at last; all that was listed first is right."""
 
     async def run(self) -> None:
         """Follow until cancelled, or until the consumer closes its channel."""
@@ -145,6 +174,25 @@ class Watcher:
 
     # Snapshots.
 
+    async def _check_history(self) -> None:
+        """After another connection: is the store, at a revision that we have seen, what it was?"""
+        connection = self._client.connections_made
+        if connection == self._checked:
+            return
+        for followed in self._followed.values():
+            try:
+                _, stored = await self._client.list_prefix(
+                    followed.prefix, _written_at, revision=followed.revision or 0, keys_only=True
+                )
+            except Compacted as error:
+                followed.revision = None
+                raise ListAgain(error.message) from error
+            except FutureRevision as error:
+                self._forget_all(error.message)
+            if dict(stored) != followed.known:
+                self._forget_all(f"the store's history up to revision {followed.revision} is another one")
+        self._checked = connection
+
     async def _list_missing(self) -> None:
         """Deliver a snapshot of every prefix without a revision, all of the same revision and together.
 
@@ -152,16 +200,20 @@ class Watcher:
         """
         revision = 0
         missing = [followed for followed in self._followed.values() if followed.revision is None]
-        snapshots: Batch = []
+        connection = 0
+        snapshots: list[SnapshotReceived] = []
         for followed in missing:
             prefix = followed.prefix
             revision, stored = await self._client.list_prefix(prefix, stored_value_of, revision=revision)
             snapshots.append(SnapshotReceived(prefix, revision, tuple(stored)))
-        for followed in missing:
-            followed.revision = revision
+            connection = connection or self._client.connections_made
+        for followed, snapshot in zip(missing, snapshots, strict=True):
+            followed.list_anew(revision, snapshot.values)
+        if len(missing) == len(self._followed):
+            self._checked = connection
         if missing:
             await self._report_restored()
-            await self._send.send(snapshots + self._progress())
+            await self._send.send([*snapshots, *self._progress()])
 
     def _progress(self) -> Batch:
         """`RevisionReached` when the slowest prefix got further."""
@@ -180,8 +232,9 @@ class Watcher:
             background_nursery() as nursery,
         ):
             nursery.start_soon(_cancel_when_draining, stream, nursery.cancel_scope)
+            await self._check_history()
             for number, followed in self._followed.items():
-                followed.is_created = False
+                followed.is_created, followed.partial = False, []
                 await stream.send(_create_request(number, followed))
             while True:
                 await self._on_answer(await stream.receive())
@@ -213,7 +266,7 @@ class Watcher:
     def _forget_all(self, reason: str) -> NoReturn:
         for followed in self._followed.values():
             followed.revision = None
-        self._reached = 0
+        self._reached, self._cluster_id = 0, None
         raise ListAgain(reason)
 
     async def _on_created(self) -> None:
@@ -225,10 +278,11 @@ class Watcher:
         batch: Batch = [input_of(event) for event in answer.events]
         if answer.fragment:
             # More of the last revision may come: after a disconnect it must be sent again as a whole.
+            followed.take(batch, None)
             return batch
         # An answer without events is a notification of progress for this watcher.
         revision = answer.events[-1].kv.mod_revision if answer.events else answer.header.revision
-        followed.revision = max(followed.revision or 0, revision)
+        followed.take(batch, revision)
         return batch + self._progress()
 
     def _check_store(self, followed: Followed, created: rpc_pb2.WatchResponse) -> None:
@@ -238,7 +292,6 @@ class Watcher:
         """
         cluster_id, revision = created.header.cluster_id, created.header.revision
         if self._cluster_id not in {None, cluster_id}:
-            self._cluster_id = None
             self._forget_all("this is another etcd cluster than before")
         self._cluster_id = cluster_id
         if revision < (followed.revision or 0):
@@ -270,6 +323,11 @@ def _refusal(answer: rpc_pb2.WatchResponse) -> EtcdError:
         return Compacted(f"history begins at revision {answer.compact_revision}", method=path)
     reason = answer.cancel_reason or "canceled without a reason"
     return errors.error_of_status(errors.UNAVAILABLE, reason, method=path, endpoint="")
+
+
+def _written_at(message: kv_pb2.KeyValue) -> tuple[str, int]:
+    """A key, and the revision that wrote it."""
+    return values.text_of_key(message.key), message.mod_revision
 
 
 def stored_value_of(message: kv_pb2.KeyValue) -> StoredValue:

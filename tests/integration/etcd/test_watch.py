@@ -1,5 +1,8 @@
 """Watching prefixes through all that happens to a real etcd."""
 
+import os
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from felixbgp.cluster.inputs import (
     StoredValue,
     StoreInput,
 )
-from felixbgp.lab.etcd import EtcdServer
+from felixbgp.lab.etcd import EtcdServer, free_ports
 from felixbgp.runtime.etcd import EtcdClient, EtcdSettings, open_client, watch_prefixes
 from felixbgp.runtime.etcd.transactions import Put
 from tests.integration.etcd.conftest import QUICK, Cable, inputs_until, is_lost, is_put, is_reached
@@ -248,6 +251,63 @@ async def test_store_made_anew_at_the_same_address_is_listed_anew(
             await inputs_until(batches, is_put("/a/new", b"x"))
         finally:
             await trio.to_thread.run_sync(other.stop)
+
+
+async def test_store_restored_from_a_backup_is_listed_anew_though_it_is_ahead_of_what_we_know(
+    server: EtcdServer, settings: EtcdSettings, tmp_path: Path
+) -> None:
+    """Those that are connected first write into it, statuses mostly, and so bring its revision past ours."""
+    async with open_client(settings) as client, watch_prefixes(client, ["/a/"]) as batches:
+        await inputs_until(batches, is_reached(1))
+        await client.put("/a/1", "old")
+        await inputs_until(batches, is_put("/a/1", b"old"))
+        backup = await trio.to_thread.run_sync(take_backup, server, tmp_path)
+        last = max([(await client.put(f"/a/{number}", "new")).revision for number in (1, 2)])
+        await inputs_until(batches, is_reached(last))
+        await trio.to_thread.run_sync(server.kill)
+        await trio.to_thread.run_sync(restore, server, backup)
+        elsewhere = replace_ports(server)
+        await trio.to_thread.run_sync(elsewhere.start)
+        async with open_client(EtcdSettings(endpoints=(elsewhere.endpoint,))) as other:
+            for number in range(20):
+                await other.put(f"/status/{number}", "x")
+        await trio.to_thread.run_sync(elsewhere.stop)
+        await trio.to_thread.run_sync(server.start)
+        seen = await inputs_until(batches, lambda each: isinstance(each, SnapshotReceived))
+        assert seen[-1] == SnapshotReceived("/a/", 22, (StoredValue("/a/1", b"old", 2),))
+        assert last < 22
+
+
+def take_backup(server: EtcdServer, place: Path) -> Path:
+    """The data as of now."""
+    backup = place / "backup.db"
+    run_etcdctl("--endpoints", server.endpoint, "snapshot", "save", str(backup))
+    return backup
+
+
+def restore(server: EtcdServer, backup: Path) -> None:
+    """Put a backup in the place of the data of a member that does not run."""
+    data = server.data_dir / "member-data"
+    shutil.rmtree(data)
+    run_etcdctl(
+        "snapshot", "restore", str(backup), f"--data-dir={data}", f"--name={server.name}",
+        f"--initial-cluster={server.name}={server.peer_url}",
+        f"--initial-advertise-peer-urls={server.peer_url}",
+    )  # fmt: skip
+
+
+def replace_ports(server: EtcdServer) -> EtcdServer:
+    """The same data behind a port of which nobody knows."""
+    client_port, _ = free_ports(2)
+    return replace(server, client_port=client_port)
+
+
+def run_etcdctl(*arguments: str) -> None:
+    done = subprocess.run(
+        ["etcdctl", *arguments], env={**os.environ, "ETCDCTL_API": "3"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 async def test_closed_receiver_ends_the_watch(settings: EtcdSettings) -> None:

@@ -1,6 +1,6 @@
 """The watch against endpoints in memory: every way a stream can end, in virtual time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -78,6 +78,32 @@ async def take_watch(peer: Peer, count: int) -> tuple[Watching, list[rpc_pb2.Wat
     creations = [(await peer.message(rpc_pb2.WatchRequest)).create_request for _ in range(count)]
     await peer.headers(stream_id)
     return Watching(peer, stream_id), creations
+
+
+async def come_back(
+    network: Network, count: int, known: Mapping[bytes, int] | None = None
+) -> tuple[Peer, Watching, list[rpc_pb2.WatchCreateRequest]]:
+    """Another connection, on which the history is what it was: keys and the revisions that wrote them."""
+    peer = await network.accept()
+    stream_id = await peer.call()
+    for _ in range(count):
+        await tell_check(peer, known or {})
+    creations = [(await peer.message(rpc_pb2.WatchRequest)).create_request for _ in range(count)]
+    await peer.headers(stream_id)
+    return peer, Watching(peer, stream_id), creations
+
+
+async def tell_check(peer: Peer, known: Mapping[bytes, int]) -> Any:
+    """Answer the question what there was at a revision, with what of that is asked for."""
+    stream_id, request = await peer.ask(rpc_pb2.RangeRequest)
+    assert request.keys_only
+    stored = [
+        kv_pb2.KeyValue(key=key, mod_revision=revision)
+        for key, revision in known.items()
+        if request.key <= key < request.range_end
+    ]
+    await peer.tell(stream_id, rpc_pb2.RangeResponse(header=header(request.revision), kvs=stored))
+    return request
 
 
 async def tell_list(peer: Peer, *keys: str, revision: int = 7) -> Any:
@@ -167,9 +193,11 @@ async def test_lists_at_one_revision_then_watches_all_prefixes_on_one_stream(net
 class TestResuming:
     """From which revision does the next stream watch?"""
 
-    async def resumed_from(self, network: Network, peer: Peer, *, count: int = 1) -> list[int]:
+    async def resumed_from(
+        self, network: Network, peer: Peer, known: Mapping[bytes, int] | None = None, *, count: int = 1
+    ) -> list[int]:
         await peer.stream.aclose()
-        _, creations = await take_watch(await network.accept(), count)
+        _, _, creations = await come_back(network, count, known)
         return [each.start_revision for each in creations]
 
     async def test_goes_on_after_the_last_event(self, network: Network) -> None:
@@ -177,14 +205,14 @@ class TestResuming:
             peer, watching = await begin(network, batches)
             await watching.send(watch_id=1, header=header(9), events=[put("/a/1", 9)])
             await inputs(batches, 2)
-            assert await self.resumed_from(network, peer) == [10]
+            assert await self.resumed_from(network, peer, {b"/a/1": 9}) == [10]
 
     async def test_catching_up_is_not_carried_forward_by_the_header(self, network: Network) -> None:
         async with watched(network, "/a/") as batches:
             peer, watching = await begin(network, batches)
             await watching.send(watch_id=1, header=header(5_000), events=[put("/a/1", 1_000)])
             assert (await inputs(batches, 2))[-1] == RevisionReached(1_000)
-            assert await self.resumed_from(network, peer) == [1_001]
+            assert await self.resumed_from(network, peer, {b"/a/1": 1_000}) == [1_001]
 
     async def test_notification_of_progress_carries_its_own_watcher_forward(self, network: Network) -> None:
         async with watched(network, "/a/", "/b/") as batches:
@@ -209,7 +237,7 @@ class TestResuming:
             await watching.send(watch_id=1, header=header(9), events=[put("/a/1", 8)], fragment=True)
             await watching.send(watch_id=1, header=header(9), events=[put("/a/2", 9)])
             assert await inputs(batches, 3) == [key_put("/a/1", 8), key_put("/a/2", 9), RevisionReached(9)]
-            assert await self.resumed_from(network, peer) == [10]
+            assert await self.resumed_from(network, peer, {b"/a/1": 8, b"/a/2": 9}) == [10]
 
 
 class TestListingAgain:
@@ -283,8 +311,7 @@ class TestListingAgain:
         async with watched(network, "/a/", "/b/") as batches:
             peer, _ = await begin(network, batches, prefixes=2)
             await peer.stream.aclose()
-            peer = await network.accept()
-            watching, _ = await take_watch(peer, 2)
+            peer, watching, _ = await come_back(network, 2)
             await watching.send(watch_id=1, created=True, header=now)
             for _ in range(2):
                 await tell_list(peer, revision=3)
@@ -304,6 +331,51 @@ class TestListingAgain:
             now.revision = 4
             await watching.send(watch_id=1, header=now, events=[put("/a/1", 4)])
             assert await inputs(batches, 1) == [key_put("/a/1", 4)]
+
+    @pytest.mark.parametrize("known", [{}, {b"/a/1": 6}, {b"/a/1": 7, b"/a/2": 7}])
+    async def test_store_whose_history_is_another_is_listed_though_it_is_ahead(
+        self, network: Network, known: Mapping[bytes, int]
+    ) -> None:
+        """It was restored from a backup, and others have written into it since."""
+        async with watched(network, "/a/", "/b/") as batches:
+            peer = await network.accept()
+            await tell_list(peer, "/a/1")
+            await tell_list(peer)
+            await take_watch(peer, 2)
+            await inputs(batches, 3)
+            await peer.stream.aclose()
+            peer = await network.accept()
+            await peer.call()
+            assert (await tell_check(peer, known)).revision == 7
+            await tell_list(peer, "/a/3", revision=9)
+            await tell_list(peer, revision=9)
+            _, restored, *seen = await inputs(batches, 5)
+            assert restored == DatastoreRestored()
+            assert seen == [
+                SnapshotReceived("/a/", 9, (StoredValue("/a/3", b"x", 9),)),
+                SnapshotReceived("/b/", 9, ()),
+                RevisionReached(9),
+            ]
+            await take_watch(peer, 2)
+
+    @pytest.mark.parametrize(
+        ("text", "listed"),
+        [("required revision is a future revision", 2), ("required revision has been compacted", 1)],
+    )
+    async def test_revision_that_the_store_has_not_is_listed(
+        self, network: Network, text: str, listed: int
+    ) -> None:
+        async with watched(network, "/a/", "/b/") as batches:
+            peer, _ = await begin(network, batches, prefixes=2)
+            await peer.stream.aclose()
+            peer = await network.accept()
+            await peer.call()
+            stream_id, _ = await peer.ask(rpc_pb2.RangeRequest)
+            await peer.refuse(stream_id, 11, f"etcdserver: mvcc: {text}")
+            for _ in range(listed):
+                await tell_list(peer, revision=9)
+            seen = (await inputs(batches, 2 + listed + (listed - 1)))[2:]
+            assert seen[:listed] == [SnapshotReceived(prefix, 9, ()) for prefix in ("/a/", "/b/")[:listed]]
 
     async def test_event_of_another_prefix_before_a_watcher_is_there_means_nothing(
         self, network: Network
@@ -362,7 +434,7 @@ class TestOutages:
         async with watched(network, "/a/") as batches:
             peer, _ = await begin(network, batches)
             await peer.goaway(2**31 - 1)
-            watching, _ = await take_watch(await network.accept(), 1)
+            _, watching, _ = await come_back(network, 1)
             await watching.send(watch_id=1, created=True)
             await watching.send(watch_id=1, header=header(8), events=[put("/a/1", 8)])
             assert await inputs(batches, 2) == [key_put("/a/1", 8), RevisionReached(8)]
@@ -375,8 +447,7 @@ class TestOutages:
             with trio.move_on_after(60):
                 while True:
                     await peer.goaway(2**31 - 1)
-                    peer = await network.accept()
-                    await take_watch(peer, 1)
+                    peer, _, _ = await come_back(network, 1)
             assert autojump_clock.current_time() >= 60
             assert 10 <= len(network.dialled) <= 22
 
@@ -393,7 +464,7 @@ class TestOutages:
             assert patience.cancelled_caught
             assert 3_600 / 10 <= len(network.dialled) <= 3_600 / 5 + 10
             network.is_down = False
-            watching, creations = await take_watch(await network.accept(), 1)
+            _, watching, creations = await come_back(network, 1)
             assert creations[0].start_revision == 8
             await watching.send(watch_id=1, created=True)
             assert await inputs(batches, 1) == [DatastoreRestored()]
