@@ -9,6 +9,7 @@ import trio
 from felixbgp.cli.options import connection_options, flags_of, setting_option
 from felixbgp.runtime.settings import (
     DRAINING,
+    JOURNAL,
     LOG_LEVEL,
     LOG_LEVELS,
     METRIC,
@@ -43,6 +44,9 @@ from felixbgp.runtime.settings_file import SettingsError
 @setting_option(LOG_LEVEL, "|".join(LOG_LEVELS), "How much to log; logSeverityScreen unless given.")
 @setting_option(SECRETS, "DIRECTORY", "Passwords of peers, as <secret>/<key>; /etc/felixbgp/secrets.")
 @setting_option(STATE, "DIRECTORY|none", "For a start without etcd: what it last held; /var/lib/felixbgp.")
+@setting_option(
+    JOURNAL, "FILE", "Record everything there, for `felixbgp replay`; passwords under other names."
+)
 @connection_options
 def agent(**given: Any) -> None:
     """Run the agent of this node until it is told to stop (SIGTERM, SIGINT).

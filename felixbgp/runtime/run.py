@@ -8,6 +8,8 @@ import random
 import signal
 import sys
 from contextlib import AsyncExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import trio
 
@@ -45,6 +47,9 @@ from felixbgp.runtime.state_keeper import open_directory
 from felixbgp.runtime.store import NodeStore, open_node_store
 from felixbgp.runtime.tcp import Tcp
 
+if TYPE_CHECKING:
+    from felixbgp.runtime.journal_file import JournalFile
+
 ROUTES_WAITING_MAX = 4000
 """Kernel writes that may wait: those that the kernel works on, and the next that are asked for together.
 What is more urgent than a large table that is being taken in waits behind these alone, some 16 ms."""
@@ -63,8 +68,8 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     """
     telemetry.start_logging(settings.log_level or DEFAULT_LOG_LEVEL)
     telemetry.LOGGER.info("felixbgp %s (core %s) starts on node %s", __version__, core_form(), settings.node)
-    agent = Agent(settings.agent_config, random.Random().random)  # noqa: S311 - jitter is no secret
-    driver = Driver(agent)
+    journal = None if settings.journal is None else _open_journal(settings.journal)
+    driver = Driver(_agent(settings, journal))
     if "opentelemetry.metrics" in sys.modules:
         # Whoever set up a MeterProvider, as `opentelemetry-instrument` does, has loaded it before.
         from felixbgp.runtime import metrics  # noqa: PLC0415
@@ -74,6 +79,8 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     if intent is None:
         prepare(FOLLOWED_KINDS)
     async with AsyncExitStack() as stack:
+        if journal is not None:
+            stack.enter_context(closing(journal))
         stack.enter_context(short_collections())
         trio.lowlevel.add_instrument(LoopObserver(driver))
         kernel = None
@@ -106,6 +113,24 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
             number = await anext(aiter(signals))
         telemetry.LOGGER.info("felixbgp stops on %s; kernel routes stay", signal.Signals(number).name)
         nursery.cancel_scope.cancel()
+
+
+def _open_journal(path: Path) -> "JournalFile | None":
+    """Loaded late: hardly any agent is recorded."""
+    from felixbgp.runtime.journal_file import open_journal  # noqa: PLC0415
+
+    return open_journal(path)
+
+
+def _agent(settings: AgentSettings, journal: "JournalFile | None") -> Agent:
+    """The agent, or one that is recorded and looks the same to whoever drives it."""
+    config, jitter = settings.agent_config, random.Random().random  # noqa: S311 - jitter is no secret
+    if journal is None:
+        return Agent(config, jitter)
+    from felixbgp.journal.recorder import RecordedAgent  # noqa: PLC0415 - as above
+    from felixbgp.runtime.journal_file import recorder_of  # noqa: PLC0415 - as above
+
+    return cast("Agent", RecordedAgent(config, jitter, recorder_of(journal)))
 
 
 class _Shell:

@@ -55,6 +55,8 @@ class AgentSettings:
     secrets_dir: Path = SECRETS_DIR
     state_directory: Path | None = STATE_DIRECTORY
     """Where the state of the store is kept for a start without etcd; None for nowhere."""
+    journal: Path | None = None
+    """The file into which everything is recorded; None for none."""
 
     @property
     def agent_config(self) -> AgentConfig:
@@ -88,6 +90,7 @@ NODE = Setting("node", "NODENAME", "--node")
 ROUTER_ID = Setting("router_id", "CALICO_ROUTER_ID", "--router-id")
 LOG_LEVEL = Setting("log_level", "FELIXBGP_LOG_LEVEL", "--log-level")
 SECRETS = Setting("secrets_dir", "FELIXBGP_SECRETS_DIR", "--secrets-dir")
+JOURNAL = Setting("journal", "FELIXBGP_JOURNAL", "--journal")
 STATE = Setting("state_directory", "FELIXBGP_STATE_DIRECTORY", "--state-directory")
 PROTOCOL = Setting("route_protocol", "FELIXBGP_ROUTE_PROTOCOL", "--route-protocol", is_integer=True)
 METRIC = Setting("route_metric", "FELIXBGP_ROUTE_METRIC", "--route-metric", is_integer=True)
@@ -114,7 +117,8 @@ other routing daemons are allowed, so that we can take over from one."""
 
 ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD, CA_CERT, CERT, KEY)
 SETTINGS = (
-    NODE, ROUTER_ID, LOG_LEVEL, SECRETS, STATE, PROTOCOL, METRIC, TABLE, TAKE_OVER, NO_KERNEL, DRAINING,
+    NODE, ROUTER_ID, LOG_LEVEL, SECRETS, STATE, JOURNAL,
+    PROTOCOL, METRIC, TABLE, TAKE_OVER, NO_KERNEL, DRAINING,
     *ETCD_SETTINGS,
 )  # fmt: skip
 KNOWN = tuple(setting.name for setting in SETTINGS)
@@ -184,6 +188,7 @@ def load(
         log_level=_log_level(sources.find(LOG_LEVEL)),
         secrets_dir=_directory(sources.find(SECRETS), SECRETS_DIR),
         state_directory=_state_directory(sources.find(STATE)),
+        journal=_journal(sources.find(JOURNAL)),
     )
 
 
@@ -309,13 +314,20 @@ def _state_directory(found: Found | None) -> Path | None:
     return _directory(found, STATE_DIRECTORY)
 
 
+def _journal(found: Found | None) -> Path | None:
+    return None if found is None else _path_of(found, "file")
+
+
 def _directory(found: Found | None, default: Path) -> Path:
-    """A directory, which need not exist yet. A relative one would depend on where we start."""
-    if found is None:
-        return default
+    """A directory, which need not exist yet."""
+    return default if found is None else _path_of(found, "directory")
+
+
+def _path_of(found: Found, what: str) -> Path:
+    """A relative one would depend on where we start."""
     path = Path(found.text)
     if not path.is_absolute() or "\0" in found.text:
-        raise found.refuse(f"{found.text!r} is not the absolute path of a directory")
+        raise found.refuse(f"{found.text!r} is not the absolute path of a {what}")
     return path
 
 

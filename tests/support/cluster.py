@@ -2,9 +2,10 @@
 
 import json
 
+from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import DRAINING_SECONDS
 from felixbgp.net import Address, Prefix
-from felixbgp.sim.node import Node
+from felixbgp.sim.node import AgentMaker, Node
 from felixbgp.sim.world import World
 
 RESOURCES = "/calico/resources/v3/projectcalico.org"
@@ -29,8 +30,10 @@ def add_node(world: World, number: int, *, forwards: bool = True) -> Node:
     return world.add_node(name, addresses, connected, forwards=forwards)
 
 
-def mesh(size: int, seed: int, *, draining_seconds: int = DRAINING_SECONDS) -> World:
-    world = World(seed, draining_seconds=draining_seconds)
+def mesh(
+    size: int, seed: int, *, draining_seconds: int = DRAINING_SECONDS, make_agent: AgentMaker = Agent
+) -> World:
+    world = World(seed, draining_seconds=draining_seconds, make_agent=make_agent)
     put_resource(world, "IPPool", "ippools", "v4", {"cidr": "10.0.0.0/16", "ipipMode": "Never"})
     put_resource(world, "IPPool", "ippools", "v6", {"cidr": "fd10::/48", "ipipMode": "Never"})
     for number in range(1, size + 1):

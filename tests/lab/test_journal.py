@@ -1,0 +1,78 @@
+"""A live agent, with etcd, kernel and peers, is recorded, and does the same again without any of them."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from felixbgp.journal.records import Began, read
+from felixbgp.lab import checks
+from felixbgp.lab.lab import Lab, felixbgp_command
+from felixbgp.lab.plan import LabPlan
+from tests.lab.conftest import a_lab, fresh_name
+
+pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(300)]
+
+SECONDS_MAX = 120.0
+TOR_AS = 64567
+PASSWORD = "correct horse battery staple"
+
+
+def replayed(journal: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*felixbgp_command(), "replay", str(journal)], capture_output=True, text=True, check=False
+    )
+
+
+def healthy(lab: Lab) -> list[str]:
+    return checks.missing_sessions(lab.store, checks.mesh_sessions(lab.plan)) + checks.missing_blackholes(
+        lab.plan
+    )
+
+
+def live(lab: Lab) -> None:
+    """What happens to a node: sessions, routes, a password, a peer, a restart of its neighbour, no etcd."""
+    checks.wait_for(lambda: healthy(lab), "the mesh is up", SECONDS_MAX)
+    lab.store.put("/felixbgp/v1/secrets/bgp/mesh", PASSWORD)
+    secret = {"secretKeyRef": {"name": "bgp", "key": "mesh"}}
+    tor = lab.plan.tors[0]
+    lab.put_peer("tor", {"peerIP": tor.ipv4, "asNumber": TOR_AS})
+    # Nobody answers it: the dial with a password is what is to be recorded.
+    lab.put_peer("nobody", {"peerIP": "172.30.0.99", "asNumber": 65000, "password": secret})
+    wanted = {node.name: frozenset({tor.ipv4}) for node in lab.plan.nodes}
+    checks.wait_for(lambda: checks.missing_sessions(lab.store, wanted), "the ToR is there", SECONDS_MAX)
+    lab.kill("node-2")
+    lab.start("node-2")
+    checks.wait_for(lambda: healthy(lab), "the mesh is up again", SECONDS_MAX)
+    lab.kill("etcd")
+    lab.start("etcd")
+    checks.wait_for(lambda: [] if lab.is_store_ready() else ["no answer"], "etcd is back", SECONDS_MAX)
+    checks.wait_for(lambda: healthy(lab), "all is well", SECONDS_MAX)
+
+
+def test_a_recorded_agent_has_the_same_effects_again(tmp_path: Path) -> None:
+    plan = LabPlan(name=fresh_name(), node_count=2)
+    journal = tmp_path / "journal"
+    with a_lab(plan, agents=False) as lab:
+        lab.start_agent(plan.nodes[1])
+        lab._state.settings["FELIXBGP_JOURNAL"] = str(journal)
+        lab.start_agent(plan.nodes[0])
+        live(lab)
+        # In the midst of its life, and after its end.
+        midst = replayed(journal)
+        assert midst.returncode == 0, midst.stdout + midst.stderr
+        lab.stop("node-1")
+        ended = replayed(journal)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert ended.stdout.startswith("same effects: ")
+        # It adopts routes, and says the same again.
+        lab.start("node-1")
+        checks.wait_for(lambda: healthy(lab), "the mesh is up once more", SECONDS_MAX)
+        lab.kill("node-1")
+    assert replayed(journal).stdout.startswith("same effects: ")
+    assert replayed(journal.with_name("journal.1")).stdout == ended.stdout
+    octets = journal.with_name("journal.1").read_bytes()
+    assert b"secrets/bgp/mesh" in octets
+    assert PASSWORD.encode() not in octets
+    with journal.open("rb") as file:
+        assert isinstance(next(read(file)), Began)
