@@ -45,8 +45,8 @@ VERBS = {
     ),
     "patch": Verb("felixbgp.cli.patch", "patch", "Change some fields of a resource."),
     "replace": Verb("felixbgp.cli.replace", "replace", "Update resources from a file."),
-    "simulate": Verb("felixbgp.cli.simulate", "simulate", "Run simulated clusters in which things go wrong."),
     "replay": Verb("felixbgp.cli.replay", "replay", "Replay the journal of an agent, and compare."),
+    "simulate": Verb("felixbgp.cli.simulate", "simulate", "Run simulated clusters in which things go wrong."),
     "validate": Verb("felixbgp.cli.validate", "validate", "Check files of resources, without etcd."),
     "version": Verb("felixbgp.cli.version", "version", "Show the versions of the client and the cluster."),
 }

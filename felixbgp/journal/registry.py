@@ -13,6 +13,7 @@ from felixbgp.agent import effects as agent_effects
 from felixbgp.agent import forwarding as agent_forwarding
 from felixbgp.agent import inputs as agent_inputs
 from felixbgp.agent import liveness as agent_liveness
+from felixbgp.agent import resets as agent_resets
 from felixbgp.bgp import config as bgp_config
 from felixbgp.bgp import effects as bgp_effects
 from felixbgp.bgp import facts as bgp_facts
@@ -47,14 +48,16 @@ _NAMES: Final[dict[ModuleType, str]] = {
     agent_inputs: (
         "AliveRead AliveUnread AuditWriteFailed AuditWritten HostProbed IntentGiven ListenFailed "
         "Listening NodeStatusResourceConflicted NodeStatusResourceFailed NodeStatusResourceWritten "
-        "ProbeOutcome StatusWriteFailed StatusWritten StepsMeasured"
+        "ProbeOutcome StatusWriteFailed StatusWritten StepsMeasured TurnAwaited TurnGranted TurnLost "
+        "TurnRefused"
     ),
     agent_liveness: "AskAlive NodeDead ProbeHost",
+    agent_resets: "AcquireTurn ReleaseTurn ResetUnfinished TurnSkipped",
     bgp_config: "GracefulRestart LimitAction NextHopMode PeerConfig PeerId PrefixLimit SpeakerConfig",
     bgp_effects: "CloseConnection Connect SendBytes SetOptions TransportOptions",
     bgp_facts: (
-        "ConnectionRefused NotificationReceived NotificationSent PrefixLimitReached "
-        "SessionStateChanged UpdateMalformed"
+        "ConnectionRefused NotificationReceived NotificationSent PrefixLimitReached SessionStateChanged "
+        "UpdateMalformed"
     ),
     bgp_inputs: "BytesReceived BytesWritten Endpoint TcpAccepted TcpClosed TcpConnectFailed TcpConnected",
     bgp_policy_types: (
@@ -67,14 +70,14 @@ _NAMES: Final[dict[ModuleType, str]] = {
         "LastKnownStateUsed ReadRefused StaleEventIgnored StoreLost StoreRestored ValueCorrected"
     ),
     cluster_inputs: (
-        "DatastoreLost DatastoreRestored KeyDeleted KeyPut PrefixRefused RevisionReached "
-        "SecretFilesRead SnapshotReceived StateRecovered StoredValue"
+        "DatastoreLost DatastoreRestored KeyDeleted KeyPut PrefixRefused RevisionReached SecretFilesRead "
+        "SnapshotReceived StateRecovered StoredValue"
     ),
     cluster_secrets: "SecretFile SecretId",
     fib_types: (
-        "AddressChanged AddressSnapshot DeleteRoutes InterfaceAddress KernelLost KernelRead "
-        "KernelRoute KernelRouteChanged KernelSnapshot KernelUnheard LinkChanged NextHop ReadKernel "
-        "ReplaceRoutes Route RouteFailed RouteKey RouteKind RouteProblem RoutesApplied"
+        "AddressChanged AddressSnapshot DeleteRoutes InterfaceAddress KernelLost KernelRead KernelRoute "
+        "KernelRouteChanged KernelSnapshot KernelUnheard LinkChanged NextHop ReadKernel ReplaceRoutes "
+        "Route RouteFailed RouteKey RouteKind RouteProblem RoutesApplied"
     ),
     intent_priorities: "NormalPriority",
     intent_types: "Intent PeerOrigin Problem StaticRoute Tunnel",

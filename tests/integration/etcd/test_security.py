@@ -349,5 +349,5 @@ async def test_forbidden_prefix_is_reported_once_and_served_once_allowed(setting
         request = rpc_pb2.AuthRoleGrantPermissionRequest(name="agent", perm=permission)
         await administer(root, "RoleGrantPermission", request)
         assert await batches.receive() == [DatastoreRestored()]
-        (snapshot,) = await batches.receive()
+        snapshot, _ = await batches.receive()
         assert isinstance(snapshot, SnapshotReceived)
