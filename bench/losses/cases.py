@@ -1,12 +1,14 @@
 """All cases, in the order of the table."""
 
-from bench.losses import drains, policies, reflectors, restarts, takeover
+from bench.losses import dead, drains, policies, reflectors, resets, restarts, takeover
 from bench.losses.case import Case
 
 CASES: tuple[Case, ...] = (
     *reflectors.CASES,
+    *resets.CASES,
     *policies.CASES,
     *restarts.CASES,
     *drains.CASES,
+    *dead.CASES,
     *takeover.CASES,
 )

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from felixbgp.bgp.allowance import Allowance
-from felixbgp.bgp.config import LimitAction, PeerConfig, PeerId, SpeakerConfig
+from felixbgp.bgp.config import GracefulRestart, LimitAction, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.facts import UpdateMalformed
 from felixbgp.bgp.inbound import Inbound
 from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
 from felixbgp.bgp.prefix_limit import LimitWatch
 from felixbgp.bgp.presence import Presence
-from felixbgp.bgp.retention import Retention
+from felixbgp.bgp.retention import BRIDGE_NS, Resumed, Retention
 from felixbgp.bgp.rib.acceptance import Acceptance, shared_acceptance
 from felixbgp.bgp.rib.adj_rib_in import ROUTES_MAX, AdjRibIn
 from felixbgp.bgp.rib.adj_rib_out import Outlet
@@ -88,8 +88,8 @@ class Peering:
     """Configuration, session and, while Established, the exchange of routes."""
 
     __slots__ = (
-        "complaints", "config", "established_count", "exchange", "malformed", "notice", "number", "path_peer",
-        "presence", "retention", "session", "updates_received",
+        "complaints", "config", "established_count", "exchange", "is_begun_anew", "malformed", "notice",
+        "number", "path_peer", "presence", "retention", "session", "updates_received",
     )  # fmt: skip
 
     def __init__(self, number: int, config: PeerConfig, session: Peer, established_count: int = 0) -> None:
@@ -101,6 +101,8 @@ class Peering:
         self.path_peer: PathPeer | None = None
         """What its paths have of it: None before its first session."""
         self.retention = Retention()
+        self.is_begun_anew = False
+        """Whether we end its session to have another, with other parameters."""
         self.presence = Presence.EXPECTED
         self.notice = ""
         """What is to be said of it in the status, in words."""
@@ -137,13 +139,14 @@ class Peering:
                 continue
             acceptance = self._acceptance(family, speaker, exchange)
             identified = family in negotiated.add_path_receive
-            rib = kept.get(family)
-            if rib is not None and rib.identified is identified and restart is not None:
+            resumed = kept.get(family)
+            if resumed is not None and self._goes_on(resumed, identified=identified):
+                rib = resumed.rib
                 rib.reconfigure(peer, acceptance, policy)
-                exchange.renewed_by = now + restart.renewal_time_s * SECOND_NS
+                exchange.renewed_by = now + _renewal_ns(restart, resumed)
             else:
-                if rib is not None:
-                    rib.give_up()
+                if resumed is not None:
+                    resumed.rib.give_up()
                 rib = AdjRibIn(
                     loc_ribs[family],
                     peer,
@@ -159,6 +162,11 @@ class Peering:
                 exchange.limits[family] = LimitWatch(self.config.prefix_limit)
             exchange.views[family] = self.export_view(family, speaker, exchange)
 
+    def _goes_on(self, resumed: Resumed, *, identified: bool) -> bool:
+        """Whether what was kept can be the table of a new session."""
+        is_allowed = resumed.is_bridged or self.config.graceful_restart is not None
+        return is_allowed and resumed.rib.identified is identified
+
     def lose(self, exchange: Exchange, kind: DownKind, now: int) -> None:
         """The session is over: its tables are kept, or given up."""
         self.exchange = None
@@ -166,13 +174,18 @@ class Peering:
         if self.config.draining:
             self.retention.hold(exchange.ribs)
             return
+        if (kind is DownKind.HARD or restart is None) and self.is_begun_anew:
+            self.retention.bridge(exchange.ribs, now)
+            return
         if kind is DownKind.HARD or restart is None:
             for rib in exchange.ribs.values():
                 rib.give_up()
             return
         # RFC 9494 §4: without a time of our own we have not offered it, and nobody counts on it.
         long_lived = restart.long_lived_stale_time_s > 0
-        self.retention.keep(exchange.ribs, exchange.negotiated, now, long_lived=long_lived)
+        self.retention.keep(
+            exchange.ribs, exchange.negotiated, now, long_lived=long_lived, bridged=self.is_begun_anew
+        )
 
     def expire(self, now: int) -> None:
         """`stale_deadline` is there, and the time for stale routes over."""
@@ -376,6 +389,11 @@ class Peering:
             peer_role=self._peer_role,
             extended_next_hop=family in exchange.negotiated.extended_next_hop,
         )
+
+
+def _renewal_ns(restart: GracefulRestart | None, resumed: Resumed) -> int:
+    """How long what is stale may stay in the session that has followed."""
+    return BRIDGE_NS if resumed.is_bridged or restart is None else restart.renewal_time_s * SECOND_NS
 
 
 def _warning(exchange: Exchange | None) -> str:

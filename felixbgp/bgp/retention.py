@@ -10,10 +10,15 @@ stale time over
 ▼
 gone
 
+A session that we end to have another, with other parameters, is bridged: its peer never stops forwarding.
+What it brought is kept for BRIDGE_NS, whatever was agreed on, and is stale in the session that follows.
+
 Who is lost again before it has said everything again, within the restart time of its first loss, keeps what
 was stale already: it had no time to say it. After that such routes go, so that nobody who comes and goes
 keeps what is gone for ever.
 """
+
+from typing import Final, NamedTuple
 
 from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
@@ -22,6 +27,8 @@ from felixbgp.bgp.wire.messages import Negotiated
 from felixbgp.net import Family
 
 SECOND_NS = 1_000_000_000
+BRIDGE_NS: Final = 30 * SECOND_NS
+"""For the next session to be there, and once more for what it says: a peer need not send End-of-RIB."""
 FOREVER = 1 << 62
 """In nanoseconds, a century and a half."""
 
@@ -29,14 +36,31 @@ FOREVER = 1 << 62
 class _Kept:
     """One Adj-RIB-In, until when it is kept, and for how much longer as a last resort."""
 
-    __slots__ = ("is_held", "outliving_ns", "rib", "until")
+    __slots__ = ("is_bridged", "is_held", "outliving_ns", "rib", "until")
 
-    def __init__(self, rib: AdjRibIn, until: int, outliving_ns: int, *, is_held: bool = False) -> None:
+    def __init__(
+        self,
+        rib: AdjRibIn,
+        until: int,
+        outliving_ns: int,
+        *,
+        is_held: bool = False,
+        is_bridged: bool = False,
+    ) -> None:
         self.rib = rib
         self.until = until
         self.outliving_ns = outliving_ns
         self.is_held = is_held
         """Whether its peer is draining, or was when its session was lost."""
+        self.is_bridged = is_bridged
+        """Whether we ended the session to have another."""
+
+
+class Resumed(NamedTuple):
+    """What goes on in a new session; `is_bridged`: though nothing of that kind was agreed on."""
+
+    rib: AdjRibIn
+    is_bridged: bool
 
 
 class Retention:
@@ -55,11 +79,18 @@ class Retention:
         return [kept.rib for kept in self._kept.values()]
 
     def keep(
-        self, ribs: dict[Family, AdjRibIn], negotiated: Negotiated, now: int, *, long_lived: bool
+        self,
+        ribs: dict[Family, AdjRibIn],
+        negotiated: Negotiated,
+        now: int,
+        *,
+        long_lived: bool,
+        bridged: bool = False,
     ) -> None:
         """A session was lost: keep the families that its peer said it would be back with.
 
-        `long_lived`: beyond the restart time too, for as long as the peer asked.
+        `long_lived`: beyond the restart time too, for as long as the peer asked. `bridged`: the others as
+        well, for BRIDGE_NS.
         """
         restart = negotiated.graceful_restart
         families = {} if restart is None else dict(restart.families)
@@ -70,6 +101,17 @@ class Retention:
             if family in families and rib:
                 self._mark_stale(family, rib, now, restart_ns)
                 self._kept[family] = _Kept(rib, now + restart_ns, outliving.get(family, 0))
+            elif bridged:
+                self.bridge({family: rib}, now)
+            else:
+                rib.give_up()
+
+    def bridge(self, ribs: dict[Family, AdjRibIn], now: int) -> None:
+        """A session ends to be followed by another: keep all meanwhile."""
+        for family, rib in ribs.items():
+            if rib:
+                rib.mark_stale_too()
+                self._kept[family] = _Kept(rib, now + BRIDGE_NS, 0, is_bridged=True)
             else:
                 rib.give_up()
 
@@ -101,16 +143,17 @@ class Retention:
         for kept in self._kept.values():
             kept.rib.set_peer(peer, policy)
 
-    def resume(self, negotiated: Negotiated) -> dict[Family, AdjRibIn]:
+    def resume(self, negotiated: Negotiated) -> dict[Family, Resumed]:
         """The peer is back: what goes on, for it was preserved."""
         restart = negotiated.graceful_restart
         preserved = {} if restart is None else dict(restart.families)
         preserved |= {family: True for family, flag, _ in negotiated.long_lived if flag}
-        going_on: dict[Family, AdjRibIn] = {}
+        going_on: dict[Family, Resumed] = {}
         for family, kept in self._kept.items():
-            # What was held is all that there is: it stays until the peer has said what it has.
-            if (kept.is_held or preserved.get(family)) and family in negotiated.families:
-                going_on[family] = kept.rib
+            # What was held or bridged is all that there is: it stays until the peer has said what it has.
+            is_kept = kept.is_held or kept.is_bridged or preserved.get(family)
+            if is_kept and family in negotiated.families:
+                going_on[family] = Resumed(kept.rib, kept.is_bridged)
             else:
                 kept.rib.give_up()
         self._kept.clear()

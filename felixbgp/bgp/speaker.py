@@ -188,6 +188,7 @@ class Speaker:
         if Affects.SESSION not in affects:
             self._adapt(peering, config, affects, now)
             return
+        peering.is_begun_anew = True
         self._act(peering, peering.session.stop(now, CeaseSubcode.OTHER_CONFIGURATION_CHANGE), now)
         self._forget(peering)
         self._add(config, peering, now)

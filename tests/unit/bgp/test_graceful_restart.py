@@ -8,6 +8,7 @@ from felixbgp.bgp.config import GracefulRestart, PeerId
 from felixbgp.bgp.deferral import ESTABLISH_NS, SELECTION_DEFERRAL_NS
 from felixbgp.bgp.inputs import TcpClosed
 from felixbgp.bgp.presence import Presence
+from felixbgp.bgp.retention import BRIDGE_NS
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.bgp.wire.codec import encode_keepalive
 from felixbgp.bgp.wire.communities import LLGR_STALE
@@ -99,12 +100,58 @@ def test_a_session_that_another_configuration_needs_changes_no_route_anywhere() 
     assert one.peer(two_).prefixes_stale == two_.peer(one).prefixes_stale == 0
 
 
-def test_without_graceful_restart_such_a_session_takes_the_routes_along() -> None:
-    network, one, two_ = two(of_one=None)
+@pytest.mark.parametrize("of_one", [None, GracefulRestart(notification=False)])
+def test_without_graceful_restart_only_who_wants_such_a_session_keeps_the_routes(
+    of_one: GracefulRestart | None,
+) -> None:
+    network, one, two_ = two(of_one=of_one)
     one.changes = two_.changes = 0
     one.change(two_, hold_time_s=30)
     network.run_for(10)
-    assert one.changes == two_.changes == 2
+    assert one.peer(two_).hold_time_s == 30
+    assert (one.changes, two_.changes) == (0, 2)
+    assert one.peer(two_).prefixes_stale == 0
+
+
+def test_what_is_kept_so_is_not_kept_for_long_when_the_peer_is_not_back() -> None:
+    network, one, two_ = two(of_one=None)
+    one.accepts = two_.accepts = False
+    one.change(two_, hold_time_s=30)
+    network.run_for(BRIDGE_NS / SECOND - 1)
+    assert TWO_BLOCK in one.routes()
+    network.run_for(2)
+    assert TWO_BLOCK not in one.routes()
+
+
+@pytest.mark.usefixtures("no_end_of_rib")
+def test_nor_is_what_the_peer_that_is_back_does_not_say_again() -> None:
+    network, one, two_ = two(of_one=None)
+    two_.originate("10.2.0.64/26")
+    network.settle()
+    two_.accepts = False
+    one.change(two_, hold_time_s=30)
+    network.settle()
+    two_.originate("10.2.0.64/26", route=None)
+    two_.accepts = True
+    network.run_for(10)
+    assert one.peer(two_).state == "Established"
+    assert {TWO_BLOCK, "10.2.0.64/26"} <= set(one.routes())
+    network.run_for(BRIDGE_NS / SECOND)
+    assert set(one.routes()) == {ONE_BLOCK, TWO_BLOCK}
+
+
+def test_a_peer_that_says_which_families_it_keeps_has_the_others_kept_so_too() -> None:
+    """FRR that helps others to restart names none."""
+    network, one, two_ = two()
+    exchange = one.speaker._peerings.by_peer[PeerId(two_.address)].exchange
+    assert exchange is not None
+    restart = exchange.negotiated.graceful_restart
+    assert restart is not None
+    exchange.negotiated = replace(exchange.negotiated, graceful_restart=replace(restart, families=()))
+    one.changes = 0
+    one.change(two_, hold_time_s=30)
+    network.run_for(10)
+    assert one.changes == 0
 
 
 def test_what_the_peer_does_not_say_again_goes_with_end_of_rib() -> None:

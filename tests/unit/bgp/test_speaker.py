@@ -1033,9 +1033,13 @@ def test_no_marks_before_the_end_of_the_first_table() -> None:
     restart: dict[str, object] = {"graceful_restart": GracefulRestart(forwarding_preserved=True)}
     one.originate(BLOCK, OTHER_BLOCK)
     network.settle()
+    one.accepts = other.accepts = False
+    network.cut(one, other)
+    network.settle()
     one.change(other, **restart)
     other.change(one, **restart)
     one.held = {IPV4: {BLOCK_NLRI}}  # So that End-of-RIB waits.
+    one.accepts = other.accepts = True
     network.run_for(2)
     assert one.peer(other).state == "Established"
     assert not other.peer(one).end_of_rib_received

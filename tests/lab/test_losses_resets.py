@@ -1,0 +1,20 @@
+"""Z3 with real probes: AS numbers change, towards a ToR too that keeps nothing, and nothing is lost."""
+
+import pytest
+
+from bench.losses.case import Case, run
+from bench.losses.cluster import Cluster
+from bench.losses.resets import CASES
+
+pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(180)]
+
+BY_NAME = {case.name: case for case in CASES}
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(BY_NAME[name], id=name) for name in ("as-of-one", "as-of-all")]
+)
+def test_nothing_is_lost(lossless: Cluster, case: Case) -> None:
+    losses = run(case, lossless)
+    assert losses.losing() == []
+    assert losses.sent > 10_000
