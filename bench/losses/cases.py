@@ -1,6 +1,6 @@
 """All cases, in the order of the table."""
 
-from bench.losses import dead, drains, policies, reflectors, resets, restarts, takeover
+from bench.losses import dead, drains, offline, outages, policies, reflectors, resets, restarts, takeover
 from bench.losses.case import Case
 
 CASES: tuple[Case, ...] = (
@@ -8,6 +8,8 @@ CASES: tuple[Case, ...] = (
     *resets.CASES,
     *policies.CASES,
     *restarts.CASES,
+    *outages.CASES,
+    *offline.CASES,
     *drains.CASES,
     *dead.CASES,
     *takeover.CASES,

@@ -9,7 +9,7 @@ from bench.losses.case import Case
 from bench.losses.cluster import Cluster
 from felixbgp.lab import bird, calico, checks
 from felixbgp.lab.lab import LabError
-from felixbgp.lab.plan import TOR_AS_NUMBER
+from felixbgp.lab.plan import POOL_V4, TOR_AS_NUMBER
 
 BGP_PORT = 179
 SECONDS_MAX = 30.0
@@ -37,7 +37,7 @@ def _connections(cluster: Cluster) -> dict[str, frozenset[int]]:
     return {node.name: checks.connections(node.namespace, BGP_PORT) for node in cluster.plan.nodes}
 
 
-def _at_tor(cluster: Cluster, is_so: Callable[[str], bool], what: str) -> None:
+def at_tor(cluster: Cluster, is_so: Callable[[str], bool], what: str) -> None:
     """Wait until what BIRD on the ToR says of its routes is so."""
 
     def missing() -> list[str]:
@@ -56,8 +56,7 @@ def _next_hops(routes: str, prefix: str) -> frozenset[str]:
 
 
 def _marked(mark: str) -> Callable[[str], bool]:
-    words = f"({mark.replace(':', ',')})"
-    return lambda routes: words in routes
+    return lambda routes: communities_of(routes, mark) > 0
 
 
 def _unmarked(mark: str) -> Callable[[str], bool]:
@@ -80,29 +79,39 @@ def _marking(mark: str, *rejected: str) -> dict[str, str]:
     return calico.filter_resource("marks", spec)
 
 
+def put_communities(cluster: Cluster, mark: str) -> None:
+    """Have every node mark its blocks."""
+    spec = {"prefixAdvertisements": [{"cidr": POOL_V4, "communities": [mark]}]}
+    cluster.put(calico.configuration_resource("default", spec))
+
+
+def communities_of(routes: str, mark: str) -> int:
+    """How many paths in BIRD's words have a community."""
+    return routes.count(f"({mark.replace(':', ',')})")
+
+
 def filters(cluster: Cluster) -> None:
     """One is added, changed, and removed."""
     with no_session_is_reset(cluster):
         cluster.put(_marking(MARK) | _peer(cluster, filters=["marks"]))
-        _at_tor(cluster, _marked(MARK), "what the filter adds is there")
+        at_tor(cluster, _marked(MARK), "what the filter adds is there")
         cluster.put(_marking(OTHER_MARK, UNUSED))
-        _at_tor(cluster, lambda routes: _marked(OTHER_MARK)(routes) and _unmarked(MARK)(routes), "it changed")
+        at_tor(cluster, lambda routes: _marked(OTHER_MARK)(routes) and _unmarked(MARK)(routes), "it changed")
         cluster.put(_peer(cluster))
         cluster.delete(FILTER)
-        _at_tor(cluster, _unmarked(OTHER_MARK), "it is gone")
+        at_tor(cluster, _unmarked(OTHER_MARK), "it is gone")
 
 
 def communities(cluster: Cluster) -> None:
     """Those of the blocks are added, changed, and removed."""
     with no_session_is_reset(cluster):
         for mark, before in ((MARK, ""), (OTHER_MARK, MARK)):
-            spec = {"prefixAdvertisements": [{"cidr": "10.65.0.0/16", "communities": [mark]}]}
-            cluster.put(calico.configuration_resource("default", spec))
-            _at_tor(cluster, _marked(mark), f"community {mark} is there")
+            put_communities(cluster, mark)
+            at_tor(cluster, _marked(mark), f"community {mark} is there")
             if before:
-                _at_tor(cluster, _unmarked(before), f"community {before} is gone")
+                at_tor(cluster, _unmarked(before), f"community {before} is gone")
         cluster.delete(f"{calico.RESOURCES}bgpconfigurations/default")
-        _at_tor(cluster, _unmarked(OTHER_MARK), "no community is there")
+        at_tor(cluster, _unmarked(OTHER_MARK), "no community is there")
 
 
 def next_hop_modes(cluster: Cluster) -> None:
@@ -113,7 +122,7 @@ def next_hop_modes(cluster: Cluster) -> None:
 
     def become(wanted: frozenset[str], what: str, **fields: object) -> None:
         cluster.put(_peer(cluster, **fields))
-        _at_tor(cluster, lambda routes: _next_hops(routes, own.block_v4) == wanted, what)
+        at_tor(cluster, lambda routes: _next_hops(routes, own.block_v4) == wanted, what)
 
     with no_session_is_reset(cluster):
         become(nodes, "each node tells itself as next hop")

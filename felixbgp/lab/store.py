@@ -64,6 +64,11 @@ class Store:
         answer = self._call("kv/range", {"key": _text("\0"), "count_only": True})
         return int(answer["header"]["revision"])
 
+    def leads(self) -> bool:
+        """Whether the member that answers is the cluster's leader."""
+        status = self._call("maintenance/status", {})
+        return bool(status.get("leader", "0") == status["header"]["member_id"])
+
     def _transact(self, operations: list[dict[str, Any]]) -> None:
         for start in range(0, len(operations), DELETE_BATCH):
             self._call("kv/txn", {"success": operations[start : start + DELETE_BATCH]})
