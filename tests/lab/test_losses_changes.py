@@ -1,6 +1,6 @@
 """Z4, Z5 and Z6 with real probes, in short: policies change, agents restart, etcd goes back and is cut off.
 
-The long forms, of ten nodes and ten minutes, are among the published ones. An agent that is killed twice is in
+The long forms, of ten nodes and ten minutes, are among the published ones. Agents that are killed twice are in
 tests/unit/sim/test_restarts.py, where the second time is the worst there is; others are in test_bad_days.py.
 """
 
