@@ -1,7 +1,7 @@
 """Z4, Z5 and Z6 with real probes, in short: policies change, agents restart, etcd goes back and is cut off.
 
-The long forms, of ten nodes and ten minutes, are among the published ones. Agents that are killed twice are in
-tests/unit/sim/test_restarts.py, where the second time is the worst there is; others are in test_bad_days.py.
+The long forms, of ten nodes and ten minutes, are among the published ones. An agent killed twice is in
+tests/unit/sim/test_restarts.py, the second time at the worst moment; others are in test_bad_days.py.
 """
 
 from dataclasses import replace
