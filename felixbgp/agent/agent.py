@@ -75,7 +75,7 @@ from felixbgp.status.report import PeerTable, Report
 from felixbgp.status.report_routes import RouteFacts, RouteTables, Surroundings
 
 SWEEP_DEADLINE_NS = 120_000_000_000
-"""A peer that is still not back after this is taken for gone, as RFC 4724 §4.2's restart time would."""
+"""A peer that is still not back after this, or after a longer restart time (RFC 4724 §4.2), is gone."""
 PICTURED_AT_ONCE = 200
 """Peers that are looked at for a status in one part of it: two milliseconds."""
 BUILT = 200
@@ -426,7 +426,7 @@ class Agent:
             self._publication.touch()
             if not was_confirmed and self._sweep_at is not None:
                 # Peers that were not known before have their time to send what they have, too.
-                self._sweep_at = now + SWEEP_DEADLINE_NS
+                self._sweep_at = now + self._longest_restart_ns()
 
     def _follow(self, derived: Derived, now: int) -> None:
         wanted = derived.intent if self._config.forwards else without_kernel(derived.intent)
@@ -461,7 +461,7 @@ class Agent:
         endpoints = tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen)
         self._listener.want(endpoints, self._keys(derived.peers))
         if before is None and self._config.forwards:
-            self._sweep_at = now + SWEEP_DEADLINE_NS
+            self._sweep_at = now + self._longest_restart_ns()
 
     def _configure_speaker(self, wanted: Intent, now: int) -> None:
         """The speaker, and all of its peers: those of the intent, and those that may stay for a while."""
@@ -470,6 +470,13 @@ class Agent:
         at_once = self._resets.hold_back(staying | self._reflecting.in_force(wanted.peers))
         peers = {peer: config for peer, config in at_once.items() if config is not None}
         self._speaker.configure(speaker, peers, now)
+
+    def _longest_restart_ns(self) -> int:
+        """How long a peer may be away for which a kernel route of a former life may be right."""
+        peers = () if self._intent is None else self._intent.peers.values()
+        restarts = [peer.graceful_restart for peer in peers if peer.graceful_restart is not None]
+        longest_s = max([restart.restart_time_s for restart in restarts], default=0)
+        return max(SWEEP_DEADLINE_NS, longest_s * SECOND_NS)
 
     def _may_have_lived(self) -> bool:
         """Whether there was an agent before whose routes forward on: here, or those that it reflected.

@@ -3,7 +3,7 @@
 import pytest
 
 from felixbgp.sim.world import MILLISECOND, SECOND, World
-from tests.support.cluster import converged, mesh
+from tests.support.cluster import converged, mesh, put_resource
 from tests.unit.sim.test_draining import make_reflector, peer_with_reflectors, set_mesh
 
 SIZE = 5
@@ -38,6 +38,21 @@ def test_an_agent_that_is_killed_again_before_it_has_spoken(world: World, lived_
     watch(world, 4 * SECOND)
     node.start()
     watch(world, 300 * SECOND)
+
+
+def test_an_agent_that_has_five_minutes_for_its_restart_takes_half_of_them(world: World) -> None:
+    spec: dict[str, object] = {"nodeMeshMaxRestartTime": "300s"}
+    put_resource(world, "BGPConfiguration", "bgpconfigurations", "default", spec)
+    world.run_for(60 * SECOND)
+    nodes = list(world.nodes.values())
+    for node in nodes:
+        node.kill()
+    watch(world, SECOND)
+    for node in nodes[1:]:
+        node.start()
+    watch(world, 150 * SECOND)
+    nodes[0].start()
+    watch(world, 20 * SECOND)
 
 
 @pytest.fixture
