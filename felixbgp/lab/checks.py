@@ -18,6 +18,7 @@ from felixbgp.lab.lab import STATUS_PREFIX, Lab
 from felixbgp.lab.plan import LabPlan, Node, Tor
 from felixbgp.lab.store import Store
 from felixbgp.lab.waiting import wait_until
+from felixbgp.runtime import state_directory, state_format
 
 BGP_PROTOCOL = 179
 """rtm_protocol of our agents' routes, for which `ip route` has no name."""
@@ -90,6 +91,21 @@ def peer(store: Store, node: str, address: str) -> dict[str, Any]:
 def problems(store: Store, node: str) -> list[dict[str, str]]:
     """What a node asks its operator to mend."""
     return [dict(entry) for entry in status(store, node).get("problems", [])]
+
+
+def unkept_state(lab: Lab) -> list[str]:
+    """Nodes and prefixes of which the node's disk does not have what etcd has; it is written with a delay."""
+    missing = []
+    for node in lab.plan.nodes:
+        kept = lab.state_directory(node.name) / state_directory.STORE
+        if not kept.exists():
+            missing.append(f"nothing of {node.name}")
+            continue
+        for snapshot in state_format.decode(kept.read_bytes()).snapshots:
+            there = {stored.key: stored.value for stored in snapshot.values}
+            if there != lab.store.get_prefix(snapshot.prefix):
+                missing.append(f"{snapshot.prefix} on {node.name}")
+    return missing
 
 
 def session_times(store: Store, sessions: Sessions) -> dict[tuple[str, str], str]:

@@ -13,8 +13,6 @@ import pytest
 from felixbgp.lab import checks, processes
 from felixbgp.lab.lab import Lab, felixbgp_command
 from felixbgp.lab.monitor import RouteMonitor
-from felixbgp.runtime.state_directory import STORE
-from felixbgp.runtime.state_format import decode
 
 pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -67,24 +65,10 @@ def life_of(lab: Lab) -> str:
     return log[log.rindex("starts on node") :]
 
 
-def not_kept(lab: Lab) -> list[str]:
-    """Prefixes of which a disk has something else than etcd; it is written some seconds later."""
-    missing = []
-    for node in lab.plan.nodes:
-        place = lab.state_directory(node.name) / STORE
-        if not place.exists():
-            return [f"nothing of {node.name}"]
-        for snapshot in decode(place.read_bytes()).snapshots:
-            there = {stored.key: stored.value for stored in snapshot.values}
-            if there != lab.store.get_prefix(snapshot.prefix):
-                missing.append(f"{node.name} {snapshot.prefix}")
-    return missing
-
-
 @pytest.fixture
 def kept(lab: Lab) -> Iterator[Lab]:
     """The healthy cluster, with what it consists of on every disk; etcd runs again afterwards."""
-    checks.wait_for(lambda: not_kept(lab), "all is kept", SECONDS_MAX)
+    checks.wait_for(lambda: checks.unkept_state(lab), "all is kept", SECONDS_MAX)
     yield lab
     if not processes.is_alive(lab.processes["etcd"]):
         lab.start("etcd")
