@@ -31,9 +31,14 @@ def add_node(world: World, number: int, *, forwards: bool = True) -> Node:
 
 
 def mesh(
-    size: int, seed: int, *, draining_seconds: int = DRAINING_SECONDS, make_agent: AgentMaker = Agent
+    size: int,
+    seed: int,
+    *,
+    draining_seconds: int = DRAINING_SECONDS,
+    make_agent: AgentMaker = Agent,
+    is_traced: bool = True,
 ) -> World:
-    world = World(seed, draining_seconds=draining_seconds, make_agent=make_agent)
+    world = World(seed, draining_seconds=draining_seconds, make_agent=make_agent, is_traced=is_traced)
     put_resource(world, "IPPool", "ippools", "v4", {"cidr": "10.0.0.0/16", "ipipMode": "Never"})
     put_resource(world, "IPPool", "ippools", "v6", {"cidr": "fd10::/48", "ipipMode": "Never"})
     for number in range(1, size + 1):

@@ -21,6 +21,8 @@ from felixbgp.sim.topology import Router, Speaker
 from felixbgp.sim.world import SECOND
 from tests.support.cluster import RESOURCES, mesh, put_resource
 
+pytestmark = pytest.mark.timeout(300)
+
 SIZE = 6
 DRAINING_S = 120
 MINUTE = 60 * SECOND
@@ -42,7 +44,7 @@ class Cluster:
 
     def __init__(self, size: int = SIZE, *, seed: int = 21) -> None:
         self.size = size
-        self.world = mesh(size, seed, draining_seconds=DRAINING_S)
+        self.world = mesh(size, seed, draining_seconds=DRAINING_S, is_traced=False)
         self.routers: list[Router] = []
         self.away: tuple[Prefix, ...] = ()
         """What is not to be in the kernels any more."""
