@@ -38,6 +38,8 @@ EPHEMERAL_PORT_FIRST: Final = 32768
 RESET: Final = "Connection reset by peer"
 PIECE_NS: Final = 50_000
 """Between two pieces of what a link has chopped."""
+FIRST_REPEAT_NS: Final = 1_000_000_000
+"""RFC 6298 §2.1."""
 REPEAT_NS_MAX: Final = 3_000_000_000
 """How long after a link is whole again TCP may take to try once more."""
 
@@ -199,16 +201,33 @@ class Network:
                 self._close(end)
         # SetOptions: there is no TTL here.
 
-    def probe(self, host: Host, effect: ProbeHost) -> tuple[int, HostProbed]:
-        """What a dial that is hung up at once would come to, and after how many nanoseconds."""
+    def probe(self, host: Host, effect: ProbeHost, answer: Callable[[HostProbed], None]) -> None:
+        """Dial and hang up at once; `answer` is told what came of it."""
+        self._probe(host, effect, answer, self._clock.now)
+
+    def _probe(self, host: Host, effect: ProbeHost, answer: Callable[[HostProbed], None], began: int) -> None:
         remote = effect.remote
         target = self._hosts.get(remote.address)
         if target is None or self.links.has(Trouble.CUT, host.name, target.name):
-            return effect.timeout_ns, HostProbed(remote, ProbeOutcome.SILENT, "timed out")
+            self._probe_again(host, effect, answer, began)
+            return
         delay = 2 * self.links.delay(host.name, target.name)
+        probed = HostProbed(remote, ProbeOutcome.ANSWERED, "Connection refused")
         if self.links.has(Trouble.UNREACHABLE, host.name, target.name):
-            return delay, HostProbed(remote, ProbeOutcome.SILENT, "No route to host")
-        return delay, HostProbed(remote, ProbeOutcome.ANSWERED, "Connection refused")
+            probed = HostProbed(remote, ProbeOutcome.SILENT, "No route to host")
+        self._clock.call_after(delay, lambda: answer(probed))
+
+    def _probe_again(
+        self, host: Host, effect: ProbeHost, answer: Callable[[HostProbed], None], began: int
+    ) -> None:
+        """TCP repeats its first segment after a second, and then after twice as long each time."""
+        over_at = began + effect.timeout_ns
+        again_at = self._clock.now + max(self._clock.now - began, 0) + FIRST_REPEAT_NS
+        if again_at < over_at:
+            self._clock.call_at(again_at, lambda: self._probe(host, effect, answer, began))
+        else:
+            probed = HostProbed(effect.remote, ProbeOutcome.SILENT, "timed out")
+            self._clock.call_at(over_at, lambda: answer(probed))
 
     def _connect(self, host: Host, effect: Connect) -> None:
         remote = effect.remote
@@ -227,13 +246,11 @@ class Network:
                 self._refuse_later(end, reason, self.links.delay(host.name, target.name))
                 return
         self._refuse_later(end, "timed out", effect.timeout_ns)
-        if self.links.has(Trouble.CUT, host.name, target.name):
-            return
         family = len(remote.address)
         source = effect.options.local_address or next(a for a in host.addresses if len(a) == family)
         self._next_port += 1
         local = Endpoint(source, self._next_port)
-        self._arrive_later(end, lambda: self._knock(end, effect, local))
+        self._pass(end, lambda: self._knock(end, effect, local))
 
     def _knock(self, end: End, effect: Connect, local: Endpoint) -> None:
         """The first segment of a connection arrives."""

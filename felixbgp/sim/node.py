@@ -356,8 +356,7 @@ class Node:
         elif isinstance(effect, PutAudit):
             self._answer_later(self._put_audit(effect), life)
         elif isinstance(effect, ProbeHost):
-            delay, probed = self._network.probe(self._host, effect)
-            self._clock.call_after(delay, lambda: self._feed(probed, life))
+            self._network.probe(self._host, effect, lambda probed: self._feed(probed, life))
         elif isinstance(effect, AskAlive):
             self._store_write(lambda life: self._read_alive(effect.node, life), life)
         elif isinstance(effect, AcquireTurn):

@@ -186,8 +186,12 @@ class Possible:
         direction = self._directions.get(way)
         if direction is None:
             return
-        stays = session.sender in cluster.speakers and session.receiver in cluster.speakers
-        if stays and self._draining_ns and self._unsound_since is None and not _lacks_filters(cluster):
+        if (
+            _stays(cluster, session)
+            and self._draining_ns
+            and self._unsound_since is None
+            and not _lacks_filters(cluster)
+        ):
             direction.drained_until = self._now() + self._draining_ns - MARGIN_NS
             self._drained[way] = session
         else:
@@ -266,6 +270,13 @@ class Possible:
         addresses = self._views[-1].cluster.speakers[receiver].addresses.values()
         heard = (one for way, one in self._directions.items() if way[1] in addresses)
         return any(one.up_since is None or self._now() - one.up_since < SETTLING_NS for one in heard)
+
+
+def _stays(cluster: Cluster, session: Session) -> bool:
+    """Whether both ends are there still, and who they were: with another AS number a session begins anew."""
+    ends = ((session.sender, session.out.local_as), (session.receiver, session.into.local_as))
+    found = [(cluster.speakers.get(name), as_number) for name, as_number in ends]
+    return all(one is not None and one.as_number == as_number for one, as_number in found)
 
 
 def _lacks_filters(cluster: Cluster) -> bool:

@@ -16,7 +16,7 @@ Only what changed is looked at. The agents are not asked: the store, the octets 
 decide. Where the store cannot be heard, or a kernel is tampered with, a rule is silent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from felixbgp.cluster.drains import DRAINS
@@ -91,6 +91,9 @@ class Safety(Observer):
         node = self._world.nodes.get(host)
         if node is None or node.is_alive:
             self._possible.began(host)
+        if node is not None and node.is_alive and not node.kernel.routes():
+            # Somebody had deleted all of them: its peers hear that it has not kept what it forwarded by.
+            self._possible.lost_power(node.addresses)
 
     def link_changed(self, first: str, second: str) -> None:  # noqa: ARG002 - any link will do
         """Note that something goes wrong, or is over."""
@@ -228,7 +231,7 @@ class Safety(Observer):
                 told.withdrawn_at = self._now
         for prefix in said.announced:
             before = heard.setdefault(prefix, {}).get(local)
-            former = None if before is None else before.next_hop
+            former = {} if before is None else before.next_hops
             heard[prefix][local] = _Told(said.next_hop, former, self._now)
 
     def _check_ready(self, host: str, local: Address, prefix: Prefix, said: Said) -> None:
@@ -292,11 +295,12 @@ class Safety(Observer):
 class _Told:
     """What one speaker told another of a prefix last."""
 
-    __slots__ = ("at", "next_hop", "next_hops", "withdrawn_at")
+    __slots__ = ("at", "next_hops", "withdrawn_at")
 
-    def __init__(self, next_hop: Address | None, former: Address | None, at: int) -> None:
-        self.next_hop = next_hop
-        self.next_hops = (next_hop, former)
+    def __init__(self, next_hop: Address | None, former: Mapping[Address | None, int], at: int) -> None:
+        lately = {hop: told for hop, told in former.items() if at - told < TOLD_NS}
+        self.next_hops = lately | {next_hop: at}
+        """Those of the last while, for nobody knows which of them has been acted upon."""
         self.at = at
         self.withdrawn_at: int | None = None
 
