@@ -321,6 +321,7 @@ class Speaker:
         peering = self._peerings.add(config, session, 0 if before is None else before.established_count)
         if before is not None:
             peering.retention, peering.path_peer = before.retention, before.path_peer
+            peering.leave(now)  # It may have been draining: what is held of it has an end again.
             self._deadlines.set(key_of(peering.number, Timer.STALE), peering.stale_deadline)
         self._administer(peering, now)
 

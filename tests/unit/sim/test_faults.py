@@ -38,7 +38,7 @@ BLOCK = Prefix.parse("10.0.2.0/26")
 
 
 def cluster(size: int = 3) -> World:
-    world = World(1, draining_seconds=120)
+    world = World(1, draining_seconds=120, is_traced=False)
     Put("IPPool", "v4", {"cidr": "10.0.0.0/8"}).do(world)
     Put("BGPConfiguration", "default", {"nodeToNodeMeshEnabled": True}).do(world)
     for number in range(1, size + 1):
@@ -84,7 +84,7 @@ def test_each_fault_ends_without_a_trace(world: World, fault: LastingFault) -> N
     end = fault.begin(world)
     world.run_for(2 * SECOND)
     end()
-    world.run_for(60 * SECOND)
+    world.run_for(30 * SECOND)
     assert is_whole(world)
     assert world.network.links.is_sound()
     assert world.store.is_sound()
@@ -96,7 +96,7 @@ def test_of_two_that_overlap_the_last_counts(world: World, fault: LastingFault) 
     ends[0]()
     world.run_for(SECOND)
     ends[1]()
-    world.run_for(60 * SECOND)
+    world.run_for(30 * SECOND)
     assert is_whole(world)
 
 

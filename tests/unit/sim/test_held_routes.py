@@ -3,6 +3,7 @@
 import pytest
 
 from felixbgp.net import Prefix
+from felixbgp.sim.operators import Patch
 from felixbgp.sim.world import SECOND, World
 from tests.support.cluster import converged, mesh
 from tests.unit.sim.test_draining import set_mesh
@@ -45,3 +46,13 @@ def test_it_stays_until_the_peer_has_said_what_it_has(world: World) -> None:
         world.step()
         assert has_route(world)
     assert world.established() == 6
+
+
+def test_it_goes_too_where_the_peer_is_wanted_again_as_another(world: World) -> None:
+    own = {"spec": {"bgp": {"asNumber": 64700}}}
+    Patch("Node", "node-1", own).do(world)
+    set_mesh(world, enabled=True)
+    world.run_for(110 * SECOND)
+    assert has_route(world)
+    world.run_for(20 * SECOND)
+    assert not has_route(world)

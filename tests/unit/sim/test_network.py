@@ -124,6 +124,15 @@ def test_who_dials_over_a_cut_link_waits_for_its_timeout(pair: Pair) -> None:
     assert pair.heard["client"] == [TcpConnectFailed(1, "timed out")]
 
 
+def test_who_dials_over_a_link_that_is_mended_in_time_gets_through(pair: Pair) -> None:
+    pair.network.cut("client", "server")
+    pair.dial()
+    pair.run(1000)
+    pair.network.mend("client", "server")
+    pair.run()
+    assert pair.kinds("client") == [TcpConnected]
+
+
 @pytest.mark.parametrize(
     ("trouble", "reason"),
     [(Trouble.REFUSING, "Connection refused"), (Trouble.UNREACHABLE, "No route to host")],
@@ -204,7 +213,7 @@ def test_a_host_without_power_answers_nothing_and_resets_what_it_does_not_know_w
     pair.server = pair.host("server", "10.0.0.2")
     pair.send(pair.client, 1)
     pair.run()
-    assert isinstance(pair.heard["client"][-1], TcpClosed)
+    assert pair.kinds("client")[-1] is TcpClosed
 
 
 def test_a_process_that_ends_closes_its_connections(pair: Pair) -> None:

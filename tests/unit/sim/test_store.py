@@ -36,21 +36,16 @@ class Watched:
 
 
 def _in_short(event: StoreInput) -> str:
-    match event:
-        case KeyPut():
-            return f"{event.stored.key}={event.stored.value.decode()}@{event.stored.revision}"
-        case KeyDeleted():
-            return f"{event.key} gone@{event.revision}"
-        case SnapshotReceived():
-            values = " ".join(f"{one.key}={one.value.decode()}" for one in event.values)
-            return f"[{values}]@{event.revision}"
-        case DatastoreLost():
-            return "lost"
-        case DatastoreRestored():
-            return "restored"
-        case RevisionReached():
-            return ""
-    return type(event).__name__
+    if isinstance(event, KeyPut):
+        return f"{event.stored.key}={event.stored.value.decode()}@{event.stored.revision}"
+    if isinstance(event, KeyDeleted):
+        return f"{event.key} gone@{event.revision}"
+    if isinstance(event, SnapshotReceived):
+        values = " ".join(f"{one.key}={one.value.decode()}" for one in event.values)
+        return f"[{values}]@{event.revision}"
+    if isinstance(event, RevisionReached):
+        return ""
+    return {DatastoreLost: "lost", DatastoreRestored: "restored"}[type(event)]
 
 
 @pytest.fixture

@@ -1,0 +1,75 @@
+"""`felixbgp simulate`."""
+
+import pytest
+from click.testing import CliRunner, Result
+
+from felixbgp.cli import simulate
+from felixbgp.cli.main import cli
+from felixbgp.sim.plan import Plan
+from felixbgp.sim.swarm import Verdict
+
+QUIET = 17
+"""A seed whose plan has no event."""
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["simulate", *arguments], prog_name="felixbgp")
+
+
+def test_one_seed_is_told_with_its_plan_its_story_and_its_verdict() -> None:
+    result = run("--seed", str(QUIET))
+    assert result.exit_code == 0
+    first, *story, verdict = result.output.splitlines()
+    assert first == f"seed {QUIET}: 3 nodes, mixed, IPv4, a mesh, reflectors 1 2 3"
+    assert any(line.endswith("node-1: 10.0.1.0/26 blackhole metric 1024") for line in story)
+    assert verdict.startswith("well: at rest 4 s after the last event")
+
+
+def test_a_part_of_a_plan_can_be_run_alone() -> None:
+    result = run("--seed", "9", "--only", "0,2", "--without", "node-3", "-q")
+    assert result.exit_code == 0
+    assert "machines: node-1 node-2\n" in result.output
+    assert [line[:8] for line in result.output.splitlines() if line.startswith("event")] == [
+        "event 0:",
+        "event 1:",
+    ]
+
+
+def test_many_seeds_are_counted() -> None:
+    result = run("--seeds", f"{QUIET}..{QUIET}", "--jobs", "1")
+    assert result.exit_code == 0
+    counted, verdict = result.output.splitlines()
+    assert counted.startswith("1 seeds in ")
+    assert verdict == "no violation"
+
+
+def test_a_violation_is_told_and_shrunk_and_the_exit_status_is_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(plan: Plan, tell: object = None) -> Verdict:
+        assert tell is None
+        return Verdict(plan, "loop", ("packets go round",), 21_500_000_000) if plan.events else Verdict(plan)
+
+    monkeypatch.setattr(simulate, "run", fails)
+    monkeypatch.setattr("felixbgp.sim.swarm.run", fails)
+    result = run("--seed", "9", "-q", "--shrink")
+    assert result.exit_code == 1
+    assert "violated: loop, at 21.500000 s\n  packets go round\n" in result.output
+    assert "smallest: 1 of 4 events, 0 machines" in result.output
+    assert "again: felixbgp simulate --seed 9 --only '0' --without node-1,node-2,node-3" in result.output
+    assert "as a value: Plan(seed=9, " in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((), "give either --seed or --seeds"),
+        (("--seed", "1", "--seeds", "2"), "give either --seed or --seeds"),
+        (("--seeds", "2", "--only", "1"), "--only and --without go with --seed"),
+        (("--seeds", "9..1"), "neither a count nor A..B"),
+        (("--seeds", "many"), "neither a count nor A..B"),
+        (("--seed", "9", "--only", "99"), "the plan has events 0 to 3, and no 99"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...], error: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert error in result.output
