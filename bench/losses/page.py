@@ -40,7 +40,7 @@ def table(value: Mapping[str, Any], order: Iterable[str]) -> Iterator[str]:
 def _row(entry: Mapping[str, Any]) -> str:
     outcomes = entry["outcomes"]
     ours, theirs = outcomes.get("felixbgp", []), outcomes.get("bird", [])
-    without = "not measured" if entry["bird"] else "cannot"
+    without = "not measured" if entry["bird"] else "not run"
     cells = (
         entry["group"],
         entry["title"],
