@@ -14,20 +14,27 @@ from felixbgp.lab import checks, sessions
 from felixbgp.lab.lab import Lab, LabError, Report, felixbgp_command
 from felixbgp.lab.plan import TOR_AS_NUMBER, LabPlan, Workload
 from felixbgp.lab.probes import Losses, Pair, Probes
+from felixbgp.lab.waiting import NotInTimeError
 
 SETTLE_SECONDS_MAX = 150.0
 """A session that nothing follows is drained for two minutes."""
 READY_SECONDS_MAX = 120.0
+WANTED_SESSIONS = "the sessions that the resources want"
 FELIXBGP = "felixbgp"
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a command cost. `settled` is how long after its end the last session stood, or was gone."""
+    """What a command cost, and its exit status.
+
+    `settled_seconds` is how long after its end exactly the wanted sessions stood; where that was not to be,
+    `unsettled` says in words how things stood instead.
+    """
 
     status: int
     losses: Losses
     settled_seconds: float
+    unsettled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,7 @@ def peer_with_tors(lab: Lab) -> None:
 
 def wait_until_ready(lab: Lab) -> None:
     """Wait until exactly the sessions stand that the resources want; raises `NotInTimeError`."""
-    checks.wait_for(
-        lambda: sessions.unsettled(lab), "the sessions that the resources want", READY_SECONDS_MAX
-    )
+    checks.wait_for(lambda: sessions.unsettled(lab), WANTED_SESSIONS, READY_SECONDS_MAX)
 
 
 def endpoints(lab: Lab) -> list[Workload]:
@@ -72,6 +77,9 @@ def probe(
 ) -> Probed:
     """Run a command with the lab's etcd in its environment, while all endpoints are probed."""
     members = endpoints(lab)
+    for tor in lab.plan.tors:
+        if tor.host not in members:
+            report(f"{tor.host.name} is left out: no node has a session with {tor.name}")
     if len(members) < 2:
         raise LabError("there are no two endpoints to send packets between; `lab up --workloads 1` has some")
     versions = tuple(families)
@@ -84,11 +92,9 @@ def probe(
         done = subprocess.run(  # noqa: S603 - what the operator asked for
             _command(command), env=dict(os.environ) | lab.environment(), check=False
         )
-        settled = checks.wait_for(
-            lambda: sessions.unsettled(lab), "the sessions that the resources want", SETTLE_SECONDS_MAX
-        )
+        settled, unsettled = _settle(lab)
         time.sleep(watch_seconds)
-        return Probed(done.returncode, probes.stop(), settled)
+        return Probed(done.returncode, probes.stop(), settled, unsettled)
 
 
 def summary(plan: LabPlan, losses: Losses) -> list[Line]:
@@ -108,6 +114,15 @@ def summary(plan: LabPlan, losses: Losses) -> list[Line]:
         )
         for between, pairs in sorted(lines.items(), reverse=True)
     ]
+
+
+def _settle(lab: Lab) -> tuple[float, str]:
+    """How long it took until exactly the wanted sessions stood, or what was wrong when it took too long."""
+    try:
+        took = checks.wait_for(lambda: sessions.unsettled(lab), WANTED_SESSIONS, SETTLE_SECONDS_MAX)
+    except NotInTimeError as error:
+        return SETTLE_SECONDS_MAX, str(error)
+    return took, ""
 
 
 def _command(words: Sequence[str]) -> list[str]:
