@@ -23,7 +23,6 @@ from felixbgp.agent.auditing import SECOND_NS, Auditing
 from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.connected import ConnectedInput
 from felixbgp.agent.datastore import Datastore
-from felixbgp.agent.draining import Draining
 from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
@@ -45,12 +44,10 @@ from felixbgp.agent.liveness import Liveness
 from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
-from felixbgp.agent.reflecting import Reflecting
 from felixbgp.agent.reporting import Reporting
-from felixbgp.agent.reprieve import Reprieve
-from felixbgp.agent.resets import Resets
 from felixbgp.agent.rooms import Rooms
-from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
+from felixbgp.agent.transition import UNCONFIGURED, Transition
+from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.bgp.inputs import Endpoint, TransportInput
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.snapshot import PeerSnapshot, SpeakerStatistics
@@ -66,8 +63,7 @@ from felixbgp.fib.types import KernelInput
 from felixbgp.intent.derivation import Derivation, Derived
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.intent.unforwarded import without_kernel
-from felixbgp.intent.workloads import LOCAL_WORKLOAD
-from felixbgp.net import IPV4, IPV6, Address, Prefix
+from felixbgp.net import IPV4, IPV6, Prefix
 from felixbgp.resources.calico_node_status import StatusClass
 from felixbgp.status import node_status, report, report_routes
 from felixbgp.status.node_status import LongestStep, NodeStatus, RouteCounts
@@ -84,7 +80,6 @@ FACTS_AT_ONCE = 100
 """Lines of the log: 1.5 ms. Of 1,000 BGPPeers without the filter that they name, each is one."""
 UNSETTLED_NS_MAX = 1_000_000_000
 """For how long a status waits until what belongs together is read and derived, to tell of all of it."""
-UNCONFIGURED = SpeakerConfig(bgp_identifier=Address(bytes(4)), local_as=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +108,10 @@ class Agent:
         derivation = Derivation(config.node, router_id=config.router_id, route_metric=config.route_metric)
         self._node_statuses = NodeStatuses(config.node)
         self._intake = Intake(self._state, derivation, self._node_statuses)
-        self._node_at = derivation.node_at
         self._keys_by_peer: dict[PeerId, tuple[Prefix, bytes]] = {}
-        self._reprieve = Reprieve()
-        self._draining = Draining(config.draining_seconds * SECOND_NS)
-        self._reflecting = Reflecting(config.draining_seconds * SECOND_NS)
         self._speaker = Speaker(UNCONFIGURED, jitter, forwards=config.forwards)
         self._liveness = Liveness(self._speaker, derivation.node_at)
-        self._resets = Resets(self._speaker, self._resets_in_turn)
+        self._transition = Transition(self._speaker, config.draining_seconds * SECOND_NS, derivation.node_at)
         self._fib = Fib(config.route_protocol, config.route_table)
         self._origination = Origination()
         self._forwarding = Forwarding()
@@ -170,14 +161,15 @@ class Agent:
         elif isinstance(event, LivenessInput):
             self._liveness.feed(event, now)
         elif isinstance(event, TurnInput):
-            self._resets.feed(event, now)
+            self._transition.feed(event, now)
         elif isinstance(event, StepsMeasured):
             self._steps = event
         elif isinstance(event, StateRecovered):
             for snapshot in self._datastore.recover(event, now, in_sync=self._state.in_sync()):
                 self._intake.feed(snapshot)
         else:
-            self._given = self._resets.is_alone = True
+            self._given = True
+            self._transition.stand_alone()
             self._follow(Derived.between(self._intent or Intent(), event.intent), now)
 
     def drain(self, now: int, budget: int) -> list[Effect]:
@@ -192,10 +184,11 @@ class Agent:
         effects: list[Effect] = [*self._demand(), *self._set_log_level(), *self._listener.take(now)]
         effects += self._speaker.control(now)
         effects += self._liveness.take(now)
-        effects += self._resets.take(now)
+        effects += self._transition.take(now)
         self._originate(budget)
         self._is_selecting = self._select(now, budget)
-        self._end_drained(now)
+        if self._transition.take_over(now):
+            self._publication.touch()
         return effects
 
     def tell(self, now: int, budget: int) -> list[Effect]:
@@ -275,11 +268,8 @@ class Agent:
                 else ()
             ),
             self._sweep_at if self._datastore.is_confirmed else None,
-            self._reprieve.next_deadline(),
-            self._draining.next_deadline(),
-            self._reflecting.next_deadline(),
+            self._transition.next_deadline(),
             self._liveness.next_deadline(),
-            self._resets.next_deadline(),
         )
         return min((at for at in deadlines if at is not None), default=None)
 
@@ -307,7 +297,7 @@ class Agent:
                 routes=self._route_counts(),
                 invalid={**self._state.invalid, **self._node_statuses.invalid},
                 ignored={**self._state.ignored, **self._node_statuses.ignored},
-                report_problems=(*self._resets.problems(), *self._reporting.problems()),
+                report_problems=(*self._transition.problems(), *self._reporting.problems()),
                 audit=self._auditing.status(),
                 route_problems=self._fib.problems(),
                 kernel_unheard=self._fib.unheard(),
@@ -323,7 +313,7 @@ class Agent:
                     self._steps.longest_kind,
                     self._steps.lately_kind,
                 ),
-                leaving=self._draining.leaves(),
+                leaving=self._transition.leaves(),
                 blocks_in_use=blocks_in_use,
                 untold=self._untold(),
                 now=now,
@@ -440,36 +430,14 @@ class Agent:
         if before is None and self._may_have_lived():
             self._speaker.begin_restart(now)
             self._liveness.expect(list(wanted.peers), now)
-        former = {} if before is None else self._resets.in_force(self._reflecting.in_force(before.peers))
-        leaving = self._reprieve.configs() | self._draining.configs()
-        derived = self._reprieve.follow(derived, former, self._speaker.has_routes_of, now)
-        changes = self._draining.follow(derived, former, self._speaker.has_routes_of, now)
-        if wanted.speaker is None:
-            self._reprieve.give_up()
-            self._draining.give_up()
-        former_speaker = before.speaker if before else None
-        were = {**former, **leaving} if leaving else former
-        self._reflecting.follow(former_speaker, wanted.speaker, were, changes, now)
-        if before is None or wanted.speaker != before.speaker:
-            self._configure_speaker(wanted, now)
-        else:
-            changes = self._resets.hold_back(changes | self._reflecting.clients(changes))
-            self._speaker.change_peers(changes, now)
+        changed = self._transition.follow(wanted, derived, now)
         self._origination.configure(wanted)
         if self._config.forwards:
             self._forwarding.configure(wanted)
         endpoints = tuple(Endpoint(address, wanted.listen_port) for address in wanted.listen)
-        self._listener.want(endpoints, self._keys(derived.peers))
+        self._listener.want(endpoints, self._keys(changed))
         if before is None and self._config.forwards:
             self._sweep_at = now + self._longest_restart_ns()
-
-    def _configure_speaker(self, wanted: Intent, now: int) -> None:
-        """The speaker, and all of its peers: those of the intent, and those that may stay for a while."""
-        speaker = UNCONFIGURED if wanted.speaker is None else self._reflecting.speaker(wanted.speaker)
-        staying = self._reprieve.configs() | self._draining.configs()
-        at_once = self._resets.hold_back(staying | self._reflecting.in_force(wanted.peers))
-        peers = {peer: config for peer, config in at_once.items() if config is not None}
-        self._speaker.configure(speaker, peers, now)
 
     def _longest_restart_ns(self) -> int:
         """How long a peer may be away for which a kernel route of a former life may be right."""
@@ -484,23 +452,6 @@ class Agent:
         Who only reflects has no kernel to tell by, and to be careful for nothing costs it seconds.
         """
         return self._fib.has_own() or not (self._config.forwards or self._given)
-
-    def _resets_in_turn(self, peer: PeerId) -> bool:
-        """A node changes as we do, by the same write; a workload has no other way to us."""
-        origins = {} if self._intent is None else self._intent.origins
-        is_workload = peer in origins and origins[peer].scope == LOCAL_WORKLOAD
-        return not is_workload and self._node_at(peer.address) is None
-
-    def _end_drained(self, now: int) -> None:
-        """Let go of peers that nobody wants any more, when others have taken over or it is time."""
-        over = self._reprieve.take_over(now) | self._draining.take_over(self._speaker.unreplaced_count, now)
-        if over:
-            self._speaker.change_peers(dict.fromkeys(over), now)
-            self._publication.touch()
-        if self._intent is None or not self._reflecting.is_waiting:
-            return
-        if self._reflecting.take_over(has_all_tables=self._speaker.has_all_tables(), now=now):
-            self._configure_speaker(self._intent, now)
 
     def _keys(self, changed: Mapping[PeerId, PeerConfig | None]) -> tuple[tuple[Prefix, bytes], ...]:
         """The passwords that the listener must ask for; two peers at one address have one (RFC 2385)."""
@@ -617,9 +568,8 @@ class Agent:
         return [
             *self._datastore.take_facts(),
             *self._state.take_facts(),
-            *self._draining.take_facts(),
+            *self._transition.take_facts(),
             *self._liveness.take_facts(),
-            *self._resets.take_facts(),
             *self._speaker.take_facts(),
             *self._fib.take_facts(),
             *self._forwarding.take_facts(),
