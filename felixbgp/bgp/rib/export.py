@@ -46,6 +46,8 @@ from felixbgp.net import Address, Family
 from felixbgp.net.family import address_octets
 
 DOWN_OR_ACROSS: Final = (*DOWN, Role.PEER)
+LAST_RESORT_PREPENDED: Final = 2
+"""How many more times our AS is put in front of what is told as a last resort."""
 """Neighbours to whom what goes there must go no further than down (RFC 9234 §5)."""
 
 
@@ -150,9 +152,15 @@ def told_attributes(
         return None  # Our end of the session has no address of this family to offer.
     if attributes is None:
         attributes = path.attributes
-    if path.peer is not None and path.peer.draining:
+    is_last_resort = path.peer is not None and path.peer.draining
+    if is_last_resort:
         attributes = _as_last_resort(attributes)
     if view.external:
+        if is_last_resort:
+            # LOCAL_PREF does not leave the AS, and not everybody heeds the community.
+            attributes = attributes.replace(
+                as_path=prepended((view.local_as,) * LAST_RESORT_PREPENDED, attributes.as_path)
+            )
         return PathAttributes(
             origin=attributes.origin,
             as_path=_as_path(view, attributes.as_path),

@@ -5,6 +5,7 @@ import pytest
 from felixbgp.bgp.config import NextHopMode
 from felixbgp.bgp.policy.types import Policy, RouteSource
 from felixbgp.bgp.rib.export import (
+    LAST_RESORT_PREPENDED,
     AsPathEdits,
     Export,
     ExportView,
@@ -12,7 +13,7 @@ from felixbgp.bgp.rib.export import (
     is_private,
     told_attributes,
 )
-from felixbgp.bgp.rib.path import Path
+from felixbgp.bgp.rib.path import Path, as_path_length
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.communities import (
     GRACEFUL_SHUTDOWN,
@@ -147,6 +148,9 @@ def test_what_comes_over_a_session_about_to_end_is_told_as_a_last_resort() -> No
     leaving = INTERNAL.as_leaving(draining=True, counted=False)
     to_router = exported(TO_EXTERNAL, path(leaving, communities=(7,)))
     assert to_router.communities == (7, GRACEFUL_SHUTDOWN)
+    # Whoever does not heed the community goes by the length of the path.
+    as_usual = exported(TO_EXTERNAL, path(INTERNAL))
+    assert as_path_length(to_router.as_path) == as_path_length(as_usual.as_path) + LAST_RESORT_PREPENDED
     to_client = exported(TO_CLIENT, path(leaving, local_pref=200))
     assert (to_client.communities, to_client.local_pref) == ((GRACEFUL_SHUTDOWN,), 0)
 
