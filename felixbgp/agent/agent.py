@@ -421,8 +421,8 @@ class Agent:
     def _follow(self, derived: Derived, now: int) -> None:
         wanted = derived.intent if self._config.forwards else without_kernel(derived.intent)
         before, self._intent = self._intent, wanted
-        if wanted == before:
-            return
+        if wanted == before and not derived.departed:
+            return  # A node that left may be one that is being drained: the intent has it no more.
         self._reconfigured_at = now
         self._auditing.configure(wanted)
         known = frozenset(before.problems if before else ())

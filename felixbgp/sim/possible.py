@@ -267,7 +267,10 @@ class Possible:
 
     def _is_amid(self, receiver: str) -> bool:
         """Whether a speaker has lost a peer, and what it kept of it may be what it uses and tells."""
-        addresses = self._views[-1].cluster.speakers[receiver].addresses.values()
+        speaker = self._views[-1].cluster.speakers.get(receiver)
+        if speaker is None:
+            return True  # It has left.
+        addresses = speaker.addresses.values()
         heard = (one for way, one in self._directions.items() if way[1] in addresses)
         return any(one.up_since is None or self._now() - one.up_since < SETTLING_NS for one in heard)
 

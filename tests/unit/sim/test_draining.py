@@ -124,6 +124,16 @@ def test_a_node_that_left_the_cluster_is_not_waited_for(world: World) -> None:
     assert not {peer for _, peer in sessions(world)} & {"172.30.0.5", "fd30::5"}
 
 
+def test_nor_is_one_that_was_being_drained_when_it_left(world: World) -> None:
+    set_mesh(world, enabled=False)
+    world.run_for(10 * SECOND)
+    world.nodes["node-5"].kill()
+    world.store.delete(f"{RESOURCES}/nodes/node-5")
+    world.run_for(SECOND)
+    theirs = {Prefix.parse("10.0.5.0/26"), Prefix.parse("fd10::500/122")}
+    assert not any(theirs & {*world.nodes[f"node-{number}"].kernel.routes()} for number in range(1, SIZE))
+
+
 def test_a_peer_that_is_wanted_again_keeps_its_session(world: World) -> None:
     before = [
         len([f for f in one.facts if isinstance(f, SessionStateChanged)]) for one in world.nodes.values()
