@@ -18,7 +18,7 @@ from felixbgp.net import IPV4, Address, Prefix
 from felixbgp.sim.rest import differences
 from felixbgp.sim.safety import Safety
 from felixbgp.sim.topology import Router, Speaker
-from felixbgp.sim.world import SECOND
+from felixbgp.sim.world import MILLISECOND, SECOND
 from tests.support.cluster import RESOURCES, mesh, put_resource
 
 pytestmark = pytest.mark.timeout(300)
@@ -249,8 +249,12 @@ class TestAutonomousSystems:
         cluster.watch(5 * MINUTE)
         assert differences(cluster.world, cluster.routers) == []
 
-    def test_one_node_moves_to_another_as_and_back(self) -> None:
+    @pytest.mark.parametrize("delay_ms", [0.2, 50])
+    def test_one_node_moves_to_another_as_and_back(self, delay_ms: float) -> None:
         cluster = meshed()
+        # What was kept is all there is for as long as it takes to hear it again.
+        delay_ns = int(delay_ms * MILLISECOND)
+        cluster.world.network.links.set_delays(delay_ns // 10, delay_ns)
         cluster.node(3, asNumber=64601)
         cluster.rest()
         cluster.node(3)
