@@ -9,6 +9,7 @@ COMPILED := .venv-compiled
 SECONDS ?= 10
 CHURN_SECONDS ?= 600
 SOAK_SECONDS ?= 1800
+SEEDS ?= 1000
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
 # On all processors: for tests that share nothing, neither ports nor namespaces nor daemons.
 SPREAD := -n auto --dist worksteal
@@ -20,7 +21,7 @@ CORE_TESTS := $(SPEAKER_TESTS) tests/unit/fib tests/unit/agent tests/unit/sim te
 INTERPRETED_TESTS := tests/unit/sim/test_scale.py
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev
 
-.PHONY: demo check format test test-root test-interop interop test-pins test-compiled wheels guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows losses churn fuzz proto clean help
+.PHONY: demo check format test test-root test-interop interop test-pins test-compiled wheels guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows losses churn simulate fuzz proto clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -99,6 +100,9 @@ bench-flows: $(VENV)/.installed ## how many flows move when a next hop leaves or
 
 churn: $(VENV)/.installed debian ## ten minutes of changes, flapping links and other daemons; CHURN_SECONDS=600 (root)
 	$(BIN)/python -m bench churn --seconds $(CHURN_SECONDS)
+
+simulate: $(COMPILED)/.installed ## simulated clusters in which things go wrong, one for each seed; SEEDS=1000
+	PYTHONSAFEPATH=1 $(COMPILED)/bin/felixbgp simulate --seeds $(SEEDS)
 
 fuzz: $(VENV)/.installed-fuzz ## look for octets that break a decoder, a session or a selector; SECONDS=10 per target
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)

@@ -15,7 +15,6 @@ from felixbgp.fib.types import KernelRoute, NextHop, Route, RouteKind
 from felixbgp.intent.types import Intent
 from felixbgp.net import IPV4, Address, Prefix
 from felixbgp.sim.node import Node
-from felixbgp.sim.swarm import run_seed
 from felixbgp.sim.world import SECOND, World
 from felixbgp.status import drain_document
 from felixbgp.status.document import AgentAlive
@@ -282,17 +281,3 @@ def test_who_is_drained_is_no_reason_to_be_restless(world: World) -> None:
 
 def sent(node: Node) -> int:
     return sum(peer.updates_sent for peer in node.agent._speaker.peers())
-
-
-@pytest.mark.parametrize(
-    "seed",
-    [
-        # An agent asked to be woken at once, again and again, while an End-of-RIB was withheld.
-        pytest.param(6, id="seed 6"),
-        # Blocks that were marked had two routers each try the other's way, which the nodes took for a loop.
-        pytest.param(158, id="seed 158"),
-    ],
-)
-def test_what_the_swarm_found(seed: int) -> None:
-    verdict = run_seed(seed)
-    assert verdict.is_well, (verdict.rule, verdict.where)

@@ -1,0 +1,48 @@
+"""Seeds that found something: each a run of its own, which must be well now. `docs/simulation.md` tells of them.
+
+A seed means the same plan only as long as nobody changes what is drawn from it; what it found has a test of
+its own besides, by the name that is given here.
+"""
+
+import pytest
+
+from felixbgp.sim.draw import draw
+from felixbgp.sim.plan import Plan
+from felixbgp.sim.swarm import run, run_seed
+
+FOUND = [
+    pytest.param(6, id="an agent span while an End-of-RIB was withheld: test_update_groups"),
+    pytest.param(27, id="a living node behind a cut link was taken for dead: test_liveness"),
+    pytest.param(54, id="a router had no way to tell of another way: test_export"),
+    pytest.param(73, id="an agent span after two restarts: test_update_groups"),
+    pytest.param(83, id="a node that changed its AS lost what it had kept: test_adj_rib_in"),
+    pytest.param(141, id="two who drained one peer went by each other, for ever: test_decision"),
+    pytest.param(158, id="two routers went by each other to a drained node: test_node_drain"),
+    pytest.param(170, id="who left while it was drained was waited for: test_draining"),
+    pytest.param(365, id="what was held of a drained peer had no end: test_held_routes"),
+]
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_a_seed_found_is_mended(seed: int) -> None:
+    verdict = run_seed(seed)
+    assert verdict.is_well, (verdict.rule, verdict.where)
+
+
+@pytest.mark.parametrize("seed", range(1_000_000, 1_000_012))
+def test_seeds_that_nobody_looked_at_are_well(seed: int) -> None:
+    verdict = run_seed(seed)
+    assert verdict.is_well, (verdict.rule, verdict.where)
+
+
+def traced(plan: Plan) -> list[tuple[int, str]]:
+    told: list[tuple[int, str]] = []
+    run(plan, lambda now, text: told.append((now, text)))
+    return told
+
+
+def test_a_plan_goes_the_same_way_each_time() -> None:
+    plan = draw(54)
+    first = traced(plan)
+    assert len(first) > 100
+    assert traced(plan) == first
