@@ -48,6 +48,8 @@ class _Direction:
     up_since: int | None = None
     """Since when both directions have."""
     lost_at: int | None = None
+    lost_over: End | None = None
+    """The speaker's end of the connection that was lost."""
     proven_at: int | None = None
     """Since when what it carries has arrived once; None: it has not, or was given up since."""
     over_at: int = FOREVER
@@ -130,8 +132,13 @@ class Possible:
         """One end of a connection is gone."""
         back = (way[1], way[0])
         for each in (self._directions.get(way), self._directions.get(back)):
-            if each is not None and each.told_over is not None and each.told_over in (end, end.other):
+            if each is None:
+                continue
+            if each.told_over is not None and each.told_over in (end, end.other):
                 self._lose(each)
+            elif each.lost_over is not None and each.lost_over in (end, end.other):
+                # The other end knew nothing of it, and went by what it had heard until now.
+                each.lost_at, each.lost_over = self._now(), None
 
     def store_is_sound(self, *, sound: bool) -> None:
         """Whether everybody hears of what is written."""
@@ -170,7 +177,7 @@ class Possible:
                 direction.proven_at = None
             if direction.over_at < FOREVER:
                 direction.proven_at, direction.over_at = None, FOREVER
-            direction.up_since, direction.lost_at = now, None
+            direction.up_since, direction.lost_at, direction.lost_over = now, None, None
 
     def _lose(self, direction: _Direction) -> None:
         now = self._now()
@@ -179,7 +186,7 @@ class Possible:
             direction.proven_at = settled
         if direction.lost_at is None:
             direction.lost_at = now
-        direction.told_over = direction.up_since = None
+        direction.lost_over, direction.told_over, direction.up_since = direction.told_over, None, None
 
     def _unwanted(self, way: Way, session: Session, cluster: Cluster) -> None:
         """Nobody wants it any more: it is drained, unless an end of it left or must not speak."""
