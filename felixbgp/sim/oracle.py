@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from felixbgp.net import IPV4, Address, Family, Prefix
-from felixbgp.resources.bgp_configuration import ServiceBlock
 from felixbgp.resources.bgp_peer import NextHopMode
 from felixbgp.resources.block_affinity import AffinityState
 from felixbgp.resources.ip_pool import EncapsulationMode
 from felixbgp.sim import drains
 from felixbgp.sim.filters import NO_ADVERTISE, NO_EXPORT, Answer, Path, ask, communities_of
-from felixbgp.sim.topology import Cluster, End, Session, Speaker, sessions
+from felixbgp.sim.topology import Cluster, End, Session, Speaker, cidrs, sessions
 
 ROUNDS_MAX: Final = 64
 """Longer than any chain of reflectors: a choice that has not settled by then never does."""
@@ -87,18 +86,7 @@ def origins(cluster: Cluster, name: str) -> set[Prefix]:
         return set(cluster.routers[name].originates)
     pending = AffinityState.PENDING
     blocks = cluster.blocks.get(name, {}).items()
-    return {*service_ranges(cluster), *(b for b, state in blocks if state is not pending and not b.is_host)}
-
-
-def service_ranges(cluster: Cluster) -> set[Prefix]:
-    """What every node originates, and no kernel has: packets to it must meet the node's own balancing."""
-    defaults = cluster.defaults
-    external = (*defaults.service_external_ips, *defaults.service_load_balancer_ips)
-    return {*_cidrs(defaults.service_cluster_ips), *(one for one in _cidrs(external) if not one.is_host)}
-
-
-def _cidrs(blocks: Sequence[ServiceBlock]) -> list[Prefix]:
-    return [block.cidr for block in blocks if block.cidr is not None]
+    return {*cluster.service_ranges, *(b for b, state in blocks if state is not pending and not b.is_host)}
 
 
 def propagate(
@@ -207,11 +195,12 @@ def calico_lets_out(cluster: Cluster, name: str, prefix: Prefix, path: Path | No
         if block.covers(prefix):
             normal = BEST_LOCAL_PREF - _normal_priority(cluster, prefix.family)
             return path is None or (path.local_pref is not None and path.local_pref > normal)
-    ranges = service_ranges(cluster)
-    if cluster.speakers[name].cluster_id is not None:
-        defaults = cluster.defaults
-        ranges |= {*_cidrs(defaults.service_load_balancer_ips), *_cidrs(defaults.service_external_ips)}
-    return bool(pools) or any(one.covers(prefix) for one in ranges)
+    if pools or any(one.covers(prefix) for one in cluster.service_ranges):
+        return True
+    defaults = cluster.defaults
+    passed_on = (*defaults.service_load_balancer_ips, *defaults.service_external_ips)
+    is_reflector = cluster.speakers[name].cluster_id is not None
+    return is_reflector and any(one.covers(prefix) for one in cidrs(passed_on))
 
 
 def with_advertised(cluster: Cluster, prefix: Prefix, path: Path) -> Path:
@@ -299,7 +288,7 @@ def _forwarding(cluster: Cluster, name: str, prefix: Prefix, best: list[Path]) -
     """The route that a kernel has for what was chosen."""
     path = best[0]
     normal = NORMAL_PRIORITY if name in cluster.routers else _normal_priority(cluster, prefix.family)
-    if name not in cluster.routers and any(one.covers(prefix) for one in service_ranges(cluster)):
+    if name not in cluster.routers and any(one.covers(prefix) for one in cluster.service_ranges):
         return None
     if path.heard is None:
         return Forwarding(normal)

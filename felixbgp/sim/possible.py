@@ -22,7 +22,7 @@ from typing import Final
 
 from felixbgp.net import Address, Prefix
 from felixbgp.sim.network import End
-from felixbgp.sim.oracle import UnsettledError, Way, propagate, tell
+from felixbgp.sim.oracle import UnsettledError, Way, origins, propagate, tell
 from felixbgp.sim.topology import Cluster, Session, sessions
 
 SECOND: Final = 1_000_000_000
@@ -214,6 +214,10 @@ class Possible:
     def must_have(self, node: str, prefix: Prefix) -> str:
         """Who tells a node of a prefix whatever it has heard and done by now; "" when it may have no way."""
         self._forget_views()
+        if not any(
+            prefix in origins(self._views[-1].cluster, one) for one in self._views[-1].cluster.speakers
+        ):
+            return ""
         tellers: dict[str, None] | None = None
         for view in self._views:
             for heard in self._heard_at(view, node):

@@ -27,7 +27,7 @@ from felixbgp.sim.drains import tells_nothing
 from felixbgp.sim.filters import is_about, rules
 from felixbgp.sim.network import End
 from felixbgp.sim.observer import Observer
-from felixbgp.sim.oracle import calico_lets_out, origins, service_ranges
+from felixbgp.sim.oracle import calico_lets_out, origins
 from felixbgp.sim.possible import MARGIN_NS, SECOND, Possible, names_at
 from felixbgp.sim.said import UPDATE, Said, read
 from felixbgp.sim.tables import Tables
@@ -212,7 +212,7 @@ class Safety(Observer):
     def _is_of_services(self, prefix: Prefix) -> bool:
         """Whether the prefix is one that no kernel has."""
         clusters = self._possible.clusters
-        return any(one.covers(prefix) for cluster in clusters for one in service_ranges(cluster))
+        return any(one.covers(prefix) for cluster in clusters for one in cluster.service_ranges)
 
     # ---- announcements
 

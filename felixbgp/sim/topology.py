@@ -19,13 +19,19 @@ A value that cannot be decoded counts as absent. All nodes are on one segment.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, NamedTuple, TypeVar
 
 from felixbgp.cluster import drains
 from felixbgp.cluster.drains import DrainPhase
 from felixbgp.net import IPV4, IPV6, Address, Family, Prefix
 from felixbgp.resources.base import Value
-from felixbgp.resources.bgp_configuration import DEFAULT_NAME, BgpConfiguration, BgpConfigurationSpec
+from felixbgp.resources.bgp_configuration import (
+    DEFAULT_NAME,
+    BgpConfiguration,
+    BgpConfigurationSpec,
+    ServiceBlock,
+)
 from felixbgp.resources.bgp_filter import BgpFilter, BgpFilterSpec
 from felixbgp.resources.bgp_peer import BgpPeer, BgpPeerSpec, NextHopMode, ReversePeering
 from felixbgp.resources.block_affinity import AffinityState, BlockAffinity
@@ -129,7 +135,7 @@ class Session(NamedTuple):
     """The receiver's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cluster:
     """The store's contents, and the routers around the cluster."""
 
@@ -144,6 +150,19 @@ class Cluster:
     routers: Mapping[str, Router] = field(default_factory=dict)
     drains: Mapping[str, DrainPhase] = field(default_factory=dict)
     """The phase of each node that is drained."""
+
+    @cached_property
+    def service_ranges(self) -> frozenset[Prefix]:
+        """What every node originates, and no kernel has: packets to it must meet the node's own balancing."""
+        defaults = self.defaults
+        external = (*defaults.service_external_ips, *defaults.service_load_balancer_ips)
+        wide = (one for one in cidrs(external) if not one.is_host)
+        return frozenset((*cidrs(defaults.service_cluster_ips), *wide))
+
+
+def cidrs(blocks: Iterable[ServiceBlock]) -> list[Prefix]:
+    """The ranges that entries of services have."""
+    return [block.cidr for block in blocks if block.cidr is not None]
 
 
 def read(values: Iterable[tuple[str, bytes]], routers: Iterable[Router] = ()) -> Cluster:
