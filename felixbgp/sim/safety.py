@@ -35,8 +35,8 @@ from felixbgp.sim.topology import Cluster, Router, Session
 from felixbgp.sim.topology import read as read_store
 from felixbgp.sim.world import World
 
-SWEEP_NS: Final = 120 * SECOND
-"""After this long a former life's routes go in any case."""
+SWEEP_NS: Final = 114 * SECOND
+"""After this long a former life's routes go in any case: two minutes by the fastest clock of all."""
 LOOP_NS_MAX: Final = 30 * SECOND
 """A loop may last this long when nothing goes wrong meanwhile: longer than anybody waits to say anything."""
 KERNEL_CALM_NS: Final = 130 * SECOND
