@@ -1,11 +1,11 @@
 """Keeps on disk what the agent follows in the store, and gives it back when the store is away at a start.
 
-    batches of the store ─▶ heard ─▶ values by prefix ─▶ at most every WRITE_SECONDS, and at the end ─▶ file
+    batches of the store ─▶ heard ─▶ LastKnown ─▶ at most every WRITE_SECONDS, and at the end ─▶ file
     nothing heard of a required prefix for PATIENCE_SECONDS ─▶ file ─▶ StateRecovered ─▶ Agent
 
 Standing rules:
 
-* Nothing is written before all that is followed was heard: half a state would take the place of a whole one.
+* Nothing is written before it is whole (`cluster/last_known.py`): it would take the place of a whole one.
 * The file is written by a thread, and put together in parts: nobody waits for a disk.
 * Whatever is wrong with the directory or the file is a line in the log. The agent runs without.
 """
@@ -19,20 +19,10 @@ import trio
 
 from felixbgp.agent.effects import Follow
 from felixbgp.agent.inputs import Input
-from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS
-from felixbgp.cluster.drains import DRAINS
-from felixbgp.cluster.inputs import (
-    KeyDeleted,
-    KeyPut,
-    PrefixRefused,
-    SnapshotReceived,
-    StateRecovered,
-    StoredValue,
-    StoreInput,
-)
+from felixbgp.cluster.inputs import StateRecovered, StoreInput
+from felixbgp.cluster.last_known import LastKnown
 from felixbgp.cluster.parts import Work
-from felixbgp.cluster.secrets import SECRETS, SecretId, key_of
-from felixbgp.resources.workload_endpoint import is_endpoint_of
+from felixbgp.cluster.secrets import SecretId
 from felixbgp.runtime import state_directory, state_format
 from felixbgp.runtime.clock import now_ns
 from felixbgp.runtime.state_directory import StateDirectory, StateDirectoryError
@@ -48,23 +38,10 @@ LAST_WRITE_SECONDS: Final = 2.0
 """For the write at the end; who stops us may be in a hurry."""
 PARTS_AT_ONCE: Final = 50
 """Lines of the file that are made before sessions get their turn: a millisecond."""
-KEPT_OPTIONAL: Final = (DRAINS, WORKLOAD_ENDPOINTS, SECRETS)
-"""Of the optional prefixes those that an intent is derived from; who asks for reports and audits is not."""
 
 
 class StateError(Exception):
     """Why what is on the disk cannot stand in for the store."""
-
-
-class _Followed:
-    """What was heard under one prefix."""
-
-    __slots__ = ("is_heard", "revision", "values")
-
-    def __init__(self) -> None:
-        self.is_heard = False
-        self.revision = 0
-        self.values: dict[str, StoredValue] = {}
 
 
 class StateKeeper:
@@ -83,9 +60,7 @@ class StateKeeper:
         self._endpoints = endpoints
         self._deliver = deliver
         self._cluster = cluster
-        self._required: tuple[str, ...] = ()
-        self._followed: dict[str, _Followed] = {}
-        self._secret_keys: frozenset[str] = frozenset()
+        self._known = LastKnown(node)
         self._answered = trio.Event()
         """All required prefixes were heard."""
         self._changed = trio.Event()
@@ -96,62 +71,22 @@ class StateKeeper:
 
     def follow(self, effect: Follow) -> None:
         """Keep what is under these prefixes, as far as it is kept, and forget all others."""
-        self._required = effect.required
-        wanted = (*effect.required, *(one for one in effect.optional if one in KEPT_OPTIONAL))
-        self._followed = {prefix: self._followed.get(prefix) or _Followed() for prefix in wanted}
+        self._known.follow(effect.required, effect.optional)
         self._changed.set()
 
     def want_secrets(self, secrets: Iterable[SecretId]) -> None:
         """Of the passwords in the store, keep those alone that some resource refers to."""
-        self._secret_keys = frozenset(key_of(secret) for secret in secrets)
+        self._known.want_secrets(secrets)
         self._changed.set()
 
     def heard(self, batch: Iterable[StoreInput]) -> None:
         """Take what the store said."""
         for event in batch:
-            if isinstance(event, SnapshotReceived):
-                self._replace(event)
-            elif isinstance(event, KeyPut):
-                self._put(event.stored)
-            elif isinstance(event, KeyDeleted):
-                self._delete(event)
-            elif isinstance(event, PrefixRefused) and event.prefix in self._followed:
-                # What was heard before stays valid; there is nothing to wait for.
-                self._followed[event.prefix].is_heard = True
-
-    def _replace(self, snapshot: SnapshotReceived) -> None:
-        followed = self._followed.get(snapshot.prefix)
-        if followed is None:
-            return
-        followed.is_heard, followed.revision = True, snapshot.revision
-        followed.values = {one.key: one for one in snapshot.values if self._is_kept(one.key)}
-        self._changed.set()
-        if not self._answered.is_set() and all(self._followed[one].is_heard for one in self._required):
+            if self._known.hear(event):
+                self._changed.set()
+        if not self._answered.is_set() and self._known.is_answered:
             self._answered.set()
             self._compare_clusters()
-
-    def _put(self, stored: StoredValue) -> None:
-        followed = self._of(stored.key)
-        # An older one was delivered before: after a disconnect some events come again.
-        if followed is not None and stored.revision >= followed.revision and self._is_kept(stored.key):
-            followed.revision = stored.revision
-            followed.values[stored.key] = stored
-            self._changed.set()
-
-    def _delete(self, event: KeyDeleted) -> None:
-        followed = self._of(event.key)
-        if followed is not None and event.revision >= followed.revision:
-            followed.revision = event.revision
-            if followed.values.pop(event.key, None) is not None:
-                self._changed.set()
-
-    def _of(self, key: str) -> _Followed | None:
-        found = next((prefix for prefix in self._followed if key.startswith(prefix)), None)
-        return None if found is None else self._followed[found]
-
-    def _is_kept(self, key: str) -> bool:
-        """Whether a key is for us: of endpoints only this node's are."""
-        return not key.startswith(WORKLOAD_ENDPOINTS) or is_endpoint_of(key, self._node)
 
     def _compare_clusters(self) -> None:
         cluster, recovered = self._cluster(), self._recovered_cluster
@@ -183,7 +118,7 @@ class StateKeeper:
     async def _write(self) -> bool:
         """Write what there is; False if not all of it was heard yet."""
         self._changed = trio.Event()
-        if not self._followed or not all(followed.is_heard for followed in self._followed.values()):
+        if not self._known.is_whole:
             return False
         try:
             encoding = Work(state_format.encode(self._state()))
@@ -210,18 +145,10 @@ class StateKeeper:
             node=self._node,
             cluster=self._cluster(),
             endpoints=self._endpoints,
-            revision=max(followed.revision for followed in self._followed.values()),
+            revision=self._known.revision,
             written=time.time_ns(),
-            snapshots=tuple(self._kept(prefix, one) for prefix, one in self._followed.items()),
+            snapshots=self._known.snapshots(),
         )
-
-    def _kept(self, prefix: str, followed: _Followed) -> SnapshotReceived:
-        values = followed.values.values()
-        if prefix == SECRETS:
-            return SnapshotReceived(
-                prefix, followed.revision, tuple(one for one in values if one.key in self._secret_keys)
-            )
-        return SnapshotReceived(prefix, followed.revision, tuple(values))
 
     async def keep_documents(self, documents: Mapping[str, bytes]) -> None:
         """Write what `felixbgp node status` shows on this host while etcd is away."""

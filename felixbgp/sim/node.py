@@ -37,7 +37,7 @@ from felixbgp.agent.inputs import (
 )
 from felixbgp.agent.liveness import AskAlive, ProbeHost
 from felixbgp.agent.resets import AcquireTurn, ReleaseTurn
-from felixbgp.cluster.inputs import SecretFilesRead
+from felixbgp.cluster.inputs import SecretFilesRead, StoreInput
 from felixbgp.cluster.parts import whole
 from felixbgp.cluster.secrets import SecretFile, SecretId
 from felixbgp.fib.types import (
@@ -53,6 +53,7 @@ from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.net import Address, Prefix
 from felixbgp.resources import ResourceKey
 from felixbgp.sim.clock import Clock, LocalClock
+from felixbgp.sim.disk import PATIENCE_NS, Disk
 from felixbgp.sim.kernel import Kernel
 from felixbgp.sim.network import Host, Network
 from felixbgp.sim.observer import NOBODY, Observer
@@ -83,6 +84,8 @@ class Manner:
     """How long a write takes, and its answer."""
     status_latency_ns: int = 0
     """How long it takes to write a status."""
+    keeps_state: bool = False
+    """Whether it keeps on its disk what it knows of the store, to begin with that while the store is away."""
 
 
 class Node:
@@ -129,6 +132,7 @@ class Node:
         self._randomness = randomness
         self._secret_files: dict[SecretId, bytes] = {}
         self._wanted_secrets: tuple[SecretId, ...] = ()
+        self._disk = Disk(self.name) if self.manner.keeps_state else None
         self._life = 0
         self._wake_at: int | None = None
         self._kernel_free_at = 0
@@ -159,6 +163,9 @@ class Node:
             self._feed(IntentGiven(self.intent), life)
         else:
             self._store_write(self._put_alive, life)
+            if self._disk is not None:
+                self._disk.begin()
+                self._clock.call_after(PATIENCE_NS, lambda: self._recover(life))
 
     def kill(self) -> None:
         """End like a process under `kill -9`: connections close, the kernel's routes stay."""
@@ -174,6 +181,8 @@ class Node:
         """End like a process under SIGTERM: as `kill`, and the store knows at once."""
         if not self.is_alive:
             return
+        if self._disk is not None:
+            self._disk.write(self._local.now)
         self._end()
         self._network.detach(self._host)
         self._turn.abandon(0)
@@ -259,6 +268,17 @@ class Node:
 
     # -- the store --------------------------------------------------------------------------------------
 
+    def _hear(self, event: StoreInput, life: int) -> None:
+        if self._disk is not None and life == self._life and self.is_alive:
+            self._disk.hear(event, self._local.now)
+        self._feed(event, life)
+
+    def _recover(self, life: int) -> None:
+        """Where the store has not answered by now, tell the agent what is on the disk."""
+        kept = None if self._disk is None or life != self._life else self._disk.recovered()
+        if kept is not None:
+            self._feed(kept, life)
+
     def _store_write(self, write: Callable[[int], None], life: int) -> None:
         """Write when the request has arrived; the agent may be gone by then, and the write is done still."""
         self._clock.call_after(self._store.delay(self.name), lambda: write(life))
@@ -340,10 +360,14 @@ class Node:
             for endpoint in opened:
                 self._feed(Listening(endpoint), life)
         elif isinstance(effect, Follow):
+            if self._disk is not None:
+                self._disk.follow(effect)
             prefixes = (*effect.required, *effect.optional)
-            self._store.watch(self.name, prefixes, lambda event: self._feed(event, life))
+            self._store.watch(self.name, prefixes, lambda event: self._hear(event, life))
         elif isinstance(effect, ReadSecretFiles):
             self._wanted_secrets = effect.secrets
+            if self._disk is not None:
+                self._disk.want_secrets(effect.secrets)
             self._tell_secrets(life)
         elif isinstance(effect, SetLogLevel):
             self.log_level = effect.level

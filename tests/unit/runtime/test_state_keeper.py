@@ -12,7 +12,6 @@ from felixbgp.agent.effects import Follow
 from felixbgp.agent.inputs import Input
 from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS
 from felixbgp.cluster.inputs import (
-    KeyDeleted,
     KeyPut,
     PrefixRefused,
     SnapshotReceived,
@@ -149,23 +148,6 @@ async def last_written(kept: Kept) -> dict[str, bytes]:
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     return kept.values()
-
-
-async def test_events_are_followed_and_those_that_come_again_are_not(directory: FailingDirectory) -> None:
-    kept = Kept(directory)
-    kept.follow(Follow((A,)))
-    kept.heard([snapshot(A, 5, x="1", y="1"), put(f"{A}z", "3", 6), KeyDeleted(f"{A}y", 7)])
-    # After a disconnect, or of a prefix that nobody asked for.
-    kept.heard([put(f"{A}y", "again", 6), KeyDeleted(f"{A}x", 4), put(f"{B}x", "other", 8)])
-    assert await last_written(kept) == {f"{A}x": b"1", f"{A}z": b"3"}
-
-
-async def test_a_store_that_went_back_is_kept_as_it_is(directory: FailingDirectory) -> None:
-    kept = Kept(directory)
-    kept.follow(Follow((A,)))
-    kept.heard([snapshot(A, 500, x="new"), snapshot(A, 5, x="old"), put(f"{A}y", "1", 6)])
-    assert await last_written(kept) == {f"{A}x": b"old", f"{A}y": b"1"}
-    assert kept.state().revision == 6
 
 
 async def test_of_secrets_and_endpoints_only_what_this_node_needs_is_kept(
