@@ -20,6 +20,7 @@ from felixbgp.cluster.inputs import (
 )
 from felixbgp.cluster.node_statuses import NODE_STATUSES
 from felixbgp.cluster.secrets import SECRETS, SecretId
+from felixbgp.runtime import state_keeper
 from felixbgp.runtime.state_directory import STORE, StateDirectory, StateDirectoryError
 from felixbgp.runtime.state_format import KeptState, decode
 from felixbgp.runtime.state_keeper import (
@@ -260,6 +261,38 @@ async def test_a_store_that_answers_in_time_needs_no_file(
     mock_clock.jump(PATIENCE_SECONDS * 10)
     await trio.testing.wait_all_tasks_blocked()
     assert kept.told == []
+
+
+async def test_a_store_that_answers_while_the_file_is_read_is_believed(
+    directory: FailingDirectory, mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep_something(directory)
+    kept = Kept(directory)
+    kept.follow(Follow((A,)))
+
+    def read_slowly(path: Path, node: str, endpoints: tuple[str, ...]) -> KeptState:
+        trio.from_thread.run_sync(kept.heard, [snapshot(A, 6, x="2")])
+        return read_state(path, node, endpoints)
+
+    monkeypatch.setattr(state_keeper, "read_state", read_slowly)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept._recover)
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(PATIENCE_SECONDS)
+    assert kept.told == []
+
+
+async def test_an_end_in_the_midst_of_a_write_is_followed_by_a_whole_one(directory: FailingDirectory) -> None:
+    kept = Kept(directory)
+    kept.follow(Follow((A,)))
+    kept.heard([snapshot(A, 5, **{str(number): "1" for number in range(1000)})])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kept.run)
+        for _ in range(5):
+            await trio.lowlevel.checkpoint()
+        assert kept.writes == 0
+        nursery.cancel_scope.cancel()
+    assert len(kept.values()) == 1000
 
 
 @pytest.mark.parametrize(
