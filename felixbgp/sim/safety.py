@@ -196,7 +196,7 @@ class Safety(Observer):
             told = self._heard.get(address, {}).get(prefix, {}).values()
             if any(one.at >= life or (one.withdrawn_at or 0) >= life for one in told):
                 return
-        owing = [one for one in self._expected(node) if not self._has_told(one)]
+        owing = [one for one in self._expected(node) if not (self._has_told(one) or self._is_off(one.sender))]
         if owing:
             text = f"{node} has let go of {prefix}, and {owing[0].sender} has not told yet what it has"
             raise ViolationError("early sweep", text)
@@ -205,6 +205,10 @@ class Safety(Observer):
         """The sessions over which a node must hear something, by everything that the store just said."""
         addresses = self._possible.clusters[-1].speakers[node].addresses.values()
         return [one for address in addresses for one in self._possible.wanted(address)]
+
+    def _is_off(self, name: str) -> bool:
+        """Whether a machine has no power: nobody waits for who is found dead."""
+        return name in self._world.nodes and self._world.nodes[name].is_off
 
     def _has_told(self, session: Session) -> bool:
         return self._possible.has_told_all((session.out.local, session.into.local))
