@@ -4,9 +4,10 @@
       ▲                                  │  ├──── `longest_ns` is over ──────────────────────────▶ none
       └──────── wanted again ────────────┘  └──── its node left the cluster ────────────────────▶ none
 
-What such a peer brought is used only where there is nothing else (`PeerConfig.draining`). When the other end
-closes first, what it brought stays all the same, up to the same deadline. A peer without a session, or whose
-node is gone, goes at once: no packet should be sent there.
+What such a peer brought is used only where there is nothing else (`PeerConfig.draining`), after LEAD_NS in
+which others are told so (`PeerConfig.leading`). When the other end closes first, what it brought stays all
+the same, up to the same deadline. A peer without a session, or whose node is gone, goes at once: no packet
+should be sent there.
 
 A peer whose node an operator drains (`PeerConfig.counted`) is wanted, and only watched.
 """
@@ -19,6 +20,9 @@ from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.intent.derivation import Derived
 from felixbgp.status.node_status import Leave
 
+LEAD_NS: Final = 1_000_000_000
+"""How long others are told of the last resort before it is one here (RFC 8333 delays likewise): a router that
+has several ways shall not send us any more what we are about to send to it."""
 SETTLING_NS: Final = 5_000_000_000
 """How long nothing has to be selected of it: others are to hear of our routes by another way, too."""
 
@@ -34,11 +38,13 @@ class Drained:
 class _Leaving:
     """A peer on its way out: its last configuration, and until when it stays."""
 
-    __slots__ = ("config", "since", "unneeded_at", "until")
+    __slots__ = ("config", "led_at", "since", "unneeded_at", "until")
 
     def __init__(self, config: PeerConfig, since: int, until: int) -> None:
         self.config = config
         self.since = since
+        self.led_at: int | None = since + LEAD_NS
+        """When what it brings becomes the last resort; None afterwards."""
         self.until = until
         self.unneeded_at: int | None = None
         """Since when nothing is selected of it."""
@@ -92,7 +98,7 @@ class Draining:
                 continue
             before = former.get(peer)
             if before is not None and before.shutdown is None and self._longest_ns and has_routes(peer):
-                leaving = _Leaving(replace(before, draining=True), now, now + self._longest_ns)
+                leaving = _Leaving(replace(before, draining=True, leading=True), now, now + self._longest_ns)
                 self._leaving[peer] = leaving
                 wanted[peer] = leaving.config
         for peer in [peer for peer in self._leaving if peer.address in departed]:
@@ -103,6 +109,15 @@ class Draining:
     def give_up(self) -> None:
         """Drain nobody any longer: this node takes no part in BGP."""
         self._leaving.clear()
+
+    def take_led(self, now: int) -> dict[PeerId, PeerConfig]:
+        """Those of which everybody has heard: what they bring is the last resort from now on."""
+        led: dict[PeerId, PeerConfig] = {}
+        for peer, leaving in self._leaving.items():
+            if leaving.led_at is not None and now >= leaving.led_at:
+                leaving.led_at = None
+                led[peer] = leaving.config = replace(leaving.config, leading=False)
+        return led
 
     def take_over(self, unreplaced_count: Callable[[PeerId], int], now: int) -> dict[PeerId, None]:
         """Those that are to go now; `unreplaced_count`: for how many prefixes a peer is still needed."""
@@ -130,6 +145,8 @@ class Draining:
         return min((self._ends_at(leaving) for leaving in self._leaving.values()), default=None)
 
     def _ends_at(self, leaving: _Leaving) -> int:
+        if leaving.led_at is not None:
+            return min(leaving.led_at, leaving.until)
         if leaving.unneeded_at is None:
             return leaving.until
         return min(leaving.until, leaving.unneeded_at + SETTLING_NS)

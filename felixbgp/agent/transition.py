@@ -82,6 +82,8 @@ class Transition:
 
     def take_over(self, now: int) -> bool:
         """Let go of what has stayed long enough, by what is selected now; whether anybody went."""
+        if led := self._draining.take_led(now):
+            self._speaker.change_peers(led, now)
         over = self._reprieve.take_over(now) | self._draining.take_over(self._speaker.unreplaced_count, now)
         if over:
             self._speaker.change_peers(dict.fromkeys(over), now)

@@ -63,6 +63,7 @@ PEER_CHANGES: Final[dict[str, Affects]] = {
     "transport": Affects.SESSION,
     "import_policy": Affects.IMPORT,
     "export_policy": Affects.EXPORT,
+    "leading": Affects.IMPORT,
     "draining": Affects.IMPORT | Affects.ADMINISTRATION,
     # Who brought a path is counted from the next judgement on.
     "counted": Affects.IMPORT,

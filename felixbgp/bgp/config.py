@@ -128,6 +128,9 @@ class PeerConfig:
     transport: TransportOptions = field(default_factory=TransportOptions)
     import_policy: Policy = field(default_factory=Policy)
     export_policy: Policy = field(default_factory=Policy)
+    leading: bool = False
+    """Of a draining peer: what it brings is told to others as a last resort, and is none here yet. They shall
+    have stopped sending here what we would send back to them."""
     draining: bool = False
     """Nobody wants this session any more: what it brings is used only where there is nothing else. When it is
     lost it does not come back, and what it brought stays as well."""

@@ -219,12 +219,19 @@ class Peering:
             return
         if config.draining:
             self.retention.hold_on()
-        elif before.draining:
+        elif before.leaving:
             restart = config.graceful_restart
             self.retention.hold_until(now + (0 if restart is None else restart.restart_time_s * SECOND_NS))
-        if (before.draining, before.selected is not None) != (config.draining, self._is_counted):
-            self.path_peer = before.as_leaving(draining=config.draining, counted=config.counted)
+        known = (before.draining, before.leaving, before.selected is not None)
+        if known != (self._is_last_resort, config.draining, self._is_counted):
+            self.path_peer = before.as_leaving(
+                draining=self._is_last_resort, counted=config.counted, leaving=config.draining
+            )
             self.retention.set_peer(self.path_peer, self._policy(config.import_policy))
+
+    @property
+    def _is_last_resort(self) -> bool:
+        return self.config.draining and not self.config.leading
 
     @property
     def _is_counted(self) -> bool:
@@ -371,8 +378,9 @@ class Peering:
             identifier=negotiated.peer_identifier,
             remote_as=self.config.remote_as,
             client=self.config.route_reflector_client,
-            draining=self.config.draining,
+            draining=self._is_last_resort,
             counted=self.config.counted,
+            leaving=self.config.draining,
         )
         return peer
 

@@ -152,7 +152,7 @@ def told_attributes(
         return None  # Our end of the session has no address of this family to offer.
     if attributes is None:
         attributes = path.attributes
-    is_last_resort = path.peer is not None and path.peer.draining
+    is_last_resort = path.peer is not None and path.peer.leaving
     if is_last_resort:
         attributes = _as_last_resort(attributes)
     if view.external:

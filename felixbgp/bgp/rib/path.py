@@ -26,7 +26,7 @@ _SET: Final = int(SegmentType.AS_SET)
 class PathPeer:
     """The peer a path came from, as far as decision and export care; one per session and configuration."""
 
-    __slots__ = ("client", "draining", "external", "identifier", "peer", "remote_as", "selected")
+    __slots__ = ("client", "draining", "external", "identifier", "leaving", "peer", "remote_as", "selected")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class PathPeer:
         client: bool = False,
         draining: bool = False,
         counted: bool = False,
+        leaving: bool = False,
     ) -> None:
         self.peer = peer
         self.external = external
@@ -46,8 +47,11 @@ class PathPeer:
         self.client = client
         self.draining = draining
         """Whether its paths are used only where there are no others."""
-        self.selected: dict[Family, dict[Nlri, None]] | None = {} if draining or counted else None
-        """Which prefixes have a path of this one selected, if it is draining or counted."""
+        self.leaving = leaving or draining
+        """Whether they are told to others as a last resort, which they are here, or will be."""
+        is_counted = counted or self.leaving
+        self.selected: dict[Family, dict[Nlri, None]] | None = {} if is_counted else None
+        """Which prefixes have a path of this one selected, if it is leaving or counted."""
 
     @property
     def selected_count(self) -> int:
@@ -59,7 +63,7 @@ class PathPeer:
         each = (Prefix(family, nlri) for family, nlris in (self.selected or {}).items() for nlri in nlris)
         return tuple(islice(each, limit))
 
-    def as_leaving(self, *, draining: bool, counted: bool) -> "PathPeer":
+    def as_leaving(self, *, draining: bool, counted: bool, leaving: bool = False) -> "PathPeer":
         """The same peer, about to leave, or not any more."""
         return PathPeer(
             self.peer,
@@ -69,6 +73,7 @@ class PathPeer:
             client=self.client,
             draining=draining,
             counted=counted,
+            leaving=leaving,
         )
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from felixbgp.agent.draining import SETTLING_NS, Drained, Draining
+from felixbgp.agent.draining import LEAD_NS, SETTLING_NS, Drained, Draining
 from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.intent.derivation import Derived
 from felixbgp.intent.types import Intent
@@ -26,7 +26,11 @@ def draining() -> Draining:
 
 def leave(draining: Draining, now: int = 0) -> None:
     wanted = draining.follow(GONE, KNOWN, lambda _: True, now)
-    assert wanted == {PEER: replace(CONFIG, draining=True)} == draining.configs()
+    assert wanted == {PEER: replace(CONFIG, draining=True, leading=True)} == draining.configs()
+    assert draining.next_deadline() == now + LEAD_NS
+    assert draining.take_led(now + LEAD_NS - 1) == {}
+    assert draining.take_led(now + LEAD_NS) == {PEER: replace(CONFIG, draining=True)} == draining.configs()
+    assert draining.take_led(now + 2 * LEAD_NS) == {}
 
 
 def over(draining: Draining, unreplaced: int, now: int) -> list[PeerId]:
@@ -111,7 +115,7 @@ def test_one_that_is_counted_stays_and_since_when_is_known(draining: Draining) -
     assert draining.leaves() == {PEER: Leave(1, None)}
     assert (draining.configs(), draining.next_deadline()) == ({}, None)
     leave_by = draining.follow(GONE, counted, lambda _: True, 3)
-    assert leave_by == {PEER: replace(CONFIG, counted=True, draining=True)}
+    assert leave_by == {PEER: replace(CONFIG, counted=True, draining=True, leading=True)}
     assert draining.leaves() == {PEER: Leave(3, 3 + LONGEST_NS)}
     draining.follow(Derived(Intent(), KNOWN), {}, lambda _: True, 4)
     assert draining.leaves() == {}

@@ -4,6 +4,7 @@ import pytest
 
 from felixbgp.bgp.config import NextHopMode
 from felixbgp.bgp.policy.types import Policy, RouteSource
+from felixbgp.bgp.rib.decision import best_path
 from felixbgp.bgp.rib.export import (
     LAST_RESORT_PREPENDED,
     AsPathEdits,
@@ -153,6 +154,15 @@ def test_what_comes_over_a_session_about_to_end_is_told_as_a_last_resort() -> No
     assert as_path_length(to_router.as_path) == as_path_length(as_usual.as_path) + LAST_RESORT_PREPENDED
     to_client = exported(TO_CLIENT, path(leaving, local_pref=200))
     assert (to_client.communities, to_client.local_pref) == ((GRACEFUL_SHUTDOWN,), 0)
+
+
+def test_so_it_is_told_before_it_is_the_last_resort_here() -> None:
+    leading = INTERNAL.as_leaving(draining=False, counted=False, leaving=True)
+    assert GRACEFUL_SHUTDOWN in exported(TO_EXTERNAL, path(leading)).communities
+    other = path(EXTERNAL, as_path=sequence(65001, 65002, 65003))
+    assert best_path([path(leading), other]).path.peer is leading
+    draining = leading.as_leaving(draining=True, counted=False)
+    assert best_path([path(draining), other]).path is other
 
 
 @pytest.mark.parametrize(
