@@ -53,7 +53,7 @@ class Cluster:
         """Come up, and be at rest; from here on nothing is to be lost."""
         self.safety = Watcher(self.world, self.routers, draining_s=DRAINING_S)
         self.world.run_until(self.is_whole, limit_ns=MINUTE)
-        self.world.run_for(3 * MINUTE)
+        self.world.run_for(130 * SECOND)
         assert self.is_whole()
 
     def is_whole(self) -> bool:
@@ -81,7 +81,7 @@ class Cluster:
 
     def rest(self) -> None:
         """Long after the last change all is as it must be."""
-        self.watch(2 * DRAINING_S * SECOND)
+        self.watch((DRAINING_S + 20) * SECOND)
         assert differences(self.world, self.routers) == []
 
     def sessions_changed(self) -> int:
