@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from felixbgp.agent.draining import LEAD_NS
 from felixbgp.agent.transition import Transition
 from felixbgp.bgp.config import PeerId
 from felixbgp.intent.derivation import Derived
@@ -48,7 +49,7 @@ def test_a_peer_that_is_wanted_no_more_stays_as_a_last_resort() -> None:
     assert config is not None
     assert config.draining
     assert list(case.transition.leaves()) == [case.peers[0]]
-    assert case.transition.next_deadline() == case.network.now + LONGEST_NS
+    assert case.transition.next_deadline() == case.network.now + LEAD_NS
 
 
 def test_one_that_must_stay_down_is_spared_first_and_not_drained_after() -> None:
