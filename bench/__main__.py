@@ -3,8 +3,8 @@
 `load` has felixbgp and the daemons of others side by side, `losses` counts the packets that changes of a
 cluster cost, `soak` looks for what only time shows, `routes`
 and `churn` are of real clusters, `flows` is of the kernel; they need root. `paths` is CPU time of some hot
-paths, each as a ratio to a calibration loop of the same run; of three runs the best counts. `planted` is of
-the simulator.
+paths, each as a ratio to a calibration loop of the same run; of three runs the best counts. `planted` and
+`twin` are of the simulator.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from time import process_time
 
-from bench import churn, derivation, flows, planted, routes
+from bench import churn, derivation, flows, planted, routes, twin
 from bench.load import command as load
 from bench.load import soak
 from bench.losses import command as losses
@@ -175,7 +175,12 @@ def main() -> None:
     soak.add_arguments(long)
     bugs = what.add_parser("planted", help="how many seeds the simulator needs to find a bug of each class")
     bugs.add_argument("--seeds", type=int, default=planted.SEEDS, help="at most (%(default)s)")
+    twins = what.add_parser("twin", help="simulated clusters of any size change from a mesh to reflectors")
+    twins.add_argument("--nodes", type=int, default=1000, help="%(default)s")
+    twins.add_argument("--form", choices=("mesh", "racks"), default="racks", help="%(default)s")
     asked = parser.parse_args()
+    if asked.what == "twin":
+        sys.exit(not twin.run(asked.nodes, asked.form))
     if asked.what == "planted":
         sys.exit(bool(planted.run(asked.seeds)))
     if asked.what == "losses":

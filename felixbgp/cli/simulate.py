@@ -16,7 +16,7 @@ import click
 from felixbgp.sim.draw import draw
 from felixbgp.sim.plan import Plan
 from felixbgp.sim.shrink import without_machine
-from felixbgp.sim.swarm import Verdict, run, run_seed, smallest
+from felixbgp.sim.swarm import Verdict, run, smallest
 
 SEEDS_AT_ONCE = 10
 """What a processor is given at a time: a second's work or so."""
@@ -42,6 +42,7 @@ class Outcome(NamedTuple):
 @click.option("--shrink", is_flag=True, help="Look for the smallest part of a plan that still fails.")
 @click.option("--only", metavar="N,N…", help="With --seed: these events of the plan and no others.")
 @click.option("--without", metavar="NAME,…", help="With --seed: without these machines.")
+@click.option("--nodes", type=click.IntRange(3, 1000), help="So many nodes, whatever the seed says.")
 @click.option("-q", "--quiet", is_flag=True, help="With --seed: tell the plan and the verdict alone.")
 @click.option("--jobs", type=click.IntRange(1), help="How many processors to use; all unless given.")
 def simulate(  # noqa: PLR0917 - click passes options by name
@@ -50,6 +51,7 @@ def simulate(  # noqa: PLR0917 - click passes options by name
     shrink: bool,
     only: str | None,
     without: str | None,
+    nodes: int | None,
     quiet: bool,
     jobs: int | None,
 ) -> int:
@@ -72,9 +74,9 @@ def simulate(  # noqa: PLR0917 - click passes options by name
     if seed is None:
         if only is not None or without is not None:
             raise click.UsageError("--only and --without go with --seed")
-        return _run_many(_range_of(seeds or ""), jobs or os.cpu_count() or 1, shrinks=shrink)
-    plan = _part_of(draw(seed), only, without)
-    return _run_one(plan, shrinks=shrink, quiet=quiet)
+        return _run_many(_range_of(seeds or ""), jobs or os.cpu_count() or 1, nodes, shrinks=shrink)
+    plan = _part_of(draw(seed, nodes), only, without)
+    return _run_one(plan, nodes, shrinks=shrink, quiet=quiet)
 
 
 def _range_of(text: str) -> range:
@@ -104,14 +106,14 @@ def _part_of(plan: Plan, only: str | None, without: str | None) -> Plan:
 # -- one -------------------------------------------------------------------------------------------------
 
 
-def _run_one(plan: Plan, *, shrinks: bool, quiet: bool) -> int:
+def _run_one(plan: Plan, nodes: int | None, *, shrinks: bool, quiet: bool) -> int:
     _tell_lines(plan.lines())
     verdict = run(plan, None if quiet else _tell)
     _tell_lines(_lines_of(verdict))
     if verdict.is_well:
         return 0
     if shrinks:
-        _tell_lines(_smallest_of(verdict))
+        _tell_lines(_smallest_of(verdict, nodes))
     return 1
 
 
@@ -133,30 +135,31 @@ def _lines_of(verdict: Verdict) -> Iterator[str]:
     yield from (f"  {line}" for line in verdict.where)
 
 
-def _smallest_of(verdict: Verdict) -> Iterator[str]:
+def _smallest_of(verdict: Verdict, nodes: int | None) -> Iterator[str]:
     plan = verdict.plan
     small = smallest(verdict)
     numbers = ",".join(str(number) for number, event in enumerate(plan.events) if event in small.events)
     gone = ",".join(one.name for one in plan.machines if one not in small.machines)
     without = f" --without {gone}" if gone else ""
+    size = "" if nodes is None else f" --nodes {nodes}"
     yield f"smallest: {len(small.events)} of {len(plan.events)} events, {len(small.machines)} machines"
     yield from (f"  {line}" for line in small.lines())
     yield from _lines_of(run(small))
-    yield f"again: felixbgp simulate --seed {plan.seed} --only '{numbers}'{without}"
+    yield f"again: felixbgp simulate --seed {plan.seed}{size} --only '{numbers}'{without}"
     yield f"as a value: {replace(small, shape='')!r}"
 
 
 # -- many ------------------------------------------------------------------------------------------------
 
 
-def _run_many(seeds: range, jobs: int, *, shrinks: bool) -> int:
+def _run_many(seeds: range, jobs: int, nodes: int | None, *, shrinks: bool) -> int:
     began = last = time.monotonic()
     outcomes: list[Outcome] = []
     parts = [seeds[first : first + SEEDS_AT_ONCE] for first in range(0, len(seeds), SEEDS_AT_ONCE)]
     with ProcessPoolExecutor(max_workers=min(jobs, len(parts))) as pool:
         try:
-            for done in as_completed([pool.submit(_run_some, part) for part in parts]):
-                outcomes += _new(done, shrinks=shrinks)
+            for done in as_completed([pool.submit(_run_some, part, nodes) for part in parts]):
+                outcomes += _new(done, nodes, shrinks=shrinks)
                 if time.monotonic() - last >= TOLD_EVERY_S:
                     last = time.monotonic()
                     click.echo(_progress(outcomes, len(seeds), last - began), err=True)
@@ -167,20 +170,20 @@ def _run_many(seeds: range, jobs: int, *, shrinks: bool) -> int:
     return 1 if any(outcome.rule for outcome in outcomes) else 0
 
 
-def _run_some(seeds: range) -> list[Outcome]:
+def _run_some(seeds: range, nodes: int | None) -> list[Outcome]:
     """Run in a process of its own."""
-    return [_outcome(seed) for seed in seeds]
+    return [_outcome(seed, nodes) for seed in seeds]
 
 
-def _outcome(seed: int) -> Outcome:
+def _outcome(seed: int, nodes: int | None) -> Outcome:
     began = time.process_time()
-    verdict = run_seed(seed)
+    verdict = run(draw(seed, nodes))
     seconds = time.process_time() - began
     at_s = verdict.at_ns / 1e9
     return Outcome(seed, verdict.plan.shape, at_s, seconds, verdict.rule, verdict.where, at_s)
 
 
-def _new(done: "Future[list[Outcome]]", *, shrinks: bool) -> list[Outcome]:
+def _new(done: "Future[list[Outcome]]", nodes: int | None, *, shrinks: bool) -> list[Outcome]:
     """Tell at once of what failed."""
     outcomes = done.result()
     for outcome in outcomes:
@@ -190,7 +193,7 @@ def _new(done: "Future[list[Outcome]]", *, shrinks: bool) -> list[Outcome]:
             )
             _tell_lines(f"  {line}" for line in outcome.where[:5])
             if shrinks:
-                _tell_lines(f"  {line}" for line in _smallest_of(run_seed(outcome.seed)))
+                _tell_lines(f"  {line}" for line in _smallest_of(run(draw(outcome.seed, nodes)), nodes))
     return outcomes
 
 

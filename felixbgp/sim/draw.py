@@ -35,10 +35,10 @@ START_MS = 20_000
 Names = Sequence[str]
 
 
-def draw(seed: int) -> Plan:
-    """The plan of a seed."""
+def draw(seed: int, nodes: int | None = None) -> Plan:
+    """The plan of a seed, with as many nodes as it draws, or with so many."""
     root = Randomness(seed)
-    shape = shapes.draw_shape(root.part("shape"))
+    shape = shapes.draw_shape(root.part("shape"), nodes)
     own = root.part("machines")
     machines = shapes.machines(shape, own)
     span_ms = root.part("span").pick((20, 40, 40, 60, 60, 90, 150)) * 1000

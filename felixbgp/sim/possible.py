@@ -17,7 +17,7 @@ Nothing of an agent is looked at, only the store, and what hosts send and lose. 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from felixbgp.net import Address, Prefix
@@ -54,6 +54,8 @@ class _Direction:
     """Since when what it carries has arrived once; None: it has not, or was given up since."""
     over_at: int = FOREVER
     """When it ceased to count, whatever became of its connection."""
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    """When it was lost and when it was back, of the last while."""
     drained_until: int | None = None
     """None while it is wanted."""
 
@@ -177,6 +179,9 @@ class Possible:
                 direction.proven_at = None
             if direction.over_at < FOREVER:
                 direction.proven_at, direction.over_at = None, FOREVER
+            if direction.lost_at is not None:
+                direction.gaps = [gap for gap in direction.gaps if now - gap[1] < LONG_NS]
+                direction.gaps.append((direction.lost_at, now))
             direction.up_since, direction.lost_at, direction.lost_over = now, None, None
 
     def _lose(self, direction: _Direction) -> None:
@@ -214,9 +219,8 @@ class Possible:
     def must_have(self, node: str, prefix: Prefix) -> str:
         """Who tells a node of a prefix whatever it has heard and done by now; "" when it may have no way."""
         self._forget_views()
-        if not any(
-            prefix in origins(self._views[-1].cluster, one) for one in self._views[-1].cluster.speakers
-        ):
+        newest = self._views[-1].cluster if self._views else None
+        if newest is None or not any(prefix in origins(newest, one) for one in newest.speakers):
             return ""
         tellers: dict[str, None] | None = None
         for view in self._views:
@@ -266,13 +270,16 @@ class Possible:
             ends.append(direction.drained_until)
             if session.receiver != node and self._is_amid(session.receiver):
                 return NEVER
+        # Nothing is kept by whoever does not ask for the same.
+        restart_s = session.out.restart_s if session.into.restart_s else 0
+        kept_ns = max(restart_s * SECOND - MARGIN_NS, 0)
+        life = self.life(session.receiver) if session.receiver != node else 0
+        for lost, back in direction.gaps:
+            if back - lost >= kept_ns or life > lost:
+                begin = max(begin, back + SETTLING_NS)
         if direction.lost_at is not None:
-            # Nothing is kept by whoever does not ask for the same.
-            restart_s = session.out.restart_s if session.into.restart_s else 0
-            kept_ns = restart_s * SECOND - MARGIN_NS if direction.drained_until is None else 0
-            ends.append(direction.lost_at + max(kept_ns, 0))
-            life = self.life(session.receiver)
-            if session.receiver != node and life > direction.lost_at:
+            ends.append(direction.lost_at + (kept_ns if direction.drained_until is None else 0))
+            if life > direction.lost_at:
                 ends.append(life)
         return begin, min(ends)
 

@@ -38,10 +38,11 @@ class Shape:
         return range(1, self.size + 1)
 
 
-def draw_shape(randomness: Randomness) -> Shape:
-    """A cluster of 3 to 60 nodes, most of them small."""
+def draw_shape(randomness: Randomness, size: int | None = None) -> Shape:
+    """A cluster of 3 to 60 nodes, most of them small, or of that size."""
     name = randomness.pick(NAMES)
-    shape = Shape(name, _size(randomness, name), randomness.chance(0.3))
+    drawn = _size(randomness, name)
+    shape = Shape(name, size or drawn, randomness.chance(0.3))
     for number in shape.nodes:
         count = randomness.between(1, 2)
         families = (IPV4, IPV6) if shape.is_dual else (IPV4,)

@@ -23,6 +23,8 @@ from felixbgp.sim.world import SECOND, World
 
 SETTLING_NS = 600 * SECOND
 """A peer may take 120 s to come back and 360 s to tell everything; sessions are drained for 120 s."""
+TURNS_NS = 1800 * SECOND
+"""How much longer with routers that refuse who has another AS number: resets take turns, of minutes each."""
 LOOK_NS = 4 * SECOND
 """How long to wait before it is looked at for the first time whether all is at rest; then ever longer."""
 LOOK_NS_MAX = 40 * SECOND
@@ -83,18 +85,18 @@ class Run:
             return Verdict(self.plan, error.rule, (error.where,), self.world.clock.now)
 
     def _go(self) -> Verdict:
-        self._run_to(self.plan.end_ms * MS)
+        self.run_to(self.plan.end_ms * MS)
         end, wait = self.world.clock.now, LOOK_NS
         while True:
-            self._run_to(self.world.clock.now + wait)
+            self.run_to(self.world.clock.now + wait)
             wrong = self._differences()
             rested_ns = self.world.clock.now - end
             if not wrong:
                 break
-            if rested_ns > SETTLING_NS:
+            if rested_ns > SETTLING_NS + (TURNS_NS if self._routers else 0):
                 return Verdict(self.plan, "liveness", tuple(wrong), self.world.clock.now)
             wait = min(wait * 2, LOOK_NS_MAX)
-        self._run_to(self.world.clock.now + self.plan.watch_s * SECOND)
+        self.run_to(self.world.clock.now + self.plan.watch_s * SECOND)
         wrong = self._differences()
         rule = "liveness: it was well and is no longer" if wrong else ""
         return Verdict(self.plan, rule, tuple(wrong), self.world.clock.now, rested_ns)
@@ -105,7 +107,12 @@ class Run:
         dead = [name for name in nodes if name not in self.world.nodes]
         return differences(self.world, self._routers, dead)
 
-    def _run_to(self, end: int) -> None:
+    def run_to(self, end: int) -> None:
+        """Let everything happen up to a moment.
+
+        Raises:
+            ViolationError: a rule was broken.
+        """
         world = self.world
         second, steps = 0, 0
         while True:

@@ -1,4 +1,4 @@
-"""Seeds that found something: each a run of its own, which must be well now. `docs/simulation.md` tells of them.
+"""Seeds that found something, each of which must be well now: `docs/simulation.md` tells of them.
 
 A seed means the same plan only as long as nobody changes what is drawn from it; what it found has a test of
 its own besides, by the name that is given here.
