@@ -9,13 +9,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import click
 
+from felixbgp.cli.recordings import Recordings
 from felixbgp.sim.draw import draw
 from felixbgp.sim.plan import Plan
 from felixbgp.sim.shrink import without_machine
+from felixbgp.sim.story import Tell
 from felixbgp.sim.swarm import Verdict, run, smallest
 
 SEEDS_AT_ONCE = 10
@@ -43,6 +46,12 @@ class Outcome(NamedTuple):
 @click.option("--only", metavar="N,N…", help="With --seed: these events of the plan and no others.")
 @click.option("--without", metavar="NAME,…", help="With --seed: without these machines.")
 @click.option("--nodes", type=click.IntRange(3, 1000), help="So many nodes, whatever the seed says.")
+@click.option(
+    "--journals",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="With --seed: record every agent there, for `felixbgp replay`.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="With --seed: tell the plan and the verdict alone.")
 @click.option("--jobs", type=click.IntRange(1), help="How many processors to use; all unless given.")
 def simulate(  # noqa: PLR0917 - click passes options by name
@@ -52,6 +61,7 @@ def simulate(  # noqa: PLR0917 - click passes options by name
     only: str | None,
     without: str | None,
     nodes: int | None,
+    journals: Path | None,
     quiet: bool,
     jobs: int | None,
 ) -> int:
@@ -68,15 +78,16 @@ def simulate(  # noqa: PLR0917 - click passes options by name
       felixbgp simulate --seeds 1000
       felixbgp simulate --seed 141
       felixbgp simulate --seed 141 --shrink
+      felixbgp simulate --seed 141 --journals /tmp/seed-141
     """
     if (seed is None) == (seeds is None):
         raise click.UsageError("give either --seed or --seeds")
     if seed is None:
-        if only is not None or without is not None:
-            raise click.UsageError("--only and --without go with --seed")
+        if only is not None or without is not None or journals is not None:
+            raise click.UsageError("--only, --without and --journals go with --seed")
         return _run_many(_range_of(seeds or ""), jobs or os.cpu_count() or 1, nodes, shrinks=shrink)
     plan = _part_of(draw(seed, nodes), only, without)
-    return _run_one(plan, nodes, shrinks=shrink, quiet=quiet)
+    return _run_one(plan, nodes, shrinks=shrink, quiet=quiet, journals=journals)
 
 
 def _range_of(text: str) -> range:
@@ -106,15 +117,25 @@ def _part_of(plan: Plan, only: str | None, without: str | None) -> Plan:
 # -- one -------------------------------------------------------------------------------------------------
 
 
-def _run_one(plan: Plan, nodes: int | None, *, shrinks: bool, quiet: bool) -> int:
+def _run_one(plan: Plan, nodes: int | None, *, shrinks: bool, quiet: bool, journals: Path | None) -> int:
     _tell_lines(plan.lines())
-    verdict = run(plan, None if quiet else _tell)
+    tell = None if quiet else _tell
+    verdict = run(plan, tell) if journals is None else _recorded(plan, tell, journals)
     _tell_lines(_lines_of(verdict))
     if verdict.is_well:
         return 0
     if shrinks:
         _tell_lines(_smallest_of(verdict, nodes))
     return 1
+
+
+def _recorded(plan: Plan, tell: Tell | None, directory: Path) -> Verdict:
+    """The same run with a journal of every agent."""
+    try:
+        with Recordings(directory) as recordings:
+            return run(plan, tell, recordings.make_agent)
+    except OSError as error:
+        raise click.ClickException(f"{directory}: {error.strerror}") from error
 
 
 def _tell(now: int, text: str) -> None:

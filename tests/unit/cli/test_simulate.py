@@ -1,12 +1,18 @@
 """`felixbgp simulate`."""
 
+from itertools import count
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner, Result
 
 from felixbgp.cli import simulate
 from felixbgp.cli.main import cli
+from felixbgp.sim.draw import draw
+from felixbgp.sim.faults import Kill
 from felixbgp.sim.plan import Plan
 from felixbgp.sim.swarm import Verdict
+from tests.support.command import run_command
 
 QUIET = 17
 """A seed whose plan has no event."""
@@ -33,6 +39,30 @@ def test_a_part_of_a_plan_can_be_run_alone() -> None:
         "event 0:",
         "event 1:",
     ]
+
+
+def test_every_life_of_every_agent_is_recorded_and_does_the_same_again(tmp_path: Path) -> None:
+    plans = ((seed, draw(seed)) for seed in count(1))
+    seed = next(
+        seed
+        for seed, plan in plans
+        if len(plan.machines) < 5 and any(isinstance(event.what, Kill) for event in plan.events)
+    )
+    directory = tmp_path / "journals"
+    result = run("--seed", str(seed), "-q", "--journals", str(directory))
+    assert result.output == run("--seed", str(seed), "-q").output
+    journals = sorted(directory.iterdir())
+    assert len(journals) > len({path.stem for path in journals}), "no agent had a second life"
+    for journal in journals:
+        ran = run_command("replay", str(journal))
+        assert ran.stdout.startswith("same effects: "), f"{journal.name}: {ran.output}"
+
+
+def test_where_no_journal_can_be_written_a_line_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("--seed", str(QUIET), "-q", "--journals", str(tmp_path / "file" / "journals"))
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1] == f"error: {tmp_path}/file/journals: Not a directory"
 
 
 def test_many_seeds_are_counted() -> None:
@@ -63,7 +93,7 @@ def test_a_violation_is_told_and_shrunk_and_the_exit_status_is_1(monkeypatch: py
     [
         ((), "give either --seed or --seeds"),
         (("--seed", "1", "--seeds", "2"), "give either --seed or --seeds"),
-        (("--seeds", "2", "--only", "1"), "--only and --without go with --seed"),
+        (("--seeds", "2", "--only", "1"), "--only, --without and --journals go with --seed"),
         (("--seeds", "9..1"), "neither a count nor A..B"),
         (("--seeds", "many"), "neither a count nor A..B"),
         (("--seed", "9", "--only", "99"), "the plan has events 0 to 3, and no 99"),
