@@ -159,16 +159,16 @@ def test_the_only_reflector_waits_for_another_one() -> None:
     watch_for(world, 200 * SECOND, holds)
 
 
-def tor_of(*nodes: Address) -> Intent:
+def tor_of(*nodes: Address, address: Address = TOR, as_number: int = 65000) -> Intent:
     """A router in another AS, with sessions to these nodes, which uses several paths at once."""
-    speaker = SpeakerConfig(bgp_identifier=TOR, local_as=65000, multipath_external=16)
+    speaker = SpeakerConfig(bgp_identifier=address, local_as=as_number, multipath_external=16)
     peers = {
         PeerId(node): PeerConfig(
-            peer=PeerId(node), name=str(node), families=(IPV4,), local_as=65000, remote_as=64512
+            peer=PeerId(node), name=str(node), families=(IPV4,), local_as=as_number, remote_as=64512
         )
         for node in nodes
     }
-    return Intent(speaker=speaker, listen=(TOR,), peers=peers)
+    return Intent(speaker=speaker, listen=(address,), peers=peers)
 
 
 def test_one_of_two_nodes_that_announce_the_same_services_to_a_router(world: World) -> None:
@@ -193,6 +193,26 @@ def test_one_of_two_nodes_that_announce_the_same_services_to_a_router(world: Wor
     assert next_hops() == {nodes[1]}
     world.nodes["node-1"].kill()
     watch_for(world, 200 * SECOND, lambda: next_hops() == {nodes[1]})
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_blocks_behind_two_routers_in_other_as_stay_where_they_are(seed: int) -> None:
+    """Marked, each router would try the way by the other, and the nodes take that for a loop."""
+    world = mesh(3, seed)
+    world.network.links.set_delays(500_000, 5_000_000)
+    set_mesh(world, enabled=False)
+    nodes = [Address.parse(f"172.30.0.{number}") for number in (1, 2, 3)]
+    for number in (1, 2):
+        router = Address.parse(f"172.30.0.{250 + number}")
+        spec: dict[str, object] = {"asNumber": 65000 + number, "numAllowedLocalASNumbers": 1}
+        put_resource(world, "BGPPeer", "bgppeers", f"router-{number}", {"peerIP": str(router), **spec})
+        intent = tor_of(*nodes, address=router, as_number=65000 + number)
+        world.add_node(f"router-{number}", [router], [Prefix.parse("172.30.0.0/24")], intent=intent)
+    holds = partial(have, world.nodes.values(), [blocks(number)[0] for number in (1, 2, 3)])
+    world.run_until(holds, limit_ns=60 * SECOND)
+    world.run_for(60 * SECOND)
+    ask(world, "node-3", DrainPhase.ANNOUNCE)
+    watch_for(world, 30 * SECOND, holds)
 
 
 def exclude_from_services(world: World, number: int) -> None:
