@@ -25,9 +25,9 @@ class Advertising:
         self._moves: dict[tuple[ExportView, ExportView], dict[PeerId, None]] = {}
         self._numbers = PathNumbers()
 
-    def join(self, view: ExportView, peer: PeerId, outlet: Outlet, now: int) -> None:
+    def join(self, view: ExportView, peer: PeerId, outlet: Outlet) -> None:
         """A session was established."""
-        self._group(view).join(Member(peer, outlet), now)
+        self._group(view).join(Member(peer, outlet))
 
     def leave(self, view: ExportView, peer: PeerId) -> None:
         """A session is down: what its peer was told is forgotten."""
@@ -56,11 +56,10 @@ class Advertising:
         view: ExportView,
         peer: PeerId,
         marks: tuple[tuple[bytes, ...], tuple[bytes, ...]],
-        now: int,
     ) -> None:
         """A peer asks for everything again; `marks` are the messages before and after."""
         self.carry_out_moves()
-        self._groups[view].refresh(peer, *marks, now)
+        self._groups[view].refresh(peer, *marks)
 
     def mark(self, family: Family, decided: Decided) -> None:
         """Paths of these prefixes changed."""

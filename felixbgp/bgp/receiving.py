@@ -118,7 +118,7 @@ class Receiving:
                     return max(cost, 1)
             else:
                 cost += 1
-                self._refresh(peering, exchange, entry, now)
+                self._refresh(peering, exchange, entry)
         if exchange.inbound:
             self._waiting[peering.number] = peering
         return max(cost, 1)
@@ -143,7 +143,7 @@ class Receiving:
                 self._check_limits(peering, exchange)
         return cost
 
-    def _refresh(self, peering: Peering, exchange: Exchange, wanted: RefreshRequested, now: int) -> None:
+    def _refresh(self, peering: Peering, exchange: Exchange, wanted: RefreshRequested) -> None:
         """Have everything sent again, or begin or end the peer's doing so."""
         rib = exchange.ribs.get(wanted.family)
         if rib is None:
@@ -152,7 +152,7 @@ class Receiving:
             view, marked = exchange.views[wanted.family], exchange.negotiated.enhanced_route_refresh
             begin, end = (encode_route_refresh(RouteRefreshMessage(wanted.family, mark)) for mark in (1, 2))
             marks = ((begin,), (end,)) if marked else ((), ())
-            self._advertising.refresh(view, peering.config.peer, marks, now)
+            self._advertising.refresh(view, peering.config.peer, marks)
         elif exchange.negotiated.graceful_restart is not None and not rib.end_of_rib:
             return  # RFC 7313 §4: before End-of-RIB these marks mean nothing.
         elif wanted.subtype == 1:

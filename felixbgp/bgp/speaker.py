@@ -384,7 +384,7 @@ class Speaker:
         peering.establish(link.outlet, local, action.negotiated, self._config, tables, due=due, now=now)
         self._deadlines.set(key_of(peering.number, Timer.STALE), peering.stale_deadline)
         for view in peering.exchange.views.values() if peering.exchange is not None else ():
-            self._advertising.join(view, peering.config.peer, link.outlet, now)
+            self._advertising.join(view, peering.config.peer, link.outlet)
 
     def _lose(self, peering: Peering, kind: DownKind, now: int) -> None:
         """RFC 4271 §8.2.2: the session is over, and the routes learned over it go, now or later."""

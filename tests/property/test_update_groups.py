@@ -176,7 +176,7 @@ class World:
             self.advertising.leave(gone.view, peer)
             return
         one = self.receivers[peer] = Receiver(peer, self, view_of(policy, add_path=add_path))
-        self.advertising.join(one.view, peer, one.outlet, 0)
+        self.advertising.join(one.view, peer, one.outlet)
 
     def move(self, peers: list[PeerId], policy: int) -> None:
         for peer in peers:
@@ -190,7 +190,7 @@ class World:
         one = self.receivers.get(peer)
         if one is not None:
             one.asked = True
-            self.advertising.refresh(one.view, peer, ((BEGIN,), (END,)), 0)
+            self.advertising.refresh(one.view, peer, ((BEGIN,), (END,)))
 
     def stop(self, peer: PeerId) -> None:
         """It stops reading, or goes on."""

@@ -85,10 +85,11 @@ class Completion:
 
     __slots__ = ("deadline", "is_withheld", "messages")
 
-    def __init__(self, messages: tuple[bytes, ...], deadline: int) -> None:
+    def __init__(self, messages: tuple[bytes, ...]) -> None:
         self.messages = messages
-        self.deadline = deadline
-        """When to stop waiting for prefixes that the kernel has not taken; it may never take them."""
+        self.deadline: int | None = None
+        """When to stop waiting for prefixes that the kernel has not taken; it may never take them. None until
+        nothing else is waited for: after a restart nothing is told for long."""
         self.is_withheld = False
         """Whether other peers are waited for that have not said everything yet."""
 

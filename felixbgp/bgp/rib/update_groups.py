@@ -88,7 +88,7 @@ class UpdateGroup:
         """Whether nobody is left."""
         return not self._tables
 
-    def join(self, member: Member, now: int) -> None:
+    def join(self, member: Member) -> None:
         """A session was established: its peer knows nothing, and gets everything and then End-of-RIB."""
         for table in self._tables:
             if table.fresh:
@@ -98,7 +98,7 @@ class UpdateGroup:
         if len(self._wanted):
             table.joining = Walk(self._wanted)
         end_of_rib = encode_end_of_rib(self.view.family)
-        table.completion = Completion((end_of_rib,), now + COMPLETION_WAIT_NS)
+        table.completion = Completion((end_of_rib,))
         self._tables.append(table)
 
     def leave(self, peer: PeerId) -> None:
@@ -134,7 +134,7 @@ class UpdateGroup:
         table.enter(self._wanted, told)
         self._tables.append(table)
 
-    def refresh(self, peer: PeerId, opening: tuple[bytes, ...], closing: tuple[bytes, ...], now: int) -> None:
+    def refresh(self, peer: PeerId, opening: tuple[bytes, ...], closing: tuple[bytes, ...]) -> None:
         """A peer asks for everything again (RFC 2918 §4), between two marks if it knows RFC 7313's."""
         table = self._table_of(peer)
         if len(table.members) > 1:
@@ -147,7 +147,7 @@ class UpdateGroup:
             return  # RFC 7313 §4: no marks before End-of-RIB, which ends this table too.
         _send(table.members.values(), opening)
         if closing:
-            table.completion = Completion(closing, now + COMPLETION_WAIT_NS)
+            table.completion = Completion(closing)
 
     def advertised_counts(self) -> Iterator[tuple[PeerId, int]]:
         """For every member how many prefixes it was told."""
@@ -476,8 +476,11 @@ class UpdateGroup:
         table.again = table.again and len(table.waiting) > 0
         if completion is None:
             return
-        if len(table.waiting) and now < completion.deadline:
-            return
+        if len(table.waiting):
+            if completion.deadline is None:
+                completion.deadline = now + COMPLETION_WAIT_NS
+            if now < completion.deadline:
+                return
         completion.is_withheld = is_complete is not None and not is_complete(self.view, table.members, now)
         if completion.is_withheld:
             return
@@ -534,6 +537,7 @@ class UpdateGroup:
             table.completion.deadline
             for table in self._tables
             if table.completion is not None
+            and table.completion.deadline is not None
             and not table.completion.is_withheld
             and len(table.waiting)
             and self._has_all(table)

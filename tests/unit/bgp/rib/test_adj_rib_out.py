@@ -70,7 +70,7 @@ def test_only_what_waits_is_released() -> None:
 def test_tables_are_equal_when_they_owe_the_same_and_no_completion() -> None:
     table, other = a_table(1), a_table(2)
     assert table.equals(other)
-    table.completion = Completion((b"",), 0)
+    table.completion = Completion((b"",))
     assert not table.equals(other)
     assert not other.equals(table)
     table.completion = None

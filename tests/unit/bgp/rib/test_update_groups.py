@@ -10,7 +10,7 @@ from felixbgp.bgp.rib.export import ExportView
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import local_path
 from felixbgp.bgp.rib.path_numbers import PathNumbers
-from felixbgp.bgp.rib.update_groups import UpdateGroup
+from felixbgp.bgp.rib.update_groups import COMPLETION_WAIT_NS, UpdateGroup
 from felixbgp.bgp.wire.update import encode_withdrawals
 from felixbgp.net import IPV4, Address, Prefix
 from felixbgp.net import table as table_module
@@ -47,7 +47,7 @@ def a_member(host: int) -> Member:
 
 def test_a_new_group_has_the_whole_loc_rib_to_tell(loc_rib: LocRib) -> None:
     group = UpdateGroup(VIEW, loc_rib, PathNumbers())
-    group.join(a_member(2), 0)
+    group.join(a_member(2))
     assert (group.has_work(), group.pending_count()) == (True, 20)
     group.settle(100)
     assert group.pending_count() == 20
@@ -58,11 +58,11 @@ def test_a_new_group_has_the_whole_loc_rib_to_tell(loc_rib: LocRib) -> None:
 def test_who_joins_without_credit_is_owed_everything_and_keeps_little_of_it(loc_rib: LocRib) -> None:
     group = UpdateGroup(VIEW, loc_rib, PathNumbers())
     first, late = a_member(2), a_member(3)
-    group.join(first, 0)
+    group.join(first)
     group.settle(100)
     group.send_announcements(100, (), 0)
     late.outlet.in_flight = IN_FLIGHT_MAX
-    group.join(late, 0)
+    group.join(late)
     group.settle(100)
     assert (group.has_work(), group.pending_count()) == (False, 20)
     assert 4 <= group._tables[1].pending_count <= 6
@@ -83,7 +83,7 @@ def test_who_comes_from_another_view_is_told_nothing_before_all_is_compared(loc_
         for policy in (Policy(), without_one)
     )
     member = a_member(2)
-    group.join(member, 0)
+    group.join(member)
     group.settle(100)
     group.send_announcements(100, (), 0)
     member.outlet.outbox.clear()
@@ -105,10 +105,29 @@ def test_who_comes_from_another_view_is_told_nothing_before_all_is_compared(loc_
     assert rounds > 8
 
 
+def test_the_end_waits_for_the_kernel_from_when_there_is_something_to_tell(loc_rib: LocRib) -> None:
+    """After a restart nothing is told for long, and then our own prefixes may have to be written first."""
+    group, member = UpdateGroup(VIEW, loc_rib, PathNumbers()), a_member(2)
+    group.join(member)
+    nlri = Prefix.parse("10.9.0.0/24").nlri
+    loc_rib.add([nlri], local_path(OWN))
+    group.mark(loc_rib.decide(10, None))
+    group.settle(1000)
+    late = 60_000_000_000
+    group.send_announcements(1000, (nlri,), late)
+    assert member.outlet.outbox[-1][-4:] != bytes(4)
+    assert group.next_deadline() == late + COMPLETION_WAIT_NS
+    group.release([nlri])
+    group.send_announcements(1000, (), late + 1)
+    *_, announcement, end = member.outlet.outbox
+    assert nlri in announcement
+    assert end[-4:] == bytes(4)
+
+
 def test_an_end_that_is_withheld_is_no_reason_to_be_woken_for_a_kernel_that_is_late(loc_rib: LocRib) -> None:
     """It waits for the kernel up to a deadline, and for others as long as who is asked says, and knows."""
     group = UpdateGroup(VIEW, loc_rib, PathNumbers())
-    group.join(a_member(2), 0)
+    group.join(a_member(2))
     nlri = Prefix.parse("10.9.0.0/24").nlri
     loc_rib.add([nlri], local_path(OWN))
     group.mark(loc_rib.decide(10, None))
