@@ -106,10 +106,10 @@ class Possible:
         self._began[name] = self._now()
 
     def lost_power(self, addresses: Iterable[Address]) -> None:
-        """A machine is off, and what it forwarded by is gone: its peers are to keep nothing of it."""
+        """A machine is off, and what it forwarded by is gone: neither it nor its peers keep anything."""
         gone = frozenset(addresses)
         for way, direction in self._directions.items():
-            if way[0] in gone:
+            if way[0] in gone or way[1] in gone:
                 direction.over_at = min(direction.over_at, self._now())
 
     def life(self, name: str) -> int:
@@ -134,13 +134,14 @@ class Possible:
         """One end of a connection is gone."""
         back = (way[1], way[0])
         for each in (self._directions.get(way), self._directions.get(back)):
-            if each is None:
-                continue
-            if each.told_over is not None and each.told_over in (end, end.other):
+            if each is not None and each.told_over is not None and each.told_over in (end, end.other):
                 self._lose(each)
-            elif each.lost_over is not None and each.lost_over in (end, end.other):
-                # The other end knew nothing of it, and went by what it had heard until now.
-                each.lost_at, each.lost_over = self._now(), None
+        heard = self._directions.get(back)
+        if heard is None or heard.lost_over is None or heard.lost_at == self._now():
+            return
+        if heard.lost_over in (end, end.other):
+            # This end knew nothing of it, and went by what it had heard until now.
+            heard.lost_at, heard.lost_over = self._now(), None
 
     def store_is_sound(self, *, sound: bool) -> None:
         """Whether everybody hears of what is written."""
