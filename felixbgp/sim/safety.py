@@ -16,7 +16,7 @@ Only what changed is looked at. The agents are not asked: the store, the octets 
 decide. Where the store cannot be heard, or a kernel is tampered with, a rule is silent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from felixbgp.cluster.drains import DRAINS
@@ -25,10 +25,11 @@ from felixbgp.net import Address, Prefix
 from felixbgp.resources.bgp_filter import FilterAction
 from felixbgp.sim.drains import tells_nothing
 from felixbgp.sim.filters import is_about, rules
+from felixbgp.sim.links import Trouble
 from felixbgp.sim.network import End
 from felixbgp.sim.observer import Observer
 from felixbgp.sim.oracle import calico_lets_out, origins
-from felixbgp.sim.possible import MARGIN_NS, SECOND, Possible, names_at
+from felixbgp.sim.possible import MARGIN_NS, SECOND, VIEW_NS, Possible, names_at
 from felixbgp.sim.said import UPDATE, Said, read
 from felixbgp.sim.tables import Tables
 from felixbgp.sim.topology import Cluster, Router, Session
@@ -69,6 +70,8 @@ class Safety(Observer):
         self._speaking: dict[tuple[str, Address], dict[End, None]] = {}
         """By host and peer: the connections over which the host has sent an UPDATE."""
         self._kernel_disturbed_at: dict[str, int] = {}
+        self._cut_at: dict[frozenset[str], int] = {}
+        """When each link was cut, or whole again, last."""
         self._disturbed_at = 0
         self._changed: dict[tuple[str, Prefix], None] = {}
         self._loops: dict[Prefix, int] = {}
@@ -95,9 +98,12 @@ class Safety(Observer):
             # Somebody had deleted all of them: its peers hear that it has not kept what it forwarded by.
             self._possible.lost_power(node.addresses)
 
-    def link_changed(self, first: str, second: str) -> None:  # noqa: ARG002 - any link will do
+    def link_changed(self, first: str, second: str) -> None:
         """Note that something goes wrong, or is over."""
         self._disturbed_at = self._now
+        link = frozenset((first, second))
+        if link in self._cut_at or self._world.network.links.has(Trouble.CUT, first, second):
+            self._cut_at[link] = self._now
 
     def kernel_disturbed(self, node: str) -> None:
         """Note that what a kernel has is nothing to judge its agent by."""
@@ -179,10 +185,22 @@ class Safety(Observer):
     # ---- lost routes
 
     def _check_loss(self, node: str, prefix: Prefix) -> None:
-        teller = "" if self._is_of_services(prefix) else self._possible.must_have(node, prefix)
+        is_silent = self._is_of_services(prefix) or not self._is_calm(node) or self._seems_dead()
+        teller = "" if is_silent else self._possible.must_have(node, prefix)
         if teller:
             text = f"{node} has no route to {prefix} any more, and {teller} tells of a way"
             raise ViolationError("lost route", text)
+
+    def _seems_dead(self) -> bool:
+        """Whether somebody without an agent is behind a cut link, or lately was: that is taken for death."""
+        links, nodes = self._world.network.links, self._world.nodes
+        return any(
+            not nodes[name].is_alive or self._now - self._possible.life(name) < VIEW_NS
+            for link, at in self._cut_at.items()
+            if self._now - at < VIEW_NS or links.has(Trouble.CUT, *sorted(link))
+            for name in link
+            if name in nodes
+        )
 
     def _check_sweep(self, node: str, prefix: Prefix) -> None:
         """Of what nobody told it in this life, an agent lets go when all have told what they have."""
@@ -194,7 +212,7 @@ class Safety(Observer):
             return
         for address in clusters[-1].speakers[node].addresses.values():
             told = self._heard.get(address, {}).get(prefix, {}).values()
-            if any(one.at >= life or (one.withdrawn_at or 0) >= life for one in told):
+            if any(one.at >= life for one in told):
                 return
         owing = [one for one in self._expected(node) if not (self._has_told(one) or self._is_off(one.sender))]
         if owing:
@@ -232,20 +250,21 @@ class Safety(Observer):
         for prefix in said.withdrawn:
             told = heard.setdefault(prefix, {}).get(local)
             if told is not None:
-                told.withdrawn_at = self._now
+                told.say(None, self._now)
         for prefix in said.announced:
-            before = heard.setdefault(prefix, {}).get(local)
-            former = {} if before is None else before.next_hops
-            heard[prefix][local] = _Told(said.next_hop, former, self._now)
+            heard.setdefault(prefix, {}).setdefault(local, _Told()).say(said.next_hop, self._now)
 
     def _check_ready(self, host: str, local: Address, prefix: Prefix, said: Said) -> None:
         """What will bring packets here must have somewhere to go."""
         node = self._world.nodes[host]
         if said.next_hop != local or not node.forwards or self._is_of_services(prefix):
             return
-        calm = self._now - self._kernel_disturbed_at.get(host, -KERNEL_CALM_NS) >= KERNEL_CALM_NS
-        if calm and self._tables.route(host, prefix) is None:
+        if self._is_calm(host) and self._tables.route(host, prefix) is None:
             raise ViolationError("not ready", f"{host} announces {prefix}, to which its kernel has no route")
+
+    def _is_calm(self, node: str) -> bool:
+        """Whether what a kernel has is its agent's doing."""
+        return self._now - self._kernel_disturbed_at.get(node, -KERNEL_CALM_NS) >= KERNEL_CALM_NS
 
     def _check_policy(self, host: str, way: tuple[Address, Address], prefix: Prefix) -> None:
         """Some of what the store lately said must let it out."""
@@ -267,10 +286,9 @@ class Safety(Observer):
             one
             for address in self._world.nodes[node].addresses
             for one in self._heard.get(address, {}).get(prefix, {}).values()
-            if one.withdrawn_at is None or self._now - one.withdrawn_at < TOLD_NS
         ]
         for hop in route.next_hops:
-            if not any(hop.gateway in one.next_hops for one in told):
+            if not any(one.holds(hop.gateway, self._now) for one in told):
                 text = f"{node} has {prefix} by {hop.gateway}, and nobody told of that"
                 raise ViolationError("from nowhere", text)
 
@@ -288,6 +306,10 @@ class Safety(Observer):
         return next((loop for loop in found if loop), ())
 
     def _check_loops(self) -> None:
+        world = self._world
+        if not (world.network.links.is_sound() and all(node.is_alive for node in world.nodes.values())):
+            # What is said does not arrive, or is not said: it goes on as long as that does.
+            self._disturbed_at = self._now
         for prefix, since in list(self._loops.items()):
             if self._now - max(since, self._disturbed_at) > LOOP_NS_MAX:
                 loop = self._round(prefix)
@@ -297,16 +319,29 @@ class Safety(Observer):
 
 
 class _Told:
-    """What one speaker told another of a prefix last."""
+    """What one speaker told another of a prefix: the next hops, and until when each was the last word."""
 
-    __slots__ = ("at", "next_hops", "withdrawn_at")
+    __slots__ = ("at", "next_hops")
 
-    def __init__(self, next_hop: Address | None, former: Mapping[Address | None, int], at: int) -> None:
-        lately = {hop: told for hop, told in former.items() if at - told < TOLD_NS}
-        self.next_hops = lately | {next_hop: at}
-        """Those of the last while, for nobody knows which of them has been acted upon."""
-        self.at = at
-        self.withdrawn_at: int | None = None
+    def __init__(self) -> None:
+        self.next_hops: dict[Address, int | None] = {}
+        self.at = 0
+
+    def say(self, next_hop: Address | None, now: int) -> None:
+        """This is the last word now; None: there is no way any more."""
+        self.at = now
+        for known, until in self.next_hops.items():
+            if until is None:
+                self.next_hops[known] = now
+        if next_hop is not None:
+            self.next_hops[next_hop] = None
+
+    def holds(self, gateway: Address | None, now: int) -> bool:
+        """Whether a gateway is the last word, or was lately: nobody knows what has been acted upon."""
+        if gateway is None or gateway not in self.next_hops:
+            return False
+        until = self.next_hops[gateway]
+        return until is None or now - until < TOLD_NS
 
 
 def _may_leave(cluster: Cluster, session: Session, prefix: Prefix) -> bool:
