@@ -128,6 +128,7 @@ class Agent:
         self._datastore = Datastore(required_prefixes(config.node), (DRAINS,))
         self._steps = StepsMeasured()
         self._sweep_at: int | None = None
+        self._is_restart = False
         self._is_selecting = False
         self._facts: list[Fact] = []
 
@@ -428,6 +429,7 @@ class Agent:
         known = frozenset(before.problems if before else ())
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)
         if before is None and self._may_have_lived():
+            self._is_restart = True
             self._speaker.begin_restart(now)
             self._liveness.expect(list(wanted.peers), now)
         changed = self._transition.follow(wanted, derived, now)
@@ -513,7 +515,7 @@ class Agent:
         """Let go of a former life's kernel routes once the peers have said what is still true."""
         if self._sweep_at is None or not self._datastore.is_confirmed:
             return
-        if now >= self._sweep_at or self._speaker.has_all_tables():
+        if now >= self._sweep_at or (self._is_anybody_asked() and self._speaker.has_all_tables()):
             speaker = self._speaker.statistics()
             if speaker.updates_waiting or speaker.prefixes_to_decide:
                 return
@@ -521,6 +523,15 @@ class Agent:
             self._liveness.stop_awaiting()
             self._fib.start()
             self._auditing.begin()
+
+    def _is_anybody_asked(self) -> bool:
+        """Whether there are peers to tell what is still true of a former life's routes.
+
+        A node without any may have started between the write that took its mesh and the one that replaces it:
+        its routes wait for that, as they would have while the mesh is drained.
+        """
+        may_wait = self._is_restart and self._config.draining_seconds > 0
+        return not may_wait or self._intent is None or bool(self._intent.peers)
 
     def _route_counts(self) -> RouteCounts | None:
         if not self._config.forwards:

@@ -261,6 +261,7 @@ class AdjRibIn:
         self._set_aside(self._routes, self._stale)
         self._routes = Table()
         self.end_of_rib = False
+        self._note_due()
 
     def outlive(self) -> None:
         """The peer is not back in time: keep what is stale as the last resort (RFC 9494 §4.2)."""
