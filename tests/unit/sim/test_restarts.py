@@ -85,3 +85,20 @@ def test_all_agents_restart_and_hear_of_each_other_by_reflectors(
         node.start()
     watch(reflected, 400 * SECOND)
     assert all(node.agent.statistics().fib.wanted == 2 * SIZE for node in nodes)
+
+
+@pytest.mark.parametrize("later_ms", [100, 30_000])
+def test_an_agent_that_starts_between_the_end_of_the_mesh_and_what_replaces_it(
+    world: World, later_ms: int
+) -> None:
+    set_mesh(world, enabled=False)
+    watch(world, SECOND)
+    node = world.nodes["node-4"]
+    node.kill()
+    watch(world, SECOND)
+    node.start()
+    watch(world, later_ms * MILLISECOND)
+    make_reflector(world, 1)
+    peer_with_reflectors(world)
+    watch(world, 200 * SECOND)
+    assert world.established() == 2 * (SIZE - 1)
