@@ -102,7 +102,7 @@ class Safety(Observer):
         """Note that something goes wrong, or is over."""
         self._disturbed_at = self._now
         link = frozenset((first, second))
-        if link in self._cut_at or self._world.network.links.has(Trouble.CUT, first, second):
+        if link in self._cut_at or self._is_cut(link):
             self._cut_at[link] = self._now
 
     def kernel_disturbed(self, node: str) -> None:
@@ -193,14 +193,19 @@ class Safety(Observer):
 
     def _seems_dead(self) -> bool:
         """Whether somebody without an agent is behind a cut link, or lately was: that is taken for death."""
-        links, nodes = self._world.network.links, self._world.nodes
+        nodes = self._world.nodes
         return any(
             not nodes[name].is_alive or self._now - self._possible.life(name) < VIEW_NS
             for link, at in self._cut_at.items()
-            if self._now - at < VIEW_NS or links.has(Trouble.CUT, *sorted(link))
+            if self._now - at < VIEW_NS or self._is_cut(link)
             for name in link
             if name in nodes
         )
+
+    def _is_cut(self, link: frozenset[str]) -> bool:
+        """Whether who dials over a link gets no answer of the other end, not even a refusal."""
+        links, first, second = self._world.network.links, min(link), max(link)
+        return links.has(Trouble.CUT, first, second) or links.has(Trouble.UNREACHABLE, first, second)
 
     def _check_sweep(self, node: str, prefix: Prefix) -> None:
         """Of what nobody told it in this life, an agent lets go when all have told what they have."""
