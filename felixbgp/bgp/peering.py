@@ -312,9 +312,12 @@ class Peering:
 
     @property
     def owes_table(self) -> bool:
-        """Whether the peer is to say so still; one that is draining need not, and one that is dead cannot."""
-        is_due = self.presence is not Presence.DEAD and not self.config.draining
-        return is_due and not self.has_whole_table
+        """Whether the peer is to say so still; a dead one cannot, one that is draining need not come back.
+
+        While its session stands it can, and may be the only one who has what our kernel forwards by.
+        """
+        is_due = self.exchange is not None or not self.config.draining
+        return is_due and self.presence is not Presence.DEAD and not self.has_whole_table
 
     def snapshot(self, advertised: int) -> PeerSnapshot:
         """The picture of now; `advertised` is the number of prefixes the peer was told."""
