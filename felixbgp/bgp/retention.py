@@ -23,10 +23,10 @@ from typing import Final, NamedTuple
 from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.path import PathPeer
+from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.wire.messages import Negotiated
 from felixbgp.net import Family
 
-SECOND_NS = 1_000_000_000
 BRIDGE_NS: Final = 30 * SECOND_NS
 """For the next session to be there, and once more for what it says: a peer need not send End-of-RIB."""
 FOREVER = 1 << 62

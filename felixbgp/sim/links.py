@@ -71,10 +71,6 @@ class Links:
         """Whether a link is so at present."""
         return bool(self._troubles) and (frozenset((first, second)), trouble) in self._troubles
 
-    def is_troubled(self, first: str, second: str) -> bool:
-        """Whether anything is wrong with a link at present."""
-        return any(self.has(trouble, first, second) for trouble in Trouble)
-
     def is_sound(self) -> bool:
         """Whether nothing is wrong anywhere."""
         return not self._troubles

@@ -1,10 +1,11 @@
 """Adj-RIBs-In between two sessions, where the families of a peer differ."""
 
 from felixbgp.bgp.policy.types import Policy
-from felixbgp.bgp.retention import SECOND_NS, Retention
+from felixbgp.bgp.retention import Retention
 from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.adj_rib_in import AdjRibIn
 from felixbgp.bgp.rib.loc_rib import LocRib
+from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.wire.messages import Negotiated, PathAttributes, PeerRestart
 from felixbgp.net import IPV4, IPV6, Address, Family
 from tests.support.paths import path_peer
