@@ -50,6 +50,7 @@ class Pair:
     """What became of the packets from one endpoint to another in one family (4 or 6).
 
     `gap_ms` is the longest time between two packets that came, by when they were due: 1 where none is lost.
+    `first_lost_ms` is when the first that never came was due, after the mark.
     """
 
     source: str
@@ -61,6 +62,7 @@ class Pair:
     duplicates: int = 0
     reordered: int = 0
     delay_ms_max: float = 0.0
+    first_lost_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Losses:
         worst = sorted(self.pairs, key=lambda pair: (-pair.lost, pair.source, pair.target, pair.family))
         return [
             f"{pair.source} to {pair.target} (IPv{pair.family}): {pair.lost} of {pair.sent} lost, "
-            f"{pair.gap_ms} ms without any"
+            f"{pair.gap_ms} ms without any, the first after {pair.first_lost_ms} ms"
             for pair in worst
             if pair.lost
         ]
@@ -230,11 +232,13 @@ def count(names: Sequence[str], reports: Sequence[dict[str, Any]], first: int) -
                 for index, version, number in sender["unsent"]
                 if (index, version) == (target, family) and number >= first
             }
-            sent, lost, gap_ms = _compare(range(first, sender["sent"]), unsent, incoming["ranges"])
+            numbers = range(first, sender["sent"])
+            sent, lost, gap_ms = _compare(numbers, unsent, incoming["ranges"])
             pairs.append(
                 Pair(
                     names[source], names[target], family, sent, lost, gap_ms,
                     incoming["duplicates"], incoming["reordered"], incoming["delay_ms_max"],
+                    _first_lost(numbers, unsent, incoming["ranges"]) - first if lost else 0,
                 )
             )  # fmt: skip
     pairs.sort(key=lambda pair: (pair.source, pair.target, pair.family))
@@ -267,3 +271,15 @@ def _compare(sent: range, unsent: set[int], received: Ranges) -> tuple[int, int,
         last = high
     gap = max(gap, sent.stop - last - 1)
     return count, max(0, count - came), gap * INTERVAL_NS // 1_000_000
+
+
+def _first_lost(sent: range, unsent: set[int], received: Ranges) -> int:
+    """The lowest number that was sent and never came; the end of what was sent where there is none."""
+    number = sent.start
+    for begin, end in received:
+        while number < min(begin, sent.stop):
+            if number not in unsent:
+                return number
+            number += 1
+        number = max(number, end + 1)
+    return next((one for one in range(number, sent.stop) if one not in unsent), sent.stop)

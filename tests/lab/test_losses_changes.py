@@ -12,6 +12,7 @@ import pytest
 from bench.losses import outages, policies, restarts
 from bench.losses.case import Case, run
 from bench.losses.cluster import Cluster
+from tests.lab.losing import assert_nothing_is_lost
 
 pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(180)]
 
@@ -38,5 +39,5 @@ IN_SHORT = (
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in IN_SHORT])
 def test_nothing_is_lost(lossless: Cluster, case: Case) -> None:
     losses = run(case, lossless)
-    assert losses.losing() == []
+    assert_nothing_is_lost(losses, lossless)
     assert losses.sent > 10_000

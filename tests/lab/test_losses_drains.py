@@ -5,6 +5,7 @@ import pytest
 from bench.losses.case import Case, run
 from bench.losses.drains import CASES
 from tests.lab.conftest import fresh_name
+from tests.lab.losing import assert_nothing_is_lost
 
 pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(240)]
 
@@ -17,5 +18,5 @@ IN_SHORT = ("drain-and-back", "drain-services")
 def test_nothing_is_lost(case: Case) -> None:
     with case.cluster.up(case.plan(fresh_name())) as cluster:
         losses = run(case, cluster)
-    assert losses.losing() == []
+        assert_nothing_is_lost(losses, cluster)
     assert losses.sent > 10_000

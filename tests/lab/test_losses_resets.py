@@ -5,6 +5,7 @@ import pytest
 from bench.losses.case import Case, run
 from bench.losses.cluster import Cluster
 from bench.losses.resets import CASES
+from tests.lab.losing import assert_nothing_is_lost
 
 pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(180)]
 
@@ -15,5 +16,5 @@ IN_SHORT = ("mesh-to-tor", "as-of-one", "as-of-all")
 @pytest.mark.parametrize("case", [pytest.param(BY_NAME[name], id=name) for name in IN_SHORT])
 def test_nothing_is_lost(lossless: Cluster, case: Case) -> None:
     losses = run(case, lossless)
-    assert losses.losing() == []
+    assert_nothing_is_lost(losses, lossless)
     assert losses.sent > 10_000

@@ -5,6 +5,7 @@ import pytest
 from bench.losses.case import run
 from bench.losses.takeover import CASES, Migration
 from tests.lab.conftest import fresh_name
+from tests.lab.losing import assert_nothing_is_lost
 
 pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(240)]
 
@@ -14,5 +15,5 @@ def test_birds_routes_forward_on_until_they_are_ours() -> None:
     with Migration.up(case.plan(fresh_name())) as cluster:
         losses = run(case, cluster)
         assert "took over" in cluster.lab.log(cluster.plan.nodes[0].name)
-    assert losses.losing() == []
+        assert_nothing_is_lost(losses, cluster)
     assert losses.sent > 10_000

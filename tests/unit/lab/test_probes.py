@@ -67,6 +67,12 @@ def test_the_worst_pair_is_named_first() -> None:
     found = count(NAMES, [report(1, (0, 97)), report(0, (0, 49))], 0)
     assert (found.sent, found.lost, found.gap_ms) == (200, 52, 50)
     assert found.losing() == [
-        "a to b (IPv4): 50 of 100 lost, 50 ms without any",
-        "b to a (IPv4): 2 of 100 lost, 2 ms without any",
+        "a to b (IPv4): 50 of 100 lost, 50 ms without any, the first after 50 ms",
+        "b to a (IPv4): 2 of 100 lost, 2 ms without any, the first after 98 ms",
     ]
+
+
+def test_when_the_first_was_lost_is_told_from_the_mark_on() -> None:
+    found = from_b((0, 9), (14, 49), (60, 99), unsent=[(0, 4, 10), (0, 4, 11)], first=5)
+    assert (found.lost, found.first_lost_ms) == (12, 7)
+    assert from_b((0, 9), (12, 79), unsent=[(0, 4, 10), (0, 4, 11), (0, 4, 80)]).first_lost_ms == 81
