@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from felixbgp.intent.types import Intent
 from felixbgp.lab import calico, checks, processes, sessions
-from felixbgp.lab.lab import Lab, down, felixbgp_command
+from felixbgp.lab.lab import STATUS_PREFIX, Lab, down, felixbgp_command
 from felixbgp.lab.plan import TOR_AS_NUMBER, LabPlan, Workload
 from felixbgp.lab.store import Store
 
@@ -135,8 +135,10 @@ class Cluster:
         return sessions.standing(self.store, self.plan)
 
     def unsettled(self) -> list[str]:
-        """Sessions that the resources want and that do not stand, and the other way round."""
-        return sessions.differing(self.wanted_sessions(), self.sessions())
+        """Sessions that are wanted and do not stand, or not as wanted, and those that nobody wants."""
+        intents = self.intents()
+        outdated = sessions.outdated(intents, self.store.get_prefix(STATUS_PREFIX))
+        return sessions.differing(sessions.wanted(intents), self.sessions()) + outdated
 
     def wait_until_settled(self) -> None:
         """Wait until exactly the sessions stand that the resources want; raises `NotInTimeError`."""

@@ -77,11 +77,6 @@ def _numbers(cluster: Cluster, number: int, nodes: Iterable[str]) -> dict[str, i
     return {node.ipv4: number if node.name in nodes else AS_NUMBER for node in cluster.plan.nodes}
 
 
-def nobody_has_changed(cluster: Cluster) -> None:
-    """After a former run: the way back takes turns as well."""
-    _wait_for(cluster, _numbers(cluster, AS_NUMBER, ()))
-
-
 def _one_has_changed(cluster: Cluster) -> None:
     _wait_for(cluster, _numbers(cluster, ONE_AS, (ONE,)))
 
@@ -103,7 +98,6 @@ CASES = (
         group="Z3",
         name="as-of-one",
         title="one node's AS number changes: its mesh sessions become eBGP, that with the ToR begins anew",
-        prepare=nobody_has_changed,
         change=_change_one,
         settled=_one_has_changed,
         bird=False,
@@ -112,7 +106,6 @@ CASES = (
         group="Z3",
         name="as-of-all",
         title="the AS number of the default BGPConfiguration changes, for 4 nodes and a ToR",
-        prepare=nobody_has_changed,
         change=_change_all,
         settled=_all_have_changed,
         bird=False,
@@ -121,7 +114,6 @@ CASES = (
         group="Z3",
         name="as-of-ten",
         title="the same for 10 nodes, with probes between four of them and the host behind the ToR",
-        prepare=nobody_has_changed,
         change=_change_all,
         settled=_all_have_changed,
         nodes=MANY,

@@ -5,6 +5,7 @@ What is wanted is derived for each node by the same function that the agents use
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from felixbgp.cluster.inputs import SnapshotReceived, StoredValue
 from felixbgp.cluster.state import ClusterState, watched_prefixes
@@ -50,12 +51,14 @@ def established(documents: Mapping[str, bytes], node: str) -> frozenset[str]:
 
     Of an agent that is no more there is still what was last known.
     """
+    return frozenset(entry["address"] for entry in _established(documents, node))
+
+
+def _established(documents: Mapping[str, bytes], node: str) -> list[dict[str, Any]]:
     if f"{STATUS_PREFIX}{node}/alive" not in documents:
-        return frozenset()
+        return []
     document = json.loads(documents.get(f"{STATUS_PREFIX}{node}/status", b"{}"))
-    return frozenset(
-        entry["address"] for entry in document.get("peers", []) if entry.get("state") == "Established"
-    )
+    return [entry for entry in document.get("peers", []) if entry.get("state") == "Established"]
 
 
 def differing(wanted_ones: Sessions, found: Sessions) -> list[str]:
@@ -67,6 +70,24 @@ def differing(wanted_ones: Sessions, found: Sessions) -> list[str]:
     ]
 
 
+def outdated(found: Mapping[str, Intent], documents: Mapping[str, bytes]) -> list[str]:
+    """In words, sessions that stand with other AS numbers than wanted: they wait for their turn to reset."""
+    words = []
+    for node, intent in found.items():
+        numbers = {
+            str(peer.address): (config.local_as, config.remote_as) for peer, config in intent.peers.items()
+        }
+        for entry in _established(documents, node):
+            stands = (entry.get("localAs"), entry.get("remoteAs"))
+            if stands != numbers.get(entry["address"], stands):
+                words.append(
+                    f"{node}: still a session of AS {stands[0]} with {entry['address']}, AS {stands[1]}"
+                )
+    return words
+
+
 def unsettled(lab: Lab) -> list[str]:
-    """What `differing` says of a lab whose nodes all have agents."""
-    return differing(wanted(intents(lab.store, lab.plan)), standing(lab.store, lab.plan))
+    """What `differing` and `outdated` say of a lab whose nodes all have agents."""
+    found, documents = intents(lab.store, lab.plan), lab.store.get_prefix(STATUS_PREFIX)
+    stand = {node.name: established(documents, node.name) for node in lab.plan.nodes}
+    return differing(wanted(found), stand) + outdated(found, documents)

@@ -26,6 +26,20 @@ def test_the_mesh_and_a_router_are_wanted() -> None:
     }
 
 
+def test_a_session_with_an_as_number_of_before_is_not_what_is_wanted() -> None:
+    values = {key: value.encode() for key, value in calico.cluster_resources(PLAN).items()}
+    entry = {"address": "172.30.1.2", "state": "Established", "localAs": 64512, "remoteAs": 64512}
+    documents = {
+        f"{STATUS_PREFIX}node-1/alive": b"{}",
+        f"{STATUS_PREFIX}node-1/status": json.dumps({"peers": [entry]}).encode(),
+    }
+    assert sessions.outdated({"node-1": sessions.intent_of("node-1", values)}, documents) == []
+    (key, text), *_ = calico.configuration_resource("default", {"asNumber": 64600}).items()
+    assert sessions.outdated(
+        {"node-1": sessions.intent_of("node-1", values | {key: text.encode()})}, documents
+    ) == ["node-1: still a session of AS 64512 with 172.30.1.2, AS 64512"]
+
+
 def test_an_agent_that_is_no_more_has_no_sessions_whatever_it_said_last() -> None:
     documents = {f"{STATUS_PREFIX}node-1/status": json.dumps(STATUS).encode()}
     assert sessions.established(documents, "node-1") == frozenset()
