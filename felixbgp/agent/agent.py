@@ -9,8 +9,8 @@ Standing rules:
 * `feed` stores, `drain` works; no input is lost and none is acted upon twice.
 * Nothing is derived, and so nothing torn down, before the first complete snapshot of the store, or of what
   was kept of it where it does not answer.
-* Kernel routes left by a former life are swept when every peer has sent its table again, or after a
-  deadline; until then they forward.
+* Kernel routes left by a former life are swept when every peer has sent its table again and no other peers
+  have come or gone for a while, or after a deadline; until then they forward.
 * An agent that does not forward (`--no-kernel`) selects, and keeps no route beyond the Loc-RIB.
 """
 
@@ -45,6 +45,7 @@ from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
 from felixbgp.agent.reporting import Reporting
+from felixbgp.agent.reprieve import REPRIEVE_NS
 from felixbgp.agent.rooms import Rooms
 from felixbgp.agent.transition import UNCONFIGURED, Transition
 from felixbgp.bgp.config import PeerConfig, PeerId
@@ -128,6 +129,8 @@ class Agent:
         self._datastore = Datastore(required_prefixes(config.node), (DRAINS,))
         self._steps = StepsMeasured()
         self._sweep_at: int | None = None
+        self._unsettled_until: int | None = None
+        """After a restart: until when the peers may not be all there are."""
         self._is_restart = False
         self._is_selecting = False
         self._facts: list[Fact] = []
@@ -268,7 +271,7 @@ class Agent:
                 if self._may_publish()
                 else ()
             ),
-            self._sweep_at if self._datastore.is_confirmed else None,
+            *((self._sweep_at, self._unsettled_until) if self._datastore.is_confirmed else ()),
             self._transition.next_deadline(),
             self._liveness.next_deadline(),
         )
@@ -440,6 +443,8 @@ class Agent:
         self._listener.want(endpoints, self._keys(changed))
         if before is None and self._config.forwards:
             self._sweep_at = now + self._longest_restart_ns()
+        if self._sweep_at is not None and self._is_restart and self._config.draining_seconds and changed:
+            self._unsettled_until = now + REPRIEVE_NS
 
     def _longest_restart_ns(self) -> int:
         """How long a peer may be away for which a kernel route of a former life may be right."""
@@ -515,23 +520,28 @@ class Agent:
         """Let go of a former life's kernel routes once the peers have said what is still true."""
         if self._sweep_at is None or not self._datastore.is_confirmed:
             return
+        if self._unsettled_until is not None and now >= self._unsettled_until:
+            self._unsettled_until = None
         if now >= self._sweep_at or (self._is_anybody_asked() and self._speaker.has_all_tables()):
             speaker = self._speaker.statistics()
             if speaker.updates_waiting or speaker.prefixes_to_decide:
                 return
-            self._sweep_at = None
+            self._sweep_at = self._unsettled_until = None
             self._liveness.stop_awaiting()
             self._fib.start()
             self._auditing.begin()
 
     def _is_anybody_asked(self) -> bool:
-        """Whether there are peers to tell what is still true of a former life's routes.
+        """Whether those who can tell what is still true of a former life's routes are among the peers.
 
-        A node without any may have started between the write that took its mesh and the one that replaces it:
-        its routes wait for that, as they would have while the mesh is drained.
+        A node may have started between two writes that belong together, as the one that takes its mesh and
+        the one that replaces it. Without any peer its routes wait for that as long as they would have while
+        the mesh is drained, and otherwise until the peers have been the same ones for REPRIEVE_NS.
         """
         may_wait = self._is_restart and self._config.draining_seconds > 0
-        return not may_wait or self._intent is None or bool(self._intent.peers)
+        if not may_wait or self._intent is None:
+            return True
+        return bool(self._intent.peers) and self._is_settled and self._unsettled_until is None
 
     def _route_counts(self) -> RouteCounts | None:
         if not self._config.forwards:

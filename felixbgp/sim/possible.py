@@ -95,9 +95,18 @@ class Possible:
             return []
         return [(view.cluster, view.ways[way]) for view in self._views if way in view.ways]
 
-    def wanted(self, receiver: Address) -> list[Session]:
-        """The sessions over which somebody shall hear something, by the store of now."""
-        return [one for way, one in self._views[-1].ways.items() if way[1] == receiver] if self._views else []
+    def wanted(self, receiver: Address, heard_ns: int) -> list[Session]:
+        """The sessions over which somebody shall hear something, by all that the store said lately.
+
+        What came in the last `heard_ns`, or since the store could not be heard, the receiver may not know of.
+        """
+        self._forget_views()
+        since = self._now() - heard_ns
+        if self._unsound_since is not None:
+            since = min(since, self._unsound_since)
+        views = [view for view in self._views if view.until >= since]
+        found = views[-1].ways.items() if views else ()
+        return [one for way, one in found if way[1] == receiver and all(way in view.ways for view in views)]
 
     # ---- what happens
 

@@ -2,8 +2,9 @@
 
     rule                                                         looked at
     lost route   no route goes while there is a way              a route is deleted (`possible`)
-    early sweep  a former life's route stays until all have      a route is deleted
-                 told theirs, or two minutes
+    early sweep  a former life's route stays until all that it   a route is deleted
+                 can have heard of have told theirs, or two
+                 minutes
     not ready    what leads to the speaker is announced once     an UPDATE is sent
                  its kernel has the route
     policy       nothing is announced that a policy rejects      an UPDATE is sent
@@ -225,9 +226,10 @@ class Safety(Observer):
             raise ViolationError("early sweep", text)
 
     def _expected(self, node: str) -> list[Session]:
-        """The sessions over which a node must hear something, by everything that the store just said."""
+        """The sessions over which a node must hear something, by what the store has told it by now."""
         addresses = self._possible.clusters[-1].speakers[node].addresses.values()
-        return [one for address in addresses for one in self._possible.wanted(address)]
+        delay_ns = self._world.store.delay(node)
+        return [one for address in addresses for one in self._possible.wanted(address, delay_ns)]
 
     def _is_off(self, name: str) -> bool:
         """Whether a machine has no power: nobody waits for who is found dead."""

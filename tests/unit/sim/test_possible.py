@@ -136,3 +136,26 @@ def test_what_was_written_while_the_store_was_away_may_not_be_known_yet(mesh: Ca
 
 def test_ones_own_block_is_ones_own(mesh: Case) -> None:
     assert mesh.after(0, node=1) == "node-1"
+
+
+def expected(case: Case, heard_s: int) -> list[str]:
+    """From whom node-1 shall hear, where the store needs so long to tell it."""
+    return [session.sender for session in case.possible.wanted(address(1), heard_s * SECOND)]
+
+
+def test_nobody_waits_for_a_peer_of_which_the_store_has_not_told_yet(mesh: Case) -> None:
+    assert expected(mesh, 2) == ["node-2", "node-3"]
+    mesh.write(node(4))
+    assert expected(mesh, 2) == ["node-2", "node-3"]
+    mesh.after(1.9)
+    assert expected(mesh, 2) == ["node-2", "node-3"]
+    assert expected(mesh, 1) == ["node-2", "node-3", "node-4"]
+    mesh.after(20)
+    mesh.possible.store_is_sound(sound=False)
+    mesh.write(node(5))
+    mesh.after(10)
+    assert expected(mesh, 2) == ["node-2", "node-3", "node-4"]
+    mesh.possible.store_is_sound(sound=True)
+    assert expected(mesh, 2) == ["node-2", "node-3", "node-4"]
+    mesh.after(2.1)
+    assert expected(mesh, 2) == ["node-2", "node-3", "node-4", "node-5"]

@@ -102,3 +102,19 @@ def test_an_agent_that_starts_between_the_end_of_the_mesh_and_what_replaces_it(
     peer_with_reflectors(world)
     watch(world, 200 * SECOND)
     assert world.established() == 2 * (SIZE - 1)
+
+
+@pytest.mark.parametrize("later_ms", [100, 5_000])
+def test_an_agent_that_starts_between_two_writes_that_change_some_of_its_peers(
+    world: World, later_ms: int
+) -> None:
+    make_reflector(world, 1)
+    watch(world, SECOND)
+    node = world.nodes["node-4"]
+    node.kill()
+    watch(world, SECOND)
+    node.start()
+    watch(world, later_ms * MILLISECOND)
+    peer_with_reflectors(world)
+    watch(world, 200 * SECOND)
+    assert world.established() == SIZE * (SIZE - 1)
