@@ -45,7 +45,7 @@ from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
 from felixbgp.agent.reporting import Reporting
-from felixbgp.agent.reprieve import REPRIEVE_NS
+from felixbgp.agent.reprieve import REPRIEVE_NS, NodeReprieve
 from felixbgp.agent.rooms import Rooms
 from felixbgp.agent.transition import UNCONFIGURED, Transition
 from felixbgp.bgp.config import PeerConfig, PeerId
@@ -113,6 +113,7 @@ class Agent:
         self._speaker = Speaker(UNCONFIGURED, jitter, forwards=config.forwards)
         self._liveness = Liveness(self._speaker, derivation.node_at)
         self._transition = Transition(self._speaker, config.draining_seconds * SECOND_NS, derivation.node_at)
+        self._node_reprieve = NodeReprieve(config.draining_seconds * SECOND_NS)
         self._fib = Fib(config.route_protocol, config.route_table)
         self._origination = Origination()
         self._forwarding = Forwarding()
@@ -273,6 +274,7 @@ class Agent:
             ),
             *((self._sweep_at, self._unsettled_until) if self._datastore.is_confirmed else ()),
             self._transition.next_deadline(),
+            self._node_reprieve.next_deadline(),
             self._liveness.next_deadline(),
         )
         return min((at for at in deadlines if at is not None), default=None)
@@ -407,7 +409,10 @@ class Agent:
             self._reporting.want(name, wanted, now)
         if derived is not None:
             self._publication.touch()
-            self._follow(derived, now)
+            self._follow(self._node_reprieve.follow(derived, now), now)
+        if (end := self._node_reprieve.take_over(now)) is not None:
+            self._publication.touch()
+            self._follow(end, now)
         self._settle(now)
 
     def _settle(self, now: int) -> None:

@@ -2,12 +2,13 @@
 
     wanted ── gone from the intent ─▶ draining ── nothing is selected from it for SETTLING_NS ─▶ none
       ▲                                  │  ├──── `longest_ns` is over ──────────────────────────▶ none
-      └──────── wanted again ────────────┘  └──── its node left the cluster ────────────────────▶ none
+      └──────── wanted again ────────────┘  └──── its node left the cluster, DEPARTED_NS ───────▶ none
 
 What such a peer brought is used only where there is nothing else (`PeerConfig.draining`), after LEAD_NS in
 which others are told so (`PeerConfig.leading`). When the other end closes first, what it brought stays all
-the same, up to the same deadline. A peer without a session, or whose node is gone, goes at once: no packet
-should be sent there.
+the same, up to the same deadline. A node that left the cluster stays as long as its session does, and for
+DEPARTED_NS at most: its Node may be written again, and a reflector that ends its sessions with all others at
+once costs them their ways. Without a session it goes at once: no packet should be sent there.
 
 A peer whose node an operator drains (`PeerConfig.counted`) is wanted, and only watched.
 """
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from felixbgp.agent.reprieve import REPRIEVE_NS
 from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.intent.derivation import Derived
 from felixbgp.status.node_status import Leave
@@ -25,6 +27,8 @@ LEAD_NS: Final = 1_000_000_000
 has several ways shall not send us any more what we are about to send to it."""
 SETTLING_NS: Final = 5_000_000_000
 """How long nothing has to be selected of it: others are to hear of our routes by another way, too."""
+DEPARTED_NS: Final = REPRIEVE_NS
+"""Twice what others need to go by other ways. The node itself goes on for as long (`agent/reprieve.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,12 @@ class Drained:
 class _Leaving:
     """A peer on its way out: its last configuration, and until when it stays."""
 
-    __slots__ = ("config", "led_at", "since", "unneeded_at", "until")
+    __slots__ = ("config", "has_departed", "led_at", "since", "unneeded_at", "until")
 
     def __init__(self, config: PeerConfig, since: int, until: int) -> None:
         self.config = config
+        self.has_departed = False
+        """Whether its node left the cluster, so that it goes with its session."""
         self.since = since
         self.led_at: int | None = since + LEAD_NS
         """When what it brings becomes the last resort; None afterwards."""
@@ -80,17 +86,17 @@ class Draining:
         """What the speaker shall have where the intent has changed.
 
         `former` are the intent's peers before; `has_routes`: whether the speaker has, or keeps, what a peer
-        brought. Peers whose session must stay down go at once, like those that left the cluster.
+        brought. Peers whose session must stay down go at once; for those that left the cluster `take_over` is
+        to be asked next.
         """
         wanted: dict[PeerId, PeerConfig | None] = {}
-        departed = derived.departed
         for peer, config in derived.peers.items():
             wanted[peer] = config
             if config is None or not config.counted:
                 self._counted.pop(peer, None)
             else:
                 self._counted.setdefault(peer, now)
-            if config is not None or peer in derived.held_down or peer.address in departed:
+            if config is not None or peer in derived.held_down:
                 self._leaving.pop(peer, None)
                 continue
             if peer in self._leaving:
@@ -101,9 +107,10 @@ class Draining:
                 leaving = _Leaving(replace(before, draining=True, leading=True), now, now + self._longest_ns)
                 self._leaving[peer] = leaving
                 wanted[peer] = leaving.config
-        for peer in [peer for peer in self._leaving if peer.address in departed]:
-            del self._leaving[peer]
-            wanted[peer] = None
+        for peer, leaving in self._leaving.items():
+            if peer.address in derived.departed:
+                leaving.has_departed = True
+                leaving.until = min(leaving.until, now + DEPARTED_NS)
         return wanted
 
     def give_up(self) -> None:
@@ -119,8 +126,13 @@ class Draining:
                 led[peer] = leaving.config = replace(leaving.config, leading=False)
         return led
 
-    def take_over(self, unreplaced_count: Callable[[PeerId], int], now: int) -> dict[PeerId, None]:
-        """Those that are to go now; `unreplaced_count`: for how many prefixes a peer is still needed."""
+    def take_over(
+        self, unreplaced_count: Callable[[PeerId], int], is_up: Callable[[PeerId], bool], now: int
+    ) -> dict[PeerId, None]:
+        """Those that are to go now.
+
+        `unreplaced_count`: for how many prefixes a peer is still needed; `is_up`: whether it has a session.
+        """
         over: dict[PeerId, None] = {}
         for peer, leaving in list(self._leaving.items()):
             count = unreplaced_count(peer)
@@ -129,10 +141,12 @@ class Draining:
             elif leaving.unneeded_at is None:
                 leaving.unneeded_at = now
             since = leaving.unneeded_at
-            if now >= leaving.until or (since is not None and now - since >= SETTLING_NS):
+            is_gone = leaving.has_departed and not is_up(peer)
+            if is_gone or now >= leaving.until or (since is not None and now - since >= SETTLING_NS):
                 del self._leaving[peer]
                 over[peer] = None
-                self._facts.append(Drained(peer, count))
+                if not is_gone:
+                    self._facts.append(Drained(peer, count))
         return over
 
     def take_facts(self) -> list[Drained]:

@@ -84,7 +84,9 @@ class Transition:
         """Let go of what has stayed long enough, by what is selected now; whether anybody went."""
         if led := self._draining.take_led(now):
             self._speaker.change_peers(led, now)
-        over = self._reprieve.take_over(now) | self._draining.take_over(self._speaker.unreplaced_count, now)
+        over = self._reprieve.take_over(now) | self._draining.take_over(
+            self._speaker.unreplaced_count, self._speaker.is_up, now
+        )
         if over:
             self._speaker.change_peers(dict.fromkeys(over), now)
         if self._reflecting.is_waiting and self._reflecting.take_over(

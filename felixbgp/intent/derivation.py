@@ -35,7 +35,7 @@ from felixbgp.intent.claims import Claims
 from felixbgp.intent.drains import Drains
 from felixbgp.intent.findings import Findings
 from felixbgp.intent.log_level import log_level
-from felixbgp.intent.members import configuration, member_of
+from felixbgp.intent.members import Members, configuration, member_of
 from felixbgp.intent.mesh import Mesh
 from felixbgp.intent.peers import PeerClaims
 from felixbgp.intent.policies import Policies
@@ -65,7 +65,7 @@ class Derived(NamedTuple):
     departed: frozenset[Address] = frozenset()
     """Addresses of nodes that left the cluster with this change."""
     held_down: frozenset[PeerId] = frozenset()
-    """Peers that are gone though somebody claims them: their sessions must stay down."""
+    """Peers that are not in the intent though somebody claims them: their sessions must stay down."""
 
     @classmethod
     def between(cls, former: Intent, intent: Intent) -> Self:
@@ -92,6 +92,8 @@ class Derivation:
         self._deriving: _Deriving | None = None
         self._gone: dict[PeerId, PeerConfig | None] = {}
         """The peers of a node that ceased to take part in BGP."""
+        self._former = Members()
+        """The nodes of the last derivation that was followed by one from the beginning."""
 
     def update(self, state: ClusterState, changes: Changes | None = None) -> Derived:
         """Derive again what the changes make different; None stands for everything."""
@@ -119,6 +121,8 @@ class Derivation:
         return is_own or changes.includes("BGPConfiguration", DEFAULT_NAME, own)
 
     def _restart(self, state: ClusterState) -> Parts[None]:
+        if self._deriving is not None:
+            self._former = self._deriving.members
         self._deriving = None
         site = Site.of(state, self._node, self._route_metric)
         identifier = self._router_id or (None if site is None else site.local.address(IPV4))
@@ -128,6 +132,7 @@ class Derivation:
         else:
             self._deriving = _Deriving(state, site, identifier)
             yield from self._deriving.start(self._intent.peers)
+            self._deriving.note_departed(self._former)
 
     def _without_speaker(self, state: ClusterState, site: Site | None) -> Intent:
         """What is left for a node that takes no part in BGP: to say why."""
@@ -173,7 +178,7 @@ class _Deriving:
         self.changed: dict[PeerId, PeerConfig | None] = {}
         """The peers in which the last intent differed from the one before."""
         self.held_down: frozenset[PeerId] = frozenset()
-        """Of these the ones that are gone though they are claimed."""
+        """The ones looked at for it that are claimed and have no session."""
 
     def start(self, former: Iterable[PeerId]) -> Parts[None]:
         """Make all claims; what becomes of the `former` peers will be told too."""
@@ -204,6 +209,17 @@ class _Deriving:
         found = self._site.members.at(address)
         return found[0].name if len(found) == 1 else None
 
+    @property
+    def members(self) -> Members:
+        """The nodes by which all is derived."""
+        return self._site.members
+
+    def note_departed(self, former: Members) -> None:
+        """Those of these nodes that are none any more have left."""
+        for member in former:
+            if self._site.members.get(member.name) is None:
+                self._departed |= {one.address: None for one in member.addresses.values()}
+
     def take_departed(self) -> frozenset[Address]:
         """The addresses of nodes that left since the last call."""
         departed, self._departed = frozenset(self._departed), {}
@@ -218,8 +234,8 @@ class _Deriving:
             config, origin = (None, None) if claim is None else self._drains.applied(claim)
             if config != former.peers.get(peer):
                 configs[peer] = config
-                if claim is not None and config is None:
-                    held_down[peer] = None
+            if claim is not None and config is None:
+                held_down[peer] = None
             if origin != former.origins.get(peer):
                 origins[peer] = origin
             yield 1

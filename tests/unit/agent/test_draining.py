@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from felixbgp.agent.draining import LEAD_NS, SETTLING_NS, Drained, Draining
+from felixbgp.agent.draining import DEPARTED_NS, LEAD_NS, SETTLING_NS, Drained, Draining
 from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.intent.derivation import Derived
 from felixbgp.intent.types import Intent
@@ -33,8 +33,11 @@ def leave(draining: Draining, now: int = 0) -> None:
     assert draining.take_led(now + 2 * LEAD_NS) == {}
 
 
-def over(draining: Draining, unreplaced: int, now: int) -> list[PeerId]:
-    return list(draining.take_over(lambda _: unreplaced, now))
+LEFT = Derived(Intent(), {PEER: None}, departed=frozenset((PEER.address,)))
+
+
+def over(draining: Draining, unreplaced: int, now: int, *, is_up: bool = True) -> list[PeerId]:
+    return list(draining.take_over(lambda _: unreplaced, lambda _: is_up, now))
 
 
 def test_it_ends_when_nothing_was_selected_of_it_for_a_while(draining: Draining) -> None:
@@ -84,14 +87,13 @@ def test_one_that_leaves_twice_stays_what_it_is(draining: Draining) -> None:
 @pytest.mark.parametrize(
     ("derived", "known", "has_routes", "longest_ns"),
     [
-        (Derived(Intent(), {PEER: None}, departed=frozenset((PEER.address,))), KNOWN, True, LONGEST_NS),
         (Derived(Intent(), {PEER: None}, held_down=frozenset((PEER,))), KNOWN, True, LONGEST_NS),
         (GONE, {PEER: replace(CONFIG, shutdown="maintenance")}, True, LONGEST_NS),
         (GONE, {}, True, LONGEST_NS),
         (GONE, KNOWN, False, LONGEST_NS),
         (GONE, KNOWN, True, 0),
     ],
-    ids=["left the cluster", "must stay down", "was shut down", "was none", "has no routes", "nobody is"],
+    ids=["must stay down", "was shut down", "was none", "has no routes", "nobody is"],
 )
 def test_nobody_waits_for_a_peer_that(
     derived: Derived, known: dict[PeerId, PeerConfig], has_routes: bool, longest_ns: int
@@ -101,11 +103,38 @@ def test_nobody_waits_for_a_peer_that(
     assert draining.configs() == {}
 
 
-def test_one_whose_node_leaves_meanwhile_is_not_waited_for_any_longer(draining: Draining) -> None:
+def test_one_whose_node_left_the_cluster_stays_for_a_little_while(draining: Draining) -> None:
+    wanted = draining.follow(LEFT, KNOWN, lambda _: True, 0)
+    assert wanted == {PEER: replace(CONFIG, draining=True, leading=True)}
+    assert over(draining, 7, DEPARTED_NS - 1) == []
+    assert over(draining, 7, DEPARTED_NS) == [PEER]
+    assert draining.take_facts() == [Drained(PEER, 7)]
+
+
+def test_one_whose_node_left_the_cluster_goes_with_its_session(draining: Draining) -> None:
+    draining.follow(LEFT, KNOWN, lambda _: True, 0)
+    assert over(draining, 7, 1, is_up=False) == [PEER]
+    assert (draining.configs(), draining.take_facts()) == ({}, [])
+
+
+def test_one_that_is_drained_stays_without_a_session_until_its_node_leaves(draining: Draining) -> None:
     leave(draining)
-    left = Derived(Intent(), {}, departed=frozenset((PEER.address,)))
-    assert draining.follow(left, {}, lambda _: True, 1) == {PEER: None}
-    assert draining.configs() == {}
+    assert over(draining, 7, 1, is_up=False) == []
+    assert draining.follow(LEFT._replace(peers={}), {}, lambda _: True, 1) == {}
+    assert over(draining, 7, 1, is_up=False) == [PEER]
+
+
+def test_one_whose_node_leaves_meanwhile_does_not_stay_longer_for_that(draining: Draining) -> None:
+    leave(draining)
+    draining.follow(LEFT, {}, lambda _: True, LONGEST_NS - SECOND)
+    assert over(draining, 7, LONGEST_NS) == [PEER]
+
+
+def test_one_whose_node_leaves_meanwhile_goes_sooner(draining: Draining) -> None:
+    leave(draining)
+    draining.follow(LEFT, {}, lambda _: True, SECOND)
+    assert over(draining, 7, SECOND + DEPARTED_NS - 1) == []
+    assert over(draining, 7, SECOND + DEPARTED_NS) == [PEER]
 
 
 def test_one_that_is_counted_stays_and_since_when_is_known(draining: Draining) -> None:

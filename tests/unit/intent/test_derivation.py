@@ -52,6 +52,8 @@ class Followed:
         derived: Derived = self._derivation.update(self._state, self._state.take_changes())
         self.after = derived.intent
         self.changed = sorted(str(peer) for peer in derived.peers)
+        self.departed = sorted(map(str, derived.departed))
+        self.held_down = sorted(map(str, derived.held_down))
         for peer, config in self.before.peers.items():
             assert peer in derived.peers or self.after.peers[peer] == config
 
@@ -168,3 +170,30 @@ def test_our_own_node_goes_and_comes_back() -> None:
     assert (followed.after.peers, followed.after.speaker) == ({}, None)
     followed.put(LOCAL)
     assert len(followed.changed) == 4
+
+
+def test_a_node_that_leaves() -> None:
+    followed = Followed()
+    followed.delete(node("kube-node-3", "10.192.0.5"))
+    assert (followed.changed, followed.departed) == (["10.192.0.5"], ["10.192.0.5"])
+    followed.put(LOCAL)
+    assert followed.departed == []
+
+
+def test_a_node_that_leaves_while_the_local_one_is_deleted() -> None:
+    followed = Followed()
+    followed.delete(LOCAL)
+    followed.delete(node("kube-node-3", "10.192.0.5"))
+    assert followed.departed == []
+    followed.put(LOCAL)
+    assert followed.departed == ["10.192.0.5"]
+    followed.put(node("kube-master", "10.192.0.2", labels={"rack": "2"}))
+    assert followed.departed == []
+
+
+def test_who_must_stay_down_is_known_when_the_local_node_is_there_again() -> None:
+    followed = Followed()
+    followed.delete(LOCAL)
+    followed.delete(bgp_filter("g", "importV4"))
+    followed.put(LOCAL)
+    assert followed.held_down == ["192.0.2.1"]

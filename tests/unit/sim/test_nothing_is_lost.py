@@ -350,6 +350,28 @@ class TestPolicies:
         assert cluster.sessions_changed() == before
 
 
+@pytest.mark.parametrize(("number", "pause_ms"), [(1, 50), (1, 9_000), (4, 2_000)])
+def test_a_node_is_deleted_and_created_again(number: int, pause_ms: int) -> None:
+    cluster = reflected(1, 2)
+    before = cluster.sessions_changed()
+    cluster.delete("nodes", f"node-{number}")
+    cluster.watch(pause_ms * SECOND // 1000)
+    cluster.node(number, reflector=number == 1)
+    cluster.rest()
+    if pause_ms < 5_000:
+        assert cluster.sessions_changed() == before
+
+
+def test_a_node_has_no_valid_address_for_a_while() -> None:
+    cluster = meshed()
+    before = cluster.sessions_changed()
+    cluster.node(3, ipv4Address="172.30.0.3/99")
+    cluster.watch(2 * SECOND)
+    cluster.node(3)
+    cluster.rest()
+    assert cluster.sessions_changed() == before
+
+
 ALL: dict[str, object] = {"nodeSelector": "all()", "peerSelector": "all()"}
 
 
