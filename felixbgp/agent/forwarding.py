@@ -56,7 +56,7 @@ NextHopFact = NextHopUnresolvable | NextHopResolved
 class _Learned:
     """What was selected in one family, and by what it can be found again."""
 
-    __slots__ = ("lengths", "rest", "selected", "unresolved", "via")
+    __slots__ = ("lengths", "rest", "selected", "several", "unresolved", "via")
 
     def __init__(self) -> None:
         self.selected: Table[Selected] = Table(5)
@@ -64,6 +64,8 @@ class _Learned:
         """Prefixes with paths of which none can be used, and the next hops of those."""
         self.via: dict[tuple[Address, ...], Table[None]] = {}
         """The prefixes that were selected with these next hops."""
+        self.several: dict[tuple[Address, ...], None] = {}
+        """Those of `via` that are more than one, so that who looks for one address need not look at all."""
         self.rest: Table[None] = Table()
         """The prefixes that were selected without any: those of our own."""
         self.lengths: list[int] = []
@@ -99,6 +101,8 @@ class _Learned:
         nlris = self.via.get(next_hops)
         if nlris is None:
             nlris = self.via[next_hops] = Table(6)
+            if len(next_hops) > 1:
+                self.several[next_hops] = None
         nlris.put(nlri, None)
 
     def _leave(self, nlri: Nlri, next_hops: tuple[Address, ...]) -> None:
@@ -106,6 +110,7 @@ class _Learned:
         nlris.pop(nlri)
         if next_hops and not len(nlris):
             del self.via[next_hops]
+            self.several.pop(next_hops, None)
 
 
 class _Due:
@@ -311,9 +316,12 @@ class Forwarding:
     def _make_due(self, address: Address, resolution: Resolution) -> None:
         """Have the routes by a next hop written again, which is reached another way now."""
         for family, table in self._tables.items():
-            for next_hops, nlris in table.via.items():
-                if address in next_hops and (resolution.hops or len(next_hops) > 1):
-                    self._due.add(family, next_hops, nlris)
+            alone = table.via.get((address,))
+            if alone is not None and resolution.hops:
+                self._due.add(family, (address,), alone)
+            for next_hops in table.several:
+                if address in next_hops:
+                    self._due.add(family, next_hops, table.via[next_hops])
         for prefix, gateway in self._static.items():
             if gateway == address:
                 self._due.add_one(prefix)
