@@ -118,9 +118,26 @@ def test_where_nobody_is_drained_the_mesh_ends_with_the_write() -> None:
     assert all(len(one.kernel.routes()) == 2 for one in cluster.nodes.values())
 
 
+def have_route_to(world: World, number: int) -> list[str]:
+    """The nodes whose kernels have both blocks of a node."""
+    return [name for name, node in world.nodes.items() if {*blocks(number)} <= node.kernel.routes().keys()]
+
+
 def test_a_node_that_left_the_cluster_is_not_waited_for(world: World) -> None:
+    world.nodes["node-5"].kill()
     world.store.delete(f"{RESOURCES}/nodes/node-5")
     world.run_for(SECOND)
+    assert have_route_to(world, 5) == ["node-5"], "which has nobody to remove it"
+
+
+def test_one_that_left_while_its_agent_runs_has_ten_seconds(world: World) -> None:
+    world.store.delete(f"{RESOURCES}/nodes/node-5")
+    world.run_for(9 * SECOND)
+    assert len(have_route_to(world, 5)) == SIZE
+    world.run_for(2 * SECOND)
+    assert have_route_to(world, 5) == []
+    assert not world.nodes["node-5"].kernel.routes()
+    world.run_for(60 * SECOND)
     assert not {peer for _, peer in sessions(world)} & {"172.30.0.5", "fd30::5"}
 
 
