@@ -30,7 +30,7 @@ from felixbgp.sim.links import Trouble
 from felixbgp.sim.network import End
 from felixbgp.sim.observer import Observer
 from felixbgp.sim.oracle import calico_lets_out, origins
-from felixbgp.sim.possible import MARGIN_NS, SECOND, VIEW_NS, Possible, names_at
+from felixbgp.sim.possible import FOREVER, MARGIN_NS, NEVER, SECOND, VIEW_NS, Possible, names_at
 from felixbgp.sim.said import UPDATE, Said, read
 from felixbgp.sim.tables import Tables
 from felixbgp.sim.topology import Cluster, Router, Session
@@ -45,6 +45,9 @@ KERNEL_CALM_NS: Final = 130 * SECOND
 """The agent reads its kernel each minute, and tries again what was refused for as long."""
 TOLD_NS: Final = 30 * SECOND
 """How old a withdrawal may be that has not been heard or acted upon yet."""
+KEPT_NS: Final = 160 * SECOND
+"""The same where the link let nothing pass: it may be lost with its session, of which the hearer keeps all
+that it had for the restart time."""
 
 
 class ViolationError(Exception):
@@ -73,6 +76,8 @@ class Safety(Observer):
         self._kernel_disturbed_at: dict[str, int] = {}
         self._cut_at: dict[frozenset[str], int] = {}
         """When each link was cut, or whole again, last."""
+        self._mute: dict[frozenset[str], tuple[int, int]] = {}
+        """From when until when each link last let nothing pass; what followed soon is one with it."""
         self._disturbed_at = 0
         self._changed: dict[tuple[str, Prefix], None] = {}
         self._loops: dict[Prefix, int] = {}
@@ -105,6 +110,11 @@ class Safety(Observer):
         link = frozenset((first, second))
         if link in self._cut_at or self._is_cut(link):
             self._cut_at[link] = self._now
+        if self._is_mute(link):
+            began, ended = self._mute.get(link, (0, -KEPT_NS))
+            self._mute[link] = (began if self._now - ended < KEPT_NS else self._now), FOREVER
+        elif link in self._mute and self._mute[link][1] == FOREVER:
+            self._mute[link] = self._mute[link][0], self._now
 
     def kernel_disturbed(self, node: str) -> None:
         """Note that what a kernel has is nothing to judge its agent by."""
@@ -208,6 +218,11 @@ class Safety(Observer):
         links, first, second = self._world.network.links, min(link), max(link)
         return links.has(Trouble.CUT, first, second) or links.has(Trouble.UNREACHABLE, first, second)
 
+    def _is_mute(self, link: frozenset[str]) -> bool:
+        """Whether nothing that is sent over a link arrives."""
+        links, first, second = self._world.network.links, min(link), max(link)
+        return links.has(Trouble.CUT, first, second) or links.has(Trouble.CLOGGED, first, second)
+
     def _check_sweep(self, node: str, prefix: Prefix) -> None:
         """Of what nobody told it in this life, an agent lets go when all have told what they have."""
         life = self._possible.life(node)
@@ -290,12 +305,12 @@ class Safety(Observer):
                 raise ViolationError("from nowhere", f"{node} has {prefix} as its own, which it is not")
             return
         told = [
-            one
+            (one, self._mute.get(frozenset((node, self._names.get(teller, node))), NEVER))
             for address in self._world.nodes[node].addresses
-            for one in self._heard.get(address, {}).get(prefix, {}).values()
+            for teller, one in self._heard.get(address, {}).get(prefix, {}).items()
         ]
         for hop in route.next_hops:
-            if not any(one.holds(hop.gateway, self._now) for one in told):
+            if not any(one.holds(hop.gateway, self._now, mute) for one, mute in told):
                 text = f"{node} has {prefix} by {hop.gateway}, and nobody told of that"
                 raise ViolationError("from nowhere", text)
 
@@ -343,12 +358,17 @@ class _Told:
         if next_hop is not None:
             self.next_hops[next_hop] = None
 
-    def holds(self, gateway: Address | None, now: int) -> bool:
-        """Whether a gateway is the last word, or was lately: nobody knows what has been acted upon."""
+    def holds(self, gateway: Address | None, now: int, mute: tuple[int, int] = NEVER) -> bool:
+        """Whether a gateway is the last word, or was lately: nobody knows what has been acted upon.
+
+        Nor what has been heard of what was said while the link was `mute`, from when until when.
+        """
         if gateway is None or gateway not in self.next_hops:
             return False
         until = self.next_hops[gateway]
-        return until is None or now - until < TOLD_NS
+        if until is None or now - until < TOLD_NS:
+            return True
+        return mute[0] - TOLD_NS <= until <= mute[1] and now - mute[1] < KEPT_NS
 
 
 def _may_leave(cluster: Cluster, session: Session, prefix: Prefix) -> bool:

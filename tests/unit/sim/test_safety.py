@@ -65,6 +65,34 @@ def test_a_route_of_which_nobody_told_is_from_nowhere(world: World) -> None:
         write(world, "node-1", THEIRS, "172.30.0.3")
 
 
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_nobody_has_heard_what_a_cut_link_keeps(*, is_cut: bool) -> None:
+    world = mesh(3, seed=8, is_traced=False)
+    world.run_for(60 * SECOND)
+    safety = Safety(world)
+    world.run_for(60 * SECOND)
+    teller, hearer = Address.parse("172.30.0.3"), Address.parse("172.30.0.1")
+    end = End(Host("node-3", (teller,), print), 1)
+
+    def say(next_hop: str) -> None:
+        attributes = PathAttributes(next_hop=Address.parse(next_hop))
+        said = encode_announcements(IPV4, attributes, [THEIRS.nlri])
+        safety.sent(end, "node-3", teller, hearer, b"".join(said))
+
+    say("172.30.0.3")
+    if is_cut:
+        world.network.cut("node-1", "node-3")
+    say("172.30.0.2")
+    world.run_for(60 * SECOND)
+    if is_cut:
+        write(world, "node-1", THEIRS, "172.30.0.3")
+        world.network.mend("node-1", "node-3")
+        world.run_for(161 * SECOND)
+        write(world, "node-1", THEIRS, "172.30.0.2")
+    with pytest.raises(ViolationError, match=r"from nowhere: node-1 has 10\.0\.2\.0/26 by 172\.30\.0\.3"):
+        write(world, "node-1", THEIRS, "172.30.0.3")
+
+
 def test_packets_that_go_round_are_seen() -> None:
     world = mesh(3, seed=8, is_traced=False)
     world.run_for(60 * SECOND)
