@@ -85,9 +85,13 @@ def peer_change(old: PeerConfig, new: PeerConfig) -> Affects:
 
 
 def keeping_session(old: PeerConfig, new: PeerConfig) -> PeerConfig:
-    """`new` as far as the session of `old` bears it; `old` where AS numbers differ, which policies go by."""
-    if (old.local_as, old.remote_as) != (new.local_as, new.remote_as):
-        return old
+    """`new` as far as the session of `old` bears it.
+
+    Policies go by whether a peer is external. Where that changes they stay, unless nothing is to be told any
+    more: a node that is drained waits for no turn.
+    """
+    if old.external != new.external:
+        return old if new.export_policy.accepts_any else replace(old, export_policy=new.export_policy)
     kept = {name: getattr(old, name) for name, affects in PEER_CHANGES.items() if Affects.SESSION in affects}
     return replace(new, **kept)
 

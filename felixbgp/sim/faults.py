@@ -149,7 +149,7 @@ class GoBack:
     def begin(self, world: World) -> End:
         """Take it."""
         backup = world.store.backup()
-        return lambda: world.store.restore(backup)
+        return lambda: world.restore(backup)
 
 
 # -- kernels ----------------------------------------------------------------------------------------------

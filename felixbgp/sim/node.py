@@ -121,6 +121,8 @@ class Node:
         """Whether there is an agent."""
         self.is_off = False
         """Whether the machine has no power."""
+        self.on_since = -1
+        """When it had power again, if it once had none."""
         self.manner = manner or Manner()
         self.intent = intent
         self.log_level = DEFAULT_LOG_LEVEL
@@ -151,6 +153,8 @@ class Node:
         life = self._life
         self._wake_at = None
         self._is_deaf = False
+        if self.is_off:
+            self.on_since = self._clock.now
         self.is_alive, self.is_off = True, False
         self.agent = self._make_agent(self._config, self._randomness.fork())
         self._host = Host(self.name, self.addresses, lambda event: self._feed(event, life))
@@ -187,6 +191,11 @@ class Node:
         self._network.detach(self._host)
         self._turn.abandon(0)
         self._forget_alive(self._life)
+
+    @property
+    def is_in_line(self) -> bool:
+        """Whether it waits for its turn to reset, or has it."""
+        return self.is_alive and self._turn.is_standing
 
     def turn_off(self) -> None:
         """The machine loses its power, and with it all that its kernel had from others."""

@@ -97,14 +97,18 @@ def propagate(
 ) -> dict[str, list[Path]]:
     """Who has a way to a prefix at rest, and which: the best one first, then those that are as good.
 
-    `heard` are the sessions over which routes go; what comes over those in `last_resort` is used only where
-    there is nothing else.
+    `heard` are the sessions over which routes go, of which those with a node that left the cluster count for
+    nothing; what comes over those in `last_resort` is used only where there is nothing else.
 
     Raises:
         UnsettledError: the choice never settles.
     """
     family = prefix.family
-    ways = [one for one in heard if one.out.local.family == family]
+    ways = [
+        one
+        for one in heard
+        if one.out.local.family == family and cluster.speakers.keys() >= {one.sender, one.receiver}
+    ]
     own = {name: _own(cluster, family) for name in cluster.speakers if prefix in origins(cluster, name)}
     told: dict[str, dict[Session, Path]] = {name: {} for name in cluster.speakers}
     best: dict[str, list[Path]] = {name: [path] for name, path in own.items()}

@@ -45,6 +45,8 @@ KERNEL_CALM_NS: Final = 130 * SECOND
 """The agent reads its kernel each minute, and tries again what was refused for as long."""
 TOLD_NS: Final = 30 * SECOND
 """How old a withdrawal may be that has not been heard or acted upon yet."""
+BACK_NS: Final = 30 * SECOND
+"""How long a machine that has power again may be without sessions: others dial it at their leisure."""
 KEPT_NS: Final = 160 * SECOND
 """The same where the link let nothing pass: it may be lost with its session, of which the hearer keeps all
 that it had for the restart time."""
@@ -235,7 +237,11 @@ class Safety(Observer):
             told = self._heard.get(address, {}).get(prefix, {}).values()
             if any(one.at >= life for one in told):
                 return
-        owing = [one for one in self._expected(node) if not (self._has_told(one) or self._is_off(one.sender))]
+        owing = [
+            one
+            for one in self._expected(node)
+            if not (self._has_told(one) or self._was_off(one.sender, life))
+        ]
         if owing:
             text = f"{node} has let go of {prefix}, and {owing[0].sender} has not told yet what it has"
             raise ViolationError("early sweep", text)
@@ -246,9 +252,10 @@ class Safety(Observer):
         delay_ns = self._world.store.delay(node)
         return [one for address in addresses for one in self._possible.wanted(address, delay_ns)]
 
-    def _is_off(self, name: str) -> bool:
-        """Whether a machine has no power: nobody waits for who is found dead."""
-        return name in self._world.nodes and self._world.nodes[name].is_off
+    def _was_off(self, name: str, since: int) -> bool:
+        """Whether a machine had no power: who was found dead is waited for when it has a session again."""
+        node = self._world.nodes.get(name)
+        return node is not None and (node.is_off or node.on_since >= max(since, self._now - BACK_NS))
 
     def _has_told(self, session: Session) -> bool:
         return self._possible.has_told_all((session.out.local, session.into.local))

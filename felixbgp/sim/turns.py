@@ -1,6 +1,6 @@
 """Turns to reset sessions in a simulated cluster: keys of the store, by when they were written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final
 
 from felixbgp.agent.inputs import TurnAwaited, TurnGranted, TurnInput, TurnRefused
@@ -28,22 +28,27 @@ class Turn:
         self._stay = 0
         """Tells one stay in line from the next."""
         self._told: TurnInput | None = None
+        self.is_standing = False
+        """Whether it is in line, or has its turn."""
 
     def acquire(self) -> None:
         """Stand in line."""
         self._stay += 1
         self._told = None
+        self.is_standing = True
         stay = self._stay
         self._clock.call_after(self._store.delay(self._node), lambda: self._look(stay))
 
     def release(self) -> None:
         """Leave the line, or give the turn to the next."""
         self._stay += 1
+        self.is_standing = False
         self._clock.call_after(self._store.delay(self._node), self._leave)
 
     def abandon(self, after_ns: int) -> None:
         """The agent is gone, and so is the key when its lease is over."""
         self._stay += 1
+        self.is_standing = False
         self._clock.call_after(after_ns, self._leave)
 
     def _leave(self) -> None:
@@ -72,6 +77,14 @@ class Turn:
         if answer != self._told:
             self._told = answer
             self._deliver(answer)
+
+
+def expire(store: Store, standing: Container[str]) -> None:
+    """Forget places of nodes that are not in line: a backup brought them back, and their leases are over."""
+    places = [key for key in store.contents() if _is_place(key)]
+    for key in places:
+        if key.removeprefix(keys.RESETS) not in standing:
+            store.delete(key)
 
 
 def _is_place(key: str) -> bool:

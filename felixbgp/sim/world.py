@@ -13,13 +13,14 @@ from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import DRAINING_SECONDS, ROUTE_PROTOCOL, AgentConfig
 from felixbgp.intent.types import Intent
 from felixbgp.net import Address, Prefix
+from felixbgp.sim import turns
 from felixbgp.sim.clock import Clock
 from felixbgp.sim.kernel import Kernel
 from felixbgp.sim.network import Network
-from felixbgp.sim.node import AgentMaker, Manner, Node
+from felixbgp.sim.node import ALIVE_TTL_NS, AgentMaker, Manner, Node
 from felixbgp.sim.observer import NOBODY, Observer
 from felixbgp.sim.randomness import Randomness
-from felixbgp.sim.store import Store
+from felixbgp.sim.store import Backup, Store
 
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
@@ -123,6 +124,14 @@ class World:
         self._down[name] -= 1
         if not self._down[name] and name in self.nodes and not self.nodes[name].is_alive:
             self.nodes[name].start()
+
+    def restore(self, backup: Backup) -> None:
+        """Put a backup in place of what the store has become; leased keys in it live as long as a lease."""
+        self.store.restore(backup)
+        self.clock.call_after(ALIVE_TTL_NS, self._expire_turns)
+
+    def _expire_turns(self) -> None:
+        turns.expire(self.store, {name for name, node in self.nodes.items() if node.is_in_line})
 
     def step(self) -> None:
         """Let the next thing happen."""

@@ -154,6 +154,11 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     default: Action = Action.ACCEPT
 
+    @property
+    def accepts_any(self) -> bool:
+        """Whether there may be a route that it accepts."""
+        return self.default is Action.ACCEPT or any(rule.action is Action.ACCEPT for rule in self.rules)
+
     def rule_name(self, number: int) -> str:
         """The name of the rule at a place in `rules`, or of `DEFAULT`."""
         return DEFAULT_RULE if number == DEFAULT else self.rules[number].name

@@ -4,7 +4,14 @@ from dataclasses import fields, replace
 
 import pytest
 
-from felixbgp.bgp.changes import PEER_CHANGES, SPEAKER_CHANGES, Affects, peer_change, speaker_change
+from felixbgp.bgp.changes import (
+    PEER_CHANGES,
+    SPEAKER_CHANGES,
+    Affects,
+    keeping_session,
+    peer_change,
+    speaker_change,
+)
 from felixbgp.bgp.config import NextHopMode, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.bgp.policy.types import Action, Policy
@@ -44,6 +51,18 @@ def test_the_tables_are_complete() -> None:
 )
 def test_peer(changed: dict[str, object], affects: Affects) -> None:
     assert peer_change(PEER, replace(PEER, **changed)) == affects  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [{"local_as": 3}, {"remote_as": 3}])
+def test_a_session_that_stays_has_all_that_needs_no_new_one(number: dict[str, int]) -> None:
+    wanted = replace(PEER, **number, import_policy=REJECT, hold_time_s=9)  # type: ignore[arg-type]
+    assert keeping_session(PEER, wanted) == replace(PEER, import_policy=REJECT)
+
+
+def test_one_that_becomes_internal_stays_as_it_is_unless_nothing_is_to_be_told() -> None:
+    wanted = replace(PEER, remote_as=1, import_policy=REJECT)
+    assert keeping_session(PEER, wanted) == PEER
+    assert keeping_session(PEER, replace(wanted, export_policy=REJECT)) == replace(PEER, export_policy=REJECT)
 
 
 @pytest.mark.parametrize(

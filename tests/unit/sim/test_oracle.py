@@ -3,8 +3,8 @@
 import pytest
 
 from felixbgp.net import IPV4, Address, Prefix
-from felixbgp.sim.oracle import Forwarding, UnsettledError, expected
-from felixbgp.sim.topology import Router, Speaker, read
+from felixbgp.sim.oracle import Forwarding, UnsettledError, expected, propagate
+from felixbgp.sim.topology import Router, Speaker, read, sessions
 from tests.support.stored import Item, block, cluster_of, node, pool, resource, without_mesh
 
 PRIORITY = 1024
@@ -51,6 +51,12 @@ def test_without_sessions_everybody_has_its_own_block_alone() -> None:
         "node-1": {"10.0.1.0/26": "here"},
         "node-2": {"10.0.2.0/26": "here"},
     }
+
+
+def test_a_session_with_a_node_that_left_counts_for_nothing() -> None:
+    whole, left = read(cluster_of(3)), read(cluster_of(2))
+    best = propagate(left, sessions(whole), Prefix.parse("10.0.1.0/26"))
+    assert best.keys() == {"node-1", "node-2"}
 
 
 def test_a_reflector_takes_no_part_in_the_mesh() -> None:

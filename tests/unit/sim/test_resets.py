@@ -135,6 +135,20 @@ def test_an_agent_that_dies_in_its_turn_holds_up_the_others_for_the_time_of_its_
     }
 
 
+def test_a_place_in_line_that_a_backup_brings_back_holds_up_the_others_for_the_time_of_its_lease(
+    world: World,
+) -> None:
+    world.store.put(f"{RESETS}node-9", b"of a former life")
+    backup = world.store.backup()
+    world.store.delete(f"{RESETS}node-9")
+    world.restore(backup)
+    peer_with_tors(world, maxRestartTime="60s")
+    world.run_for(14 * SECOND)
+    assert not resets(world)
+    world.run_for(120 * SECOND)
+    assert resets(world) == ALL_ONCE
+
+
 def test_without_a_store_each_node_goes_on_by_itself_after_a_minute(world: World) -> None:
     peer_with_tors(world, maxRestartTime="60s")
     world.run_for(SECOND // 100)
