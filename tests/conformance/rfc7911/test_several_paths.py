@@ -2,7 +2,8 @@
 
 import pytest
 
-from felixbgp.bgp.wire.capabilities import CapabilityCode, add_path
+from felixbgp.bgp.config import GracefulRestart
+from felixbgp.bgp.wire.capabilities import CapabilityCode, add_path, graceful_restart
 from felixbgp.bgp.wire.messages import Capability, MessageType
 from felixbgp.net import IPV4, IPV6, Address, Prefix
 from tests.support.paths import OUR_AS, sequence
@@ -115,6 +116,22 @@ def test_5_several_paths_are_sent_where_we_send_and_the_peer_receives(
     assert all((number > 0) is several for _, number in peer.paths())
     scene.one.withdraw(BLOCK)
     assert next_hops(peer) == ["10.0.0.3"]
+
+
+def test_4_what_was_kept_of_a_session_without_identifiers_is_none_of_one_with_them() -> None:
+    """RFC 4724 §4.2 keeps routes, and these could be replaced by none: their keys are others."""
+    node = Network().node("10.0.0.1", asn=OUR_AS)
+    restart = graceful_restart(120, [(IPV4, True)], restarting=False, notification=True)
+    peer = Played(node, "10.0.0.2", add_path_receive=True, graceful_restart=GracefulRestart())
+    peer.establish(restart).announce(BLOCK)
+    peer.end_of_rib()
+    peer.hang_up()
+    assert node.routes() == {BLOCK: "10.0.0.2"}
+    peer.establish(restart, SENDS)
+    assert node.routes() == {}
+    peer.announce(BLOCK, path_id=1)
+    peer.withdraw(BLOCK, path_id=1)
+    assert node.routes() == {}
 
 
 def test_5_updates_of_a_peer_that_sends_several_are_read_by_prefix_and_identifier(scene: Scene) -> None:

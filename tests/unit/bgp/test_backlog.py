@@ -109,3 +109,31 @@ def test_no_step_expires_more_than_some_timers() -> None:
         lost.append(sum(peer.state != "Established" for peer in hub.speaker.peers()))
     assert lost[-1] == clients
     assert max(after - before for before, after in zip((0, *lost), lost, strict=False)) <= DUE_AT_ONCE
+
+
+def test_what_peers_are_to_be_told_yet_is_counted_and_no_more_than_they_can_be_told() -> None:
+    """Who feeds a speaker holds back by it; a peer that takes nothing must hold back nobody."""
+    network, hub, (other,) = a_hub(1)
+    speaker = hub.speaker
+
+    def to_tell() -> tuple[bool, int]:
+        return speaker.has_more_to_tell(), speaker.untold_count()
+
+    def decide(*prefixes: str) -> None:
+        hub.originate(*prefixes)
+        speaker.decide(network.now, 10)
+        assert speaker.withdrawals(network.now, 10) == []
+
+    network.run_for(10)
+    assert to_tell() == (False, 0)
+    decide("192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32")
+    assert to_tell() == (True, 3)
+    network.settle()
+    assert to_tell() == (False, 0)
+    network.stall(other)
+    decide("192.0.2.4/32")
+    assert to_tell() == (False, 0)
+    network.resume(other)
+    assert to_tell() == (False, 0)
+    network.settle()
+    assert set(other.rib_in(hub)) == {f"192.0.2.{number}/32" for number in range(1, 5)}

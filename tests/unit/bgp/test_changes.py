@@ -65,6 +65,13 @@ def test_one_that_becomes_internal_stays_as_it_is_unless_nothing_is_to_be_told()
     assert keeping_session(PEER, replace(wanted, export_policy=REJECT)) == replace(PEER, export_policy=REJECT)
 
 
+def test_what_a_session_bears_is_changed_under_it_and_the_rest_is_not() -> None:
+    new = replace(PEER, name="other", import_policy=REJECT, draining=True, hold_time_s=30, families=(IPV6,))
+    kept = keeping_session(PEER, new)
+    assert kept == replace(PEER, name="other", import_policy=REJECT, draining=True)
+    assert peer_change(kept, new) == Affects.SESSION
+
+
 @pytest.mark.parametrize(
     ("changed", "affects"),
     [

@@ -40,6 +40,18 @@ def test_deadlines_that_keep_moving_do_not_pile_up() -> None:
     assert deadlines.earliest() == 9_999
 
 
+def test_deadlines_that_come_ever_closer_do_not_pile_up_and_none_is_lost() -> None:
+    deadlines = Deadlines()
+    deadlines.set(2, 500)
+    deadlines.set(3, 20_000)
+    for at in range(10_000, 100, -1):
+        deadlines.set(1, at)
+    assert len(deadlines._heap) < 100
+    assert deadlines.take_due(499) == [1]
+    assert deadlines.take_due(30_000) == [2, 3]
+    assert deadlines.earliest() is None
+
+
 def test_one_that_moves_away_comes_later_than_those_it_was_before() -> None:
     deadlines = Deadlines()
     for key, at in ((1, 10), (2, 20), (3, 30)):

@@ -6,12 +6,16 @@ import pytest
 
 from felixbgp.bgp.config import GracefulRestart, PeerId
 from felixbgp.bgp.policy.types import Action, Match, Policy, Rule, SetLocalPref
+from felixbgp.bgp.speaker import DRAINED_TEXT
 from felixbgp.bgp.wire.capabilities import graceful_restart
+from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode
 from felixbgp.net import IPV4, IPV6, Address, Prefix
 from tests.support.paths import OUR_AS
 from tests.support.played import Played
 from tests.support.speakers import OWN, Network, Node
 
+RESTART = GracefulRestart(restart_time_s=120, forwarding_preserved=True)
+PRESERVED = graceful_restart(120, [(IPV4, True)], restarting=False, notification=True)
 LAST = Policy((Rule("last", Match(), Action.ACCEPT, (SetLocalPref(0),)),))
 ONE, TWO, THREE = "10.1.0.0/24", "10.2.0.0/24", "10.3.0.0/24"
 
@@ -23,6 +27,16 @@ def node() -> Node:
 
 def peer(node: Node, number: int, **parameters: object) -> Played:
     return Played(node, f"10.0.0.{number}", asn=None, **parameters).establish()
+
+
+def lost(node: Node, restart: GracefulRestart | None = RESTART, *, draining: bool = False) -> Played:
+    """A peer of which there was a route when its session broke."""
+    played = Played(node, "10.0.0.2", graceful_restart=restart).establish(PRESERVED)
+    played.announce(ONE)
+    played.end_of_rib()
+    change(played, draining=draining)
+    played.hang_up()
+    return played
 
 
 def change(played: Played, **parameters: object) -> None:
@@ -99,12 +113,7 @@ def test_equal_paths_are_no_way_to_one_that_leaves(node: Node) -> None:
 
 
 def test_what_is_kept_of_a_lost_session_counts_too(node: Node) -> None:
-    restart = GracefulRestart(restart_time_s=120, forwarding_preserved=True)
-    offered = graceful_restart(120, [(IPV4, True)], restarting=False, notification=True)
-    leaving = Played(node, "10.0.0.2", graceful_restart=restart).establish(offered)
-    leaving.announce(ONE)
-    leaving.end_of_rib()
-    leaving.hang_up()
+    leaving = lost(node)
     assert node.routes() == {ONE: "10.0.0.2"}
     change(leaving, counted=True, import_policy=LAST)
     assert needed(leaving) == (1, {ONE})
@@ -133,3 +142,76 @@ def test_both_families_of_one_session_are_told_apart(node: Node) -> None:
     both.establish(families=(IPV4, IPV6))
     both.announce("10.0.0.0/8")
     assert needed(both) == (1, {"10.0.0.0/8"})
+
+
+@pytest.mark.parametrize("restart", [None, RESTART], ids=["not graceful", "graceful"])
+def test_what_a_draining_peer_brought_stays_without_its_session_until_it_is_no_peer(
+    node: Node, restart: GracefulRestart | None
+) -> None:
+    """Somebody forwards by it until all have another way, whatever was agreed on with the peer."""
+    leaving = lost(node, restart, draining=True)
+    node.network.run_for(10_000)
+    assert node.routes() == {ONE: "10.0.0.2"}
+    assert needed(leaving) == (1, {ONE})
+    leaving.connect()
+    assert leaving.state == "Idle"
+    assert node.routes() == {ONE: "10.0.0.2"}
+    node.configure()
+    node.network.settle()
+    assert node.routes() == {}
+
+
+def test_so_does_what_was_kept_already_when_the_drain_began(node: Node) -> None:
+    leaving = lost(node)
+    node.network.run_for(100)
+    change(leaving, draining=True)
+    node.network.run_for(10_000)
+    assert node.routes() == {ONE: "10.0.0.2"}
+
+
+def test_one_that_is_wanted_again_has_the_restart_time_to_come_back(node: Node) -> None:
+    leaving = lost(node, draining=True)
+    node.network.run_for(10_000)
+    change(leaving, draining=False)
+    assert needed(leaving) == (None, set())
+    node.network.run_for(119)
+    assert node.routes() == {ONE: "10.0.0.2"}
+    node.network.run_for(2)
+    assert node.routes() == {}
+
+
+def test_one_that_is_wanted_again_and_is_not_graceful_has_no_time(node: Node) -> None:
+    leaving = lost(node, None, draining=True)
+    change(leaving, draining=False)
+    node.network.run_for(1)
+    assert node.routes() == {}
+
+
+def test_what_was_held_stays_until_a_peer_that_is_back_has_told_its_table(node: Node) -> None:
+    """Though it says that it preserved nothing: nothing else is known."""
+    leaving = lost(node, draining=True)
+    change(leaving, draining=False)
+    nothing = graceful_restart(120, [(IPV4, False)], restarting=True, notification=True)
+    leaving.establish(nothing)
+    assert node.routes() == {ONE: "10.0.0.2"}
+    leaving.announce(TWO)
+    leaving.end_of_rib()
+    assert node.routes() == {TWO: "10.0.0.2"}
+
+
+@pytest.mark.parametrize(
+    ("draining", "subcode"),
+    [(True, CeaseSubcode.ADMINISTRATIVE_RESET), (False, CeaseSubcode.HARD_RESET)],
+    ids=["drained", "at once"],
+)
+def test_a_peer_that_was_drained_keeps_our_routes_when_it_is_told_good_bye(
+    node: Node, subcode: CeaseSubcode, *, draining: bool
+) -> None:
+    """RFC 8538 §3: it forwards to us until it has drained us, too."""
+    leaving = Played(node, "10.0.0.2", graceful_restart=RESTART).establish(PRESERVED)
+    change(leaving, draining=draining)
+    node.configure()
+    node.network.settle()
+    (notification,) = leaving.notifications()
+    assert (notification.code, notification.subcode) == (ErrorCode.CEASE, subcode)
+    assert (DRAINED_TEXT.encode() in notification.data) is draining

@@ -33,11 +33,11 @@ def test_those_that_go_are_first_and_the_last_word_counts() -> None:
     assert not changes
 
 
-def a_hub() -> tuple[Network, Node, list[Node]]:
+def a_hub(clients: int = CLIENTS) -> tuple[Network, Node, list[Node]]:
     """A node with so many peers, which have a route of it."""
     network = Network()
     hub = network.node("10.0.0.1", asn=64512)
-    others = [network.node(f"10.1.{number >> 8}.{number & 255}", asn=64513) for number in range(CLIENTS)]
+    others = [network.node(f"10.1.{number >> 8}.{number & 255}", asn=64513) for number in range(clients)]
     join([(hub, one) for one in others], {})
     hub.originate(BLOCK)
     network.run_for(10)
@@ -123,6 +123,21 @@ def test_a_peer_that_changes_twice_before_it_is_told_goes_where_the_last_change_
     prepend(hub, 4)
     network.settle()
     assert told(others, hub) == {5}
+
+
+def test_what_goes_before_a_changed_peer_is_compared_is_withdrawn_from_it() -> None:
+    """What it knows was told to the group that it left."""
+    network, hub, (moving, staying, source) = a_hub(3)
+    blocks = [f"198.51.100.{number}/32" for number in range(100)]
+    source.originate(*blocks)
+    network.settle()
+    assert len(moving.rib_in(hub)) == len(blocks) + 1
+    hub.budget = 10
+    hub.change(moving, prepend_local_as=2)
+    network.turn(hub)
+    source.withdraw(*blocks)
+    network.settle()
+    assert set(moving.rib_in(hub)) == set(staying.rib_in(hub)) == {BLOCK}
 
 
 def test_a_peer_that_was_never_added_can_go_again() -> None:

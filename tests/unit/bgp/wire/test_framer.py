@@ -91,6 +91,15 @@ def test_messages_before_an_error_come_out_first_and_the_error_stays() -> None:
         framer.next_message()
 
 
+def test_updates_taken_together_end_before_one_with_a_broken_marker() -> None:
+    framer = Framer()
+    framer.feed(UPDATE + UPDATE + b"\0" + UPDATE[1:])
+    assert framer.take_updates() == [bytes(4), bytes(4)]
+    assert framer.take_updates() == []
+    with pytest.raises(WireError):
+        framer.next_message()
+
+
 def test_an_error_shows_in_the_header_before_the_body_came() -> None:
     framer = Framer()
     framer.feed(header(4097, MessageType.UPDATE))
