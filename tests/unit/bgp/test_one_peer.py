@@ -29,7 +29,7 @@ def node() -> Node:
 
 
 def played(node: Node, **parameters: object) -> Played:
-    return Played(node, "10.0.0.2", graceful_restart=RESTART, families=(IPV4, IPV6), **parameters)
+    return Played(node, "10.0.0.2", asn=None, graceful_restart=RESTART, families=(IPV4, IPV6), **parameters)
 
 
 def test_of_one_that_is_no_peer_there_is_nothing(node: Node) -> None:
