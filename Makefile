@@ -36,7 +36,7 @@ check: $(VENV)/.installed ## format, lint, types, import rules, unit and propert
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) $(SPREAD) $(SPEAKER_TESTS) --cov=felixbgp.bgp --cov-branch --cov-report=term:skip-covered --cov-fail-under=99
-	$(PYTEST) $(SPREAD) tests/unit tests/tidy --ignore tests/unit/bgp
+	$(PYTEST) $(SPREAD) -m 'not long' tests/unit tests/tidy --ignore tests/unit/bgp
 
 format: $(VENV)/.installed ## bring the tree into its format
 	$(BIN)/ruff format .
@@ -44,7 +44,7 @@ format: $(VENV)/.installed ## bring the tree into its format
 
 test: debian check test-compiled guard test-root test-interop test-pins ## everything, with real etcd, kernel, routers and decoder
 
-test-compiled: $(COMPILED)/.installed ## the core's tests once more, against the package as its wheel installs it
+test-compiled: $(COMPILED)/.installed ## the core's tests once more and its long ones, against the package as its wheel installs it
 	$(COMPILED)/bin/felixbgp version --client | grep 'Core: *compiled'
 	PYTHONSAFEPATH=1 $(COMPILED)/bin/python -m pytest -p no:cacheprovider -q $(SPREAD) $(CORE_TESTS) $(addprefix --ignore=,$(INTERPRETED_TESTS))
 

@@ -9,11 +9,41 @@ from felixbgp.sim.node import AgentMaker, Node
 from felixbgp.sim.world import World
 
 RESOURCES = "/calico/resources/v3/projectcalico.org"
+CLUSTER_ID = {"projectcalico.org/RouteReflectorClusterID": "244.0.0.1"}
 
 
-def put_resource(world: World, kind: str, plural: str, name: str, spec: dict[str, object]) -> None:
-    resource = {"apiVersion": "projectcalico.org/v3", "kind": kind, "metadata": {"name": name}, "spec": spec}
+def put_resource(
+    world: World, kind: str, plural: str, name: str, spec: dict[str, object], **metadata: object
+) -> None:
+    known = {"name": name, **metadata}
+    resource = {"apiVersion": "projectcalico.org/v3", "kind": kind, "metadata": known, "spec": spec}
     world.store.put(f"{RESOURCES}/{plural}/{name}", json.dumps(resource).encode())
+
+
+def set_mesh(world: World, *, enabled: bool) -> None:
+    spec: dict[str, object] = {"nodeToNodeMeshEnabled": enabled}
+    put_resource(world, "BGPConfiguration", "bgpconfigurations", "default", spec)
+
+
+def make_reflector(world: World, number: int) -> None:
+    bgp = {
+        "ipv4Address": f"172.30.0.{number}/24",
+        "ipv6Address": f"fd30::{number:x}/64",
+        "routeReflectorClusterID": "244.0.0.1",
+    }
+    labels = {"reflector": "yes"}
+    put_resource(
+        world, "Node", "nodes", f"node-{number}", {"bgp": bgp}, labels=labels, annotations=CLUSTER_ID
+    )
+
+
+def peer_with_reflectors(world: World) -> None:
+    spec: dict[str, object] = {"nodeSelector": "all()", "peerSelector": "has(reflector)"}
+    put_resource(world, "BGPPeer", "bgppeers", "to-reflectors", spec)
+
+
+def blocks(number: int) -> tuple[Prefix, Prefix]:
+    return Prefix.parse(f"10.0.{number}.0/26"), Prefix.parse(f"fd10::{number:x}00/122")
 
 
 def add_node(world: World, number: int, *, forwards: bool = True) -> Node:

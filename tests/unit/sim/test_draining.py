@@ -1,7 +1,5 @@
 """Sessions that nobody wants any more stay until others have taken over, and no kernel loses a route."""
 
-import json
-
 import pytest
 
 from felixbgp.agent.config import DRAINING_SECONDS
@@ -9,37 +7,19 @@ from felixbgp.agent.draining import Drained
 from felixbgp.bgp.facts import SessionStateChanged
 from felixbgp.net import Prefix
 from felixbgp.sim.world import SECOND, World
-from tests.support.cluster import RESOURCES, converged, mesh, put_resource
+from tests.support.cluster import (
+    RESOURCES,
+    blocks,
+    converged,
+    make_reflector,
+    mesh,
+    peer_with_reflectors,
+    put_resource,
+    set_mesh,
+)
 
 SIZE = 5
 LONGEST_NS = DRAINING_SECONDS * SECOND
-CLUSTER_ID = {"projectcalico.org/RouteReflectorClusterID": "244.0.0.1"}
-
-
-def set_mesh(world: World, *, enabled: bool) -> None:
-    put_resource(
-        world, "BGPConfiguration", "bgpconfigurations", "default", {"nodeToNodeMeshEnabled": enabled}
-    )
-
-
-def make_reflector(world: World, number: int) -> None:
-    metadata = {"name": f"node-{number}", "labels": {"reflector": "yes"}, "annotations": CLUSTER_ID}
-    bgp = {
-        "ipv4Address": f"172.30.0.{number}/24",
-        "ipv6Address": f"fd30::{number:x}/64",
-        "routeReflectorClusterID": "244.0.0.1",
-    }
-    node = {"apiVersion": "projectcalico.org/v3", "kind": "Node", "metadata": metadata, "spec": {"bgp": bgp}}
-    world.store.put(f"{RESOURCES}/nodes/node-{number}", json.dumps(node).encode())
-
-
-def peer_with_reflectors(world: World) -> None:
-    spec: dict[str, object] = {"nodeSelector": "all()", "peerSelector": "has(reflector)"}
-    put_resource(world, "BGPPeer", "bgppeers", "to-reflectors", spec)
-
-
-def blocks(number: int) -> tuple[Prefix, Prefix]:
-    return Prefix.parse(f"10.0.{number}.0/26"), Prefix.parse(f"fd10::{number:x}00/122")
 
 
 def watch(world: World, duration_ns: int) -> None:

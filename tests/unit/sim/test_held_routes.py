@@ -5,8 +5,7 @@ import pytest
 from felixbgp.net import Prefix
 from felixbgp.sim.operators import Patch
 from felixbgp.sim.world import SECOND, World
-from tests.support.cluster import converged, mesh
-from tests.unit.sim.test_draining import set_mesh
+from tests.support.cluster import converged, mesh, set_mesh
 
 THEIRS = Prefix.parse("10.0.2.0/26")
 

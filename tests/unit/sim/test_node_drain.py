@@ -18,8 +18,15 @@ from felixbgp.sim.node import Node
 from felixbgp.sim.world import SECOND, World
 from felixbgp.status import drain_document
 from felixbgp.status.document import AgentAlive
-from tests.support.cluster import converged, mesh, put_resource
-from tests.unit.sim.test_draining import blocks, make_reflector, peer_with_reflectors, set_mesh
+from tests.support.cluster import (
+    blocks,
+    converged,
+    make_reflector,
+    mesh,
+    peer_with_reflectors,
+    put_resource,
+    set_mesh,
+)
 
 SIZE = 5
 SETTLING_NS = 10 * SECOND

@@ -4,7 +4,6 @@ One class for each kind of change, with the number that the cases have in the la
 world is watched by `Safety`, and is as the oracle has it in the end.
 """
 
-import json
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -19,11 +18,12 @@ from felixbgp.sim.rest import differences
 from felixbgp.sim.safety import Safety
 from felixbgp.sim.topology import Router, Speaker
 from felixbgp.sim.world import MILLISECOND, SECOND
-from tests.support.cluster import RESOURCES, mesh, put_resource
+from tests.support.cluster import CLUSTER_ID, RESOURCES, mesh, put_resource
 
 pytestmark = pytest.mark.timeout(300)
 
 SIZE = 6
+SIZES = pytest.mark.parametrize("size", [SIZE, pytest.param(10, marks=pytest.mark.long)])
 DRAINING_S = 120
 MINUTE = 60 * SECOND
 ROUTER_AS = 65000
@@ -92,7 +92,7 @@ class Cluster:
     # ---- what operators write
 
     def node(self, number: int, *, reflector: bool = False, annotated: bool = False, **bgp: object) -> None:
-        metadata: dict[str, object] = {"name": f"node-{number}"}
+        metadata: dict[str, object] = {}
         spec: dict[str, object] = {
             "ipv4Address": f"172.30.0.{number}/24",
             "ipv6Address": f"fd30::{number:x}/64",
@@ -102,16 +102,19 @@ class Cluster:
             metadata["labels"] = {"reflector": "yes"}
             spec |= {} if annotated else {"routeReflectorClusterID": "244.0.0.1"}
         if annotated:
-            metadata["annotations"] = {"projectcalico.org/RouteReflectorClusterID": "244.0.0.1"}
-        document = {"apiVersion": "projectcalico.org/v3", "kind": "Node", "metadata": metadata}
-        value = json.dumps({**document, "spec": {"bgp": spec}}).encode()
-        self.world.store.put(f"{RESOURCES}/nodes/node-{number}", value)
+            metadata["annotations"] = CLUSTER_ID
+        put_resource(self.world, "Node", "nodes", f"node-{number}", {"bgp": spec}, **metadata)
 
     def defaults(self, **spec: object) -> None:
         put_resource(self.world, "BGPConfiguration", "bgpconfigurations", "default", dict(spec))
 
     def peer(self, name: str, **spec: object) -> None:
         put_resource(self.world, "BGPPeer", "bgppeers", name, dict(spec))
+
+    def replace_mesh(self) -> None:
+        """Have everybody in session with the reflectors alone."""
+        self.peer("to-reflectors", nodeSelector="all()", peerSelector="has(reflector)")
+        self.defaults(nodeToNodeMeshEnabled=False)
 
     def filter(self, name: str, **spec: object) -> None:
         put_resource(self.world, "BGPFilter", "bgpfilters", name, dict(spec))
@@ -129,8 +132,7 @@ def reflected(*reflectors: int, size: int = SIZE, seed: int = 21) -> Cluster:
     cluster = Cluster(size, seed=seed)
     for number in reflectors:
         cluster.node(number, reflector=True)
-    cluster.peer("to-reflectors", nodeSelector="all()", peerSelector="has(reflector)")
-    cluster.defaults(nodeToNodeMeshEnabled=False)
+    cluster.replace_mesh()
     cluster.settle()
     return cluster
 
@@ -177,17 +179,18 @@ def add_router(cluster: Cluster, number: int, ases: dict[int, int]) -> None:
 class TestMeshAndReflectors:
     """Z1; the orders of writes are in test_draining.py."""
 
-    def test_ten_nodes_and_three_reflectors_and_back(self) -> None:
-        cluster = meshed(10)
-        for number in (1, 5, 9):
+    @SIZES
+    def test_the_mesh_gives_way_to_three_reflectors_and_comes_back(self, size: int) -> None:
+        cluster = meshed(size)
+        reflectors = (1, size // 2, size - 1)
+        for number in reflectors:
             cluster.node(number, reflector=True)
             cluster.watch(SECOND)
-        cluster.peer("to-reflectors", nodeSelector="all()", peerSelector="has(reflector)")
-        cluster.defaults(nodeToNodeMeshEnabled=False)
+        cluster.replace_mesh()
         cluster.rest()
         cluster.defaults(nodeToNodeMeshEnabled=True)
         cluster.watch(10 * SECOND)
-        for number in (1, 5, 9):
+        for number in reflectors:
             cluster.node(number)
         cluster.delete("bgppeers", "to-reflectors")
         cluster.rest()
@@ -265,16 +268,18 @@ class TestAutonomousSystems:
         cluster.node(5, asNumber=64601)
         cluster.rest()
 
-    def test_the_global_as_rolls_through_ten_nodes(self) -> None:
-        cluster = meshed(10)
+    @SIZES
+    def test_the_global_as_rolls_through_all_nodes(self, size: int) -> None:
+        cluster = meshed(size)
         cluster.defaults(asNumber=64700)
         cluster.rest()
         cluster.defaults()
         cluster.rest()
 
-    def test_ten_nodes_move_one_after_the_other(self) -> None:
-        cluster = meshed(10)
-        for number in range(1, 11):
+    @SIZES
+    def test_all_nodes_move_one_after_the_other(self, size: int) -> None:
+        cluster = meshed(size)
+        for number in range(1, size + 1):
             cluster.node(number, asNumber=64700)
             cluster.watch(7 * SECOND)
         cluster.rest()
@@ -285,7 +290,7 @@ class TestPolicies:
 
     @staticmethod
     def peering() -> Cluster:
-        cluster = Cluster()
+        cluster = Cluster(4)  # More would have more sessions, each with the same change.
         cluster.peer("all", nodeSelector="all()", peerSelector="all()")
         cluster.defaults(nodeToNodeMeshEnabled=False)
         cluster.settle()
@@ -435,8 +440,7 @@ class TestStore:
         cluster.world.store.fail("connection refused")
         cluster.watch(5 * MINUTE)
         cluster.node(1, reflector=True)
-        cluster.peer("to-reflectors", nodeSelector="all()", peerSelector="has(reflector)")
-        cluster.defaults(nodeToNodeMeshEnabled=False)
+        cluster.replace_mesh()
         cluster.watch(5 * MINUTE)
         cluster.world.store.recover()
         cluster.rest()
@@ -445,17 +449,22 @@ class TestStore:
         cluster = meshed()
         backup = cluster.world.store.backup()
         cluster.node(1, reflector=True)
-        cluster.peer("to-reflectors", nodeSelector="all()", peerSelector="has(reflector)")
-        cluster.defaults(nodeToNodeMeshEnabled=False)
+        cluster.replace_mesh()
         cluster.rest()
         cluster.world.store.restore(backup)
         cluster.rest()
 
-    def test_half_of_the_nodes_are_cut_off_from_it(self) -> None:
-        cluster = meshed()
+    @staticmethod
+    def cut_off(cluster: Cluster) -> list[str]:
+        """Half of the nodes, which the store cannot be reached from any more."""
         half = [f"node-{number}" for number in range(1, SIZE // 2 + 1)]
         for name in half:
             cluster.world.store.isolate(name, "no route to host")
+        return half
+
+    def test_half_of_the_nodes_are_cut_off_from_it(self) -> None:
+        cluster = meshed()
+        half = self.cut_off(cluster)
         cluster.watch(10 * MINUTE)
         for name in half:
             cluster.world.store.rejoin(name)
@@ -463,13 +472,10 @@ class TestStore:
 
     def test_half_of_the_nodes_hear_of_a_change_a_minute_later(self) -> None:
         cluster = meshed()
-        half = [f"node-{number}" for number in range(1, SIZE // 2 + 1)]
-        for name in half:
-            cluster.world.store.isolate(name, "no route to host")
+        half = self.cut_off(cluster)
         cluster.node(1, reflector=True)
         cluster.node(6, reflector=True)
-        cluster.peer("to-reflectors", nodeSelector="all()", peerSelector="has(reflector)")
-        cluster.defaults(nodeToNodeMeshEnabled=False)
+        cluster.replace_mesh()
         cluster.watch(MINUTE)
         for name in half:
             cluster.world.store.rejoin(name)

@@ -3,8 +3,8 @@
 import pytest
 
 from felixbgp.sim.world import SECOND, World
-from tests.support.cluster import converged, mesh
-from tests.unit.sim.test_draining import make_reflector, peer_with_reflectors, set_mesh, watch
+from tests.support.cluster import converged, make_reflector, mesh, peer_with_reflectors, set_mesh
+from tests.unit.sim.test_draining import watch
 
 SIZE = 5
 CUT_OFF = ("node-4", "node-5")

@@ -6,8 +6,7 @@ from felixbgp.fib.types import NextHop, Route, RouteKind
 from felixbgp.net import Address, Prefix
 from felixbgp.sim.rest import differences
 from felixbgp.sim.world import SECOND, World
-from tests.support.cluster import mesh, put_resource
-from tests.unit.sim.test_draining import make_reflector, peer_with_reflectors, set_mesh
+from tests.support.cluster import make_reflector, mesh, peer_with_reflectors, put_resource, set_mesh
 
 
 @pytest.fixture

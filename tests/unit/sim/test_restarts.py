@@ -3,8 +3,14 @@
 import pytest
 
 from felixbgp.sim.world import MILLISECOND, SECOND, World
-from tests.support.cluster import converged, mesh, put_resource
-from tests.unit.sim.test_draining import make_reflector, peer_with_reflectors, set_mesh
+from tests.support.cluster import (
+    converged,
+    make_reflector,
+    mesh,
+    peer_with_reflectors,
+    put_resource,
+    set_mesh,
+)
 
 SIZE = 5
 

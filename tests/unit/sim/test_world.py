@@ -17,28 +17,29 @@ from felixbgp.sim.world import SECOND, NotReached, World
 from felixbgp.status.node_status import RouteCounts
 from tests.support.cluster import RESOURCES, add_node, converged, mesh, put_resource
 
-MESH_OF_20 = """
+A_MESH = """
+import sys
 from felixbgp.sim.world import SECOND
 from tests.support.cluster import converged, mesh
-world = mesh(20, seed=7)
-world.run_until(lambda: converged(world, 20), limit_ns=60 * SECOND)
+size = int(sys.argv[1])
+world = mesh(size, seed=7)
+world.run_until(lambda: converged(world, size), limit_ns=60 * SECOND)
 world.run_for(100 * SECOND)
 print(world.established(), world.digest())
 """
 
 
-def run_mesh_of_20(hash_seed: str) -> str:
+def run_a_mesh(size: int, hash_seed: str) -> str:
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    completed = subprocess.run(
-        [sys.executable, "-c", MESH_OF_20], env=environment, capture_output=True, check=True, text=True
-    )
-    return completed.stdout
+    command = [sys.executable, "-c", A_MESH, str(size)]
+    return subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout
 
 
 @pytest.mark.timeout(120)
-def test_a_mesh_of_20_nodes_converges_the_same_under_two_hash_seeds() -> None:
-    first, second = run_mesh_of_20("1"), run_mesh_of_20("2")
-    assert first.split()[0] == "380"  # 190 pairs in two families
+@pytest.mark.parametrize("size", [8, pytest.param(20, marks=pytest.mark.long)])
+def test_a_mesh_converges_the_same_under_two_hash_seeds(size: int) -> None:
+    first, second = run_a_mesh(size, "1"), run_a_mesh(size, "2")
+    assert first.split()[0] == str(size * (size - 1))  # Pairs, in two families.
     assert first == second
 
 
