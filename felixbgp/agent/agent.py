@@ -14,6 +14,7 @@ Standing rules:
 * An agent that does not forward (`--no-kernel`) selects, and keeps no route beyond the Loc-RIB.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -51,7 +52,7 @@ from felixbgp.agent.transition import UNCONFIGURED, Transition
 from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.bgp.inputs import Endpoint, TransportInput
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.snapshot import PeerSnapshot, SpeakerStatistics
+from felixbgp.bgp.snapshot import PeerSnapshot, RouteSnapshot, SpeakerStatistics
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.cluster.demands import Demands
 from felixbgp.cluster.drains import DRAINS
@@ -64,7 +65,7 @@ from felixbgp.fib.types import KernelInput
 from felixbgp.intent.derivation import Derivation, Derived
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.intent.unforwarded import without_kernel
-from felixbgp.net import IPV4, IPV6, Prefix
+from felixbgp.net import IPV4, IPV6, Family, Prefix
 from felixbgp.resources.calico_node_status import StatusClass
 from felixbgp.status import node_status, report, report_routes
 from felixbgp.status.node_status import LongestStep, NodeStatus, RouteCounts
@@ -341,6 +342,10 @@ class Agent:
         if self._fib.is_reading or self._fib.unheard() or self._is_originating():
             return intent.aggregates
         return (yield from self._origination.blocks_in_use(intent.aggregates))
+
+    def paths(self, family: Family) -> list[RouteSnapshot]:
+        """All eligible paths of a family, those selected marked; a table's size in work and memory."""
+        return self._speaker.routes(family, sys.maxsize)
 
     def statistics(self) -> AgentStatistics:
         """Sizes and queues, for metrics and tests."""

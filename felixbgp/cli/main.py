@@ -38,6 +38,7 @@ VERBS = {
     "create": Verb("felixbgp.cli.create", "create", "Create resources from a file."),
     "delete": Verb("felixbgp.cli.delete", "delete", "Delete resources by file or by name."),
     "get": Verb("felixbgp.cli.get", "get", "Show resources."),
+    "history": Verb("felixbgp.cli.history", "history", "Show what changed and what became of the sessions."),
     "label": Verb("felixbgp.cli.label", "label", "Set or remove labels of a resource."),
     "lab": Verb("felixbgp.cli.lab", "lab", "Run a whole cluster on this machine."),
     "node": Verb(

@@ -34,7 +34,7 @@ class Recorder:
     """Writes records by `write`, which takes octets; with `secrets` what is secret has other names in them.
 
     `flush` is called where an agent has done all that was due. What cannot be written ends the journal, never
-    the agent.
+    the agent. `wall_offset_ns`: see `Began`.
     """
 
     def __init__(
@@ -42,7 +42,9 @@ class Recorder:
         write: Callable[[bytes], None],
         secrets: Replacing | None = None,
         flush: Callable[[], None] = lambda: None,
+        wall_offset_ns: int | None = None,
     ) -> None:
+        self._wall_offset_ns = wall_offset_ns
         self._write = write
         self._flush = flush
         self._secrets = secrets
@@ -51,7 +53,7 @@ class Recorder:
     def begin(self, config: AgentConfig) -> None:
         """Write what comes first."""
         self._write(MAGIC)
-        self.record(Began(__version__, config))
+        self.record(Began(__version__, config, self._wall_offset_ns))
 
     def record(self, record: Record) -> None:
         """Write a record."""

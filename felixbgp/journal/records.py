@@ -1,8 +1,9 @@
 """The records of a journal, and their octets.
 
-    "felixbgp journal 1" and a newline, then records, each as its length (four octets) and MessagePack:
+    "felixbgp journal 2" and a newline, then records, each as its length (four octets) and MessagePack:
 
-    ["began", version, config]          once, first: the version of felixbgp, and the agent's configuration
+    ["began", version, config, offset]  once, first: the version of felixbgp, the agent's configuration, and
+                                        what makes its times ones since 1970, or null where nothing does
     ["fed", now, input]                 `Agent.feed`
     ["drew", number]                    a random number in [0, 1), for the input before or the call behind it
     ["take", now, budget, [digest, …]]  a call, and the digest of each effect; so `tell`, `publish`, `drain`
@@ -11,7 +12,7 @@
 `now` is monotonic nanoseconds. A journal whose agent was killed ends in the midst of a record.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO, Final
@@ -21,7 +22,7 @@ from felixbgp.agent.inputs import Input
 from felixbgp.journal import codec
 from felixbgp.journal.codec import CodecError, Replacing
 
-MAGIC: Final = b"felixbgp journal 1\n"
+MAGIC: Final = b"felixbgp journal 2\n"
 _FAMILY: Final = b"felixbgp journal "
 LENGTH_OCTETS: Final = 4
 RECORD_OCTETS_MAX: Final = 64 << 20
@@ -47,10 +48,15 @@ class Call(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """Which felixbgp, with which configuration."""
+    """Which felixbgp, with which configuration.
+
+    `wall_offset_ns` added to the agent's times gives nanoseconds since 1970 (UTC); None where its clock is
+    nobody's, as in a simulation.
+    """
 
     version: str
     config: AgentConfig
+    wall_offset_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +111,15 @@ def _tree(record: Record, secrets: Replacing | None) -> list[object]:
         case Drew():
             return ["drew", record.number]
         case Began():
-            return ["began", record.version, codec.plain(record.config, secrets)]
+            return ["began", record.version, codec.plain(record.config, secrets), record.wall_offset_ns]
         case Ended():
             return ["ended", record.reason]
 
 
-def read(file: BinaryIO) -> Iterator[Record]:
+def read(file: BinaryIO, cut: Callable[[int], None] = lambda _: None) -> Iterator[Record]:
     """The records of a journal, the first of them `Began`. One that is cut off at the end is left out.
 
-    Raises `JournalError`.
+    `cut` is told of that, with the number of the record. Raises `JournalError`.
     """
     magic = file.read(len(MAGIC))
     if magic != MAGIC:
@@ -122,7 +128,7 @@ def read(file: BinaryIO) -> Iterator[Record]:
             raise JournalError(f"its format is {found!r}, and only {known!r} is known here")
         raise JournalError("it is no journal of felixbgp")
     number = 0
-    while (octets := _next(file, number + 1)) is not None:
+    while (octets := _next(file, number + 1, cut)) is not None:
         number += 1
         try:
             record = _record_of(codec.unpack(octets))
@@ -135,16 +141,22 @@ def read(file: BinaryIO) -> Iterator[Record]:
         raise JournalError("it ends before its first record")
 
 
-def _next(file: BinaryIO, number: int) -> bytes | None:
+def _next(file: BinaryIO, number: int, cut: Callable[[int], None]) -> bytes | None:
     """The octets of the next record; None at the end, or where it is cut off."""
     head = file.read(LENGTH_OCTETS)
+    if not head:
+        return None
     if len(head) < LENGTH_OCTETS:
+        cut(number)
         return None
     length = int.from_bytes(head, "big")
     if length > RECORD_OCTETS_MAX:
         raise JournalError(f"record {number}: {length} octets are more than {RECORD_OCTETS_MAX}")
     octets = file.read(length)
-    return octets if len(octets) == length else None
+    if len(octets) == length:
+        return octets
+    cut(number)
+    return None
 
 
 def _record_of(tree: object) -> Record:
@@ -163,11 +175,11 @@ def _record_of(tree: object) -> Record:
             return Called(Call(call), now, budget, tuple(digests))
         case ["drew", float(number)] if 0 <= number < 1:
             return Drew(number)
-        case ["began", str(version), config]:
+        case ["began", str(version), config, (int() | None) as offset] if _is_time(offset or 0):
             value = codec.value_of(config)
             if not isinstance(value, AgentConfig):
                 raise CodecError(f"{type(value).__name__} is no configuration")
-            return Began(version, value)
+            return Began(version, value, offset)
         case ["ended", str(reason)]:
             return Ended(reason)
         case _:

@@ -4,13 +4,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import assert_never
+from typing import Final, assert_never
 
 from felixbgp.agent.agent import Agent
 from felixbgp.agent.effects import Effect
 from felixbgp.journal import codec
 from felixbgp.journal.recorder import digest_of, told_of
 from felixbgp.journal.records import Began, Call, Called, Drew, Ended, Fed, JournalError, Record
+
+ANY_NUMBER: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +53,25 @@ class Replayed:
 
 
 class _Drawn:
-    """The numbers that were drawn, in their order."""
+    """The numbers that were drawn, in their order; once `is_free`, any number where there are no more."""
 
     def __init__(self) -> None:
         self.waiting: deque[float] = deque()
+        self.is_free = False
 
     def __call__(self) -> float:
         if not self.waiting:
+            if self.is_free:
+                return ANY_NUMBER
             raise JournalError("the agent draws a random number that was not drawn when it was recorded")
         return self.waiting.popleft()
 
 
 class Replay:
-    """One agent that goes through the records of a journal."""
+    """One agent that goes through the records of a journal.
+
+    After a difference it can go on: then it does what an agent of today would have done.
+    """
 
     def __init__(self, began: Began) -> None:
         self._drawn = _Drawn()
@@ -76,6 +84,8 @@ class Replay:
         self._last: Called | None = None
         self._digest = blake2b(digest_size=16)
         self._ended = ""
+        self.effects: list[Effect] = []
+        """Those of the last call."""
 
     def take(self, record: Record) -> Difference | None:
         """Do what is recorded. Raises `JournalError`, and whatever the agent raises."""
@@ -96,6 +106,14 @@ class Replay:
             case _:
                 assert_never(record)
         return None
+
+    def go_on(self) -> None:
+        """After a difference: compare no more, and make do without the numbers that were not drawn."""
+        self._drawn.is_free = True
+
+    def catch_up(self) -> None:
+        """Feed what waits for the next call."""
+        self._feed()
 
     def result(self, difference: Difference | None) -> Replayed:
         """What was done so far."""
@@ -124,11 +142,13 @@ class Replay:
         self._last = called
         try:
             self._feed()
-            effects = self._work(called.call)(called.now, called.budget)
+            effects = self.effects = self._work(called.call)(called.now, called.budget)
         except JournalError as error:
             return self._difference(called, 0, [], str(error))
         left = len(self._drawn.waiting)
         self._drawn.waiting.clear()
+        if self._drawn.is_free:
+            return None
         for position, effect in enumerate(effects):
             octets = codec.encode(effect)
             self._digest.update(octets)

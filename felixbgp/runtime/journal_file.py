@@ -86,6 +86,7 @@ def open_journal(path: Path) -> JournalFile | None:
     return file
 
 
-def recorder_of(file: JournalFile) -> Recorder:
-    """A recorder that writes there, with other names for passwords."""
-    return Recorder(file.write, Pseudonyms(secrets.token_bytes(KEY_OCTETS)), file.flush)
+def recorder_of(file: JournalFile, wall_offset_ns: int | None = None) -> Recorder:
+    """A recorder that writes there, with other names for passwords. `wall_offset_ns`: see `Began`."""
+    pseudonyms = Pseudonyms(secrets.token_bytes(KEY_OCTETS))
+    return Recorder(file.write, pseudonyms, file.flush, wall_offset_ns)

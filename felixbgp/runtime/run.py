@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
+from time import time_ns
 from typing import TYPE_CHECKING, cast
 
 import trio
@@ -34,6 +35,7 @@ from felixbgp.fib.types import DeleteRoutes, KernelEffect, ReadKernel, ReplaceRo
 from felixbgp.intent.types import DEFAULT_LOG_LEVEL, Intent
 from felixbgp.resources.decode import prepare
 from felixbgp.runtime import liveness, telemetry
+from felixbgp.runtime.clock import now_ns
 from felixbgp.runtime.core import core_form
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.garbage import short_collections
@@ -130,7 +132,7 @@ def _agent(settings: AgentSettings, journal: "JournalFile | None") -> Agent:
     from felixbgp.journal.recorder import RecordedAgent  # noqa: PLC0415 - as above
     from felixbgp.runtime.journal_file import recorder_of  # noqa: PLC0415 - as above
 
-    return cast("Agent", RecordedAgent(config, jitter, recorder_of(journal)))
+    return cast("Agent", RecordedAgent(config, jitter, recorder_of(journal, time_ns() - now_ns())))
 
 
 class _Shell:

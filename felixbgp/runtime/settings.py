@@ -210,6 +210,12 @@ def state_directory(environ: Mapping[str, str], path: Path | None = None) -> Pat
     return _state_directory(Sources({}, environ, file, path or AGENT_FILE).find(STATE))
 
 
+def journal_file(environ: Mapping[str, str], path: Path | None = None) -> Path | None:
+    """Where the agent of this host is recorded, for commands that look for it. Raises `SettingsError`."""
+    file = _values(path, FileNotFoundError, PermissionError)
+    return _journal(Sources({}, environ, file, path or AGENT_FILE).find(JOURNAL))
+
+
 def _values(path: Path | None, *empty_if: type[OSError]) -> Values:
     """The settings in the file that was named, or in the usual one, which may be missing."""
     return read(path or AGENT_FILE, KNOWN, empty_if=() if path is not None else empty_if).values

@@ -1,7 +1,9 @@
 """A live agent, with etcd, kernel and peers, is recorded, and does the same again without any of them."""
 
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,32 @@ def replayed(journal: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*felixbgp_command(), "replay", str(journal)], capture_output=True, text=True, check=False
     )
+
+
+def told(*arguments: str) -> Any:
+    """What a verb prints for programs."""
+    command = [*felixbgp_command(), *arguments, "-o", "json"]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def look_back(lab: Lab, journal: Path) -> None:
+    """The past of node-1: what changed, what became of its sessions, and how it stood at each revision."""
+    entries = told("history", str(journal), "--since", "1h", "--only", "sessions", "--peer", "172.30.0.99")
+    assert {one["peer"] for one in entries} == {"172.30.0.99"}
+    assert all(one["cause"] for one in entries)
+    entries = told("history", str(journal))
+    created = {one["key"].rpartition("/")[2]: one["revision"] for one in entries if one.get("action")}
+    assert created.keys() == {"tor", "nobody"}
+    assert any(one.get("text", "").startswith("etcd is lost: ") for one in entries)
+    down = next(one for one in entries if one.get("from") == "Established")
+    assert (down["peer"], down["revision"]) == (lab.plan.nodes[1].ipv4, created["nobody"])
+    before, after = (told("replay", str(journal), "--at", str(created["tor"] - age)) for age in (1, 0))
+    for stood, peers in (
+        (before, {lab.plan.nodes[1].ipv4}),
+        (after, {lab.plan.nodes[1].ipv4, lab.plan.tors[0].ipv4}),
+    ):
+        assert {one["address"] for one in stood["status"]["peers"] if "." in one["address"]} == peers
+        assert {one["prefix"] for one in stood["routes"]} >= {node.block_v4 for node in lab.plan.nodes}
 
 
 def healthy(lab: Lab) -> list[str]:
@@ -61,6 +89,7 @@ def test_a_recorded_agent_has_the_same_effects_again(tmp_path: Path) -> None:
         # In the midst of its life, and after its end.
         midst = replayed(journal)
         assert midst.returncode == 0, midst.stdout + midst.stderr
+        look_back(lab, journal)
         lab.stop("node-1")
         ended = replayed(journal)
         assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -75,4 +104,6 @@ def test_a_recorded_agent_has_the_same_effects_again(tmp_path: Path) -> None:
     assert b"secrets/bgp/mesh" in octets
     assert PASSWORD.encode() not in octets
     with journal.open("rb") as file:
-        assert isinstance(next(read(file)), Began)
+        began = next(read(file))
+    assert isinstance(began, Began)
+    assert began.wall_offset_ns is not None

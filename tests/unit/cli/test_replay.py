@@ -1,13 +1,16 @@
 """`felixbgp replay`: what it prints, and with what it leaves."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from felixbgp.journal.records import Began, Called, Ended, Record
 from felixbgp.sim.world import SECOND
-from tests.support.cluster import converged, mesh
+from tests.support.cluster import converged, mesh, put_resource
 from tests.support.command import run_command
 from tests.support.journals import Recordings, journal_of
 
@@ -68,3 +71,56 @@ def test_what_is_no_journal_is_a_line(tmp_path: Path) -> None:
     assert ran.exit_code == 1
     assert ran.stderr == f"error: {tmp_path / 'file'}: it is no journal of felixbgp\n"
     assert run_command("replay", str(tmp_path / "missing")).exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def with_filter() -> list[Record]:
+    recordings = Recordings()
+    world = mesh(2, 1, make_agent=recordings.make_agent)
+    world.run_until(lambda: converged(world, 2), 60 * SECOND)
+    rules = [{"cidr": "10.0.0.0/8", "matchOperator": "In", "action": "Reject"}, {"action": "Accept"}]
+    put_resource(world, "BGPFilter", "bgpfilters", "f", {"importV4": rules})
+    put_resource(world, "BGPFilter", "bgpfilters", "none", {})
+    put_resource(world, "BGPFilter", "bgpfilters", "wrong", {"importV4": [{"action": "Maybe"}]})
+    tor = {"peerIP": "172.30.0.99", "asNumber": 64567, "filters": ["f"]}
+    put_resource(world, "BGPPeer", "bgppeers", "tor", tor)
+    world.run_for(5 * SECOND)
+    return recordings.records(0)
+
+
+def test_an_agent_as_it_stood(
+    with_filter: list[Record], tmp_path: Path, golden: Callable[[str, str], None]
+) -> None:
+    path = written(tmp_path, with_filter)
+    ran = run_command("replay", path, "--at", "1000")
+    assert ran.exit_code == 0, ran.output
+    assert ran.stderr == "warning: this is the end of the journal; nothing later is in it\n"
+    golden("golden/replay-at.txt", ran.stdout)
+    before = run_command("replay", path, "--at", "11")
+    assert before.stderr == ""
+    assert "Filters\nThere are none.\n" in before.stdout
+    assert "172.30.0.99" not in before.stdout
+
+
+def test_an_agent_as_it_stood_for_programs(with_filter: list[Record], tmp_path: Path) -> None:
+    path = written(tmp_path, with_filter)
+    stood = json.loads(run_command("replay", path, "--at", "1000", "-o", "json").stdout)
+    assert yaml.safe_load(run_command("replay", path, "--at", "1000", "-o", "yaml").stdout) == stood
+    assert [peer["address"] for peer in stood["status"]["peers"]] == ["172.30.0.2", "172.30.0.99", "fd30::2"]
+    assert [one["value"]["metadata"]["name"] for one in stood["filters"]] == ["f", "none", "wrong"]
+    assert {"prefix": "10.0.2.0/26", "selected": True, "source": "bgp"}.items() <= stood["routes"][1].items()
+    assert stood["remarks"] == ["this is the end of the journal; nothing later is in it"]
+
+
+def test_an_agent_that_cannot_be_told(with_filter: list[Record], tmp_path: Path) -> None:
+    path = written(tmp_path, with_filter)
+    ran = run_command("replay", path, "--at", "1")
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith(f"error: {path}: it begins later: ")
+    assert run_command("replay", path, "--at", "1x").exit_code == 2
+    assert "give a revision" in run_command("replay", path, "--at", "1h").stderr
+    octets = Path(path).read_bytes()
+    Path(path).write_bytes(octets[:-1])
+    ran = run_command("replay", path, "--at", "1000")
+    assert ran.exit_code == 0
+    assert ran.stderr.startswith("warning: the journal is cut off in record ")

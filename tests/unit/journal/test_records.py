@@ -44,6 +44,22 @@ def test_records_come_back_in_their_order() -> None:
     assert records_of(journal_of(ALL)) == ALL
 
 
+def test_what_makes_times_ones_since_1970_comes_back() -> None:
+    began = Began("0.1.0", AgentConfig(node="node-1"), 1_700_000_000_000_000_000)
+    assert records_of(journal_of([began])) == [began]
+    journal = MAGIC + framed(["began", "1", ["agent.AgentConfig"], "yesterday"])
+    assert refused(journal) == "record 1: it is none that is known here"
+
+
+def test_a_reader_is_told_where_a_journal_is_cut_off() -> None:
+    journal = journal_of([BEGAN, FED])
+    for missing, told in ((0, []), (1, [2]), (len(encode(FED)) - 2, [2]), (len(encode(FED)), [])):
+        found: list[int] = []
+        _, *others = read(io.BytesIO(journal[: len(journal) - missing]), found.append)
+        assert others == ([FED] if not missing else [])
+        assert found == told
+
+
 def test_a_journal_whose_agent_was_killed_ends_before_its_last_record() -> None:
     journal = journal_of([BEGAN, FED, Drew(0.5)])
     assert records_of(journal[:-1]) == [BEGAN, FED]
@@ -55,13 +71,13 @@ def test_a_journal_whose_agent_was_killed_ends_before_its_last_record() -> None:
     [
         (b"", "it is no journal of felixbgp"),
         (b"\x7fELF" * 20, "it is no journal of felixbgp"),
-        (b"felixbgp journal 2\n", "its format is 'felixbgp journal 2', and only 'felixbgp journal 1' is"),
+        (b"felixbgp journal 1\n", "its format is 'felixbgp journal 1', and only 'felixbgp journal 2' is"),
         (MAGIC, "it ends before its first record"),
         (MAGIC + b"\xff\xff\xff\xff", "record 1: 4294967295 octets are more than"),
         (MAGIC + b"\x00\x00\x00\x01\xc1", "record 1: no MessagePack"),
         (MAGIC + encode(FED), "record 1: a journal has its beginning once, and first"),
         (journal_of([BEGAN, BEGAN]), "record 2: a journal has its beginning once, and first"),
-        (MAGIC + framed(["began", "1", 5]), "record 1: int is no configuration"),
+        (MAGIC + framed(["began", "1", 5, None]), "record 1: int is no configuration"),
         (journal_of([BEGAN]) + framed(["fed", 5, None]), "record 2: NoneType is no input"),
         (journal_of([BEGAN]) + framed(["fed", 2**64 - 1, None]), "record 2: it is none that is known here"),
         (journal_of([BEGAN]) + framed(["drew", 1.0]), "record 2: it is none that is known here"),
