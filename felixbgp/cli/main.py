@@ -48,6 +48,7 @@ VERBS = {
     "replace": Verb("felixbgp.cli.replace", "replace", "Update resources from a file."),
     "replay": Verb("felixbgp.cli.replay", "replay", "Replay the journal of an agent, and compare."),
     "simulate": Verb("felixbgp.cli.simulate", "simulate", "Run simulated clusters in which things go wrong."),
+    "topology": Verb("felixbgp.cli.topology", "topology", "Draw the sessions of the cluster."),
     "validate": Verb("felixbgp.cli.validate", "validate", "Check files of resources, without etcd."),
     "version": Verb("felixbgp.cli.version", "version", "Show the versions of the client and the cluster."),
 }
