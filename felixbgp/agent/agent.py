@@ -108,6 +108,9 @@ class Agent:
         self._demands: Demands | None = None
         self._log_level = DEFAULT_LOG_LEVEL
         derivation = Derivation(config.node, router_id=config.router_id, route_metric=config.route_metric)
+        self._lists_us = derivation.lists_us
+        self._held_since: dict[PeerId, int] = {}
+        """The peers that must have no session, and since when."""
         self._node_statuses = NodeStatuses(config.node)
         self._intake = Intake(self._state, derivation, self._node_statuses)
         self._keys_by_peer: dict[PeerId, tuple[Prefix, bytes]] = {}
@@ -323,6 +326,8 @@ class Agent:
                 leaving=self._transition.leaves(),
                 blocks_in_use=blocks_in_use,
                 untold=self._untold(),
+                held_since=self._held_since,
+                lists_us=self._lists_us,
                 now=now,
             )
         )
@@ -438,6 +443,7 @@ class Agent:
         if wanted == before and not derived.departed:
             return  # A node that left may be one that is being drained: the intent has it no more.
         self._reconfigured_at = now
+        self._held_since = {peer: self._held_since.get(peer, now) for peer in wanted.held_down}
         self._auditing.configure(wanted)
         known = frozenset(before.problems if before else ())
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)

@@ -7,6 +7,7 @@ shell numbers the ones it accepts (negative). A number is never used twice.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.net import Address
 
 
@@ -37,10 +38,11 @@ class TcpConnected:
 
 @dataclass(frozen=True, slots=True)
 class TcpConnectFailed:
-    """The other answer to `Connect`; `reason` is the system's own words."""
+    """The other answer to `Connect`; `reason` is the system's own words, `cause` what they come to."""
 
     connection: int
     reason: str
+    cause: Cause = Cause.DIAL_FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from felixbgp.bgp.allowance import Allowance
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import GracefulRestart, LimitAction, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.facts import UpdateMalformed
 from felixbgp.bgp.inbound import Inbound
@@ -333,6 +334,7 @@ class Peering:
             state=session.state,
             since=session.since,
             last_error=session.last_error,
+            cause=self._cause,
             remote_identifier=None if negotiated is None else negotiated.peer_identifier,
             hold_time_s=None if negotiated is None else negotiated.hold_time_ns // SECOND_NS,
             established_count=self.established_count,
@@ -350,6 +352,32 @@ class Peering:
             updates_received=self.updates_received,
             updates_sent=0 if exchange is None else exchange.outlet.updates_sent,
         )
+
+    @property
+    def _cause(self) -> Cause | None:
+        """Why there is no session: what is wanted comes first, then what is known from elsewhere."""
+        if self.exchange is not None:
+            return None
+        if self.config.shutdown is not None:
+            return Cause.SHUT_DOWN
+        if self.config.draining:
+            return Cause.DRAINING
+        if self.presence is Presence.DEAD:
+            return Cause.UNREACHABLE
+        if self._is_restarting:
+            return Cause.RESTARTING
+        return self.session.cause
+
+    @property
+    def _is_restarting(self) -> bool:
+        """Whether the peer's routes are kept for it (RFC 4724 §4.2), and all looks as while it restarts.
+
+        Its host refuses connections then, or does not answer those that are signed: it has lost the key too.
+        """
+        if not self.retention.ribs:
+            return False
+        is_away = self.presence is Presence.AWAY
+        return is_away or self.session.cause in (Cause.REFUSED, Cause.CONNECTION_CLOSED)
 
     def _policy(self, configured: Policy) -> Policy:
         """The policy to go by: what nobody wrote down does not let an external peer in (RFC 8212 §2)."""

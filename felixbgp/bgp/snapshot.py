@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.path import Path
@@ -23,6 +24,8 @@ class PeerSnapshot:
     since: int
     last_error: str = ""
     """Why the last session or attempt ended, in words; stays until the next session is Established."""
+    cause: Cause | None = None
+    """Why there is no session; None in Established."""
     warning: str = ""
     """What an operator should know although the session is up, in words."""
     remote_identifier: Address | None = None

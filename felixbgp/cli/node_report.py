@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 
 import click
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.cli.store import Stored
 from felixbgp.cli.table import Cell, Coloured, bordered, printable
 from felixbgp.cluster.drains import DrainPhase
 from felixbgp.net import IPV4, IPV6, Family
 from felixbgp.status.audit import AuditStatus
+from felixbgp.status.cause import EXPLANATIONS
 from felixbgp.status.document import (
     AgentAlive,
     alive_to_object,
@@ -36,6 +38,7 @@ _RECENT_NS = 20 * 3600 * _SECOND_NS
 """Until then a time is shown without its date, as calicoctl does."""
 _BLOCKS_SHOWN = 8
 _PREFIXES_SHOWN = 3
+_PEERS_SHOWN = 8
 _DRAIN_PHASES = {
     DrainPhase.ANNOUNCE.value: "it announces all as a last resort",
     DrainPhase.WITHDRAW.value: "it announces nothing",
@@ -54,8 +57,9 @@ _WIDE_HEADERS = (
     "RECEIVED",
     "ACCEPTED",
     "ADVERTISED",
+    "CAUSE",
 )
-_PEER_TYPES = {
+PEER_TYPES = {
     "mesh": "node-to-node mesh",
     "global": "global",
     "node": "node specific",
@@ -65,6 +69,8 @@ _PEER_TYPES = {
 _RECEIVED = "received NOTIFICATION "
 _SENT = "sent NOTIFICATION "
 _SOCKET_ERRORS = frozenset(os.strerror(number) for number in errno.errorcode)
+_DOWN = (Cause.CONFIGURATION_MISSING, Cause.SHUT_DOWN)
+"""What BIRD calls down: no attempt is made. All else that is not up is its state `start`."""
 _GOOD, _BAD = "green", "red"
 
 
@@ -131,6 +137,8 @@ def render(report: NodeReport, now_ns: int, *, wide: bool, coloured: bool = Fals
         parts += [
             _peers_of(report.status, family, now_ns, wide=wide, coloured=coloured) for family in (IPV4, IPV6)
         ]
+        if any(peer.cause for peer in report.status.peers):
+            parts.append(_causes(report.status, coloured=coloured))
         if report.status.problems:
             parts.append(_problems(report.status, coloured=coloured))
     return "\n\n".join(parts) + "\n\n"
@@ -250,9 +258,11 @@ def _row(peer: PeerStatus, now_ns: int, *, coloured: bool) -> tuple[Cell, ...]:
     established = peer.state == "Established"
     colour = _GOOD if established else _BAD
     state, info = "up" if established else "start", _info(peer, now_ns)
+    if peer.cause in _DOWN:
+        state = "down"
     return (
         str(peer.peer),
-        _PEER_TYPES.get(peer.scope, peer.scope),
+        PEER_TYPES.get(peer.scope, peer.scope),
         Coloured(state, colour) if coloured else state,
         since(peer.since, now_ns),
         Coloured(info, colour) if coloured else info,
@@ -279,13 +289,31 @@ def _wide_cells(peer: PeerStatus) -> tuple[str, ...]:
     return (
         peer.resource or "-",
         str(peer.local_as),
-        str(peer.remote_as),
+        str(peer.remote_as or "-"),
         "-" if peer.remote_identifier is None else str(peer.remote_identifier),
         "-" if peer.hold_time_s is None else f"{peer.hold_time_s} s",
         str(peer.prefixes_received),
         str(peer.prefixes_accepted),
         str(peer.prefixes_advertised),
+        "-" if peer.cause is None else peer.cause.value,
     )
+
+
+def _causes(status: NodeStatus, *, coloured: bool) -> str:
+    """Why sessions are not Established, and what to do: cause by cause, as many peers may share one."""
+    lines = ["Not Established, and what to do"]
+    for cause in Cause:
+        peers = [str(peer.peer) for peer in status.peers if peer.cause is cause]
+        if peers:
+            more = f" and {len(peers) - _PEERS_SHOWN} more" if len(peers) > _PEERS_SHOWN else ""
+            text, remedy = EXPLANATIONS[cause]
+            word = click.style(cause.value, fg=_BAD) if coloured else cause.value
+            lines += [
+                f"  {word}: {text}",
+                f"    Peers: {', '.join(peers[:_PEERS_SHOWN])}{more}",
+                f"    To do: {remedy}",
+            ]
+    return "\n".join(lines)
 
 
 def _problems(status: NodeStatus, *, coloured: bool) -> str:

@@ -34,6 +34,7 @@ from felixbgp.intent.aggregates import (
 from felixbgp.intent.claims import Claims
 from felixbgp.intent.drains import Drains
 from felixbgp.intent.findings import Findings
+from felixbgp.intent.listing import lists
 from felixbgp.intent.log_level import log_level
 from felixbgp.intent.members import Members, configuration, member_of
 from felixbgp.intent.mesh import Mesh
@@ -115,6 +116,10 @@ class Derivation:
         """The other node that has this BGP address; None when there is none, or more than one."""
         return None if self._deriving is None else self._deriving.node_at(address)
 
+    def lists_us(self, address: Address) -> bool | None:
+        """Whether the other node that has this BGP address has us as a peer; None where that is not known."""
+        return None if self._deriving is None else self._deriving.lists_us(address)
+
     def _concern_everything(self, changes: Changes) -> bool:
         own = NODE_NAME_PREFIX + self._node
         is_own = changes.includes("Node", self._node) or changes.includes(DRAIN, self._node)
@@ -131,7 +136,7 @@ class Derivation:
             self._intent = self._without_speaker(state, site)
         else:
             self._deriving = _Deriving(state, site, identifier)
-            yield from self._deriving.start(self._intent.peers)
+            yield from self._deriving.start((*self._intent.peers, *self._intent.held_down))
             self._deriving.note_departed(self._former)
 
     def _without_speaker(self, state: ClusterState, site: Site | None) -> Intent:
@@ -209,6 +214,13 @@ class _Deriving:
         found = self._site.members.at(address)
         return found[0].name if len(found) == 1 else None
 
+    def lists_us(self, address: Address) -> bool | None:
+        """Whether the other node that has this BGP address has us as a peer; None when none has it."""
+        found = self._site.members.at(address)
+        if len(found) != 1 or found[0].name == self._site.local.name:
+            return None
+        return lists(self._site, [peer.spec for peer in self._state.bgp_peers.values()], found[0])
+
     @property
     def members(self) -> Members:
         """The nodes by which all is derived."""
@@ -228,19 +240,23 @@ class _Deriving:
     def intent(self, former: Intent) -> Parts[Intent]:
         """The intent of now; all that is as it was is the same object in both."""
         configs: dict[PeerId, PeerConfig | None] = {}
+        claimed: dict[PeerId, None] = {}
         origins: dict[PeerId, PeerOrigin | None] = {}
-        held_down: dict[PeerId, None] = {}
+        held_down: dict[PeerId, PeerOrigin | None] = {}
         for peer, claim in self._claims.settle():
             config, origin = (None, None) if claim is None else self._drains.applied(claim)
             if config != former.peers.get(peer):
                 configs[peer] = config
-            if claim is not None and config is None:
-                held_down[peer] = None
+            held = None if claim is None or config is not None else claim.origin
+            if held is not None:
+                claimed[peer] = None
+            if held != former.held_down.get(peer):
+                held_down[peer] = held
             if origin != former.origins.get(peer):
                 origins[peer] = origin
             yield 1
         yield from self._look_at_touched()
-        self.changed, self.held_down = configs, frozenset(held_down)
+        self.changed, self.held_down = configs, frozenset(claimed)
         yield WHOLE
         site = self._site
         return Intent(
@@ -255,6 +271,7 @@ class _Deriving:
             listen_port=site.local.port or BGP_PORT,
             peers=_amended(former.peers, self.changed),
             origins=_amended(former.origins, origins),
+            held_down=_amended(former.held_down, held_down),
             aggregates=own_aggregates(site),
             service_ranges=service_ranges(site),
             kernel_exclusions=kernel_exclusions(site),

@@ -1,8 +1,12 @@
 """What the operator should mend, collected while deriving."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from felixbgp.intent.types import Problem
+
+STAYS_DOWN: Final = "stays down"
+"""How the reason of a problem ends that keeps sessions down: that tells it from all others of its subject."""
 
 
 class Findings:

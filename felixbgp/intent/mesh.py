@@ -6,7 +6,7 @@ Follows Calico's confd (bird.cfg.template), with sessions that may cross routers
 from felixbgp.bgp.config import BGP_PORT, PeerConfig, PeerId
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.intent.claims import Claim, Claims, Rank, Source
-from felixbgp.intent.findings import Findings
+from felixbgp.intent.findings import STAYS_DOWN, Findings
 from felixbgp.intent.members import Member
 from felixbgp.intent.passwords import SessionPassword, session_password
 from felixbgp.intent.peers import MULTIHOP_TTL, peer_name
@@ -17,7 +17,13 @@ from felixbgp.intent.types import PeerOrigin, Problem
 from felixbgp.net import Address
 
 MESH = "mesh"
-_SUBJECT = "BGPConfiguration default"
+SUBJECT = "BGPConfiguration default"
+"""What the problems of the mesh are about."""
+
+
+def is_in_mesh(site: Site, member: Member) -> bool:
+    """Whether a node takes part in the mesh: no route reflector does."""
+    return member.cluster_id is None and site.defaults.node_to_node_mesh_enabled is not False
 
 
 class Mesh:
@@ -26,7 +32,7 @@ class Mesh:
     def __init__(self, site: Site, policies: Policies) -> None:
         self._site = site
         self._policies = policies
-        self._is_on = site.local.cluster_id is None and site.defaults.node_to_node_mesh_enabled is not False
+        self._is_on = is_in_mesh(site, site.local)
         self._password = SessionPassword()
         if self._is_on:
             self._password = session_password(site.defaults.node_mesh_password, site.secret)
@@ -58,8 +64,8 @@ class Mesh:
         """What keeps the mesh, or a part of it, from coming up."""
         findings = Findings()
         if self._password.obstacle:
-            reason = f"{self._password.obstacle}; the mesh stays down"
-            findings.add(_SUBJECT, "spec.nodeMeshPassword.secretKeyRef", reason)
+            reason = f"{self._password.obstacle}; the mesh {STAYS_DOWN}"
+            findings.add(SUBJECT, "spec.nodeMeshPassword.secretKeyRef", reason)
         return (*findings.problems(), *(one for found in self._duplicates.values() for one in found))
 
     def _takes_part(self, member: Member) -> bool:

@@ -16,7 +16,7 @@ from felixbgp.cluster.demands import secret_of
 from felixbgp.cluster.parts import Parts
 from felixbgp.cluster.secrets import SecretId
 from felixbgp.intent.claims import Claim, Claims, Rank, Source
-from felixbgp.intent.findings import Findings
+from felixbgp.intent.findings import STAYS_DOWN, Findings
 from felixbgp.intent.members import Member
 from felixbgp.intent.passwords import session_password
 from felixbgp.intent.policies import Policies
@@ -137,7 +137,7 @@ class PeerClaims:
             self._report_no_target(subject, findings)
         if any(True for _ in claims.of(self._name)):
             for field, reason in self._obstacles():
-                findings.add(subject, field, f"{reason}; the session stays down")
+                findings.add(subject, field, f"{reason}; the session {STAYS_DOWN}")
         return findings.problems()
 
     @property

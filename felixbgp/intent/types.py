@@ -69,6 +69,8 @@ class Intent:
     listen_port: int = 179
     peers: dict[PeerId, PeerConfig] = field(default_factory=dict)
     origins: dict[PeerId, PeerOrigin] = field(default_factory=dict)
+    held_down: dict[PeerId, PeerOrigin] = field(default_factory=dict)
+    """Peers that are wanted and must have no session, as a filter or a secret is missing (`problems`)."""
     aggregates: tuple[Prefix, ...] = ()
     """Own blocks to originate and to hold as blackholes in the kernel (outside `kernel_exclusions`)."""
     service_ranges: tuple[Prefix, ...] = ()

@@ -14,6 +14,7 @@ from felixbgp.agent import forwarding as agent_forwarding
 from felixbgp.agent import inputs as agent_inputs
 from felixbgp.agent import liveness as agent_liveness
 from felixbgp.agent import resets as agent_resets
+from felixbgp.bgp import cause as bgp_cause
 from felixbgp.bgp import config as bgp_config
 from felixbgp.bgp import effects as bgp_effects
 from felixbgp.bgp import facts as bgp_facts
@@ -53,6 +54,7 @@ _NAMES: Final[dict[ModuleType, str]] = {
     ),
     agent_liveness: "AskAlive NodeDead ProbeHost",
     agent_resets: "AcquireTurn ReleaseTurn ResetUnfinished TurnSkipped",
+    bgp_cause: "Cause",
     bgp_config: "GracefulRestart LimitAction NextHopMode PeerConfig PeerId PrefixLimit SpeakerConfig",
     bgp_effects: "CloseConnection Connect SendBytes SetOptions TransportOptions",
     bgp_facts: (

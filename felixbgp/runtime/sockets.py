@@ -8,6 +8,7 @@ import struct
 
 import trio
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.effects import TransportOptions
 from felixbgp.bgp.inputs import Endpoint
 from felixbgp.net import Address, Prefix
@@ -21,6 +22,16 @@ IPV6_MINHOPCOUNT = 73
 INTERNETWORK_CONTROL = 0xC0
 """DSCP CS6, as RFC 4271's implementations mark their packets."""
 ACCEPT_QUEUE = 128
+_CAUSES = {
+    errno.ECONNREFUSED: Cause.REFUSED,
+    errno.ECONNRESET: Cause.CONNECTION_CLOSED,
+    errno.ETIMEDOUT: Cause.TIMED_OUT,
+    errno.EHOSTUNREACH: Cause.UNREACHABLE,
+    errno.EHOSTDOWN: Cause.UNREACHABLE,
+    errno.ENETUNREACH: Cause.UNREACHABLE,
+    errno.ENETDOWN: Cause.UNREACHABLE,
+    errno.EADDRNOTAVAIL: Cause.ADDRESS_NOT_LOCAL,
+}
 UNSENT_OCTETS = 1 << 17
 """What may wait in the system, unsent, before it takes no more: enough to fill a fast link until our next
 turn, and little that a newer route would have to wait behind."""
@@ -109,6 +120,11 @@ def reason_of(error: OSError) -> str:
     if error.errno is None:
         return str(error)
     return os.strerror(error.errno)
+
+
+def cause_of(error: OSError) -> Cause:
+    """What the error of a dial comes to."""
+    return Cause.DIAL_FAILED if error.errno is None else _CAUSES.get(error.errno, Cause.DIAL_FAILED)
 
 
 def _mark(sock: socket.socket) -> None:

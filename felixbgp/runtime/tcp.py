@@ -18,6 +18,7 @@ import trio
 
 from felixbgp.agent.effects import Listen
 from felixbgp.agent.inputs import Input, ListenFailed, Listening
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportEffect
 from felixbgp.bgp.inputs import (
     BytesReceived,
@@ -174,19 +175,19 @@ class Tcp:
     async def _connect(self, effect: Connect, scope: trio.CancelScope) -> None:
         """Dial, tell the result, and go on as the connection's reader."""
         number = effect.connection
-        reason = "timed out"
+        reason, cause = "timed out", Cause.TIMED_OUT
         sock = None
         with scope, trio.move_on_after(effect.timeout_ns / 1e9):
             try:
                 sock = await sockets.connect(effect.remote, effect.options)
             except OSError as error:
-                reason = sockets.reason_of(error)
+                reason, cause = sockets.reason_of(error), sockets.cause_of(error)
         if self._connecting.pop(number, None) is None:
             if sock is not None:
                 sock.close()
             return  # cancelled by a CloseConnection, which is not answered
         if sock is None:
-            self._deliver([TcpConnectFailed(number, reason)])
+            self._deliver([TcpConnectFailed(number, reason, cause)])
             return
         local, remote = sockets.endpoint_of(sock.getsockname()), sockets.endpoint_of(sock.getpeername())
         await self._serve(number, sock, TcpConnected(number, local, remote))

@@ -17,6 +17,7 @@ from typing import Final
 
 from felixbgp.agent.inputs import HostProbed, ProbeOutcome
 from felixbgp.agent.liveness import ProbeHost
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportEffect
 from felixbgp.bgp.inputs import (
     BytesReceived,
@@ -36,6 +37,16 @@ from felixbgp.sim.randomness import Randomness
 
 EPHEMERAL_PORT_FIRST: Final = 32768
 RESET: Final = "Connection reset by peer"
+REFUSED: Final = "Connection refused"
+NO_ROUTE: Final = "No route to host"
+TIMED_OUT: Final = "timed out"
+_CAUSES: Final = {
+    "": Cause.CONNECTION_CLOSED,
+    RESET: Cause.CONNECTION_CLOSED,
+    REFUSED: Cause.REFUSED,
+    NO_ROUTE: Cause.UNREACHABLE,
+    TIMED_OUT: Cause.TIMED_OUT,
+}
 PIECE_NS: Final = 50_000
 """Between two pieces of what a link has chopped."""
 FIRST_REPEAT_NS: Final = 1_000_000_000
@@ -212,9 +223,9 @@ class Network:
             self._probe_again(host, effect, answer, began)
             return
         delay = 2 * self.links.delay(host.name, target.name)
-        probed = HostProbed(remote, ProbeOutcome.ANSWERED, "Connection refused")
+        probed = HostProbed(remote, ProbeOutcome.ANSWERED, REFUSED)
         if self.links.has(Trouble.UNREACHABLE, host.name, target.name):
-            probed = HostProbed(remote, ProbeOutcome.SILENT, "No route to host")
+            probed = HostProbed(remote, ProbeOutcome.SILENT, NO_ROUTE)
         self._clock.call_after(delay, lambda: answer(probed))
 
     def _probe_again(
@@ -226,7 +237,7 @@ class Network:
         if again_at < over_at:
             self._clock.call_at(again_at, lambda: self._probe(host, effect, answer, began))
         else:
-            probed = HostProbed(effect.remote, ProbeOutcome.SILENT, "timed out")
+            probed = HostProbed(effect.remote, ProbeOutcome.SILENT, TIMED_OUT)
             self._clock.call_at(over_at, lambda: answer(probed))
 
     def _connect(self, host: Host, effect: Connect) -> None:
@@ -235,17 +246,17 @@ class Network:
         end = host.ends[effect.connection] = End(host, effect.connection)
         end.local_address, end.remote_address = effect.options.local_address, remote.address
         if target is None:
-            self._refuse_later(end, "timed out", effect.timeout_ns)
+            self._refuse_later(end, TIMED_OUT, effect.timeout_ns)
             return
         end.remote = target.name
         for trouble, reason in (
-            (Trouble.REFUSING, "Connection refused"),
-            (Trouble.UNREACHABLE, "No route to host"),
+            (Trouble.REFUSING, REFUSED),
+            (Trouble.UNREACHABLE, NO_ROUTE),
         ):
             if self.links.has(trouble, host.name, target.name):
                 self._refuse_later(end, reason, self.links.delay(host.name, target.name))
                 return
-        self._refuse_later(end, "timed out", effect.timeout_ns)
+        self._refuse_later(end, TIMED_OUT, effect.timeout_ns)
         family = len(remote.address)
         source = effect.options.local_address or next(a for a in host.addresses if len(a) == family)
         self._next_port += 1
@@ -259,7 +270,7 @@ class Network:
             return
         wildcard = Endpoint(Address(bytes(len(effect.remote.address))), effect.remote.port)
         if target.listening.isdisjoint((effect.remote, wildcard)):
-            self._refuse_later(end, "Connection refused", self.links.delay(end.host.name, target.name))
+            self._refuse_later(end, REFUSED, self.links.delay(end.host.name, target.name))
             return
         if _key_for(target, local.address) != effect.options.password:
             return  # As with TCP MD5: a segment without the right digest is dropped without a word.
@@ -284,7 +295,7 @@ class Network:
     def _refuse(self, end: End, reason: str) -> None:
         if end.is_open and end.other is None:
             del end.host.ends[end.number]
-            end.host.deliver(TcpConnectFailed(end.number, reason))
+            end.host.deliver(TcpConnectFailed(end.number, reason, _CAUSES[reason]))
 
     def _send(self, host: Host, effect: SendBytes) -> None:
         end = host.ends.get(effect.connection)
@@ -342,7 +353,7 @@ class Network:
         del end.host.ends[end.number]
         self.observer.connection_ended(end, end.host.name)
         if end.number > 0 and end.other is None:
-            end.host.deliver(TcpConnectFailed(end.number, reason))
+            end.host.deliver(TcpConnectFailed(end.number, reason, _CAUSES[reason]))
         else:
             end.host.deliver(TcpClosed(end.number, reason))
 

@@ -5,14 +5,16 @@ whatever else is wrong ends in `DocumentError` with its reason.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from felixbgp._pb.felixbgp.v1 import status_pb2
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerId
 from felixbgp.intent.types import Problem
 from felixbgp.net import IPV4, IPV6, Address, AddressError, Family, Prefix
 from felixbgp.status.audit import AuditStatus
+from felixbgp.status.cause import EXPLANATIONS
 from felixbgp.status.node_status import (
     DatastoreCondition,
     DatastoreState,
@@ -36,6 +38,7 @@ from felixbgp.status.proto_json import (
 )
 
 _FAMILIES = {family.label: family for family in (IPV4, IPV6)}
+_CAUSES = {cause.value: cause for cause in Cause}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,17 @@ def _without_peers(status: NodeStatus, wall_offset_ns: int) -> status_pb2.NodeSt
         audit=None if status.audit is None else _encode_audit(status.audit, wall_offset_ns),
         longest_step=None if status.longest_step is None else _encode_step(status.longest_step),
         drained=None if status.drained is None else _encode_drained(status.drained),
+        causes=_explained({peer.cause for peer in status.peers}),
     )
+
+
+def _explained(causes: Container[Cause | None]) -> list[status_pb2.Cause]:
+    """What these mean, once for all peers: each has two lines."""
+    return [
+        status_pb2.Cause(cause=cause.value, text=EXPLANATIONS[cause].text, remedy=EXPLANATIONS[cause].remedy)
+        for cause in Cause
+        if cause in causes
+    ]
 
 
 def decode(value: bytes) -> NodeStatus:
@@ -259,6 +272,7 @@ def _encode_peer(peer: PeerStatus, wall_offset_ns: int) -> status_pb2.Peer:
         warning=None if peer.warning is None else text_of(peer.warning),
         malformed_updates=dict(peer.malformed_updates),
         draining=None if peer.draining is None else _encode_draining(peer.draining, wall_offset_ns),
+        cause=None if peer.cause is None else peer.cause.value,
     )
 
 
@@ -337,6 +351,7 @@ def _decode_peer(path: str, message: status_pb2.Peer) -> PeerStatus:
         draining=(
             _decode_draining(f"{path}.draining", message.draining) if message.HasField("draining") else None
         ),
+        cause=_CAUSES.get(message.cause),
     )
 
 

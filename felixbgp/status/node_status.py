@@ -5,20 +5,25 @@ counts messages, but for malformed ones, which are rare or a reason to look. The
 differs from the last one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from heapq import nsmallest
 from types import MappingProxyType
 from typing import NamedTuple
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.snapshot import PeerSnapshot
 from felixbgp.cluster.parts import Parts
+from felixbgp.intent import mesh
+from felixbgp.intent.findings import STAYS_DOWN
 from felixbgp.intent.types import Intent, PeerOrigin, Problem
 from felixbgp.net import Address, Family, Prefix
 from felixbgp.resources import FieldError
 from felixbgp.status.audit import AuditStatus
+from felixbgp.status.cause import OF_UNLISTED, judged
 
 # One value in etcd is bounded by its request size, 1.5 MiB by default. These leave room for a mesh of 1,000
 # nodes in both families (about 400 bytes a peer) and keep the rest from pushing the peers out.
@@ -154,6 +159,8 @@ class PeerStatus:
     warning: str | None = None
     malformed_updates: tuple[tuple[str, int], ...] = ()
     draining: PeerDraining | None = None
+    cause: Cause | None = None
+    """Why there is no session; None in Established, and where a newer agent has another word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +207,8 @@ def build(
     leaving: Mapping[PeerId, Leave] = MappingProxyType({}),
     blocks_in_use: Sequence[Prefix] = (),
     untold: int = 0,
+    held_since: Mapping[PeerId, int] = MappingProxyType({}),
+    lists_us: Callable[[Address], bool | None] = lambda _: None,
 ) -> Parts[NodeStatus]:
     """Put the node's status together. Equal arguments, in whatever order their maps are, give equal results.
 
@@ -210,15 +219,17 @@ def build(
     listened on; `next_hop_problems` says of next hops how many prefixes have a path that is not used for want
     of a way there, and why; `report_problems` are those of the CalicoNodeStatuses of this node;
     `kernel_unheard` is why no route is written, "" when they are; `leaving` says of peers that are about to
-    leave since and until when; `blocks_in_use` and `untold` count where this node is drained. A `since` later
-    than `now` would read as the future and is cut to it.
+    leave since and until when; `blocks_in_use` and `untold` count where this node is drained; `held_since`
+    says since when peers of the intent are held down; `lists_us` whether the node with an address has us as a
+    peer, None where that is not known. A `since` later than `now` would read as the future and is cut to it.
     """
     intent = intent or Intent()
     statuses: list[PeerStatus] = []
-    picture = _Picture(intent, leaving, now)
+    picture = _Picture(intent, leaving, lists_us, now)
     for first in range(0, len(peers), TOGETHER):
         statuses += map(picture.peer, peers[first : first + TOGETHER])
         yield TOGETHER // 4
+    statuses += picture.held_down({peer.peer for peer in peers}, held_since)
     statuses.sort(key=_peer_order)
     problems = [
         *_omitted(len(statuses) - PEERS_MAX, "peers"),
@@ -251,9 +262,16 @@ def build(
 class _Picture:
     """What becomes of snapshots in one document."""
 
-    def __init__(self, intent: Intent, leaving: Mapping[PeerId, Leave], now: int) -> None:
+    def __init__(
+        self,
+        intent: Intent,
+        leaving: Mapping[PeerId, Leave],
+        lists_us: Callable[[Address], bool | None],
+        now: int,
+    ) -> None:
         self._intent = intent
         self._leaving = leaving
+        self._lists_us = lists_us
         self._now = now
         self._room = UNREPLACED_MAX
 
@@ -280,6 +298,47 @@ class _Picture:
             warning=_shortened(snapshot.warning) or None,
             malformed_updates=snapshot.malformed_updates,
             draining=self._draining(snapshot, origin.drain),
+            cause=self._cause(snapshot, origin),
+        )
+
+    def held_down(self, there: Collection[PeerId], since: Mapping[PeerId, int]) -> Iterable[PeerStatus]:
+        """The peers that must have no session, but for those that are `there`, as they go on for a while."""
+        speaker = self._intent.speaker
+        for peer, origin in self._intent.held_down.items():
+            if peer in there or speaker is None:
+                continue
+            yield PeerStatus(
+                peer=peer,
+                name="",
+                scope=origin.scope,
+                resource=origin.resource,
+                families=(peer.address.family,),
+                local_as=speaker.local_as,
+                remote_as=0,
+                state="Idle",
+                since=min(since.get(peer, self._now), self._now),
+                last_error=_shortened(self._obstacles.get(_subject(origin), "")) or None,
+                cause=Cause.CONFIGURATION_MISSING,
+            )
+
+    @cached_property
+    def _obstacles(self) -> dict[str, str]:
+        """By what keeps its sessions down: why, in the words of the first problem of it."""
+        found: dict[str, str] = {}
+        for problem in self._intent.problems:
+            if problem.reason.endswith(STAYS_DOWN):
+                found.setdefault(problem.subject, problem.reason)
+        return found
+
+    def _cause(self, snapshot: PeerSnapshot, origin: PeerOrigin) -> Cause | None:
+        cause, peer = snapshot.cause, snapshot.peer
+        # Asked for the few that may be so alone: of a mesh all are listed, and to look takes a while.
+        may_be_unlisted = cause in OF_UNLISTED and bool(origin.resource)
+        return judged(
+            cause,
+            held_down=peer in self._intent.held_down,
+            drained=bool(origin.drain),
+            unlisted=may_be_unlisted and self._lists_us(peer.address) is False,
         )
 
     def _draining(self, snapshot: PeerSnapshot, drain: str) -> PeerDraining | None:
@@ -295,6 +354,11 @@ class _Picture:
             unreplaced=snapshot.unreplaced,
             prefixes=tuple(sorted(prefixes, key=_prefix_order)),
         )
+
+
+def _subject(origin: PeerOrigin) -> str:
+    """What the problems about sessions of this origin are about."""
+    return f"BGPPeer {origin.resource}" if origin.resource else mesh.SUBJECT
 
 
 def _drained(intent: Intent, blocks_in_use: Sequence[Prefix], untold: int) -> Drained | None:

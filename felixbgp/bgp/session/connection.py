@@ -41,6 +41,7 @@ Deviations from RFC 4271
 from collections.abc import Callable, Iterator
 from enum import Enum
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerConfig
 from felixbgp.bgp.effects import CloseConnection, SendBytes
 from felixbgp.bgp.facts import NotificationReceived, NotificationSent
@@ -53,7 +54,14 @@ from felixbgp.bgp.session.actions import (
     UpdatesArrived,
 )
 from felixbgp.bgp.session.backoff import SECOND_NS, jittered
-from felixbgp.bgp.session.endings import Ended, is_lasting, kind_received, to_send
+from felixbgp.bgp.session.endings import (
+    Ended,
+    cause_received,
+    cause_sent,
+    is_lasting,
+    kind_received,
+    to_send,
+)
 from felixbgp.bgp.session.state import SessionState
 from felixbgp.bgp.wire.codec import (
     decode_notification,
@@ -219,12 +227,13 @@ class Connection:
         words = (
             f"connection lost in {state}: {reason}" if reason else f"connection closed by the peer in {state}"
         )
-        return Ended(words, lasting=False, kind=DownKind.LOST)
+        return Ended(words, lasting=False, kind=DownKind.LOST, cause=Cause.CONNECTION_CLOSED)
 
     def replaced(self) -> Ended:
         """The peer has come back on another connection, so that this one leads nowhere (RFC 4724 §5)."""
         self._close()
-        return Ended("replaced by a new connection of the peer", lasting=False, kind=DownKind.LOST)
+        reason = "replaced by a new connection of the peer"
+        return Ended(reason, lasting=False, kind=DownKind.LOST, cause=Cause.CONNECTION_CLOSED)
 
     def update_config(self, config: PeerConfig, now: int) -> None:
         """Take over parameters that a running session does not depend on, and the KEEPALIVE interval."""
@@ -312,6 +321,7 @@ class Connection:
             f"received NOTIFICATION {text}",
             is_lasting(message),
             kind_received(message, retains=self._retains),
+            cause_received(message),
         )
         self._close()
         return ended
@@ -335,7 +345,7 @@ class Connection:
         self._send(encode_notification(sent))
         self._emit(Observed(NotificationSent(self._config.peer, sent.code, sent.subcode, reason)))
         self._close()
-        return Ended(reason, is_lasting(message), kind)
+        return Ended(reason, is_lasting(message), kind, cause_sent(message))
 
     def _close(self) -> None:
         self._emit(CloseConnection(self.number))

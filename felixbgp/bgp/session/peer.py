@@ -55,6 +55,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from felixbgp.bgp.allowance import Allowance
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerConfig, SpeakerConfig
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes
 from felixbgp.bgp.facts import ConnectionRefused, SessionStateChanged
@@ -106,9 +107,10 @@ class Peer:
     """The session with one peer. Every method with an event returns what to do, in order, and never raises.
 
     `state` is one of `SessionState` since `since` (ns); `last_error` tells why the last session or attempt
-    ended and is "" once a session is Established; `established` is the transport number of the session's
-    connection and `negotiated` its parameters, both None outside Established. `connect_retry_count` is the
-    ConnectRetryCounter of RFC 4271 §8: attempts and connections since `start` that came to their end.
+    ended and is "" once a session is Established, `cause` what that is called; `established` is the
+    transport number of the session's connection and `negotiated` its parameters, both None outside
+    Established. `connect_retry_count` is the ConnectRetryCounter of RFC 4271 §8: attempts and connections
+    since `start` that came to their end.
     """
 
     __slots__ = (
@@ -130,6 +132,7 @@ class Peer:
         "_running",
         "_speaker",
         "_yields",
+        "cause",
         "config",
         "connect_retry_count",
         "established",
@@ -151,6 +154,7 @@ class Peer:
         self.state: str = SessionState.IDLE
         self.since = 0
         self.last_error = ""
+        self.cause = Cause.STARTING
         self.established: int | None = None
         self.negotiated: Negotiated | None = None
         self.connect_retry_count = 0
@@ -205,6 +209,7 @@ class Peer:
             self._end(connection, ended, now)
         self.connect_retry_count = 0
         self.last_error = text or notification_text(ErrorCode.CEASE, subcode)
+        self.cause = Cause.SHUT_DOWN
         self._show_state(self.last_error, now)
         return self._take()
 
@@ -250,7 +255,7 @@ class Peer:
     def connect_failed(self, event: TcpConnectFailed, now: int) -> list[SessionAction]:
         """Event 18 while dialling."""
         if event.connection == self._dialling:
-            self._dial_failed(event.reason, now)
+            self._dial_failed(event.reason, event.cause, now)
         return self._take()
 
     def received(self, connection: int, data: bytes, now: int) -> list[SessionAction]:
@@ -285,7 +290,7 @@ class Peer:
             ended = connection.notify(code, subcode, data)
             self._end(connection, ended, now)
             if hold_ns != 0:
-                self._hold_down(ended.reason, hold_ns, now)
+                self._hold_down(ended, hold_ns, now)
         return self._take()
 
     @property
@@ -313,7 +318,7 @@ class Peer:
                 self._end(connection, ended, now)
         if self._dialling is not None and self._dial_expires_at is not None and self._dial_expires_at <= now:
             self._actions.append(CloseConnection(self._dialling))
-            self._dial_failed("no answer to the connection attempt", now)
+            self._dial_failed("no answer to the connection attempt", Cause.TIMED_OUT, now)
         if self._dial_at is not None and self._dial_at <= now:
             self._dial(now)
             self._show_state("back-off over", now)
@@ -333,6 +338,8 @@ class Peer:
     def _run(self, reason: str, now: int) -> None:
         self._running = True
         self._resume_at = None
+        if self.cause is Cause.SHUT_DOWN:
+            self.cause = Cause.STARTING
         self._reset_backoffs()
         if not self.config.passive and self.established is None:  # The session of a `wind_down` goes on.
             self._dial(now)
@@ -343,14 +350,14 @@ class Peer:
         self._resume_at = None
         self._cancel_dial()
 
-    def _hold_down(self, reason: str, hold_ns: int | None, now: int) -> None:
+    def _hold_down(self, ended: Ended, hold_ns: int | None, now: int) -> None:
         """Stay away for a while; a newcomer (rule 2) goes, too."""
         for connection in list(self._connections.values()):
             cease = connection.notify(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
             self._end(connection, cease, now)
         self._resume_at = None if hold_ns is None else now + hold_ns
         words = "until started again" if hold_ns is None else f"for {hold_ns // SECOND_NS} s"
-        self.last_error = f"{reason}; down {words}"
+        self.last_error, self.cause = f"{ended.reason}; down {words}", ended.cause
 
     def _connection(self, number: int) -> Connection:
         restart = self.config.graceful_restart
@@ -438,7 +445,7 @@ class Peer:
         self._returning = True
         self.established = connection.number
         self.negotiated = connection.negotiated
-        self.last_error = ""
+        self.last_error, self.cause = "", Cause.STARTING
         self._show_state("KEEPALIVE received", now)
         self._give_up_all([one for one in self._connections.values() if one is not connection], now)
         self._actions.append(SessionEstablished(connection.number, connection.negotiated))
@@ -464,7 +471,7 @@ class Peer:
             if now - self.since >= STABLE_NS:
                 self._reset_backoffs()
         if not self._connections:
-            self.last_error = ended.reason
+            self.last_error, self.cause = ended.reason, ended.cause
         self._plan_dial(lasting=ended.lasting, now=now)
         self._show_state(ended.reason, now)
 
@@ -477,11 +484,11 @@ class Peer:
         remote = Endpoint(self.config.peer.address, self.config.peer.port)
         self._actions.append(Connect(self._dialling, remote, self.config.transport, CONNECT_TIMEOUT_NS))
 
-    def _dial_failed(self, reason: str, now: int) -> None:
+    def _dial_failed(self, reason: str, cause: Cause, now: int) -> None:
         self.connect_retry_count += 1
         self._dialling = self._dial_expires_at = None
         if not self._connections:
-            self.last_error = reason
+            self.last_error, self.cause = reason, cause
         self._plan_dial(lasting=False, now=now)
         self._show_state(reason, now)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import click
 import pytest
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerId
 from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render, since
 from felixbgp.cli.store import Stored
@@ -194,7 +195,42 @@ def test_wide_adds_what_a_session_carries() -> None:
         "0",
         "0",
         "0",
+        "-",
     ]
+
+
+def test_why_sessions_are_not_established_is_told_cause_by_cause_and_what_to_do() -> None:
+    refused = [
+        replace(peer(f"10.0.1.{number}", state="Active"), cause=Cause.REFUSED) for number in range(1, 11)
+    ]
+    missing = replace(
+        peer(
+            "fd00::3",
+            port=1179,
+            state="Idle",
+            last_error="BGPFilter x does not exist; the session stays down",
+        ),
+        cause=Cause.CONFIGURATION_MISSING,
+        remote_as=0,
+    )
+    status = replace(STATUS, peers=(peer("10.0.0.2"), *refused, missing))
+    text = render(NodeReport("node-1", ALIVE, status), NOW_NS, wide=True)
+    assert (
+        """
+Not Established, and what to do
+  Refused: the peer's host refuses the connection: nothing listens there
+    Peers: 10.0.1.1, 10.0.1.2, 10.0.1.3, 10.0.1.4, 10.0.1.5, 10.0.1.6, 10.0.1.7, 10.0.1.8 and 2 more
+    To do: start the peer's BGP speaker; compare its port with the one here; look for a firewall
+  FilterOrSecretMissing: a BGPFilter or a secret is missing without which the session must stay down
+    Peers: [fd00::3]:1179
+    To do: write what is missing, or take its name out of the BGPPeer or the BGPConfiguration
+"""
+        in text
+    )
+    (row,) = [line for line in text.splitlines() if line.startswith("| [fd00::3]:1179")]
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    assert (cells[2], cells[7], cells[-1]) == ("down", "-", "FilterOrSecretMissing")
+    assert cells[4] == "Idle Error: BGPFilter x does not exist; the session stays down"
 
 
 def test_a_peer_that_is_no_longer_wanted_says_so() -> None:

@@ -12,6 +12,7 @@ import trio.testing
 
 from felixbgp.agent.effects import Listen
 from felixbgp.agent.inputs import Input, ListenFailed, Listening
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, SetOptions, TransportOptions
 from felixbgp.bgp.inputs import (
     BytesReceived,
@@ -155,7 +156,7 @@ async def test_how_long_octets_may_lie_here_is_for_the_speaker_to_say() -> None:
 async def test_a_refused_connection_says_so() -> None:
     async with transport() as (tcp, inbox):
         tcp.perform(Connect(1, free_endpoint(LOOPBACK), TransportOptions(), 5 * SECOND))
-        assert await inbox.next(TcpConnectFailed) == TcpConnectFailed(1, "Connection refused")
+        assert await inbox.next(TcpConnectFailed) == TcpConnectFailed(1, "Connection refused", Cause.REFUSED)
 
 
 @pytest.mark.trio
@@ -163,7 +164,8 @@ async def test_an_address_that_is_not_ours_fails_the_connect() -> None:
     async with transport() as (tcp, inbox):
         options = TransportOptions(local_address=Address.parse("192.0.2.1"))
         tcp.perform(Connect(1, free_endpoint(LOOPBACK), options, 5 * SECOND))
-        assert (await inbox.next(TcpConnectFailed)).reason == "Cannot assign requested address"
+        reason = "Cannot assign requested address"
+        assert await inbox.next(TcpConnectFailed) == TcpConnectFailed(1, reason, Cause.ADDRESS_NOT_LOCAL)
 
 
 @pytest.mark.trio
@@ -171,7 +173,7 @@ async def test_a_key_that_is_too_long_fails_the_connect() -> None:
     async with transport() as (tcp, inbox):
         options = TransportOptions(password=b"x" * 81)
         tcp.perform(Connect(1, free_endpoint(LOOPBACK), options, 5 * SECOND))
-        assert (await inbox.next(TcpConnectFailed)).connection == 1
+        assert (await inbox.next(TcpConnectFailed)).cause is Cause.DIAL_FAILED
 
 
 @pytest.mark.trio
@@ -229,7 +231,9 @@ async def test_a_listener_asks_for_the_password_of_the_day(address: Address) -> 
         b[0].listen(Listen((endpoint,), ((host(address), b"new"),)))
         await b[1].next(Listening)
         for wrong in (b"old", None):
-            assert isinstance(await dial(a, endpoint, wrong, 0.2), TcpConnectFailed)
+            failed = await dial(a, endpoint, wrong, 0.2)
+            assert isinstance(failed, TcpConnectFailed)
+            assert failed.cause is Cause.TIMED_OUT
         assert isinstance(await dial(a, endpoint, b"new"), TcpConnected)
         await b[1].next(TcpAccepted)
         b[0].listen(Listen((endpoint,)))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportOptions
 from felixbgp.bgp.inputs import (
     BytesReceived,
@@ -121,7 +122,7 @@ def test_who_dials_over_a_cut_link_waits_for_its_timeout(pair: Pair) -> None:
     pair.network.cut("client", "server")
     pair.dial()
     pair.run()
-    assert pair.heard["client"] == [TcpConnectFailed(1, "timed out")]
+    assert pair.heard["client"] == [TcpConnectFailed(1, "timed out", Cause.TIMED_OUT)]
 
 
 def test_who_dials_over_a_link_that_is_mended_in_time_gets_through(pair: Pair) -> None:
@@ -134,15 +135,18 @@ def test_who_dials_over_a_link_that_is_mended_in_time_gets_through(pair: Pair) -
 
 
 @pytest.mark.parametrize(
-    ("trouble", "reason"),
-    [(Trouble.REFUSING, "Connection refused"), (Trouble.UNREACHABLE, "No route to host")],
+    ("trouble", "reason", "cause"),
+    [
+        (Trouble.REFUSING, "Connection refused", Cause.REFUSED),
+        (Trouble.UNREACHABLE, "No route to host", Cause.UNREACHABLE),
+    ],
 )
-def test_who_dials_is_told_at_once(pair: Pair, trouble: Trouble, reason: str) -> None:
+def test_who_dials_is_told_at_once(pair: Pair, trouble: Trouble, reason: str, cause: Cause) -> None:
     pair.connect()
     pair.network.links.begin(trouble, "client", "server")
     pair.dial()
     pair.run(10)
-    assert pair.heard["client"] == [TcpConnectFailed(2, reason)]
+    assert pair.heard["client"] == [TcpConnectFailed(2, reason, cause)]
     pair.send(pair.client, 1)
     pair.run(10)
     assert pair.octets("server") == TEXT
@@ -209,7 +213,7 @@ def test_a_host_without_power_answers_nothing_and_resets_what_it_does_not_know_w
     assert pair.kinds("client") == [BytesWritten]
     pair.dial()
     pair.run()
-    assert pair.heard["client"][-1] == TcpConnectFailed(2, "timed out")
+    assert pair.heard["client"][-1] == TcpConnectFailed(2, "timed out", Cause.TIMED_OUT)
     pair.server = pair.host("server", "10.0.0.2")
     pair.send(pair.client, 1)
     pair.run()
@@ -223,7 +227,7 @@ def test_a_process_that_ends_closes_its_connections(pair: Pair) -> None:
     assert pair.heard["client"] == [TcpClosed(1, "")]
     pair.dial()
     pair.run()
-    assert pair.heard["client"][-1] == TcpConnectFailed(2, "Connection refused")
+    assert pair.heard["client"][-1] == TcpConnectFailed(2, "Connection refused", Cause.REFUSED)
 
 
 @pytest.mark.parametrize("end", [Pair.close, lambda pair, host, _: pair.network.detach(host)])

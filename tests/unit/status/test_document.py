@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerId
 from felixbgp.intent.types import Problem
 from felixbgp.net import IPV4, IPV6, Address, Prefix
@@ -77,6 +78,7 @@ FULL = NodeStatus(
             state="Active",
             since=0,
             last_error="connection refused (it's “closed”)",
+            cause=Cause.REFUSED,
         ),
     ),
     blocks=(Prefix.parse("10.65.0.0/26"), Prefix.parse("fd01::/122")),
@@ -103,7 +105,8 @@ FULL_TEXT = """\
   {"address": "fd00::9", "port": 1179, "name": "Global_tor", "scope": "global", "resource": "tor", \
 "families": ["ipv6"], "localAs": 64512, "remoteAs": 64567, "state": "Active", \
 "since": "2023-11-14T22:13:20Z", "lastError": "connection refused (it's “closed”)", \
-"prefixes": {"received": 0, "accepted": 0, "advertised": 0, "stale": 0}, "malformedUpdates": {}}
+"prefixes": {"received": 0, "accepted": 0, "advertised": 0, "stale": 0}, "malformedUpdates": {}, \
+"cause": "Refused"}
  ],
  "blocks": ["10.65.0.0/26", "fd01::/122"],
  "routes": {"wanted": 10, "installed": 9, "failed": 1},
@@ -111,7 +114,11 @@ FULL_TEXT = """\
   {"subject": "/calico/x", "field": "spec.asNumber", "reason": "out of range"}
  ],
  "audit": {"since": "2023-11-14T22:13:21Z", "compared": 10, "differing": 1, "healed": 2, \
-"lastHealed": "2023-11-14T22:13:22Z"}
+"lastHealed": "2023-11-14T22:13:22Z"},
+ "causes": [
+  {"cause": "Refused", "text": "the peer's host refuses the connection: nothing listens there", \
+"remedy": "start the peer's BGP speaker; compare its port with the one here; look for a firewall"}
+ ]
 }
 """
 
@@ -305,3 +312,17 @@ def test_a_prefix_that_is_none_is_named(part: dict[str, object], field: str) -> 
     value = json.dumps({"datastore": {"state": "InSync"}, **part}).encode()
     with pytest.raises(DocumentError, match=f"^{re.escape(field)}: "):
         decode(value)
+
+
+def test_a_cause_that_only_a_newer_agent_knows_is_none_to_us() -> None:
+    value = encode(FULL, 0).replace(b'"cause": "Refused"', b'"cause": "Eclipsed"')
+    assert [peer.cause for peer in decode(value).peers] == [None, None]
+
+
+def test_causes_are_explained_once_however_many_peers_have_them() -> None:
+    down = replace(FULL.peers[1], cause=Cause.HOLD_TIMER)
+    also = replace(down, peer=PeerId(Address.parse("10.0.0.3")))
+    status = replace(FULL, peers=(*FULL.peers, down, also))
+    causes = json.loads(encode(status, 0))["causes"]
+    assert [each["cause"] for each in causes] == ["Refused", "HoldTimer"]
+    assert all(each["text"] and each["remedy"] for each in causes)

@@ -17,7 +17,7 @@ class Alive(_message.Message):
     def __init__(self, version: _Optional[str] = ..., started: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., pid: _Optional[int] = ...) -> None: ...
 
 class NodeStatus(_message.Message):
-    __slots__ = ("node", "version", "datastore", "speaker", "peers", "blocks", "routes", "problems", "audit", "longest_step", "drained")
+    __slots__ = ("node", "version", "datastore", "speaker", "peers", "blocks", "routes", "problems", "audit", "longest_step", "drained", "causes")
     NODE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DATASTORE_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,7 @@ class NodeStatus(_message.Message):
     AUDIT_FIELD_NUMBER: _ClassVar[int]
     LONGEST_STEP_FIELD_NUMBER: _ClassVar[int]
     DRAINED_FIELD_NUMBER: _ClassVar[int]
+    CAUSES_FIELD_NUMBER: _ClassVar[int]
     node: str
     version: str
     datastore: Datastore
@@ -40,7 +41,18 @@ class NodeStatus(_message.Message):
     audit: Audit
     longest_step: LongestStep
     drained: Drained
-    def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., datastore: _Optional[_Union[Datastore, _Mapping]] = ..., speaker: _Optional[_Union[Speaker, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ..., blocks: _Optional[_Iterable[str]] = ..., routes: _Optional[_Union[Routes, _Mapping]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., audit: _Optional[_Union[Audit, _Mapping]] = ..., longest_step: _Optional[_Union[LongestStep, _Mapping]] = ..., drained: _Optional[_Union[Drained, _Mapping]] = ...) -> None: ...
+    causes: _containers.RepeatedCompositeFieldContainer[Cause]
+    def __init__(self, node: _Optional[str] = ..., version: _Optional[str] = ..., datastore: _Optional[_Union[Datastore, _Mapping]] = ..., speaker: _Optional[_Union[Speaker, _Mapping]] = ..., peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ..., blocks: _Optional[_Iterable[str]] = ..., routes: _Optional[_Union[Routes, _Mapping]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., audit: _Optional[_Union[Audit, _Mapping]] = ..., longest_step: _Optional[_Union[LongestStep, _Mapping]] = ..., drained: _Optional[_Union[Drained, _Mapping]] = ..., causes: _Optional[_Iterable[_Union[Cause, _Mapping]]] = ...) -> None: ...
+
+class Cause(_message.Message):
+    __slots__ = ("cause", "text", "remedy")
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
+    cause: str
+    text: str
+    remedy: str
+    def __init__(self, cause: _Optional[str] = ..., text: _Optional[str] = ..., remedy: _Optional[str] = ...) -> None: ...
 
 class Drained(_message.Message):
     __slots__ = ("id", "phase", "since", "origin", "blocks_in_use", "untold")
@@ -93,7 +105,7 @@ class Speaker(_message.Message):
     def __init__(self, identifier: _Optional[str] = ..., as_number: _Optional[int] = ..., listen: _Optional[_Iterable[str]] = ..., listen_port: _Optional[int] = ..., cluster_id: _Optional[str] = ...) -> None: ...
 
 class Peer(_message.Message):
-    __slots__ = ("address", "port", "name", "scope", "resource", "families", "local_as", "remote_as", "state", "since", "last_error", "remote_identifier", "hold_time", "prefixes", "warning", "malformed_updates", "draining")
+    __slots__ = ("address", "port", "name", "scope", "resource", "families", "local_as", "remote_as", "state", "since", "last_error", "remote_identifier", "hold_time", "prefixes", "warning", "malformed_updates", "draining", "cause")
     class MalformedUpdatesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -118,6 +130,7 @@ class Peer(_message.Message):
     WARNING_FIELD_NUMBER: _ClassVar[int]
     MALFORMED_UPDATES_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
     address: str
     port: int
     name: str
@@ -135,7 +148,8 @@ class Peer(_message.Message):
     warning: str
     malformed_updates: _containers.ScalarMap[str, int]
     draining: Draining
-    def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., name: _Optional[str] = ..., scope: _Optional[str] = ..., resource: _Optional[str] = ..., families: _Optional[_Iterable[str]] = ..., local_as: _Optional[int] = ..., remote_as: _Optional[int] = ..., state: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[str] = ..., remote_identifier: _Optional[str] = ..., hold_time: _Optional[int] = ..., prefixes: _Optional[_Union[Prefixes, _Mapping]] = ..., warning: _Optional[str] = ..., malformed_updates: _Optional[_Mapping[str, int]] = ..., draining: _Optional[_Union[Draining, _Mapping]] = ...) -> None: ...
+    cause: str
+    def __init__(self, address: _Optional[str] = ..., port: _Optional[int] = ..., name: _Optional[str] = ..., scope: _Optional[str] = ..., resource: _Optional[str] = ..., families: _Optional[_Iterable[str]] = ..., local_as: _Optional[int] = ..., remote_as: _Optional[int] = ..., state: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_error: _Optional[str] = ..., remote_identifier: _Optional[str] = ..., hold_time: _Optional[int] = ..., prefixes: _Optional[_Union[Prefixes, _Mapping]] = ..., warning: _Optional[str] = ..., malformed_updates: _Optional[_Mapping[str, int]] = ..., draining: _Optional[_Union[Draining, _Mapping]] = ..., cause: _Optional[str] = ...) -> None: ...
 
 class Draining(_message.Message):
     __slots__ = ("since", "deadline", "drain", "unreplaced", "prefixes")

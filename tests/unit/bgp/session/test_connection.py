@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import pytest
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import GracefulRestart, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import CloseConnection, SendBytes
 from felixbgp.bgp.facts import NotificationReceived, NotificationSent
@@ -243,6 +244,7 @@ def test_a_notification_is_told_with_the_words_of_its_sender() -> None:
         "received NOTIFICATION Cease: Administrative Shutdown: moving house\\n",
         lasting=True,
         kind=DownKind.HARD,
+        cause=Cause.NOTIFICATION_RECEIVED,
     )
 
 
@@ -253,7 +255,7 @@ class TestTimers:
         assert scene.connection.next_deadline() == 240 * SECOND_NS
         assert scene.connection.run_timers(240 * SECOND_NS - 1) is None
         assert scene.connection.run_timers(240 * SECOND_NS) == Ended(
-            "hold timer expired", lasting=False, kind=DownKind.HARD
+            "hold timer expired", lasting=False, kind=DownKind.HARD, cause=Cause.HOLD_TIMER
         )
         assert scene.taken()[0] == sent(notification(4, 0))
 
@@ -521,7 +523,7 @@ class TestGracefulRestart:
         scene = self.establish()
         ended = scene.connection.notify(3, 1, b"?")
         words = "sent NOTIFICATION UPDATE Message Error: Malformed Attribute List"
-        assert ended == Ended(words, lasting=True, kind=DownKind.HARD)
+        assert ended == Ended(words, lasting=True, kind=DownKind.HARD, cause=Cause.NOTIFICATION_SENT)
         assert scene.taken() == [
             sent(notification(6, 9, b"\x03\x01?")),
             Observed(NotificationSent(PEER, 6, 9, words)),
@@ -531,7 +533,7 @@ class TestGracefulRestart:
     def test_takes_a_hard_reset_at_its_word_and_its_content_for_what_is_next(self) -> None:
         (ended,) = self.establish().hear(notification(6, 9, b"\x06\x04"))
         words = "received NOTIFICATION Cease: Hard Reset: Cease: Administrative Reset"
-        assert ended == Ended(words, lasting=False, kind=DownKind.HARD)
+        assert ended == Ended(words, lasting=False, kind=DownKind.HARD, cause=Cause.NOTIFICATION_RECEIVED)
 
     def test_means_nothing_before_there_is_a_session(self) -> None:
         scene = Scene(graceful_restart=self.RESTART)
@@ -545,7 +547,9 @@ class TestGracefulRestart:
     def test_closes_a_connection_whose_peer_has_come_back_without_a_word(self) -> None:
         scene = self.establish()
         words = "replaced by a new connection of the peer"
-        assert scene.connection.replaced() == Ended(words, lasting=False, kind=DownKind.LOST)
+        assert scene.connection.replaced() == Ended(
+            words, lasting=False, kind=DownKind.LOST, cause=Cause.CONNECTION_CLOSED
+        )
         assert scene.taken() == [CloseConnection(1)]
 
 
@@ -618,5 +622,7 @@ def test_the_loss_of_tcp_is_told_with_the_state_it_struck_and_answered_with_noth
 ) -> None:
     scene = Scene()
     scene.taken()
-    assert scene.connection.lost(reason) == Ended(words, lasting=False, kind=DownKind.LOST)
+    assert scene.connection.lost(reason) == Ended(
+        words, lasting=False, kind=DownKind.LOST, cause=Cause.CONNECTION_CLOSED
+    )
     assert scene.taken() == []

@@ -2,8 +2,9 @@
 
 import pytest
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.session.actions import DownKind
-from felixbgp.bgp.session.endings import is_lasting, kind_received, to_send
+from felixbgp.bgp.session.endings import cause_received, cause_sent, is_lasting, kind_received, to_send
 from felixbgp.bgp.wire.errors import encode_hard_reset
 from felixbgp.bgp.wire.messages import NotificationMessage
 
@@ -50,3 +51,26 @@ class TestWithTheNBit:
         sent, kind = to_send(NotificationMessage(*codes, b"why"), retains=True)
         assert sent == NotificationMessage(*HARD_RESET, bytes(codes) + b"why")
         assert kind is DownKind.HARD
+
+
+CAUSES = {
+    (2, 2): Cause.WRONG_AS,
+    (2, 3): Cause.WRONG_IDENTIFIER,
+    (4, 0): Cause.HOLD_TIMER,
+    (8, 0): Cause.HOLD_TIMER,
+    (6, 1): Cause.MAXIMUM_PREFIXES,
+}
+CAUSES_RECEIVED = {(6, 3): Cause.NOT_LISTED, (6, 5): Cause.NOT_LISTED}
+
+
+class TestCauses:
+    @pytest.mark.parametrize("codes", CODES + CEASES)
+    def test_of_what_we_sent(self, codes: tuple[int, int]) -> None:
+        assert cause_sent(NotificationMessage(*codes)) is CAUSES.get(codes, Cause.NOTIFICATION_SENT)
+
+    @pytest.mark.parametrize("codes", CODES + CEASES)
+    def test_of_what_was_received_and_of_a_hard_reset_the_one_within(self, codes: tuple[int, int]) -> None:
+        wanted = (CAUSES | CAUSES_RECEIVED).get(codes, Cause.NOTIFICATION_RECEIVED)
+        assert cause_received(NotificationMessage(*codes)) is wanted
+        wrapped = NotificationMessage(*HARD_RESET, encode_hard_reset(*codes))
+        assert cause_received(wrapped) is wanted
