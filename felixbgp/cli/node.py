@@ -1,5 +1,6 @@
 """`felixbgp node …`: what the nodes publish of themselves, from any machine that reaches etcd."""
 
+import sys
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from felixbgp.cli.diags import diags
 from felixbgp.cli.drain import drain, undrain
 from felixbgp.cli.node_names import missing_text, wanted_node
 from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
+from felixbgp.cli.node_watch import watch as watch_nodes
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.printing import as_json, as_yaml
 from felixbgp.cli.store import NoAnswerError, NoStoreError, Store, StoreError, run_with_store
@@ -50,9 +52,16 @@ node.add_command(undrain)
     show_default=True,
     help="Form of the output.",
 )
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Go on showing the cluster (or NODE) on the terminal, problems first, until Ctrl-C.",
+)
 @etcd_options
-def status(name: str | None, every: bool, output: str, **given: Any) -> None:
+def status(name: str | None, every: bool, output: str, watch: bool, **given: Any) -> None:
     """Show a node's peerings and problems: of NODE, of this host, or of --all.
+
+    Under the tables is why a session is not Established, and what to do.
 
     It needs no root and no access to the node, only to etcd; while that cannot be reached, this host's agent
     is shown as it keeps itself on its disk. Leaves with 1 when a node shown has no running agent or a status
@@ -63,10 +72,16 @@ def status(name: str | None, every: bool, output: str, **given: Any) -> None:
       felixbgp node status
       felixbgp node status node-1 -o wide
       felixbgp node status --all -o json
+      felixbgp node status --watch
     """  # noqa: D301 - \b tells click not to wrap
     if name is not None and every:
         raise click.UsageError("give a NODE or --all, not both")
     settings = etcd_settings(given)
+    if watch:
+        _check_watchable(output)
+        prefix = NODES if name is None else prefix_of_node(name)
+        run_with_store(settings, partial(watch_nodes, prefix, name))
+        return
     wanted = None if every else wanted_node(name)
     try:
         reports = run_with_store(settings, partial(_read, wanted))
@@ -75,6 +90,13 @@ def status(name: str | None, every: bool, output: str, **given: Any) -> None:
     click.echo(_formatted(reports, output, single=wanted is not None), nl=False)
     if not all(report.is_well for report in reports):
         raise click.exceptions.Exit(1)
+
+
+def _check_watchable(output: str) -> None:
+    if output != "table":
+        raise click.UsageError("--watch draws on the terminal and has no other form")
+    if not sys.stdout.isatty():
+        raise click.ClickException("--watch needs a terminal; for programs there is -o json")
 
 
 async def _read(wanted: str | None, store: Store) -> list[NodeReport]:
