@@ -142,6 +142,11 @@ class PeerConfig:
         """Whether this is an eBGP peer."""
         return self.local_as != self.remote_as
 
+    @property
+    def is_last_resort(self) -> bool:
+        """Whether what it brings is used only where there is nothing else."""
+        return self.draining and not self.leading
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerConfig:

@@ -9,27 +9,25 @@ configured ───────────────────────
 from collections.abc import Iterable
 from typing import Final
 
+from felixbgp.bgp import views
 from felixbgp.bgp.allowance import Allowance
 from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import GracefulRestart, LimitAction, PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.facts import UpdateMalformed
 from felixbgp.bgp.inbound import Inbound
-from felixbgp.bgp.policy.types import Action, Match, Policy, Rule
+from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.prefix_limit import LimitWatch
 from felixbgp.bgp.presence import Presence
 from felixbgp.bgp.retention import BRIDGE_NS, Resumed, Retention
-from felixbgp.bgp.rib.acceptance import Acceptance, shared_acceptance
 from felixbgp.bgp.rib.adj_rib_in import ROUTES_MAX, AdjRibIn
 from felixbgp.bgp.rib.adj_rib_out import Outlet
-from felixbgp.bgp.rib.export import AsPathEdits, ExportView
+from felixbgp.bgp.rib.export import ExportView
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.session.actions import DownKind
 from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.session.peer import Peer
 from felixbgp.bgp.snapshot import PeerSnapshot
-from felixbgp.bgp.wire.capabilities import Role
-from felixbgp.bgp.wire.framer import EXTENDED_MESSAGE_OCTETS_MAX, MESSAGE_OCTETS_MAX
 from felixbgp.bgp.wire.messages import Negotiated, UpdateMessage
 from felixbgp.net import Address, Family
 
@@ -41,9 +39,6 @@ MALFORMED_FACTS_PER_MINUTE: Final = 64
 
 UNREPLACED_SHOWN: Final = 64
 """Prefixes of a peer that leaves, which have no other path: a person looks at some, to find out why."""
-
-ANYTHING: Final = Policy()
-NOTHING: Final = Policy((Rule("an external peer needs a policy (RFC 8212)", Match(), Action.REJECT),))
 
 
 class Exchange:
@@ -131,14 +126,14 @@ class Peering:
         self.established_count += 1
         self.updates_received = 0
         exchange.progress_at = now
-        peer = self._path_peer(negotiated)
+        peer = self._make_path_peer(negotiated)
         kept = self.retention.resume(negotiated)
-        policy = self._policy(self.config.import_policy)
+        policy = self._import_policy
         restart = self.config.graceful_restart
         for family in negotiated.families:
             if family not in loc_ribs:
                 continue
-            acceptance = self._acceptance(family, speaker, exchange)
+            acceptance = views.acceptance(self.config, speaker, family, exchange.local, exchange.negotiated)
             identified = family in negotiated.add_path_receive
             resumed = kept.get(family)
             if resumed is not None and self._goes_on(resumed, identified=identified):
@@ -205,10 +200,10 @@ class Peering:
 
     def import_again(self, exchange: Exchange, speaker: SpeakerConfig) -> None:
         """Judge everything received again, under the configuration of now."""
-        peer = self._path_peer(exchange.negotiated)
+        peer = self._make_path_peer(exchange.negotiated)
         for family, rib in exchange.ribs.items():
-            acceptance = self._acceptance(family, speaker, exchange)
-            rib.reconfigure(peer, acceptance, self._policy(self.config.import_policy))
+            acceptance = views.acceptance(self.config, speaker, family, exchange.local, exchange.negotiated)
+            rib.reconfigure(peer, acceptance, self._import_policy)
 
     def leave(self, now: int) -> None:
         """It may be draining, or counted, from now on though it has no session: so is what is kept.
@@ -224,15 +219,11 @@ class Peering:
             restart = config.graceful_restart
             self.retention.hold_until(now + (0 if restart is None else restart.restart_time_s * SECOND_NS))
         known = (before.draining, before.leaving, before.selected is not None)
-        if known != (self._is_last_resort, config.draining, self._is_counted):
+        if known != (config.is_last_resort, config.draining, self._is_counted):
             self.path_peer = before.as_leaving(
-                draining=self._is_last_resort, counted=config.counted, leaving=config.draining
+                draining=config.is_last_resort, counted=config.counted, leaving=config.draining
             )
-            self.retention.set_peer(self.path_peer, self._policy(config.import_policy))
-
-    @property
-    def _is_last_resort(self) -> bool:
-        return self.config.draining and not self.config.leading
+            self.retention.set_peer(self.path_peer, self._import_policy)
 
     @property
     def _is_counted(self) -> bool:
@@ -250,29 +241,11 @@ class Peering:
     def rename_rules(self, exchange: Exchange) -> None:
         """An equal import policy may have other names, for those who ask what became of a route."""
         for rib in exchange.ribs.values():
-            rib.rename_rules(self._policy(self.config.import_policy))
+            rib.rename_rules(self._import_policy)
 
     def export_view(self, family: Family, speaker: SpeakerConfig, exchange: Exchange) -> ExportView:
         """What decides on what the peer is told."""
-        return ExportView(
-            family=family,
-            external=self.config.external,
-            client=self.config.route_reflector_client,
-            local_as=self.config.local_as,
-            local_address=exchange.local,
-            next_hop=self.config.next_hop,
-            cluster_id=_cluster_id(speaker),
-            peer_role=self._peer_role,
-            long_lived=family in [known for known, _, _ in exchange.negotiated.long_lived],
-            policy=self._policy(self.config.export_policy),
-            four_octet_as=exchange.negotiated.four_octet_as,
-            as_path_edits=self._as_path_edits(),
-            extended_next_hop=family in exchange.negotiated.extended_next_hop,
-            add_path=family in exchange.negotiated.add_path_send,
-            message_octets_max=(
-                EXTENDED_MESSAGE_OCTETS_MAX if exchange.negotiated.extended_message else MESSAGE_OCTETS_MAX
-            ),
-        )
+        return views.export_view(self.config, speaker, family, exchange.local, exchange.negotiated)
 
     def note_malformed(self, errors: Iterable[str], now: int) -> list[UpdateMalformed]:
         """Count what was wrong with one UPDATE, each beginning with its verdict; what is to be told of it."""
@@ -379,17 +352,6 @@ class Peering:
         is_away = self.presence is Presence.AWAY
         return is_away or self.session.cause in (Cause.REFUSED, Cause.CONNECTION_CLOSED)
 
-    def _policy(self, configured: Policy) -> Policy:
-        """The policy to go by: what nobody wrote down does not let an external peer in (RFC 8212 §2)."""
-        missing = configured == ANYTHING and self.config.external and self.config.requires_policy
-        return NOTHING if missing else configured
-
-    def _as_path_edits(self) -> AsPathEdits | None:
-        config = self.config
-        overridden = config.remote_as if config.override_as else None
-        edits = AsPathEdits(overridden, config.remove_private_as, config.prepend_local_as)
-        return edits if self.config.external and edits != AsPathEdits() else None
-
     @property
     def _capacity(self) -> int:
         """How many routes of a family are taken in at most."""
@@ -397,37 +359,12 @@ class Peering:
         return limit.maximum if limit is not None and limit.action is LimitAction.DROP else ROUTES_MAX
 
     @property
-    def _peer_role(self) -> Role | None:
-        """What an external peer is to us: the other end of what we are to it."""
-        role = self.config.role
-        return None if role is None or not self.config.external else role.counterpart
+    def _import_policy(self) -> Policy:
+        return views.effective_policy(self.config, self.config.import_policy)
 
-    def _path_peer(self, negotiated: Negotiated) -> PathPeer:
-        peer = self.path_peer = PathPeer(
-            self.config.peer,
-            external=self.config.external,
-            identifier=negotiated.peer_identifier,
-            remote_as=self.config.remote_as,
-            client=self.config.route_reflector_client,
-            draining=self._is_last_resort,
-            counted=self.config.counted,
-            leaving=self.config.draining,
-        )
+    def _make_path_peer(self, negotiated: Negotiated) -> PathPeer:
+        peer = self.path_peer = views.path_peer(self.config, negotiated)
         return peer
-
-    def _acceptance(self, family: Family, speaker: SpeakerConfig, exchange: Exchange) -> Acceptance:
-        return shared_acceptance(
-            family,
-            local_as=frozenset((self.config.local_as, speaker.local_as)),
-            allowed_local_as=self.config.allowed_local_as,
-            identifier=speaker.bgp_identifier,
-            cluster_id=_cluster_id(speaker),
-            own_addresses=frozenset((exchange.local, speaker.bgp_identifier)),
-            external=self.config.external,
-            remote_as=self.config.remote_as,
-            peer_role=self._peer_role,
-            extended_next_hop=family in exchange.negotiated.extended_next_hop,
-        )
 
 
 def _renewal_ns(restart: GracefulRestart | None, resumed: Resumed) -> int:
@@ -444,10 +381,6 @@ def _warning(exchange: Exchange | None) -> str:
         for family, watch in exchange.limits.items()
     )
     return "; ".join(filter(None, texts))
-
-
-def _cluster_id(speaker: SpeakerConfig) -> bytes:
-    return speaker.bgp_identifier if speaker.cluster_id is None else speaker.cluster_id
 
 
 def peer_order(peer: PeerId) -> tuple[int, bytes, int]:

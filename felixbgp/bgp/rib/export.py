@@ -128,17 +128,20 @@ def export(view: ExportView, path: Path, attributes: PathAttributes | None = Non
     told = told_attributes(view, path, attributes)
     if told is None:
         return None
-    next_hop = told.next_hop
-    via_us = next_hop == view.local_address
-    if path.peer is not None:
-        source: PeerId | None = path.peer.peer
-    else:
-        # RFC 4271 §5.1.3: a route of our own is not told to a peer whose address is its next hop.
-        source = None if via_us else PeerId(Address(next_hop))
+    via_us = told.next_hop == view.local_address
+    source = source_of(path, told, via_us=via_us)
     encoded = encode_set(
         view.family, told, four_octet_as=view.four_octet_as, max_length=view.message_octets_max
     )
     return Export(source, encoded, via_us=via_us)
+
+
+def source_of(path: Path, told: PathAttributes, *, via_us: bool) -> PeerId | None:
+    """The peer that is not told of a path by these attributes; None: all are."""
+    if path.peer is not None:
+        return path.peer.peer
+    # RFC 4271 §5.1.3: a route of our own is not told to a peer whose address is its next hop.
+    return None if via_us else PeerId(Address(told.next_hop))
 
 
 def told_attributes(
