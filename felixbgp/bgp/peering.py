@@ -270,13 +270,7 @@ class Peering:
     def loses_by_reset(self) -> bool:
         """Whether there is a session, and its end takes routes along, here or at the peer (RFC 8538 §4)."""
         exchange = self.exchange
-        if exchange is None:
-            return False
-        restart = exchange.negotiated.graceful_restart
-        if restart is None or not restart.notification:
-            return True
-        kept = dict(restart.families)
-        return any(family not in kept for family in exchange.ribs)
+        return exchange is not None and views.loses_by_reset(exchange.negotiated, exchange.ribs)
 
     @property
     def has_whole_table(self) -> bool:

@@ -1,5 +1,6 @@
 """What two ends of a session make of each other's routes: functions of configuration and both OPENs alone."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from felixbgp.bgp.config import PeerConfig, SpeakerConfig
@@ -77,6 +78,15 @@ def export_view(
             EXTENDED_MESSAGE_OCTETS_MAX if negotiated.extended_message else MESSAGE_OCTETS_MAX
         ),
     )
+
+
+def loses_by_reset(negotiated: Negotiated, families: Iterable[Family]) -> bool:
+    """Whether the end of a session takes routes along, here or at the peer (RFC 8538 §4)."""
+    restart = negotiated.graceful_restart
+    if restart is None or not restart.notification:
+        return True
+    kept = dict(restart.families)
+    return any(family not in kept for family in families)
 
 
 def _as_path_edits(config: PeerConfig) -> AsPathEdits | None:
