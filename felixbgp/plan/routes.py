@@ -9,7 +9,7 @@ taken to be reachable.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from felixbgp.bgp import views
@@ -17,7 +17,7 @@ from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.evaluate import AttributeView, Decided, PolicyView, PrefixView
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.decision import best_path
-from felixbgp.bgp.rib.export import ExportView, source_of, told_attributes
+from felixbgp.bgp.rib.export import ExportView, may_advertise, source_of, told_attributes
 from felixbgp.bgp.rib.loc_rib import Choice, Multipath
 from felixbgp.bgp.rib.path import Path, changed_path, local_path
 from felixbgp.bgp.routes import LocalRoute, Selected
@@ -45,21 +45,26 @@ class Told(NamedTuple):
 
 
 class Group:
-    """Peers of one router that are told the same."""
+    """Peers of one router that are told the same: they are told it once, as an update group is."""
 
-    __slots__ = ("_policies", "_told", "_view", "_views")
+    __slots__ = ("_policies", "_told", "_view", "_views", "members")
 
     def __init__(self, view: ExportView) -> None:
+        self.members: list[Way] = []
         self._view = view
         self._policies: dict[tuple[RouteSource, str], PolicyView] = {}
-        self._views: dict[Path, PrefixView | AttributeView] = {}
+        self._views: dict[Path, PrefixView | AttributeView | None] = {}
+        """By path, None for one that is told to nobody whatever the policy says."""
         self._told: dict[Path | Decided, Told | None] = {}
 
     def of(self, nlri: Nlri, path: Path) -> Told | None:
         """What to tell of a path to this prefix; None: nothing."""
-        view = self._views.get(path)
+        if path not in self._views:
+            may = may_advertise(self._view, path)
+            self._views[path] = self._policy_of(path).of(path.attributes) if may else None
+        view = self._views[path]
         if view is None:
-            view = self._views[path] = self._policy_of(path).of(path.attributes)
+            return None
         decided = view.constant or view.decide(nlri)
         if not decided.accepted:
             return None
@@ -90,21 +95,11 @@ class Group:
 class Way:
     """From a router to a peer of it, over a session that is up."""
 
-    __slots__ = (
-        "_acceptance",
-        "_group",
-        "_paths",
-        "_peer",
-        "_policy",
-        "_receiver_peer",
-        "_variants",
-        "receiver",
-    )
+    __slots__ = ("_acceptance", "_paths", "_peer", "_policy", "_receiver_peer", "_variants", "receiver")
 
-    def __init__(self, group: Group, out: End, into: End, negotiated: Negotiated, policy: PolicyView) -> None:
+    def __init__(self, out: End, into: End, negotiated: Negotiated, policy: PolicyView) -> None:
         """`negotiated` is what the receiver has of the sender's OPEN, `policy` its import policy."""
         self.receiver = into.router.name
-        self._group = group
         self._receiver_peer = out.config.peer
         family = into.local.family
         self._peer = views.path_peer(into.config, negotiated)
@@ -113,31 +108,30 @@ class Way:
         self._paths: dict[Told, tuple[Path, PrefixView | AttributeView]] = {}
         self._variants: dict[tuple[Path, Decided], Path] = {}
 
-    def carry(self, nlri: Nlri, path: Path | None) -> Path | None:
-        """What the receiver has of the sender's best path; None where it is told or takes nothing."""
-        told = None if path is None else self._group.of(nlri, path)
+    def received(self, nlri: Nlri, told: Told | None) -> Path | None:
+        """What the receiver has of what the group is told; None where it is told or takes nothing."""
         if told is None or told.source == self._receiver_peer:
             return None
         known = self._paths.get(told)
         if known is None:
-            received = Path(
+            path = Path(
                 self._acceptance.amended(told.attributes),
                 self._peer,
                 ineligible=self._acceptance.refusal(told.attributes),
                 received=told.attributes,
             )
-            known = self._paths[told] = received, self._policy.of(received.attributes)
-        received, view = known
-        if received.ineligible:
+            known = self._paths[told] = path, self._policy.of(path.attributes)
+        path, view = known
+        if path.ineligible:
             return None
         decided = view.constant or view.decide(nlri)
         if not decided.accepted:
             return None
         if decided.attributes is None:
-            return received
-        key = received, decided
+            return path
+        key = path, decided
         if key not in self._variants:
-            self._variants[key] = changed_path(received, decided.attributes)
+            self._variants[key] = changed_path(path, decided.attributes)
         return self._variants[key]
 
     def forget(self) -> None:
@@ -151,8 +145,7 @@ class Network:
 
     def __init__(self, routers: Mapping[str, Router], sessions: Iterable[Session]) -> None:
         self._routers = routers
-        self._ways: dict[tuple[str, Family], list[Way]] = {}
-        self._groups: dict[tuple[str, ExportView], Group] = {}
+        self._groups: dict[tuple[str, Family], dict[ExportView, Group]] = {}
         self._policies: dict[tuple[object, Family], PolicyView] = {}
         self._own: dict[LocalRoute, Path] = {}
         self._carried = 0
@@ -177,6 +170,7 @@ class Network:
         family, nlri = prefix.family, prefix.nlri
         own = {n: self._own_path(r.routes[prefix]) for n, r in self._routers.items() if prefix in r.routes}
         heard: dict[str, dict[Way, Path]] = {}
+        said: dict[Group, Told | None] = {}
         best: dict[str, Path] = {}
         queue = deque(own)
         waiting = set(own)
@@ -194,23 +188,21 @@ class Network:
                 del best[name]
             else:
                 best[name] = path
-            for way in self._ways.get((name, family), ()):
-                there = heard.setdefault(way.receiver, {})
-                carried = way.carry(nlri, path)
-                self._carried += 1
-                if carried is there.get(way):
+            for group in self._groups.get((name, family), {}).values():
+                told = None if path is None else group.of(nlri, path)
+                if told is said.get(group):
                     continue
-                if carried is None:
-                    del there[way]
-                else:
-                    there[way] = carried
-                if way.receiver not in waiting:
-                    waiting.add(way.receiver)
-                    queue.append(way.receiver)
+                said[group] = told
+                self._carried += len(group.members)
+                for receiver in _hear(group, nlri, told, heard):
+                    if receiver not in waiting:
+                        waiting.add(receiver)
+                        queue.append(receiver)
         found = ((name, self._selected(name, own.get(name), heard.get(name, {}))) for name in best)
         return {name: selected for name, selected in found if selected is not None}
 
-    def _best(self, own: Path | None, heard: Mapping[Way, Path]) -> Path | None:
+    @staticmethod
+    def _best(own: Path | None, heard: Mapping[Way, Path]) -> Path | None:
         candidates = (*heard.values(),) if own is None else (own, *heard.values())
         if len(candidates) < 2:
             return candidates[0] if candidates else None
@@ -233,14 +225,15 @@ class Network:
     def _add_way(self, out: End, into: End, at_out: Negotiated, at_into: Negotiated) -> None:
         name, family = out.router.name, out.local.family
         view = views.export_view(out.config, out.router.speaker, family, out.local, at_out)
-        group = self._groups.get((name, view))
+        groups = self._groups.setdefault((name, family), {})
+        group = groups.get(view)
         if group is None:
-            group = self._groups[name, view] = Group(view)
+            group = groups[view] = Group(view)
         policy = views.effective_policy(into.config, into.config.import_policy)
         narrowed = self._policies.get((policy, family))
         if narrowed is None:
             narrowed = self._policies[policy, family] = PolicyView(policy, family, RouteSource.BGP, "")
-        self._ways.setdefault((name, family), []).append(Way(group, out, into, at_into, narrowed))
+        group.members.append(Way(out, into, at_into, narrowed))
 
     def _own_path(self, route: LocalRoute) -> Path:
         if route not in self._own:
@@ -251,8 +244,22 @@ class Network:
         if self._carried < KEPT_MAX:
             return
         self._carried = 0
-        for group in self._groups.values():
-            group.forget()
-        for ways in self._ways.values():
-            for way in ways:
-                way.forget()
+        for groups in self._groups.values():
+            for group in groups.values():
+                group.forget()
+                for way in group.members:
+                    way.forget()
+
+
+def _hear(group: Group, nlri: Nlri, told: Told | None, heard: dict[str, dict[Way, Path]]) -> Iterator[str]:
+    """Have the members hear what they are told now; gives those for whom that makes a difference."""
+    for way in group.members:
+        there = heard.setdefault(way.receiver, {})
+        path = way.received(nlri, told)
+        if path is there.get(way):
+            continue
+        if path is None:
+            del there[way]
+        else:
+            there[way] = path
+        yield way.receiver
