@@ -45,6 +45,7 @@ VERBS = {
         "felixbgp.cli.node", "node", "Show what the nodes tell, audit them, take them out of service."
     ),
     "patch": Verb("felixbgp.cli.patch", "patch", "Change some fields of a resource."),
+    "plan": Verb("felixbgp.cli.plan", "plan", "Say what a change would do, before it is made."),
     "replace": Verb("felixbgp.cli.replace", "replace", "Update resources from a file."),
     "replay": Verb("felixbgp.cli.replay", "replay", "Replay the journal of an agent, and compare."),
     "simulate": Verb("felixbgp.cli.simulate", "simulate", "Run simulated clusters in which things go wrong."),

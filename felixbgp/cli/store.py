@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import click
 import trio
@@ -23,6 +23,8 @@ from felixbgp.runtime.etcd.watch import Batch, watch_prefixes
 
 Result = TypeVar("Result")
 
+REHEARSAL = "felixbgp.rehearsal"
+"""By what name a `Rehearsal` stands in the `meta` of click's context."""
 REVOKE_SECONDS = 2
 """For tidying up before we leave; what is not tidied goes with its lease."""
 
@@ -142,13 +144,25 @@ class Store:
             raise _kind_of(error)(explained(error, self._client.settings)) from error
 
 
+class Rehearsal(Protocol):
+    """Where a verb is to do its work instead; looked for in click's context (`felixbgp plan`)."""
+
+    async def run(self, client: EtcdClient, work: Callable[[Store], Awaitable[Result]]) -> Result:
+        """Run the work of a verb. Raises `StoreError`."""
+
+
 def run_with_store(settings: EtcdSettings, work: Callable[[Store], Awaitable[Result]]) -> Result:
     """Run `work` with a connection to etcd, and give its result. Raises `StoreError`."""
     return trio.run(_run, settings, work)
 
 
 async def _run(settings: EtcdSettings, work: Callable[[Store], Awaitable[Result]]) -> Result:
+    context = click.get_current_context(silent=True)
+    rehearsal = None if context is None else context.meta.get(REHEARSAL)
     async with open_client(settings) as client:
+        if rehearsal is not None:
+            instead: Rehearsal = rehearsal
+            return await instead.run(client, work)
         return await work(Store(client))
 
 

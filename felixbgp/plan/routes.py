@@ -16,7 +16,7 @@ from felixbgp.bgp import views
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.evaluate import AttributeView, Decided, PolicyView, PrefixView
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.rib.decision import best_path
+from felixbgp.bgp.rib.decision import Best, best_path
 from felixbgp.bgp.rib.export import ExportView, may_advertise, source_of, told_attributes
 from felixbgp.bgp.rib.loc_rib import Choice, Multipath
 from felixbgp.bgp.rib.path import Path, changed_path, local_path
@@ -147,6 +147,7 @@ class Network:
         self._routers = routers
         self._groups: dict[tuple[str, Family], dict[ExportView, Group]] = {}
         self._policies: dict[tuple[object, Family], PolicyView] = {}
+        self._choices: dict[tuple[Path, ...], Best] = {}
         self._own: dict[LocalRoute, Path] = {}
         self._carried = 0
         for session in sessions:
@@ -201,18 +202,24 @@ class Network:
         found = ((name, self._selected(name, own.get(name), heard.get(name, {}))) for name in best)
         return {name: selected for name, selected in found if selected is not None}
 
-    @staticmethod
-    def _best(own: Path | None, heard: Mapping[Way, Path]) -> Path | None:
-        candidates = (*heard.values(),) if own is None else (own, *heard.values())
+    def _best(self, own: Path | None, heard: Mapping[Way, Path]) -> Path | None:
+        candidates = _candidates(own, heard)
         if len(candidates) < 2:
             return candidates[0] if candidates else None
-        return best_path(candidates).path
+        return self._chosen(candidates).path
 
     def _selected(self, name: str, own: Path | None, heard: Mapping[Way, Path]) -> Selected | None:
-        candidates = (*heard.values(),) if own is None else (own, *heard.values())
         speaker = self._routers[name].speaker
         multipath = Multipath(speaker.multipath_external, speaker.multipath_internal)
-        return Choice(candidates, best_path(candidates), multipath).selected()
+        candidates = _candidates(own, heard)
+        return Choice(candidates, self._chosen(candidates), multipath).selected()
+
+    def _chosen(self, candidates: tuple[Path, ...]) -> Best:
+        """The best of them, which those of other prefixes of one origin are too."""
+        best = self._choices.get(candidates)
+        if best is None:
+            best = self._choices[candidates] = best_path(candidates)
+        return best
 
     def _connect(self, session: Session) -> None:
         one, other = session.ends
@@ -244,11 +251,16 @@ class Network:
         if self._carried < KEPT_MAX:
             return
         self._carried = 0
+        self._choices.clear()
         for groups in self._groups.values():
             for group in groups.values():
                 group.forget()
                 for way in group.members:
                     way.forget()
+
+
+def _candidates(own: Path | None, heard: Mapping[Way, Path]) -> tuple[Path, ...]:
+    return (*heard.values(),) if own is None else (own, *heard.values())
 
 
 def _hear(group: Group, nlri: Nlri, told: Told | None, heard: dict[str, dict[Way, Path]]) -> Iterator[str]:

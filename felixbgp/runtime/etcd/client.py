@@ -135,10 +135,10 @@ class EtcdClient:
         at, rows = await self.list_prefix(prefix, values.key_value_of, revision=revision)
         return Listing(at, tuple(rows))
 
-    async def get_keys(self, prefix: str | bytes) -> list[str]:
-        """Every key that begins with `prefix`, in order, without the values."""
+    async def get_keys(self, prefix: str | bytes, *, revision: int = 0) -> list[str]:
+        """Every key that begins with `prefix`, in order, without the values, as of one revision."""
         _, rows = await self.list_prefix(
-            prefix, lambda row: values.key_value_of(row).text_key, keys_only=True
+            prefix, lambda row: values.key_value_of(row).text_key, keys_only=True, revision=revision
         )
         return rows
 
