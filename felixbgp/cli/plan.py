@@ -4,7 +4,7 @@
 
 import importlib
 import io
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -185,9 +185,9 @@ def parse_announced(texts: Sequence[str]) -> dict[Address, tuple[Prefix, ...]]:
 
 def notes_of(
     outcome: Outcome,
-    announced: Mapping[Address, object],
+    announced: Collection[Address],
     alive: Collection[str] | None,
-    faults: Iterable[str],
+    faults: Iterable[str] = (),
 ) -> Iterator[str]:
     """What was assumed, and what could not be known."""
     yield from faults
@@ -195,11 +195,8 @@ def notes_of(
         known = "as --announces says" if Address.parse(name) in announced else "the default route"
         yield f"{name} is no node: taken to announce {known}, and to be configured as its sessions are now"
     if alive is not None:
-        dead = [
-            n
-            for n, node in outcome.nodes.items()
-            if node.presence is not LEAVES and alive_key(n) not in alive
-        ]
+        staying = (name for name, node in outcome.nodes.items() if node.presence is not LEAVES)
+        dead = [name for name in staying if alive_key(name) not in alive]
         if dead:
             more = f" and {len(dead) - NAMED_MAX} more" if len(dead) > NAMED_MAX else ""
             yield f"no agent runs on {', '.join(dead[:NAMED_MAX])}{more}: predicted as if one did"

@@ -23,6 +23,8 @@ from felixbgp.sim.randomness import Randomness
 from felixbgp.sim.rest import differences, established
 from felixbgp.sim.world import SECOND, World
 
+NODES_MAX = 7
+"""Larger ones say no more, and take long: a mesh is simulated in the square of its size."""
 REST_NS_MAX = 3000 * SECOND
 NODES = prefix_of("Node")
 OURS = (RouteSource.BGP, RouteSource.AGGREGATE)
@@ -42,7 +44,8 @@ class Drawn:
 def drawn(seed: int) -> Drawn:
     """The cluster of a seed, without what goes wrong in it, and a change of that seed."""
     root = Randomness(seed)
-    shape = shapes.draw_shape(root.part("shape"))
+    size = min(NODES_MAX, shapes.draw_shape(root.part("shape")).size)
+    shape = shapes.draw_shape(root.part("shape"), size)
     randomness = root.part("change")
     while True:
         events = list(draw_programs(shape, randomness, root.part("machines"), 0, 1))
@@ -50,7 +53,7 @@ def drawn(seed: int) -> Drawn:
         if actions:
             break
     some = actions[: randomness.between(1, min(len(actions), 6))]
-    return Drawn(replace(draw(seed), events=()), tuple(some))
+    return Drawn(replace(draw(seed, size), events=()), tuple(some))
 
 
 class Observed:

@@ -1,8 +1,8 @@
 """What is predicted is what happens: clusters and changes drawn from seeds, in the simulator.
 
-A prediction looks at the store alone, and at what the routers beside the cluster announce. Compared are, node by
-node, the sessions that stand, began anew, came and went, by the transitions of each, with the parameters that
-differ; and of every prefix that is originated the next hops and the AS_PATH, before and after.
+A prediction looks at the store alone, and at what the routers beside the cluster announce. Compared are, node
+by node, the sessions that stand, began anew, came and went, by the transitions of each, with the parameters
+that differ; and of every prefix that is originated the next hops and the AS_PATH, before and after.
 """
 
 import pytest
