@@ -121,8 +121,6 @@ class Node:
         """Whether there is an agent."""
         self.is_off = False
         """Whether the machine has no power."""
-        self.on_since = -1
-        """When it had power again, if it once had none."""
         self.manner = manner or Manner()
         self.intent = intent
         self.log_level = DEFAULT_LOG_LEVEL
@@ -153,8 +151,6 @@ class Node:
         life = self._life
         self._wake_at = None
         self._is_deaf = False
-        if self.is_off:
-            self.on_since = self._clock.now
         self.is_alive, self.is_off = True, False
         self.agent = self._make_agent(self._config, self._randomness.fork())
         self._host = Host(self.name, self.addresses, lambda event: self._feed(event, life))

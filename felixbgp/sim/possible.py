@@ -80,6 +80,8 @@ class Possible:
         """When the life of each speaker began."""
         self._views: list[_View] = []
         self._drained: dict[Way, Session] = {}
+        self._outlived: dict[Way, int] = {}
+        """Sessions that nobody wanted for a while, up all the time, and when they were wanted again."""
         self._unsound_since: int | None = None
 
     @property
@@ -89,9 +91,13 @@ class Possible:
         return [view.cluster for view in self._views]
 
     def views_of(self, way: Way) -> list[tuple[Cluster, Session]]:
-        """What the store lately said of a session that is wanted; nothing of one that is drained."""
+        """What the store lately said of a session that is wanted; nothing of one that is drained.
+
+        Nor of one that is up since before it was wanted, while an end of it may not have heard that it is: of
+        what that end was told of it meanwhile, the views have nothing.
+        """
         self._forget_views()
-        if way in self._drained:
+        if way in self._drained or self._now() - self._outlived.get(way, -VIEW_NS) < VIEW_NS:
             return []
         return [(view.cluster, view.ways[way]) for view in self._views if way in view.ways]
 
@@ -174,12 +180,14 @@ class Possible:
             if way not in ways:
                 self._unwanted(way, session, cluster)
         for way in ways:
-            self._drained.pop(way, None)
             direction, back = self._directions.get(way), self._directions.get((way[1], way[0]))
             if direction is not None and back is not None:
+                if way not in former and direction.told_over is not None and way not in self._drained:
+                    self._outlived[way] = self._now()
                 direction.drained_until = None
                 if direction.told_over is not None and back.told_over is not None:
                     self._begin(direction)
+            self._drained.pop(way, None)
         self._forget_views()
 
     def _begin(self, direction: _Direction) -> None:
@@ -255,7 +263,8 @@ class Possible:
 
     def _heard_at(self, view: _View, node: str) -> list[list[Session]]:
         """Which sessions count by a view of the store: those of now, with what just went, less what came."""
-        known = self._drained | view.ways
+        drained = {way: one for way, one in self._drained.items() if _has_both(view.cluster, one)}
+        known = drained | view.ways
         spans = {way: self._span(way, session, node) for way, session in known.items()}
         now = self._now()
         kinds: dict[tuple[Way, ...], None] = {}
@@ -263,7 +272,22 @@ class Possible:
             kinds[tuple(way for way, (begin, end) in spans.items() if begin <= settled and ended < end)] = (
                 None
             )
+        # And all that came and went meanwhile: it may have been used, and told.
+        lately = (
+            way
+            for way, (begin, end) in spans.items()
+            if (begin <= now and now - VIEW_NS < end) or self._was_up_lately(way)
+        )
+        kinds[tuple(lately)] = None
         return [[known[way] for way in ways] for ways in kinds]
+
+    def _was_up_lately(self, way: Way) -> bool:
+        """Whether a direction is up, or has lately been, be it for too short a time to count by itself."""
+        direction = self._directions.get(way)
+        if direction is None:
+            return False
+        lost_at, since = direction.lost_at, self._now() - VIEW_NS
+        return direction.over_at >= since and (lost_at is None or lost_at >= since)
 
     def _span(self, way: Way, session: Session, node: str) -> tuple[int, int]:
         """From when until when a direction counts for what a node hears."""
@@ -308,6 +332,11 @@ def _stays(cluster: Cluster, session: Session) -> bool:
     ends = ((session.sender, session.out.local_as), (session.receiver, session.into.local_as))
     found = [(cluster.speakers.get(name), as_number) for name, as_number in ends]
     return all(one is not None and one.as_number == as_number for one, as_number in found)
+
+
+def _has_both(cluster: Cluster, session: Session) -> bool:
+    """Whether both ends are there: one may have joined since, and the session be drained by now."""
+    return session.sender in cluster.speakers and session.receiver in cluster.speakers
 
 
 def _lacks_filters(cluster: Cluster) -> bool:

@@ -3,8 +3,8 @@
     rule                                                         looked at
     lost route   no route goes while there is a way              a route is deleted (`possible`)
     early sweep  a former life's route stays until all that it   a route is deleted
-                 can have heard of have told theirs, or two
-                 minutes
+                 can have heard of, and not found dead, have
+                 told theirs, or two minutes
     not ready    what leads to the speaker is announced once     an UPDATE is sent
                  its kernel has the route
     policy       nothing is announced that a policy rejects      an UPDATE is sent
@@ -45,8 +45,6 @@ KERNEL_CALM_NS: Final = 130 * SECOND
 """The agent reads its kernel each minute, and tries again what was refused for as long."""
 TOLD_NS: Final = 30 * SECOND
 """How old a withdrawal may be that has not been heard or acted upon yet."""
-BACK_NS: Final = 30 * SECOND
-"""How long a machine that has power again may be without sessions: others dial it at their leisure."""
 KEPT_NS: Final = 160 * SECOND
 """The same where the link let nothing pass: it may be lost with its session, of which the hearer keeps all
 that it had for the restart time."""
@@ -76,6 +74,9 @@ class Safety(Observer):
         self._speaking: dict[tuple[str, Address], dict[End, None]] = {}
         """By host and peer: the connections over which the host has sent an UPDATE."""
         self._kernel_disturbed_at: dict[str, int] = {}
+        self._unpowered: dict[str, bool] = {}
+        self._powered_at: dict[str, int] = {}
+        """When each machine that had lost its power began to live again, last."""
         self._cut_at: dict[frozenset[str], int] = {}
         """When each link was cut, or whole again, last."""
         self._mute: dict[frozenset[str], tuple[int, int]] = {}
@@ -102,6 +103,8 @@ class Safety(Observer):
         node = self._world.nodes.get(host)
         if node is None or node.is_alive:
             self._possible.began(host)
+            if self._unpowered.pop(host, False):
+                self._powered_at[host] = self._now
         if node is not None and node.is_alive and not node.kernel.routes():
             # Somebody had deleted all of them: its peers hear that it has not kept what it forwarded by.
             self._possible.lost_power(node.addresses)
@@ -124,6 +127,7 @@ class Safety(Observer):
         self._tables.reread(node)
         machine = self._world.nodes.get(node)
         if machine is not None and machine.is_off:
+            self._unpowered[node] = True
             self._possible.lost_power(machine.addresses)
 
     def route_changed(self, node: str, prefix: Prefix, metric: int, route: Route | None) -> None:
@@ -237,11 +241,8 @@ class Safety(Observer):
             told = self._heard.get(address, {}).get(prefix, {}).values()
             if any(one.at >= life for one in told):
                 return
-        owing = [
-            one
-            for one in self._expected(node)
-            if not (self._has_told(one) or self._was_off(one.sender, life))
-        ]
+        expected = (one for one in self._expected(node) if not self._has_told(one))
+        owing = [one for one in expected if not self._may_seem_dead(one)]
         if owing:
             text = f"{node} has let go of {prefix}, and {owing[0].sender} has not told yet what it has"
             raise ViolationError("early sweep", text)
@@ -252,10 +253,20 @@ class Safety(Observer):
         delay_ns = self._world.store.delay(node)
         return [one for address in addresses for one in self._possible.wanted(address, delay_ns)]
 
-    def _was_off(self, name: str, since: int) -> bool:
-        """Whether a machine had no power: who was found dead is waited for when it has a session again."""
-        node = self._world.nodes.get(name)
-        return node is not None and (node.is_off or node.on_since >= max(since, self._now - BACK_NS))
+    def _may_seem_dead(self, session: Session) -> bool:
+        """Whether who is to tell was without an agent and out of reach since the hearer began.
+
+        Nobody waits for who was found dead, and that ends with the first thing that is heard of it.
+        """
+        node, sender, life = session.receiver, session.sender, self._possible.life(session.receiver)
+        machine = self._world.nodes.get(sender)
+        if machine is None or self._speaking.get((sender, session.into.local)):
+            return False
+        link = frozenset((node, sender))
+        was_away = not machine.is_alive or self._possible.life(sender) > life
+        was_off = machine.is_off or self._powered_at.get(sender, -1) >= life
+        was_cut = self._is_cut(link) or self._cut_at.get(link, -1) >= life
+        return was_away and (was_off or was_cut)
 
     def _has_told(self, session: Session) -> bool:
         return self._possible.has_told_all((session.out.local, session.into.local))

@@ -116,6 +116,41 @@ def test_behind_a_reflector_that_restarted_only_what_it_heard_again_counts() -> 
     assert case.after(1) == ""
 
 
+def test_what_came_and_went_at_once_may_have_been_used_meanwhile() -> None:
+    # Each in its AS: node-3 hears of it from node-4, and tells node-2, which has no session with node-1.
+    items = [node(number, asNumber=64600 + number) for number in (1, 2, 3, 4)]
+    case = Case([*cluster_of(4), *items])
+    for one, other in ((1, 4), (2, 3), (3, 4)):
+        case.connect(one, other)
+    assert case.after(1000) == "node-3"
+    case.connect(1, 2)
+    # By now node-3 may go by node-2, and not tell it of that.
+    assert case.after(1) == ""
+    case.lose(1, 2)
+    assert case.after(1) == ""
+    assert case.after(VIEW_NS / SECOND) == "node-3"
+
+
+def test_who_joined_and_is_drained_was_unknown_before(mesh: Case) -> None:
+    mesh.write(node(4))
+    mesh.connect(1, 4)
+    mesh.write(without_mesh())
+    assert mesh.after(1) == "node-1"
+
+
+def test_of_a_session_that_outlived_not_being_wanted_nothing_is_said_for_a_while() -> None:
+    case = Case(cluster_of(3), draining_s=0)
+    case.connect(1, 2)
+    case.write(without_mesh())
+    case.after(20)
+    del case.items[without_mesh()[0]]
+    case.write()
+    ways = [(address(1), address(number)) for number in (2, 3)]
+    assert [bool(case.possible.views_of(way)) for way in ways] == [False, True]
+    case.after(VIEW_NS / SECOND)
+    assert [bool(case.possible.views_of(way)) for way in ways] == [True, True]
+
+
 def test_a_filter_that_rejects_it_and_for_a_while_one_that_did(mesh: Case) -> None:
     mesh.write(resource("BGPFilter", "some", REJECTING), resource("BGPPeer", "all", TO_ALL))
     assert mesh.after(1) == ""

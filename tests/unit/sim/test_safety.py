@@ -58,6 +58,49 @@ def test_a_former_lifes_route_is_to_stay_until_all_have_spoken(world: World) -> 
         delete(world)
 
 
+def test_nobody_waits_for_who_was_without_power_and_has_said_nothing_since(world: World) -> None:
+    node, dead = world.nodes["node-1"], world.nodes["node-2"]
+    dead.turn_off()
+    node.kill()
+    world.run_for(SECOND)
+    node.start()
+    world.run_for(SECOND)
+    dead.start()
+    delete(world)
+
+
+def test_who_had_no_power_before_is_waited_for(world: World) -> None:
+    node, dead = world.nodes["node-1"], world.nodes["node-2"]
+    dead.turn_off()
+    world.run_for(SECOND)
+    dead.start()
+    world.run_for(60 * SECOND)
+    node.kill()
+    dead.kill()
+    world.run_for(SECOND)
+    node.start()
+    with pytest.raises(ViolationError, match="early sweep: node-1 has let go"):
+        delete(world)
+
+
+@pytest.mark.parametrize("was_away", [True, False])
+def test_nobody_waits_for_who_is_away_behind_a_cut_link(world: World, *, was_away: bool) -> None:
+    node, other = world.nodes["node-1"], world.nodes["node-2"]
+    node.kill()
+    world.network.cut("node-1", "node-2")
+    world.run_for(SECOND)
+    node.start()
+    world.run_for(SECOND)
+    if was_away:
+        other.kill()
+        world.run_for(SECOND)
+        other.start()
+        delete(world)
+        return
+    with pytest.raises(ViolationError, match="early sweep: node-1 has let go"):
+        delete(world)
+
+
 def test_a_route_of_which_nobody_told_is_from_nowhere(world: World) -> None:
     with pytest.raises(ViolationError, match=r"from nowhere: node-1 has 10\.0\.9\.0/26 by 172\.30\.0\.2"):
         write(world, "node-1", Prefix.parse("10.0.9.0/26"), "172.30.0.2", exclusive=True)

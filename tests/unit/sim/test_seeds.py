@@ -24,10 +24,12 @@ FOUND = [
     pytest.param(1449, id="a Node was deleted and created again: test_nothing_is_lost"),
     pytest.param(1475, id="who was drained had not said what it has, and was not waited for"),
     pytest.param(2176, id="a withdrawal that a cut link kept was taken for heard: test_safety"),
+    pytest.param(2570, id="a session was back for a second alone: test_possible"),
     pytest.param(3278, id="a backup brought back a place in line that nobody had: test_resets"),
+    pytest.param(4265, id="who was away behind a cut link was found dead: test_safety"),
     pytest.param(6831, id="a drained node told on while a session waited for its turn: test_changes"),
-    pytest.param(6876, id="a machine that had power again was to be waited for at once"),
-    pytest.param(7378, id="a way from a node that had left was judged: test_oracle"),
+    pytest.param(6876, id="who had no power was found dead: test_safety"),
+    pytest.param(7378, id="who had joined was looked for in the store of before: test_possible"),
 ]
 
 
