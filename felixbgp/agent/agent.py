@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from felixbgp import __version__
 from felixbgp.agent.auditing import SECOND_NS, Auditing
@@ -52,7 +53,7 @@ from felixbgp.agent.transition import UNCONFIGURED, Transition
 from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.bgp.inputs import Endpoint, TransportInput
 from felixbgp.bgp.policy.types import RouteSource
-from felixbgp.bgp.snapshot import PeerSnapshot, RouteSnapshot, SpeakerStatistics
+from felixbgp.bgp.snapshot import FamilyCounts, PeerSnapshot, RouteSnapshot, SpeakerStatistics
 from felixbgp.bgp.speaker import Speaker
 from felixbgp.cluster.demands import Demands
 from felixbgp.cluster.drains import DRAINS
@@ -92,6 +93,30 @@ class AgentStatistics:
     revision: int
     speaker: SpeakerStatistics
     fib: FibStatistics
+
+
+class Progress(NamedTuple):
+    """How far the agent has come with what the store sent."""
+
+    revision: int
+    """Up to here all is read, and what follows from it derived."""
+    changes: int
+    """How often the intent has become another one."""
+    peers: int
+    """How many peers the last of these changes concerned."""
+    is_in_force: bool
+    """Whether every peer has what the intent says of it, but for what waits for a reason of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tallies:
+    """What there is, counted: under two microseconds a peer."""
+
+    sessions: Mapping[str, int]
+    """Peers by the state of their sessions (RFC 4271 §8.2.2)."""
+    routes: Mapping[Family, FamilyCounts]
+    kernel: Mapping[Family, tuple[int, int]]
+    """Kernel routes wanted, and there; nothing where none are written."""
 
 
 class Agent:
@@ -138,6 +163,9 @@ class Agent:
         """After a restart: until when the peers may not be all there are."""
         self._is_restart = False
         self._is_selecting = False
+        self._derived_revision = 0
+        self._changes = self._peers_changed = 0
+        """How often the intent became another one, and how many peers the last time was about."""
         self._facts: list[Fact] = []
 
     def feed(self, event: Input, now: int) -> None:
@@ -361,6 +389,20 @@ class Agent:
             fib=self._fib.statistics(),
         )
 
+    def progress(self) -> Progress:
+        """How far the store's changes have come; for who follows one of them from outside."""
+        return Progress(
+            self._derived_revision, self._changes, self._peers_changed, not self._speaker.is_changing
+        )
+
+    def tallies(self) -> Tallies:
+        """Counts by state, stage and family, for metrics."""
+        return Tallies(
+            sessions=self._speaker.sessions_by_state(),
+            routes=self._speaker.counts_by_family(),
+            kernel=self._fib.counts_by_family() if self._config.forwards else {},
+        )
+
     def _feed_kernel(self, event: KernelInput, now: int) -> None:
         self._auditing.observe(event, now)
         self._fib.feed(event, now)
@@ -423,6 +465,8 @@ class Agent:
         if (end := self._node_reprieve.take_over(now)) is not None:
             self._publication.touch()
             self._follow(end, now)
+        if not self._intake.has_work:
+            self._derived_revision = self._state.revision
         self._settle(now)
 
     def _settle(self, now: int) -> None:
@@ -444,6 +488,8 @@ class Agent:
             return  # A node that left may be one that is being drained: the intent has it no more.
         self._reconfigured_at = now
         self._held_since = {peer: self._held_since.get(peer, now) for peer in wanted.held_down}
+        self._changes += 1
+        self._peers_changed = len(derived.peers)
         self._auditing.configure(wanted)
         known = frozenset(before.problems if before else ())
         self._facts += (IntentProblem(problem) for problem in wanted.problems if problem not in known)

@@ -112,6 +112,13 @@ class Advertising:
                 counts[peer] += count
         return counts
 
+    def advertised_by_family(self) -> Counter[Family]:
+        """How many prefixes peers were told, summed over the peers."""
+        counts: Counter[Family] = Counter()
+        for view, group in self._groups.items():
+            counts[view.family] += sum(count for _, count in group.advertised_counts())
+        return counts
+
     def pending_count(self) -> int:
         """Prefixes to tell, summed over the peers."""
         return sum(group.pending_count() for group in self._groups.values())

@@ -230,11 +230,15 @@ class Peering:
         return self.config.draining or self.config.counted
 
     @property
+    def ribs(self) -> list[AdjRibIn]:
+        """What it announced: in its session, or kept from the last one."""
+        return self.retention.ribs if self.exchange is None else list(self.exchange.ribs.values())
+
+    @property
     def unreplaced_count(self) -> int:
         """For how many prefixes a peer that leaves is still needed; at least one while not all is decided."""
         exchange = self.exchange
-        ribs = self.retention.ribs if exchange is None else list(exchange.ribs.values())
-        is_settled = all(rib.is_settled for rib in ribs) and not (exchange and exchange.inbound)
+        is_settled = all(rib.is_settled for rib in self.ribs) and not (exchange and exchange.inbound)
         count = 0 if self.path_peer is None else self.path_peer.selected_count
         return count or (0 if is_settled else 1)
 
@@ -289,8 +293,7 @@ class Peering:
 
     def snapshot(self, advertised: int) -> PeerSnapshot:
         """The picture of now; `advertised` is the number of prefixes the peer was told."""
-        config, session, exchange = self.config, self.session, self.exchange
-        ribs = self.retention.ribs if exchange is None else list(exchange.ribs.values())
+        config, session, exchange, ribs = self.config, self.session, self.exchange, self.ribs
         negotiated = None if exchange is None else exchange.negotiated
         return PeerSnapshot(
             peer=config.peer,

@@ -70,6 +70,15 @@ class RouteSnapshot(NamedTuple):
         return cls(nlri, path.source, peer, next_hop, best, path.interface)
 
 
+class FamilyCounts(NamedTuple):
+    """Routes of one family at each stage; the first two and the last are summed over the peers."""
+
+    received: int
+    accepted: int
+    selected: int
+    advertised: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerStatistics:
     """Sizes and queues, for metrics and for tests."""

@@ -83,8 +83,8 @@ from felixbgp.bgp.session.actions import (
     UpdatesArrived,
 )
 from felixbgp.bgp.session.peer import Peer
-from felixbgp.bgp.snapshot import PeerSnapshot, RouteSnapshot, SpeakerStatistics
-from felixbgp.bgp.statistics import statistics_of
+from felixbgp.bgp.snapshot import FamilyCounts, PeerSnapshot, RouteSnapshot, SpeakerStatistics
+from felixbgp.bgp.statistics import counts_by_family, sessions_by_state, statistics_of
 from felixbgp.bgp.strangers import Strangers
 from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode
 from felixbgp.net import IPV4, IPV6, Address, Family, Nlri
@@ -586,6 +586,15 @@ class Speaker:
         """Sizes and queues."""
         peerings, tables = self._peerings.by_peer.values(), self._loc_ribs.values()
         return statistics_of(peerings, tables, self._receiving.due, self._advertising.pending_count())
+
+    def sessions_by_state(self) -> Counter[str]:
+        """How many peers are in which state."""
+        return sessions_by_state(self._peerings.by_peer.values())
+
+    def counts_by_family(self) -> dict[Family, FamilyCounts]:
+        """How many routes there are at each stage."""
+        advertised = self._advertising.advertised_by_family()
+        return counts_by_family(self._peerings.by_peer.values(), self._loc_ribs, advertised)
 
     def has_routes_of(self, peer: PeerId) -> bool:
         """Whether there are routes of a peer here, be it that its session is over and it may be back."""

@@ -291,6 +291,10 @@ class Fib:
             losses=self._losses,
         )
 
+    def counts_by_family(self) -> dict[Family, tuple[int, int]]:
+        """How many prefixes are wanted, and how many of ours are there."""
+        return {family: (len(table.wanted), len(table.own)) for family, table in self._tables.items()}
+
     def _lost(self, reason: str) -> None:
         self._losses += 1
         for table in self._tables.values():

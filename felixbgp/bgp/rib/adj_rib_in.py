@@ -27,7 +27,7 @@ from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import Path, PathPeer, changed_path
 from felixbgp.bgp.wire.communities import NO_LLGR
 from felixbgp.bgp.wire.messages import PathAttributes
-from felixbgp.net import Nlri
+from felixbgp.net import Family, Nlri
 from felixbgp.net.index import Index
 from felixbgp.net.table import Table, Walk
 
@@ -133,6 +133,11 @@ class AdjRibIn:
 
     def __len__(self) -> int:
         return len(self._routes) + _count(self._stale) + _count(self._expired)
+
+    @property
+    def family(self) -> Family:
+        """Of its prefixes."""
+        return self._loc_rib.family
 
     @property
     def identified(self) -> bool:

@@ -114,7 +114,7 @@ class EtcdClient:
         self._not_before = -float("inf")
         self._last_connect_error = ""
         self.cluster_id = 0
-        """Of the cluster that answered the last listing."""
+        """Of the cluster that answered the last listing or transaction."""
 
     def new_backoff(self) -> Backoff:
         """A backoff by the settings, for a loop that uses this client."""
@@ -217,7 +217,9 @@ class EtcdClient:
         from felixbgp.runtime.etcd import transactions  # noqa: PLC0415 - imports etcd3 and grpc: 0.1 s
 
         request = transactions.transaction_request(compare, success, failure)
-        return values.transaction_result_of(await self.request(methods.TXN, request))
+        answer = await self.request(methods.TXN, request)
+        self.cluster_id = answer.header.cluster_id
+        return values.transaction_result_of(answer)
 
     async def compact(self, revision: int) -> None:
         """Drop the history before `revision`. Raises `Compacted` when that happened already."""
