@@ -20,7 +20,7 @@ CORE_TESTS := $(SPEAKER_TESTS) tests/unit/fib tests/unit/agent tests/unit/sim te
 # One counts instructions of Python, of which compiled code has none (bench/guard.py counts those of the processor);
 # one makes values by annotations, of which compiled classes keep half.
 INTERPRETED_TESTS := tests/unit/sim/test_scale.py tests/property/test_journal.py
-DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev
+DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd prometheus tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev
 
 .PHONY: demo check format test test-root test-interop interop test-pins test-compiled wheels guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows losses churn simulate fuzz proto clean help
 

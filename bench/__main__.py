@@ -3,8 +3,8 @@
 `load` has felixbgp and the daemons of others side by side, `losses` counts the packets that changes of a
 cluster cost, `soak` looks for what only time shows, `routes`
 and `churn` are of real clusters, `flows` is of the kernel; they need root. `paths` is CPU time of some hot
-paths, each as a ratio to a calibration loop of the same run; of three runs the best counts. `planted` and
-`twin` are of the simulator.
+paths, each as a ratio to a calibration loop of the same run; of three runs the best counts. `telemetry` is
+what watching an agent costs. `planted` and `twin` are of the simulator.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from time import process_time
 
-from bench import churn, derivation, flows, planted, routes, twin
+from bench import churn, derivation, flows, planted, routes, telemetry, twin
 from bench.load import command as load
 from bench.load import soak
 from bench.losses import command as losses
@@ -178,6 +178,7 @@ def main() -> None:
     twins = what.add_parser("twin", help="simulated clusters of any size change from a mesh to reflectors")
     twins.add_argument("--nodes", type=int, default=1000, help="%(default)s")
     twins.add_argument("--form", choices=("mesh", "racks"), default="racks", help="%(default)s")
+    what.add_parser("telemetry", help="what traces and metrics cost an agent, beside one without")
     asked = parser.parse_args()
     if asked.what == "twin":
         sys.exit(not twin.run(asked.nodes, asked.form))
@@ -195,6 +196,8 @@ def main() -> None:
         routes.run(asked.count)
     elif asked.what == "flows":
         flows.run()
+    elif asked.what == "telemetry":
+        telemetry.run()
     elif asked.what == "churn":
         result = churn.run(asked.seconds)
         result.show()

@@ -15,6 +15,10 @@ from felixbgp.runtime.settings import (
     METRIC,
     NO_KERNEL,
     NODE,
+    OTLP_ENDPOINT,
+    OTLP_PROTOCOL,
+    OTLP_PROTOCOLS,
+    PROMETHEUS,
     PROTOCOL,
     ROUTER_ID,
     SECRETS,
@@ -47,6 +51,9 @@ from felixbgp.runtime.settings_file import SettingsError
 @setting_option(
     JOURNAL, "FILE", "Record everything there, for `felixbgp replay`; passwords under other names."
 )
+@setting_option(OTLP_ENDPOINT, "URL", "Send traces and metrics to this OpenTelemetry collector.")
+@setting_option(OTLP_PROTOCOL, "|".join(OTLP_PROTOCOLS), "What it speaks; http/protobuf unless given.")
+@setting_option(PROMETHEUS, "ADDRESS:PORT", "Let Prometheus read metrics there.")
 @connection_options
 def agent(**given: Any) -> None:
     """Run the agent of this node until it is told to stop (SIGTERM, SIGINT).
@@ -83,7 +90,7 @@ def run(settings: AgentSettings) -> None:
 
     try:
         trio.run(run_agent, settings)
-    except DaemonStillRunsError as error:
+    except (DaemonStillRunsError, SettingsError) as error:
         raise click.ClickException(str(error)) from error
     except Exception:
         # Nobody will see this fault again by setting a variable and waiting: the log must say where.

@@ -1,8 +1,10 @@
 """The store as the verbs use it: a few requests, and errors for people."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple, Protocol, TypeVar
+from time import time_ns
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import click
 import trio
@@ -20,6 +22,7 @@ from felixbgp.runtime.etcd.errors import (
 from felixbgp.runtime.etcd.settings import EtcdSettings
 from felixbgp.runtime.etcd.values import KeyValue, range_end_of
 from felixbgp.runtime.etcd.watch import Batch, watch_prefixes
+from felixbgp.runtime.telemetry_writes import Told, writes_told
 
 Result = TypeVar("Result")
 
@@ -63,8 +66,9 @@ class Put(NamedTuple):
 class Store:
     """etcd. Every request ends within its deadline; failures are `StoreError`s."""
 
-    def __init__(self, client: EtcdClient) -> None:
+    def __init__(self, client: EtcdClient, told: Told | None = None) -> None:
         self._client = client
+        self._told = told
 
     async def get(self, key: str) -> Stored | None:
         """One key, or None."""
@@ -94,7 +98,7 @@ class Store:
         compare = [transactions.Mod(put.key) == put.revision for put in puts]
         compare += [transactions.Version(key) > 0 for key in existing]
         success = [transactions.Put(put.key, put.value) for put in puts]
-        return (await self._answer(self._client.txn(compare=compare, success=success))).succeeded
+        return await self._write(compare, success, [put.key for put in puts])
 
     async def delete(
         self,
@@ -115,7 +119,7 @@ class Store:
             end = range_end_of(prefix.encode())
             compare.append(transactions.Mod(prefix, end) < unchanged_since + 1)
         success = [transactions.Delete(key) for key in keys]
-        return (await self._answer(self._client.txn(compare=compare, success=success))).succeeded
+        return await self._write(compare, success, [*keys])
 
     @asynccontextmanager
     async def following(self, keys: Sequence[str]) -> AsyncIterator[trio.MemoryReceiveChannel[Batch]]:
@@ -136,6 +140,13 @@ class Store:
                 scope.shield = True
                 with suppress(EtcdError):
                     await self._client.revoke_lease(lease)
+
+    async def _write(self, compare: Sequence[Any], success: Sequence[Any], keys: Sequence[str]) -> bool:
+        began = time_ns()
+        result = await self._answer(self._client.txn(compare=compare, success=success))
+        if result.succeeded and self._told is not None:
+            self._told(self._client.cluster_id, result.revision, keys, began)
+        return result.succeeded
 
     async def _answer(self, request: Awaitable[Result]) -> Result:
         try:
@@ -164,6 +175,11 @@ async def _run(settings: EtcdSettings, work: Callable[[Store], Awaitable[Result]
             instead: Rehearsal = rehearsal
             return await instead.run(client, work)
         return await work(Store(client))
+    def complain(text: str) -> None:
+        click.echo(f"Warning: {text}", err=True)
+
+    async with open_client(settings) as client, writes_told(os.environ, complain) as told:
+        return await work(Store(client, told))
 
 
 def _kind_of(error: EtcdError) -> type[StoreError]:

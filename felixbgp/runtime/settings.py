@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from felixbgp.agent.config import DRAINING_SECONDS, ROUTE_METRIC, ROUTE_PROTOCOL, ROUTE_TABLE, AgentConfig
 from felixbgp.fib.foreign import PROTOCOL_NAMES
@@ -28,9 +29,38 @@ SECRETS_DIR = Path("/etc/felixbgp/secrets")
 STATE_DIRECTORY = Path("/var/lib/felixbgp")
 NO_DIRECTORY = "none"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+OTLP_PROTOCOLS = ("http/protobuf", "grpc")
+"""The first is what OpenTelemetry's specification wants to be the default."""
+OTLP_SCHEMES = ("http", "https", "unix")
 DEFAULT_ENDPOINTS = ("http://127.0.0.1:2379",)
 _NODE_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9])?")
 """Calico's node names are host names: at most 253 characters, and none that could break a key in etcd."""
+
+
+class ListenAddress(NamedTuple):
+    """Where to listen: an address, and a TCP port (0: any that is free)."""
+
+    address: Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if len(self.address) == 16 else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetrySettings:
+    """Who is told of traces and metrics; nobody, unless set."""
+
+    otlp_endpoint: str | None = None
+    """An OpenTelemetry collector, as a URL; what it wants to see of us is in OTEL_EXPORTER_OTLP_HEADERS."""
+    otlp_protocol: str = "http/protobuf"
+    prometheus: ListenAddress | None = None
+    """Where metrics can be read in Prometheus' form."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anybody is told."""
+        return self.otlp_endpoint is not None or self.prometheus is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +87,7 @@ class AgentSettings:
     """Where the state of the store is kept for a start without etcd; None for nowhere."""
     journal: Path | None = None
     """The file into which everything is recorded; None for none."""
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @property
     def agent_config(self) -> AgentConfig:
@@ -98,6 +129,9 @@ TABLE = Setting("route_table", "FELIXBGP_ROUTE_TABLE", "--route-table", is_integ
 TAKE_OVER = Setting("take_over", "FELIXBGP_TAKE_OVER", "--take-over", is_list=True)
 NO_KERNEL = Setting("no_kernel", "FELIXBGP_NO_KERNEL", "--no-kernel", is_switch=True)
 DRAINING = Setting("draining_seconds", "FELIXBGP_DRAINING_SECONDS", "--draining-seconds", is_integer=True)
+OTLP_ENDPOINT = Setting("telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "--otlp-endpoint")
+OTLP_PROTOCOL = Setting("telemetry.otlp_protocol", "OTEL_EXPORTER_OTLP_PROTOCOL", "--otlp-protocol")
+PROMETHEUS = Setting("telemetry.prometheus", "FELIXBGP_PROMETHEUS", "--prometheus")
 ENDPOINTS = Setting("etcd.endpoints", "ETCD_ENDPOINTS", "--etcd-endpoints", is_list=True)
 CA_CERT_FILE = Setting("etcd.ca_cert_file", "ETCD_CA_CERT_FILE", "--etcd-ca-cert-file")
 CERT_FILE = Setting("etcd.cert_file", "ETCD_CERT_FILE", "--etcd-cert-file")
@@ -119,6 +153,7 @@ ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWOR
 SETTINGS = (
     NODE, ROUTER_ID, LOG_LEVEL, SECRETS, STATE, JOURNAL,
     PROTOCOL, METRIC, TABLE, TAKE_OVER, NO_KERNEL, DRAINING,
+    OTLP_ENDPOINT, OTLP_PROTOCOL, PROMETHEUS,
     *ETCD_SETTINGS,
 )  # fmt: skip
 KNOWN = tuple(setting.name for setting in SETTINGS)
@@ -189,6 +224,7 @@ def load(
         secrets_dir=_directory(sources.find(SECRETS), SECRETS_DIR),
         state_directory=_state_directory(sources.find(STATE)),
         journal=_journal(sources.find(JOURNAL)),
+        telemetry=telemetry_from(sources),
     )
 
 
@@ -343,6 +379,46 @@ def _log_level(found: Found | None) -> str | None:
     if found.text.lower() not in LOG_LEVELS:
         raise found.refuse(f"{found.text!r} is not one of {', '.join(LOG_LEVELS)}")
     return found.text.lower()
+
+
+def telemetry_from(sources: Sources) -> TelemetrySettings:
+    """Who is told of traces and metrics. Raises `SettingsError`."""
+    protocol = sources.find(OTLP_PROTOCOL)
+    if protocol is not None and protocol.text not in OTLP_PROTOCOLS:
+        raise protocol.refuse(f"{protocol.text!r} is not one of {', '.join(OTLP_PROTOCOLS)}")
+    endpoint, name = sources.find(OTLP_ENDPOINT), OTLP_PROTOCOLS[0] if protocol is None else protocol.text
+    collector = _collector(endpoint)
+    if endpoint is not None and endpoint.text.startswith("unix:") and name != "grpc":
+        raise endpoint.refuse(f"a Unix socket is for grpc; {OTLP_PROTOCOL.name} is {name}")
+    return TelemetrySettings(
+        otlp_endpoint=collector,
+        otlp_protocol=name,
+        prometheus=_listen_address(sources.find(PROMETHEUS)),
+    )
+
+
+def _collector(found: Found | None) -> str | None:
+    """A URL without a password in it, which would be seen by whoever sees our settings."""
+    if found is None:
+        return None
+    scheme, separator, rest = found.text.partition(":")
+    if scheme not in OTLP_SCHEMES or not separator or not rest.strip("/"):
+        raise found.refuse(f"not a URL that begins with {', '.join(OTLP_SCHEMES)}")
+    if "@" in rest:
+        raise found.refuse("no user or password in the URL; OTEL_EXPORTER_OTLP_HEADERS is for that")
+    return found.text
+
+
+def _listen_address(found: Found | None) -> ListenAddress | None:
+    """`ADDRESS:PORT`, of IPv6 `[ADDRESS]:PORT`."""
+    if found is None:
+        return None
+    host, _, port = found.text.rpartition(":")
+    try:
+        address = Address.parse(host.removeprefix("[").removesuffix("]"))
+    except AddressError as error:
+        raise found.refuse(f"{error}; ADDRESS:PORT is wanted") from error
+    return ListenAddress(address, _integer(Found(port, found.source), 0, 65535, 0))
 
 
 def etcd_from(sources: Sources) -> EtcdSettings:

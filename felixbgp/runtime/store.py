@@ -80,6 +80,11 @@ class NodeStore:
             endpoints = client.settings.endpoints
             self._keeper = StateKeeper(state, node, endpoints, deliver, lambda: client.cluster_id)
 
+    @property
+    def cluster_id(self) -> int:
+        """Which etcd cluster this is; 0 before anything was read."""
+        return self._client.cluster_id
+
     def follow(self, effect: Follow) -> None:
         """Begin to deliver what is under these prefixes and every change of it, and end with all others.
 

@@ -6,7 +6,7 @@ The core returns facts and never logs; what is worth a warning is decided here, 
 import dataclasses
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from felixbgp.agent.effects import AuditDiffered, AuditNotWritten, Fact, IntentProblem, NodeStatusNotWritten
@@ -53,10 +53,13 @@ LOUD = (
 """What an operator should look at."""
 
 
+LINE = "%(asctime)s %(levelname)s %(message)s"
+
+
 def start_logging(level: str) -> None:
     """Write records to standard error, where the service manager takes them."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(logging.Formatter(LINE))
     LOGGER.handlers[:] = [handler]
     set_level(level)
     LOGGER.propagate = False
@@ -65,6 +68,19 @@ def start_logging(level: str) -> None:
 def set_level(level: str) -> None:
     """Write records of this level (`debug`, `info`, `warning`, `error`) and above from now on."""
     LOGGER.setLevel(level.upper())
+
+
+def correlate(current: Callable[[], tuple[int, int] | None]) -> None:
+    """Name in every line the trace and the span that it belongs to: those that `current` gives, if any."""
+
+    def name(record: logging.LogRecord) -> bool:
+        found = current()
+        record.trace = "" if found is None else f" trace_id={found[0]:032x} span_id={found[1]:016x}"
+        return True
+
+    for handler in LOGGER.handlers:
+        handler.addFilter(name)
+        handler.setFormatter(logging.Formatter(f"{LINE}%(trace)s"))
 
 
 def observe(fact: Fact | StepTookLong) -> None:

@@ -23,6 +23,11 @@ take_over = ["bird", "186"]
 no_kernel = true
 draining_seconds = 30
 
+[telemetry]
+otlp_endpoint = "https://collector:4317"
+otlp_protocol = "grpc"
+prometheus = "[::1]:9179"
+
 [etcd]
 endpoints = ["https://10.0.0.3:2379", "https://10.0.0.4:2379"]
 username = "file-user"
@@ -61,6 +66,7 @@ def test_without_anything_there_are_defaults() -> None:
     assert settings.state_directory == Path("/var/lib/felixbgp")
     assert settings.agent_config == AgentConfig(node="host-1.example.org")
     assert settings.route_table == 254
+    assert settings.telemetry.is_on is False
 
 
 def test_the_file_alone(file: Path) -> None:
@@ -78,6 +84,9 @@ def test_the_file_alone(file: Path) -> None:
     assert settings.take_over == (12, 186)
     assert (settings.log_level, settings.secrets_dir) == ("error", Path("/run/secrets/bgp"))
     assert settings.state_directory == Path("/srv/felixbgp")
+    told = settings.telemetry
+    assert (told.otlp_endpoint, told.otlp_protocol) == ("https://collector:4317", "grpc")
+    assert (str(told.prometheus), told.is_on) == ("[::1]:9179", True)
     assert settings.etcd.endpoints == ("https://10.0.0.3:2379", "https://10.0.0.4:2379")
     assert (settings.etcd.username, settings.etcd.password) == ("file-user", "file-password")
 
@@ -223,6 +232,27 @@ def test_a_hashed_router_id_is_never_multicast() -> None:
         (
             {"FELIXBGP_TAKE_OVER": "calico"},
             "environment FELIXBGP_TAKE_OVER: 'calico' marks the routes of calico, which are not BGP's",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"},
+            "environment OTEL_EXPORTER_OTLP_ENDPOINT: not a URL that begins with http, https, unix",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://ann:secret@collector"},
+            "environment OTEL_EXPORTER_OTLP_ENDPOINT: no user or password in the URL; OTEL_EXPORTER",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "unix:/run/otlp"},
+            "environment OTEL_EXPORTER_OTLP_ENDPOINT: a Unix socket is for grpc; telemetry.otlp",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"},
+            "environment OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' is not one of http/protobuf, grpc",
+        ),
+        ({"FELIXBGP_PROMETHEUS": "9179"}, "environment FELIXBGP_PROMETHEUS: .*; ADDRESS:PORT is wanted"),
+        (
+            {"FELIXBGP_PROMETHEUS": "127.0.0.1:99999"},
+            "environment FELIXBGP_PROMETHEUS: '99999' is not a number from 0 to 65535",
         ),
         ({"FELIXBGP_NO_KERNEL": "1"}, "environment FELIXBGP_NO_KERNEL: '1' is not false or true"),
         ({"FELIXBGP_ROUTE_METRIC": "9" * 5000}, "environment FELIXBGP_ROUTE_METRIC: '9+' is not a number"),

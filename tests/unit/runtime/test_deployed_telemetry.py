@@ -1,0 +1,136 @@
+"""The dashboard and the alerts speak of metrics that there are, in words that Prometheus understands."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import trio
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from felixbgp.runtime.driver import Driver
+from felixbgp.runtime.settings import TelemetrySettings
+from felixbgp.runtime.telemetry_catalogue import METRICS, Metric
+from felixbgp.runtime.telemetry_export import Exporting
+from felixbgp.runtime.telemetry_spans import SPANS
+from tests.unit.runtime.test_telemetry_export import LOOPBACK, ListenAddress, a_change, an_agent, asked
+
+ROOT = Path(__file__).parents[3]
+ALERTS = ROOT / "deploy/prometheus/felixbgp-alerts.yml"
+SCRAPING = ROOT / "deploy/prometheus/prometheus.yml"
+DASHBOARD = ROOT / "deploy/grafana/felixbgp.json"
+PAGE = ROOT / "docs/telemetry.md"
+NAME = re.compile(r"\bfelixbgp_\w+")
+LABEL = re.compile(r"[{,]\s*(\w+)\s*(?:=~|!~|!=|=)|\bby \(([\w, ]+)\)|{{ ?(\w+) ?}}")
+UNITS = {"s": "_seconds", "By": "_bytes"}
+FROM_PROMETHEUS = {"instance", "job", "le"}
+
+
+def exposed_name(metric: Metric) -> str:
+    """What OpenTelemetry's exporter makes of a name; of a histogram without what it appends."""
+    name = metric.name.replace(".", "_") + UNITS.get(metric.unit, "")
+    return name + ("_total" if metric.kind == "counter" else "")
+
+
+def exposed() -> set[str]:
+    names = {exposed_name(metric) for metric in METRICS}
+    return names | {f"{exposed_name(one)}_bucket" for one in METRICS if one.kind == "histogram"}
+
+
+def alert_expressions() -> list[str]:
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    return [rule["expr"] for group in groups for rule in group["rules"]]
+
+
+def dashboard_expressions() -> list[str]:
+    board = json.loads(DASHBOARD.read_text())
+    return [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+
+
+@pytest.mark.trio
+async def test_the_names_are_those_that_prometheus_reads() -> None:
+    exporting = Exporting(TelemetrySettings(prometheus=ListenAddress(LOOPBACK, 0)), "node-1")
+    async with exporting.running(Driver(exporting.watch(an_agent()))):
+        a_change(exporting)
+        exporting.changes.finish(0)
+        await trio.lowlevel.checkpoint()
+        page = await asked(exporting.server.port, b"GET /metrics HTTP/1.1\r\n\r\n")
+    text = page.partition(b"\r\n\r\n")[2].decode()
+    found = {family.name for family in text_string_to_metric_families(text)}
+    told = {name for name in found if name.startswith("felixbgp_")}
+    names = {exposed_name(metric).removesuffix("_total") for metric in METRICS}
+    assert told <= names
+    assert names - told <= {"felixbgp_bgp_notifications", "felixbgp_bgp_update_errors"}
+
+
+@pytest.mark.parametrize("expression", alert_expressions() + dashboard_expressions())
+def test_an_expression_is_of_metrics_and_labels_that_there_are(expression: str) -> None:
+    names = set(NAME.findall(expression))
+    assert names <= exposed()
+    bases = {name.removesuffix("_bucket") for name in names}
+    labels = {label for one in METRICS if exposed_name(one) in bases for label in one.attributes}
+    used = {
+        word for found in LABEL.findall(expression) for part in found for word in re.findall(r"\w+", part)
+    }
+    assert used <= labels | FROM_PROMETHEUS
+
+
+def test_the_dashboard_shows_every_metric() -> None:
+    shown = {name.removesuffix("_bucket") for text in dashboard_expressions() for name in NAME.findall(text)}
+    assert shown == {exposed_name(metric) for metric in METRICS}
+
+
+def test_every_alert_says_what_it_is_and_what_to_do() -> None:
+    rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+    for rule in rules:
+        assert rule["annotations"].keys() == {"summary", "description"}
+        assert rule["labels"]["severity"] in {"warning", "critical"}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package prometheus is not installed")
+@pytest.mark.parametrize(("kind", "file"), [("rules", ALERTS), ("config", SCRAPING)], ids=["rules", "config"])
+def test_prometheus_itself_reads_it(kind: str, file: Path) -> None:
+    done = subprocess.run(["promtool", "check", kind, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package prometheus is not installed")
+def test_prometheus_itself_reads_the_expressions_of_the_dashboard(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"a:{number}", "expr": text.replace("$__rate_interval", "5m")}
+        for number, text in enumerate(dashboard_expressions())
+    ]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    test_prometheus_itself_reads_it("rules", file)
+
+
+# ---- the page
+
+
+def metric_rows() -> list[str]:
+    return [
+        f"| `{one.name}` | `{exposed_name(one)}` | {one.kind} | {one.unit} | "
+        f"{', '.join(f'`{name}`' for name in one.attributes)} | {one.text} |"
+        for one in METRICS
+    ]
+
+
+def span_rows() -> list[str]:
+    return [f"| `{one.name}` | {one.text} | {one.attributes} |" for one in SPANS]
+
+
+def rows_below(heading: str) -> list[str]:
+    section = PAGE.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return [line for line in section.splitlines() if line.startswith("| `")]
+
+
+def test_the_page_has_every_metric_as_it_is() -> None:
+    assert rows_below("Metrics") == metric_rows()
+
+
+def test_the_page_has_every_span_as_it_is() -> None:
+    assert rows_below("Spans") == span_rows()
