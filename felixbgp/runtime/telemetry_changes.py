@@ -43,7 +43,7 @@ PEERS_MAX: Final = 32
 NAMES_MAX: Final = 16
 """Keys and sessions that are named; the others are counted."""
 CHANGES_PER_MINUTE: Final = 600
-"""Changes that become spans: each is some 100 µs here, and a line in a store of traces."""
+"""Changes that become spans: each is up to a millisecond here, so that this is one percent of a processor."""
 OWN_KEYS: Final = ("/felixbgp/v1/nodes/", NODE_STATUSES)
 """What is written there changes no route: audits that are asked for, reports."""
 

@@ -15,8 +15,8 @@ from felixbgp.runtime.settings import OTLP_ENDPOINT, Sources, telemetry_from
 from felixbgp.runtime.settings_file import SettingsError
 
 NAMES_MAX: Final = 16
-SHUTDOWN_SECONDS: Final = 3.0
-"""How long a command waits for its collector when all is written."""
+SHUTDOWN_SECONDS: Final = 10.0
+"""How long a command waits for its collector when all is written: as long as an exporter does by default."""
 Told = Callable[[int, int, Sequence[str], int], None]
 """Of a write: the cluster, the revision, the keys, and when it began in nanoseconds since 1970."""
 

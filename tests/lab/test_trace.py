@@ -85,7 +85,12 @@ def test_one_apply_is_one_trace_from_etcd_to_the_kernels_of_all_nodes(collector:
         live(lab)
         pool = POOL.format(name=NAME, cidr=POOL_V4)
         apply(lab, pool, exported_to(collector))
-        wait_until(lambda: is_whole(lab, collector), "all nodes told of the write", SECONDS_MAX)
+        wait_until(
+            lambda: is_whole(lab, collector),
+            "all nodes told of the write",
+            SECONDS_MAX,
+            describe=lambda: as_tree(collector.spans),
+        )
         logs = [lab.log(node.name) for node in plan.nodes]
     finally:
         down(plan.name)

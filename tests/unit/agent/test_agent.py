@@ -3,14 +3,18 @@
 from dataclasses import replace
 from itertools import chain
 
-from felixbgp.agent.agent import FACTS_AT_ONCE, Agent
+from felixbgp.agent.agent import FACTS_AT_ONCE, Agent, Progress
 from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.effects import IntentProblem, Listen, Observe
 from felixbgp.agent.inputs import IntentGiven
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import TransportOptions
+from felixbgp.cluster.inputs import KeyPut, RevisionReached, SnapshotReceived, StoredValue
+from felixbgp.cluster.state import watched_prefixes
+from felixbgp.fib.types import KernelSnapshot
 from felixbgp.intent.types import Intent, Problem
-from felixbgp.net import IPV4, Address
+from felixbgp.net import IPV4, IPV6, Address
+from tests.support.large_cluster import node_object
 
 OWN = Address.parse("192.0.2.1")
 MANY_FACTS = 2 * FACTS_AT_ONCE + 1
@@ -80,3 +84,29 @@ def test_of_many_facts_some_are_told_in_one_step_and_all_in_the_end_in_their_ord
         steps.append([fact.problem for fact in told if isinstance(fact, IntentProblem)])
     assert [len(step) for step in steps] == [FACTS_AT_ONCE, FACTS_AT_ONCE, 1]
     assert tuple(chain(*steps)) == problems
+
+
+def test_how_far_the_store_has_come_is_told() -> None:
+    agent = Agent(AgentConfig(node="node-1"), lambda: 0.0)
+    own, other = (StoredValue(*node_object(number), 3) for number in (1, 2))
+    for family in (IPV4, IPV6):
+        agent.feed(KernelSnapshot(family, ()), 0)
+    for prefix in watched_prefixes("node-1"):
+        values = (own,) if own.key.startswith(prefix) else ()
+        agent.feed(SnapshotReceived(prefix, 5, values), 0)
+    agent.drain(0, 100)
+    assert agent.progress() == Progress(revision=5, changes=1, peers=0, is_in_force=True)
+
+    agent.feed(KeyPut(other._replace(revision=7)), 1)
+    agent.feed(RevisionReached(7), 1)
+    assert agent.progress().revision == 5
+    agent.drain(1, 100)
+    assert agent.progress() == Progress(revision=7, changes=2, peers=1, is_in_force=True)
+
+    agent.feed(RevisionReached(9), 2)
+    agent.drain(2, 100)
+    assert agent.progress() == Progress(revision=9, changes=2, peers=1, is_in_force=True)
+    tallies = agent.tallies()
+    assert sum(tallies.sessions.values()) == 1
+    assert tallies.kernel == {IPV4: (0, 0), IPV6: (0, 0)}
+    assert Agent(AgentConfig(node="node-1", forwards=False), lambda: 0.0).tallies().kernel == {}

@@ -19,7 +19,7 @@ from felixbgp.bgp.policy.types import Action, Match, Policy, PrefixMatch, RouteS
 from felixbgp.bgp.rib.adj_rib_out import IN_FLIGHT_MAX
 from felixbgp.bgp.rib.path_numbers import NUMBERS_SWEEP_FIRST
 from felixbgp.bgp.routes import LocalRoute
-from felixbgp.bgp.snapshot import RouteSnapshot
+from felixbgp.bgp.snapshot import FamilyCounts, RouteSnapshot
 from felixbgp.bgp.strangers import REFUSALS_PER_SECOND, REFUSED_ADDRESSES_MAX
 from felixbgp.bgp.wire.capabilities import Role
 from felixbgp.bgp.wire.codec import encode_route_refresh
@@ -771,6 +771,21 @@ def test_statistics_count_what_is_there() -> None:
     counted = one.speaker.statistics()
     assert (counted.peers, counted.peers_established, counted.prefixes, counted.paths) == (1, 1, 2, 3)
     assert (counted.attributes, counted.updates_waiting, counted.prefixes_to_decide) == (1, 0, 0)
+
+
+def test_counts_are_by_state_stage_and_family() -> None:
+    network, one, other = two()
+    other.originate(BLOCK, OTHER_BLOCK)
+    one.originate(BLOCK)
+    network.settle()
+    reject = Policy((Rule("no", Match(), Action.REJECT),))
+    one.change(other, import_policy=reject)
+    network.settle()
+    assert one.speaker.sessions_by_state() == {"Established": 1}
+    assert one.speaker.counts_by_family() == {
+        IPV4: FamilyCounts(received=2, accepted=0, selected=1, advertised=1),
+        IPV6: FamilyCounts(received=0, accepted=0, selected=0, advertised=0),
+    }
 
 
 def test_the_queue_of_work_is_cut_by_the_budget() -> None:

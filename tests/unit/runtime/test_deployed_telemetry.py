@@ -12,11 +12,11 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from felixbgp.runtime.driver import Driver
-from felixbgp.runtime.settings import TelemetrySettings
+from felixbgp.runtime.settings import ListenAddress, TelemetrySettings
 from felixbgp.runtime.telemetry_catalogue import METRICS, Metric
 from felixbgp.runtime.telemetry_export import Exporting
 from felixbgp.runtime.telemetry_spans import SPANS
-from tests.unit.runtime.test_telemetry_export import LOOPBACK, ListenAddress, a_change, an_agent, asked
+from tests.unit.runtime.test_telemetry_export import LOOPBACK, a_change, an_agent, asked
 
 ROOT = Path(__file__).parents[3]
 ALERTS = ROOT / "deploy/prometheus/felixbgp-alerts.yml"
