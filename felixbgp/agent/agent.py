@@ -26,6 +26,7 @@ from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.connected import ConnectedInput
 from felixbgp.agent.datastore import Datastore
 from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
+from felixbgp.agent.explain import Explainer
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
     AuditWriteFailed,
@@ -46,6 +47,7 @@ from felixbgp.agent.liveness import Liveness
 from felixbgp.agent.next_hops import RECURSIONS_MAX
 from felixbgp.agent.origination import Origination
 from felixbgp.agent.publication import Publication
+from felixbgp.agent.readiness import STARTING_NS, Readiness, readiness_of
 from felixbgp.agent.reporting import Reporting
 from felixbgp.agent.reprieve import REPRIEVE_NS, NodeReprieve
 from felixbgp.agent.rooms import Rooms
@@ -69,6 +71,7 @@ from felixbgp.intent.unforwarded import without_kernel
 from felixbgp.net import IPV4, IPV6, Family, Prefix
 from felixbgp.resources.calico_node_status import StatusClass
 from felixbgp.status import node_status, report, report_routes
+from felixbgp.status.explanation import Explanation
 from felixbgp.status.node_status import LongestStep, NodeStatus, RouteCounts
 from felixbgp.status.report import PeerTable, Report
 from felixbgp.status.report_routes import RouteFacts, RouteTables, Surroundings
@@ -157,6 +160,9 @@ class Agent:
         self._reconfigured_at = 0
         self._settled_at = 0
         self._datastore = Datastore(required_prefixes(config.node), (DRAINS,))
+        self._explainer = Explainer(
+            config, self._state, rooms, self._forwarding, self._datastore, node_at=derivation.node_at
+        )
         self._steps = StepsMeasured()
         self._sweep_at: int | None = None
         self._unsettled_until: int | None = None
@@ -318,6 +324,28 @@ class Agent:
     def is_behind_store(self) -> bool:
         """Whether so much of the store waits here that it should not be read for now."""
         return self._intake.is_much
+
+    def explain(self, prefix: Prefix) -> Explanation:
+        """What `felixbgp explain` shows of a prefix; the agent stays as it is."""
+        return self._explainer.explain(prefix, self._intent or Intent())
+
+    def readiness(self, now: int) -> Readiness:
+        """Whether the node can be relied on, and if not, why."""
+        return readiness_of(
+            in_sync=self._given or self._state.in_sync(),
+            datastore=self._datastore.state,
+            is_given=self._given,
+            kernel=self._kernel_obstacle(),
+            peers=self._speaker.standings(),
+            is_deferring=self._speaker.is_deferring,
+            is_starting=self._started_at is None or now - self._started_at < STARTING_NS,
+        )
+
+    def _kernel_obstacle(self) -> str:
+        """Why the kernel is not known; "" where it is, or none is written to."""
+        if not self._config.forwards:
+            return ""
+        return self._fib.unheard() or ("" if self._fib.is_known else "its routes were not read yet")
 
     def status(self, now: int) -> NodeStatus:
         """What `felixbgp node status` shows, as of now."""

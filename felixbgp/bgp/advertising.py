@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 
 from felixbgp.bgp.config import PeerId
+from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.adj_rib_out import Member, Outlet
 from felixbgp.bgp.rib.export import ExportView
 from felixbgp.bgp.rib.loc_rib import Decided, LocRib
 from felixbgp.bgp.rib.path_numbers import PathNumbers
+from felixbgp.bgp.rib.trace import ToldTrace
 from felixbgp.bgp.rib.update_groups import IsComplete, UpdateGroup
 from felixbgp.net import Family, Nlri
 
@@ -118,6 +120,15 @@ class Advertising:
         for view, group in self._groups.items():
             counts[view.family] += sum(count for _, count in group.advertised_counts())
         return counts
+
+    def trace(self, view: ExportView, peer: PeerId, nlri: Nlri, names: Policy) -> list[ToldTrace]:
+        """What becomes of a prefix towards a peer of a view; nothing is changed by asking.
+
+        `names` is the view's policy with the names of now. Of a peer that is moving there from another view
+        nothing is said.
+        """
+        group = self._groups.get(view)
+        return [] if group is None or not group.has(peer) else group.trace(peer, nlri, names)
 
     def pending_count(self) -> int:
         """Prefixes to tell, summed over the peers."""

@@ -78,6 +78,10 @@ class Retention:
         """What is kept now."""
         return [kept.rib for kept in self._kept.values()]
 
+    def ribs_of(self, family: Family) -> list[AdjRibIn]:
+        """Those of a family."""
+        return [kept.rib for known, kept in self._kept.items() if known == family]
+
     def keep(
         self,
         ribs: dict[Family, AdjRibIn],

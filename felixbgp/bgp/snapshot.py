@@ -7,6 +7,7 @@ from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.path import Path
+from felixbgp.bgp.session.state import SessionState
 from felixbgp.net import Address, Family, Nlri, Prefix
 
 
@@ -46,6 +47,23 @@ class PeerSnapshot:
     """How many, by RFC 7606's word for what was done about them, sorted; one UPDATE can have several."""
     updates_received: int = 0
     updates_sent: int = 0
+
+
+class PeerStanding(NamedTuple):
+    """How far a peer is that is to be up: whether it is Established, and has told its initial table.
+
+    `reason` says why its last session or attempt ended, or what was found out about it, in words.
+    """
+
+    peer: PeerId
+    state: str
+    has_whole_table: bool
+    reason: str
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a session."""
+        return self.state == SessionState.ESTABLISHED
 
 
 class RouteSnapshot(NamedTuple):

@@ -71,6 +71,7 @@ from felixbgp.bgp.rib.adj_rib_out import Outlet
 from felixbgp.bgp.rib.loc_rib import LocRib, Multipath
 from felixbgp.bgp.rib.local_routes import LocalRoutes
 from felixbgp.bgp.rib.next_hops import NextHops
+from felixbgp.bgp.rib.trace import SpeakerTrace
 from felixbgp.bgp.routes import LocalRoute, Reachability, RouteChange, Selected
 from felixbgp.bgp.session.actions import (
     DownKind,
@@ -83,9 +84,16 @@ from felixbgp.bgp.session.actions import (
     UpdatesArrived,
 )
 from felixbgp.bgp.session.peer import Peer
-from felixbgp.bgp.snapshot import FamilyCounts, PeerSnapshot, RouteSnapshot, SpeakerStatistics
+from felixbgp.bgp.snapshot import (
+    FamilyCounts,
+    PeerSnapshot,
+    PeerStanding,
+    RouteSnapshot,
+    SpeakerStatistics,
+)
 from felixbgp.bgp.statistics import counts_by_family, sessions_by_state, statistics_of
 from felixbgp.bgp.strangers import Strangers
+from felixbgp.bgp.tracing import peer_trace
 from felixbgp.bgp.wire.errors import CeaseSubcode, ErrorCode
 from felixbgp.net import IPV4, IPV6, Address, Family, Nlri
 
@@ -550,6 +558,28 @@ class Speaker:
     def selected(self, family: Family, nlri: Nlri) -> Selected | None:
         """The Loc-RIB's entry of a prefix."""
         return self._loc_ribs[family].selected(nlri)
+
+    def trace(self, family: Family, nlri: Nlri) -> SpeakerTrace:
+        """What became of a prefix, in all tables, and what decided; nothing is changed by asking."""
+        contest, peerings = self._loc_ribs[family].contest(nlri), self._peerings.by_peer
+        peers = [
+            peer_trace(peerings[peer], self._advertising, family, nlri)
+            for peer in sorted(peerings, key=peer_order)
+        ]
+        return SpeakerTrace(contest, peers, is_deferred=family in self._deferred)
+
+    def standings(self) -> list[PeerStanding]:
+        """How far those peers are that are to be up; neither one that is shut down nor one that may go."""
+        return [
+            PeerStanding(peer, one.session.state, one.has_whole_table, one.notice or one.session.last_error)
+            for peer, one in sorted(self._peerings.by_peer.items(), key=lambda item: peer_order(item[0]))
+            if one.config.shutdown is None and not one.config.draining
+        ]
+
+    @property
+    def is_deferring(self) -> bool:
+        """Whether nothing is selected yet, for after a restart peers are still to tell all they have."""
+        return bool(self._deferred)
 
     def prefixes(self, family: Family) -> Iterable[Nlri]:
         """Every prefix with a selected route as it is now; a copy."""

@@ -219,6 +219,10 @@ class ClusterState:
         """The fields that were left out of values which count, by key."""
         return MappingProxyType(self._ignored)
 
+    def revision_of(self, key: str) -> int:
+        """The revision at which the value of a key was written last; 0 for a key that is not known."""
+        return self._revisions.get(key, 0)
+
     def affinities_of(self, host: str) -> Mapping[Prefix, AffinityState]:
         """The blocks a host has claimed and how far the claims are, as far as they are watched."""
         return MappingProxyType(self._affinities.get(host, {}))

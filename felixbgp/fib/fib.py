@@ -112,6 +112,11 @@ class Fib:
         if isinstance(event, KernelSnapshot):
             self.read_on()
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the routes of both families were read, and nothing was lost since."""
+        return all(table.ready for table in self._tables.values())
+
     def has_own(self) -> bool:
         """Whether the kernel has routes of ours, as far as was fed."""
         return any(table.has_own() for table in self._tables.values()) or any(

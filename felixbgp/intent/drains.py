@@ -39,7 +39,9 @@ MARKED: Final[tuple[Operation, ...]] = (AddCommunity(GRACEFUL_SHUTDOWN), SetLoca
 """RFC 8326 §4.1: the lowest value that there is; only iBGP carries it."""
 KEPT_MAX: Final = 64
 """Policies of one node: as many as it has sets of filters; what was edited since is forgotten in the end."""
-NOTHING: Final = Policy((Rule("this node is drained", Match(), Action.REJECT),), Action.REJECT)
+NOTHING: Final = Policy(
+    (Rule("this node is drained", Match(), Action.REJECT, origin="Drain"),), Action.REJECT
+)
 
 
 class Drains:

@@ -5,6 +5,7 @@ accepts. The first rule that matches ends it, so a filter that accepts goes past
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from felixbgp.bgp.policy.types import (
     Action,
@@ -31,6 +32,7 @@ from felixbgp.intent.priorities import local_pref_of
 from felixbgp.intent.site import Site
 from felixbgp.net import IPV4, Family, Prefix
 from felixbgp.resources import BgpFilter
+from felixbgp.resources.bgp_configuration import DEFAULT_NAME
 from felixbgp.resources.bgp_filter import FilterAction, FilterRule, FilterSource, MatchOperator, PeerType
 from felixbgp.resources.bgp_filter import Operation as WantedOperation
 
@@ -40,6 +42,10 @@ writes its routes."""
 
 REJECTED_INTERFACES = ("bpf*.cali",)
 """Devices of the eBPF data path."""
+
+BLOCK_AFFINITY = "BlockAffinity"
+"""What the claim of a block is called where a rule names its origin; all others are kinds of resources."""
+_DEFAULTS = f"BGPConfiguration/{DEFAULT_NAME}"
 
 
 class Policies:
@@ -92,13 +98,13 @@ def calico_export_rules(site: Site, family: Family, *, internal: bool) -> Iterat
     for pool in pools:
         if pool.spec.disable_bgp_export:
             name = f"pool {pool.name} has disableBGPExport"
-            yield Rule(name, _inside(pool.spec.cidr), Action.REJECT)
+            yield Rule(name, _inside(pool.spec.cidr), Action.REJECT, origin=f"IPPool/{pool.name}")
     for interface in _rejected_interfaces(site, internal=internal):
         yield Rule(f"interface {interface}", Match(interface=interface), Action.REJECT)
     for pool in pools_of_felix(site) if internal else ():
         if pool.spec.cidr.family == family:
             name = f"pool {pool.name} over a next hop of Felix"
-            yield Rule(name, _of_felix(pool.spec.cidr), Action.REJECT)
+            yield Rule(name, _of_felix(pool.spec.cidr), Action.REJECT, origin=f"IPPool/{pool.name}")
     for cidr, communities in advertisements(site):
         if cidr.family == family and communities:
             name = f"prefix advertisement {cidr}"
@@ -106,13 +112,15 @@ def calico_export_rules(site: Site, family: Family, *, internal: bool) -> Iterat
     yield from _aggregation_rules(site, family)
     for range_ in service_ranges(site):
         if range_.family == family:
-            yield Rule(f"service range {range_}", _inside(range_), Action.ACCEPT)
+            yield Rule(f"service range {range_}", _inside(range_), Action.ACCEPT, origin=_DEFAULTS)
     for range_ in reflected_ranges(site) if site.local.cluster_id is not None else ():
         if range_.family == family:
-            yield Rule(f"reflected service range {range_}", _inside(range_), Action.ACCEPT)
+            name = f"reflected service range {range_}"
+            yield Rule(name, _inside(range_), Action.ACCEPT, origin=_DEFAULTS)
     for pool in pools:
         if not pool.spec.disable_bgp_export:
-            yield Rule(f"pool {pool.name}", _inside(pool.spec.cidr), Action.ACCEPT)
+            origin = f"IPPool/{pool.name}"
+            yield Rule(f"pool {pool.name}", _inside(pool.spec.cidr), Action.ACCEPT, origin=origin)
 
 
 def _rejected_interfaces(site: Site, *, internal: bool) -> tuple[str, ...]:
@@ -127,11 +135,12 @@ def _aggregation_rules(site: Site, family: Family) -> Iterator[Rule]:
     normal = local_pref_of(site.normal_priority.of(family))
     for block in confirmed_blocks(site):
         if block.family == family:
-            inside = PrefixMatch.inside(block)
-            yield Rule(f"own block {block}", Match(PrefixMatch.equal(block)), Action.ACCEPT)
+            inside, origin = PrefixMatch.inside(block), f"{BLOCK_AFFINITY}/{block}"
+            yield Rule(f"own block {block}", Match(PrefixMatch.equal(block)), Action.ACCEPT, origin=origin)
             better = Match(inside, local_pref_above=normal)
-            yield Rule(f"better priority inside own block {block}", better, Action.ACCEPT)
-            yield Rule(f"inside own block {block}", Match(inside), Action.REJECT)
+            name = f"better priority inside own block {block}"
+            yield Rule(name, better, Action.ACCEPT, origin=origin)
+            yield Rule(f"inside own block {block}", Match(inside), Action.REJECT, origin=origin)
 
 
 def _of_felix(pool: Prefix) -> Match:
@@ -150,7 +159,7 @@ def filter_rules(resource: BgpFilter, family: Family, direction: str, *, same_as
     for number, rule in enumerate(rules, start=1):
         compiled = compiled_rule(f"filter {resource.name} {direction} rule {number}", rule, same_as=same_as)
         if compiled is not None:
-            yield compiled
+            yield replace(compiled, origin=f"BGPFilter/{resource.name}")
 
 
 def compiled_rule(name: str, rule: FilterRule, *, same_as: bool) -> Rule | None:

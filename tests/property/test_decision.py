@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from felixbgp.bgp.rib.decision import SelectionReason, best_path
+from felixbgp.bgp.rib.decision import Lost, SelectionReason, best_path
 from felixbgp.bgp.rib.path import Path
 from tests.support.paths import own_path, path, path_peer, sequence
 
@@ -86,3 +86,27 @@ def rank(one: Path) -> tuple[bool, int, int, int]:
     local_pref = one.attributes.local_pref
     asns = sum(len(segment.asns) for segment in one.attributes.as_path)
     return (one.peer is not None, -(100 if local_pref is None else local_pref), asns, one.attributes.origin)
+
+
+@given(candidates)
+def test_whoever_asks_what_became_of_the_others_gets_the_same_decision(paths: list[Path]) -> None:
+    """All but the winner lost, each once; and in the order of the ladder nobody outlived the last step."""
+    lost: Lost = {}
+    best = best_path(paths, lost)
+    assert best == best_path(paths)
+    assert lost.keys() == set(paths) - {best.path}
+    if lost:
+        steps = list(SelectionReason)
+        # Equal ones are told apart by the last steps, each by its own.
+        assert best.reason in lost.values() or best.reason is SelectionReason.LEARNED
+        assert max(steps.index(step) for step in lost.values()) >= steps.index(best.reason)
+
+
+@given(candidates)
+def test_in_a_pair_the_loser_lost_by_what_the_winner_won_by(paths: list[Path]) -> None:
+    for one in paths:
+        for other in paths:
+            if one is not other:
+                lost: Lost = {}
+                best = best_path((one, other), lost)
+                assert list(lost.values()) == [best.reason]

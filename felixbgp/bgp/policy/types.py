@@ -145,6 +145,9 @@ class Rule:
     action: Action
     operations: tuple[Operation, ...] = ()
     """Carried out in order when the rule matches, unless it rejects."""
+    origin: str = field(default="", compare=False)
+    """Whose statement it is, in the words of whoever wrote the policy; "" for nobody's. No part of the value,
+    as the name."""
 
 
 @dataclass(frozen=True, slots=True)

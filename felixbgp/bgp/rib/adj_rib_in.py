@@ -25,6 +25,7 @@ from felixbgp.bgp.policy.types import Policy, RouteSource
 from felixbgp.bgp.rib.acceptance import Acceptance
 from felixbgp.bgp.rib.loc_rib import LocRib
 from felixbgp.bgp.rib.path import Path, PathPeer, changed_path
+from felixbgp.bgp.rib.trace import ReceivedTrace, rule_of
 from felixbgp.bgp.wire.communities import NO_LLGR
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Family, Nlri
@@ -44,6 +45,9 @@ MOVED_AT_ONCE: int = 1000
 """Routes of a table that go into another one when it changes its part; one with more stays as it is. To
 announce as many takes as long as a call of `work_off` may, so that the large tables never become many.
 No `Final`, as in `table`."""
+
+TO_BE_JUDGED: Final = "about to be judged again"
+"""What is said of a route while another policy is applied."""
 
 _Key = PathAttributes | tuple[PathAttributes, bytes, bool, bool]
 
@@ -224,8 +228,30 @@ class AdjRibIn:
         if path.ineligible or rule is None:
             return path.ineligible
         if self._paths.get(_key_of(path)) is not path:
-            return "about to be judged again"
+            return TO_BE_JUDGED
         return self._policy.rule_name(rule)
+
+    def trace(self, nlri: Nlri) -> list[ReceivedTrace]:
+        """The routes of a prefix, each with what import made of it; `nlri` is without an identifier."""
+        traces: list[ReceivedTrace] = []
+        for table in (self._routes, *self._stale, *self._expired):
+            keys = [nlri]
+            if self._identifier_octets:
+                keys = [key for key in table.keys() if key[self._identifier_octets :] == nlri]  # noqa: SIM118
+            for key in keys:
+                path = table.get(key)
+                if path is not None:
+                    traces.append(self._trace(key, path, is_stale=table is not self._routes))
+        return traces
+
+    def _trace(self, key: Nlri, path: Path, *, is_stale: bool) -> ReceivedTrace:
+        if path.ineligible:
+            return ReceivedTrace(path, path.ineligible, is_accepted=False, rule=None, is_stale=is_stale)
+        if self._paths.get(_key_of(path)) is not path:
+            return ReceivedTrace(path, TO_BE_JUDGED, is_accepted=False, rule=None, is_stale=is_stale)
+        decided = self._view.of(path.attributes).decide(key[self._identifier_octets :])
+        rule = rule_of(self._policy, decided.rule)
+        return ReceivedTrace(self._changed.get(key) or path, "", decided.accepted, rule, is_stale)
 
     def prefixes(self) -> list[Nlri]:
         """Every prefix received."""

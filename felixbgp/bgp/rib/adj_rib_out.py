@@ -190,6 +190,15 @@ class AdjRibOut:
         """Whether it is time to find out what else the members are to be told."""
         return self.comparison is not None or (self.is_behind and len(self.announcing) < PENDING_MAX)
 
+    def is_owed(self, key: Nlri) -> bool:
+        """Whether the members are still to be told of a prefix, which nothing but their turn holds up."""
+        if self.comparison is not None or key in self.announcing:
+            return True
+        walks = (self.joining, self.refreshing)
+        if any(walk is not None and walk.is_ahead(key) for walk in walks):
+            return True
+        return any(key in keys for _, keys in self.announcing_batches)
+
     # ---- changes
 
     def note(self, key: Nlri, old: Export | None, new: Export | None) -> None:

@@ -44,42 +44,47 @@ class Best(NamedTuple):
     """The paths that are as good but for the last steps, which only break ties; `path` is the first."""
 
 
-def best_path(paths: Sequence[Path]) -> Best:
+Lost = dict[Path, SelectionReason]
+"""The paths that are not the best one, each with the step that put it out."""
+
+
+def best_path(paths: Sequence[Path], lost: Lost | None = None) -> Best:
     """Walk the ladder until one of the eligible paths is left; there must be at least one.
 
     Absent attributes have a stated value (LOCAL_PREF 100, MED 0), so that every step orders every path.
+    Whoever wants to know what became of the others gives a mapping for it, `lost`.
     """
     if len(paths) == 1:
         return _alone(paths, SelectionReason.ONLY_PATH)
     left = list(paths)
     # 1. Our own routes before or after learned ones, as BIRD and therefore Calico order their protocols.
-    if len(left := _lowest(left, _precedence)) == 1:
+    if len(left := _lowest(left, _precedence, None, lost)) == 1:
         return _alone(left, SelectionReason.LEARNED if _is_learned(left[0]) else SelectionReason.LOCAL)
     # 1b. What is kept beyond its session only when there is nothing else (RFC 9494 §4.3).
-    if len(left := _lowest(left, _is_long_lived_stale)) == 1:
+    if len(left := _lowest(left, _is_long_lived_stale, SelectionReason.LONG_LIVED_STALE, lost)) == 1:
         return _alone(left, SelectionReason.LONG_LIVED_STALE)
     # 1c. What comes over a session that nobody wants any more only as long as there is nothing else; nor what
     #     others tell as such (RFC 8326). Were that not as bad, two who drain one peer would each go by the
     #     other, and both go back when they hear of it, for ever.
-    if len(left := _lowest(left, _is_draining)) == 1:
+    if len(left := _lowest(left, _is_draining, SelectionReason.DRAINING, lost)) == 1:
         return _alone(left, SelectionReason.DRAINING)
     # 2. The highest degree of preference (RFC 4271 §9.1.1).
-    if len(left := _lowest(left, _negative_local_pref)) == 1:
+    if len(left := _lowest(left, _negative_local_pref, SelectionReason.LOCAL_PREF, lost)) == 1:
         return _alone(left, SelectionReason.LOCAL_PREF)
     # 2b. One of our own that stood beside the learned ones: what is here needs no way to elsewhere.
-    if len(left := _lowest(left, _is_learned)) == 1:
+    if len(left := _lowest(left, _is_learned, SelectionReason.LOCAL, lost)) == 1:
         return _alone(left, SelectionReason.LOCAL)
     # 3. The fewest AS numbers (§9.1.2.2 a).
-    if len(left := _lowest(left, _as_path_length)) == 1:
+    if len(left := _lowest(left, _as_path_length, SelectionReason.AS_PATH, lost)) == 1:
         return _alone(left, SelectionReason.AS_PATH)
     # 4. IGP before EGP before INCOMPLETE (§9.1.2.2 b).
-    if len(left := _lowest(left, _origin)) == 1:
+    if len(left := _lowest(left, _origin, SelectionReason.ORIGIN, lost)) == 1:
         return _alone(left, SelectionReason.ORIGIN)
     # 5. Per neighbouring AS, the lowest MED (§9.1.2.2 c).
-    if len(left := _lowest_med_per_neighbour(left)) == 1:
+    if len(left := _lowest_med_per_neighbour(left, lost)) == 1:
         return _alone(left, SelectionReason.MED)
     # 6. eBGP before iBGP (§9.1.2.2 d).
-    if len(left := _lowest(left, _is_internal)) == 1:
+    if len(left := _lowest(left, _is_internal, SelectionReason.EXTERNAL, lost)) == 1:
         return _alone(left, SelectionReason.EXTERNAL)
     # 7. The nearest NEXT_HOP (§9.1.2.2 e): no IGP runs here, all next hops are stated to be equally near.
     # 8. The lowest BGP Identifier (§9.1.2.2 f), or ORIGINATOR_ID (RFC 4456 §9).
@@ -87,28 +92,43 @@ def best_path(paths: Sequence[Path]) -> Best:
     # 10. The lowest peer address (§9.1.2.2 g); the port tells apart two peers at one address.
     # 11. The lowest path identifier, among several paths of one peer (RFC 7911).
     equal = tuple(sorted(left, key=_tie_breakers))
-    best, second = _tie_breakers(equal[0]), _tie_breakers(equal[1])
-    step = next((step for step, one, other in zip(_TIE_STEPS, best, second, strict=True) if one != other))
-    return Best(equal[0], step, equal)
+    if lost is not None:
+        lost.update({path: _tie_step(equal[0], path) for path in equal[1:]})
+    return Best(equal[0], _tie_step(equal[0], equal[1]), equal)
 
 
 def _alone(left: Sequence[Path], reason: SelectionReason) -> Best:
     return Best(left[0], reason, (left[0],))
 
 
-def _lowest(paths: list[Path], key: Callable[[Path], Key]) -> list[Path]:
-    """The paths whose key is lowest."""
+def _tie_step(one: Path, other: Path) -> SelectionReason:
+    """The first of the last steps that tells two paths apart."""
+    keys = zip(_TIE_STEPS, _tie_breakers(one), _tie_breakers(other), strict=True)
+    return next((step for step, first, second in keys if first != second))
+
+
+def _lowest(
+    paths: list[Path], key: Callable[[Path], Key], step: SelectionReason | None, lost: Lost | None
+) -> list[Path]:
+    """The paths whose key is lowest. No `step`: that of a path depends on whether it was learned."""
     keys = [key(path) for path in paths]
     lowest = min(keys)
+    if lost is not None:
+        for path, value in zip(paths, keys, strict=True):
+            if value != lowest:
+                lost[path] = step or (SelectionReason.LOCAL if _is_learned(path) else SelectionReason.LEARNED)
     return [path for path, value in zip(paths, keys, strict=True) if value == lowest]
 
 
-def _lowest_med_per_neighbour(paths: list[Path]) -> list[Path]:
+def _lowest_med_per_neighbour(paths: list[Path], lost: Lost | None) -> list[Path]:
     lowest: dict[int, int] = {}
     for path in paths:
         med = path.attributes.med or 0
         lowest[path.neighbour_as] = min(med, lowest.get(path.neighbour_as, med))
-    return [path for path in paths if (path.attributes.med or 0) == lowest[path.neighbour_as]]
+    left = [path for path in paths if (path.attributes.med or 0) == lowest[path.neighbour_as]]
+    if lost is not None:
+        lost.update({path: SelectionReason.MED for path in paths if path not in left})
+    return left
 
 
 def _precedence(path: Path) -> int:

@@ -148,7 +148,7 @@ def told_attributes(
     view: ExportView, path: Path, attributes: PathAttributes | None = None
 ) -> PathAttributes | None:
     """The attributes that the peers of this view are told; None: they are told nothing."""
-    if not may_advertise(view, path):
+    if prohibition(view, path):
         return None
     next_hop = _next_hop(view, path)
     if not _fits(view, next_hop):
@@ -202,15 +202,26 @@ def told_attributes(
 
 def may_advertise(view: ExportView, path: Path) -> bool:
     """The rules that forbid an advertisement whatever the policy says."""
+    return not prohibition(view, path)
+
+
+def prohibition(view: ExportView, path: Path) -> str:
+    """The rule that forbids an advertisement whatever the policy says, in words; "" where none does."""
     communities = path.attributes.communities
-    if NO_ADVERTISE in communities or (LLGR_STALE in communities and not view.long_lived):
-        return False
+    if NO_ADVERTISE in communities:
+        return "it carries NO_ADVERTISE (RFC 1997)"
+    if LLGR_STALE in communities and not view.long_lived:
+        return "it is kept beyond its session, of which the peer knows nothing (RFC 9494)"
     if view.external:
         if path.attributes.only_to_customer is not None and view.peer_role in UP_OR_ACROSS:
-            return False
-        return NO_EXPORT not in communities and NO_EXPORT_SUBCONFED not in communities
+            return "ONLY_TO_CUSTOMER: it may only go down (RFC 9234)"
+        if NO_EXPORT in communities or NO_EXPORT_SUBCONFED in communities:
+            return "it carries NO_EXPORT, and the peer is external (RFC 1997)"
+        return ""
     # RFC 4271 §9.2 forbids iBGP to iBGP; RFC 4456 §6 allows it from and to clients.
-    return not _learned_over_ibgp(path) or view.client or (path.peer is not None and path.peer.client)
+    if not _learned_over_ibgp(path) or view.client or (path.peer is not None and path.peer.client):
+        return ""
+    return "learned over iBGP, and neither end is a client of this route reflector (RFC 4271 §9.2, RFC 4456)"
 
 
 def _as_last_resort(attributes: PathAttributes) -> PathAttributes:

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
-from felixbgp.bgp.rib.decision import Best, SelectionReason, best_path
+from felixbgp.bgp.rib.decision import Best, Lost, SelectionReason, best_path
 from felixbgp.bgp.rib.next_hops import NextHops
 from felixbgp.bgp.rib.path import Path
+from felixbgp.bgp.rib.trace import Contest
 from felixbgp.bgp.routes import RouteChange, Selected
 from felixbgp.net import Address, Family, Nlri, Prefix
 from felixbgp.net.table import Table, Walk
@@ -367,6 +368,17 @@ class LocRib:
         if nlri not in self._barred:
             return paths
         return tuple([path for path in paths if not self._is_barred(nlri, path)])
+
+    def contest(self, nlri: Nlri) -> Contest:
+        """The candidates of a prefix as they are, and the decision on them; nothing is changed by asking."""
+        added = tuple([path for path, nlris in self._fresh if nlri in nlris])
+        paths = (*self._present(nlri), *added)
+        barred = tuple([path for path in paths if self._is_barred(nlri, path)])
+        usable = [path for path in paths if path not in barred]
+        lost: Lost = {}
+        best = best_path(usable, lost) if usable else None
+        is_due = bool(added) or nlri in self._dirty or self._review is not None
+        return Contest(paths, barred, best, lost, is_due)
 
     def paths(self) -> Iterator[tuple[Nlri, Path, bool]]:
         """Every eligible path, and whether it is the selected one, prefix by prefix."""

@@ -60,6 +60,11 @@ class PathNumbers:
             self._sweep.used.put(known, None)
         return known
 
+    def known(self, path: Path) -> bytes | None:
+        """The identifier of a path as far as it was told; None: it was not yet."""
+        from_peer = self._identifiers.get(None if path.peer is None else path.peer.peer)
+        return None if from_peer is None else from_peer.get(path.path_id)
+
     @property
     def are_many(self) -> bool:
         """Whether it is time for `begin_sweep`."""

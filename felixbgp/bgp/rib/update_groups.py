@@ -19,6 +19,7 @@ from itertools import chain
 from typing import Final
 
 from felixbgp.bgp.config import PeerId
+from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.adj_rib_out import AdjRibOut, Batch, Completion, Member
 from felixbgp.bgp.rib.comparison import Pending, Told
 from felixbgp.bgp.rib.export import Export, ExportView
@@ -26,6 +27,7 @@ from felixbgp.bgp.rib.exports import Exports
 from felixbgp.bgp.rib.loc_rib import Decided, Entry, LocRib, path_of
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.rib.path_numbers import PathNumbers
+from felixbgp.bgp.rib.trace import Telling, ToldTrace
 from felixbgp.bgp.wire.update import encode_end_of_rib, encode_routes, encode_withdrawals
 from felixbgp.net import Nlri
 from felixbgp.net.table import Table, Walk
@@ -39,6 +41,9 @@ NLRI_OCTETS_MAX: Final = 17
 """Of a /128."""
 JOIN_PENDING_MAX: Final = 1024
 """Tables with more pending prefixes are not compared, as that would cost more than it saves."""
+
+_SPLIT_HORIZON: Final = "it comes from this peer, or leads to it"
+_TOO_LONG: Final = "its attributes leave no room for it in a message"
 
 IsComplete = Callable[[ExportView, Collection[PeerId], int], bool]
 """Whether all has come by now that these peers of a view are to be told."""
@@ -154,6 +159,50 @@ class UpdateGroup:
         for table in self._tables:
             for peer in table.members:
                 yield peer, table.advertised_count(peer)
+
+    def has(self, peer: PeerId) -> bool:
+        """Whether a peer is a member."""
+        return any(peer in table.members for table in self._tables)
+
+    def trace(self, peer: PeerId, nlri: Nlri, names: Policy) -> list[ToldTrace]:
+        """What becomes of a prefix towards a member, by path; nothing is changed by asking."""
+        table = self._table_of(peer)
+        is_open = nlri in self._changed or (self._reading is not None and self._reading.is_ahead(nlri))
+        return [
+            self._trace(table, peer, nlri, self._exports.trace(nlri, path, names), is_open=is_open)
+            for path in _traced_paths(self.view, self._loc_rib, nlri)
+        ]
+
+    def _trace(
+        self,
+        table: AdjRibOut,
+        peer: PeerId,
+        nlri: Nlri,
+        traced: tuple[ToldTrace, Export | None],
+        *,
+        is_open: bool,
+    ) -> ToldTrace:
+        """How far a member is told of a path."""
+        trace, export = traced
+        source = None if trace.path.peer is None else trace.path.peer.peer
+        if peer == (source if export is None else export.source):
+            return trace._replace(
+                telling=Telling.WITHHELD,
+                attributes=None,
+                is_by_policy=False,
+                rule=None,
+                reason=_SPLIT_HORIZON,
+            )
+        if export is None:
+            return trace
+        identifier = self._numbers.known(trace.path) if self.view.add_path else b""
+        key = (identifier or b"") + nlri
+        if len(nlri) + self._identifier_octets > export.room:
+            return trace._replace(telling=Telling.WITHHELD, attributes=None, reason=_TOO_LONG)
+        if key in table.waiting:
+            return trace._replace(telling=Telling.WAITS_FOR_KERNEL)
+        is_owed = is_open or identifier is None or table.is_owed(key)
+        return trace._replace(telling=Telling.PENDING) if is_owed else trace
 
     def walk_keys(self) -> Walk[tuple[Nlri, ...]]:
         """A way through the keys of what is wanted, all that begin with a path identifier."""
@@ -565,6 +614,15 @@ class UpdateGroup:
 
     def _table_of(self, peer: PeerId) -> AdjRibOut:
         return next(table for table in self._tables if peer in table.members)
+
+
+def _traced_paths(view: ExportView, loc_rib: LocRib, nlri: Nlri) -> list[Path]:
+    """The paths that peers of a view are told of: the selected one, or all that may be used (RFC 7911)."""
+    if view.add_path:
+        contest = loc_rib.contest(nlri)
+        return [path for path in contest.paths if path not in contest.barred]
+    best = loc_rib.path(nlri)
+    return [] if best is None else [best]
 
 
 def _others(table: AdjRibOut, source: PeerId | None) -> Iterable[Member]:
