@@ -17,10 +17,10 @@ from felixbgp.agent.datastore import Datastore
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.rooms import Rooms
 from felixbgp.bgp.config import PeerConfig
-from felixbgp.bgp.policy.types import DEFAULT_RULE, RouteSource, Rule
+from felixbgp.bgp.policy.types import DEFAULT_RULE, Policy, RouteSource, Rule
 from felixbgp.bgp.rib.decision import SelectionReason
 from felixbgp.bgp.rib.path import Path
-from felixbgp.bgp.rib.trace import PeerTrace, ReceivedTrace, SpeakerTrace, Telling, ToldTrace
+from felixbgp.bgp.rib.trace import PeerTrace, ReceivedTrace, SpeakerTrace, Telling, ToldTrace, rule_of
 from felixbgp.bgp.wire.messages import PathAttributes, SegmentType
 from felixbgp.cluster.drains import DRAINS
 from felixbgp.cluster.state import ClusterState
@@ -180,14 +180,12 @@ class Explainer:
             revision=self._revision(resource),
             state=peer.state,
             local="" if peer.local is None else str(peer.local),
-            told=tuple([self._told(route) for route in peer.told]),
+            told=tuple([self._told(route, peer.export_policy) for route in peer.told]),
         )
 
-    def _told(self, route: ToldTrace) -> ToldRoute:
+    def _told(self, route: ToldTrace, policy: Policy) -> ToldRoute:
         source, attributes = route.path.peer, route.attributes
-        decider = None
-        if route.is_by_policy or route.rule is not None:
-            decider = self._decider_of(route.rule)
+        decider = None if route.rule is None else self._decider_of(rule_of(policy, route.rule))
         return ToldRoute(
             outcome=_OUTCOMES[route.telling],
             learned_from="" if source is None else str(source.peer),

@@ -108,7 +108,8 @@ def _named(peers: Sequence[PeerStanding]) -> str:
     """Some peers, each with its state and why its last session or attempt ended."""
     texts = []
     for peer in peers[:NAMED_MAX]:
-        told = "" if peer.is_up else f" ({', '.join(filter(None, (peer.state, peer.reason)))})"
+        why = ": ".join(filter(None, ("" if peer.cause is None else peer.cause.value, peer.reason)))
+        told = "" if peer.is_up else f" ({', '.join(filter(None, (peer.state, why)))})"
         texts.append(f"{peer.peer}{told}")
     more = len(peers) - len(texts)
     return ", ".join(texts) + (f" and {more} more" if more else "")

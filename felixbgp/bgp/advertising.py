@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 
 from felixbgp.bgp.config import PeerId
-from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.adj_rib_out import Member, Outlet
 from felixbgp.bgp.rib.export import ExportView
 from felixbgp.bgp.rib.loc_rib import Decided, LocRib
@@ -121,14 +120,17 @@ class Advertising:
             counts[view.family] += sum(count for _, count in group.advertised_counts())
         return counts
 
-    def trace(self, view: ExportView, peer: PeerId, nlri: Nlri, names: Policy) -> list[ToldTrace]:
-        """What becomes of a prefix towards a peer of a view; nothing is changed by asking.
+    def traces(self, family: Family, nlri: Nlri) -> dict[PeerId, tuple[ExportView, list[ToldTrace]]]:
+        """What becomes of a prefix towards every peer of a family, and the view that it is told by.
 
-        `names` is the view's policy with the names of now. Of a peer that is moving there from another view
-        nothing is said.
+        Nothing is changed by asking.
         """
-        group = self._groups.get(view)
-        return [] if group is None or not group.has(peer) else group.trace(peer, nlri, names)
+        return {
+            peer: (view, told)
+            for view, group in self._groups.items()
+            if view.family == family
+            for peer, told in group.traces(nlri).items()
+        }
 
     def pending_count(self) -> int:
         """Prefixes to tell, summed over the peers."""

@@ -304,7 +304,7 @@ class Peering:
             state=session.state,
             since=session.since,
             last_error=session.last_error,
-            cause=self._cause,
+            cause=self.cause,
             remote_identifier=None if negotiated is None else negotiated.peer_identifier,
             hold_time_s=None if negotiated is None else negotiated.hold_time_ns // SECOND_NS,
             established_count=self.established_count,
@@ -324,7 +324,7 @@ class Peering:
         )
 
     @property
-    def _cause(self) -> Cause | None:
+    def cause(self) -> Cause | None:
         """Why there is no session: what is wanted comes first, then what is known from elsewhere."""
         if self.exchange is not None:
             return None
@@ -337,6 +337,11 @@ class Peering:
         if self._is_restarting:
             return Cause.RESTARTING
         return self.session.cause
+
+    @property
+    def export_policy(self) -> Policy:
+        """The one in force."""
+        return views.effective_policy(self.config, self.config.export_policy)
 
     @property
     def _is_restarting(self) -> bool:

@@ -52,12 +52,14 @@ class PeerSnapshot:
 class PeerStanding(NamedTuple):
     """How far a peer is that is to be up: whether it is Established, and has told its initial table.
 
-    `reason` says why its last session or attempt ended, or what was found out about it, in words.
+    `cause` is why there is no session, None where there is one; `reason` the same in words, or what was found
+    out about the peer from elsewhere.
     """
 
     peer: PeerId
     state: str
     has_whole_table: bool
+    cause: Cause | None
     reason: str
 
     @property

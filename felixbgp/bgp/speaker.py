@@ -562,8 +562,9 @@ class Speaker:
     def trace(self, family: Family, nlri: Nlri) -> SpeakerTrace:
         """What became of a prefix, in all tables, and what decided; nothing is changed by asking."""
         contest, peerings = self._loc_ribs[family].contest(nlri), self._peerings.by_peer
+        told = self._advertising.traces(family, nlri)
         peers = [
-            peer_trace(peerings[peer], self._advertising, family, nlri)
+            peer_trace(peerings[peer], told.get(peer), family, nlri)
             for peer in sorted(peerings, key=peer_order)
         ]
         return SpeakerTrace(contest, peers, is_deferred=family in self._deferred)
@@ -571,7 +572,13 @@ class Speaker:
     def standings(self) -> list[PeerStanding]:
         """How far those peers are that are to be up; neither one that is shut down nor one that may go."""
         return [
-            PeerStanding(peer, one.session.state, one.has_whole_table, one.notice or one.session.last_error)
+            PeerStanding(
+                peer,
+                one.session.state,
+                one.has_whole_table,
+                one.cause,
+                one.notice or one.session.last_error,
+            )
             for peer, one in sorted(self._peerings.by_peer.items(), key=lambda item: peer_order(item[0]))
             if one.config.shutdown is None and not one.config.draining
         ]

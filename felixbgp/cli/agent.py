@@ -6,9 +6,10 @@ from typing import Any
 import click
 import trio
 
-from felixbgp.cli.options import connection_options, flags_of, setting_option
+from felixbgp.cli.options import connection_options, flags_of, setting_option, tls_options
 from felixbgp.runtime.settings import (
     DRAINING,
+    HEALTH,
     JOURNAL,
     LOG_LEVEL,
     LOG_LEVELS,
@@ -24,6 +25,7 @@ from felixbgp.runtime.settings import (
     SECRETS,
     SETTINGS,
     STATE,
+    STATUS_ADDRESS,
     TABLE,
     TAKE_OVER,
     AgentSettings,
@@ -54,6 +56,13 @@ from felixbgp.runtime.settings_file import SettingsError
 @setting_option(OTLP_ENDPOINT, "URL", "Send traces and metrics to this OpenTelemetry collector.")
 @setting_option(OTLP_PROTOCOL, "|".join(OTLP_PROTOCOLS), "What it speaks; http/protobuf unless given.")
 @setting_option(PROMETHEUS, "ADDRESS:PORT", "Let Prometheus read metrics there.")
+@setting_option(
+    HEALTH, "ADDRESS:PORT|none", "For /readiness and /liveness, on this host; 127.0.0.1:9178 unless given."
+)
+@setting_option(
+    STATUS_ADDRESS, "ADDRESS:PORT", "For `felixbgp explain` and others who have a certificate; else nowhere."
+)
+@tls_options
 @connection_options
 def agent(**given: Any) -> None:
     """Run the agent of this node until it is told to stop (SIGTERM, SIGINT).

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from felixbgp.runtime.contexts import CONTEXT_VARIABLE, context_names, load_etcd
+from felixbgp.runtime.contexts import CONTEXT_VARIABLE, context_names, load_etcd, load_tls
 from felixbgp.runtime.etcd.settings import EtcdSettings
 from felixbgp.runtime.settings import (
     AGENT_FILE,
@@ -15,8 +15,12 @@ from felixbgp.runtime.settings import (
     CERT_FILE,
     ENDPOINTS,
     KEY_FILE,
+    STATUS_CA,
+    STATUS_CERT,
+    STATUS_KEY,
     USERNAME,
     Setting,
+    TlsFiles,
 )
 from felixbgp.runtime.settings_file import SettingsError
 
@@ -78,6 +82,35 @@ def _complete_context(ctx: click.Context, param: click.Parameter, incomplete: st
     except SettingsError:
         return []
     return [name for name in names if name.startswith(incomplete)]
+
+
+_TLS_HELP = (
+    (STATUS_CA, "FILE", "Authority that signed the certificates of agents; etcd's unless given."),
+    (STATUS_CERT, "FILE", "Our certificate for agents."),
+    (STATUS_KEY, "FILE", "Its key."),
+)
+
+
+def tls_options(command: AnyCallable) -> AnyCallable:
+    """Give a command the flags by which it shows itself to agents."""
+    for setting, metavar, text in reversed(_TLS_HELP):
+        command = setting_option(setting, metavar, text)(command)
+    return command
+
+
+def tls_files(given: Mapping[str, Any], etcd: EtcdSettings) -> TlsFiles:
+    """Our certificate for agents, or else the one for etcd; without any the command ends."""
+    flags = flags_of((setting for setting, _, _ in _TLS_HELP), given)
+    try:
+        found = load_tls(flags, os.environ, given.get("config"))
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    if found is not None:
+        return found
+    if etcd.cert_file is None or etcd.key_file is None or etcd.ca_file is None:
+        names = ", ".join(setting.variable for setting, _, _ in _TLS_HELP)
+        raise click.ClickException(f"agents answer nobody without a certificate; give one ({names})")
+    return TlsFiles(etcd.cert_file, etcd.key_file, etcd.ca_file)
 
 
 def flags_of(settings: Iterable[Setting], given: Mapping[str, Any]) -> dict[str, str | None]:

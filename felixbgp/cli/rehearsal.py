@@ -63,7 +63,7 @@ class RehearsedStore(Store):
             if not await self._revision_of(key):
                 return False
         for put in puts:
-            self._write(put.key, put.value)
+            self._keep(put.key, put.value)
         return True
 
     async def delete(
@@ -79,14 +79,14 @@ class RehearsedStore(Store):
             if await self._revision_of(key) != revision:
                 return False
         for key in keys:
-            self._write(key, None)
+            self._keep(key, None)
         return True
 
     async def _revision_of(self, key: str) -> int:
         found = await self.get(key)
         return 0 if found is None else found.revision
 
-    def _write(self, key: str, value: bytes | None) -> None:
+    def _keep(self, key: str, value: bytes | None) -> None:
         self._writes += 1
         self.changed[key] = value
         self._revisions[key] = self.revision + self._writes

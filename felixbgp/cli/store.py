@@ -174,12 +174,12 @@ async def _run(settings: EtcdSettings, work: Callable[[Store], Awaitable[Result]
         if rehearsal is not None:
             instead: Rehearsal = rehearsal
             return await instead.run(client, work)
-        return await work(Store(client))
-    def complain(text: str) -> None:
-        click.echo(f"Warning: {text}", err=True)
+        async with writes_told(os.environ, _complain) as told:
+            return await work(Store(client, told))
 
-    async with open_client(settings) as client, writes_told(os.environ, complain) as told:
-        return await work(Store(client, told))
+
+def _complain(text: str) -> None:
+    click.echo(f"Warning: {text}", err=True)
 
 
 def _kind_of(error: EtcdError) -> type[StoreError]:

@@ -12,7 +12,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from felixbgp.runtime.etcd.settings import EtcdSettings
-from felixbgp.runtime.settings import AGENT_FILE, ENDPOINTS, KNOWN, PASSWORD, USERNAME, Sources, etcd_from
+from felixbgp.runtime.settings import (
+    AGENT_FILE,
+    ENDPOINTS,
+    KNOWN,
+    PASSWORD,
+    USERNAME,
+    Sources,
+    TlsFiles,
+    etcd_from,
+    tls_from,
+)
 from felixbgp.runtime.settings_file import SettingsError, SettingsFile, read
 
 CONTEXT_VARIABLE = "FELIXBGP_CONTEXT"
@@ -45,6 +55,20 @@ def load_etcd(
         # calicoctl's file comes last, and is not looked at when it is not needed: it may be for Kubernetes.
         telling = files[-1] if pointed or path is not None else read(CALICOCTL_FILE, KNOWN, empty_if=_CLOSED)
     return etcd_from(Sources(flags, environ, telling.values, telling.path))
+
+
+def load_tls(
+    flags: Mapping[str, str | None], environ: Mapping[str, str], path: Path | None = None
+) -> TlsFiles | None:
+    """Our certificate for the status endpoints of agents; None where nobody says. Raises `SettingsError`.
+
+    One place says all three files, in the order of all settings.
+    """
+    for file in _files(environ, path):
+        found = tls_from(Sources(flags, environ, file.values, file.path))
+        if found is not None:
+            return found
+    return None
 
 
 def context_names(environ: Mapping[str, str], path: Path | None = None) -> list[str]:

@@ -84,6 +84,12 @@ class Driver:
         self._wake.set()
         self.record(StepKind.FEED, began)
 
+    async def turn(self) -> None:
+        """Return when the loop has begun another turn, which it does at once unless something is wrong."""
+        drained = self._drained
+        self._wake.set()
+        await drained.wait()
+
     async def wait_room(self, connection: int | None = None) -> None:
         """Return at once, or when the Agent has caught up; for producers that can be held back.
 

@@ -43,7 +43,7 @@ from felixbgp.runtime.netlink.kernel import Kernel
 from felixbgp.runtime.netlink.takeover import require_nobody_listens
 from felixbgp.runtime.observer import LoopObserver
 from felixbgp.runtime.secrets import SecretFiles
-from felixbgp.runtime.settings import AgentSettings
+from felixbgp.runtime.settings import AgentSettings, authority
 from felixbgp.runtime.state_keeper import open_directory
 from felixbgp.runtime.store import NodeStore, open_node_store
 from felixbgp.runtime.tcp import Tcp
@@ -95,8 +95,9 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
             state = open_directory(settings.state_directory)
             if state is not None:
                 stack.enter_context(closing(state))
+            told = "" if settings.status is None else authority(settings.status.endpoint)
             opening = open_node_store(
-                settings.etcd, settings.node, driver.deliver, driver.wait_room, state=state
+                settings.etcd, settings.node, driver.deliver, driver.wait_room, state=state, endpoint=told
             )
             store = await stack.enter_async_context(opening)
             if exporting is not None:
@@ -112,6 +113,13 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
             driver.deliver([IntentGiven(intent)])
         nursery.start_soon(shell.secrets.run)
         nursery.start_soon(driver.run, shell.perform, shell.is_busy)
+        if settings.health is not None or settings.status is not None:
+            from felixbgp.runtime.endpoint import Answers, serve  # noqa: PLC0415 - a router of a test has none
+
+            document = (lambda: None) if store is None else (lambda: store.document)
+            nursery.start_soon(
+                serve, settings.health, settings.status, Answers(settings.node, driver, document)
+            )
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             number = await anext(aiter(signals))
         telemetry.LOGGER.info("felixbgp stops on %s; kernel routes stay", signal.Signals(number).name)

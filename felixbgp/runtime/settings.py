@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from felixbgp.agent.config import DRAINING_SECONDS, ROUTE_METRIC, ROUTE_PROTOCOL, ROUTE_TABLE, AgentConfig
+from felixbgp.bgp.inputs import Endpoint
 from felixbgp.fib.foreign import PROTOCOL_NAMES
 from felixbgp.net import Address, AddressError
 from felixbgp.runtime.etcd.settings import EtcdSettings, parse_endpoints
@@ -33,6 +34,9 @@ OTLP_PROTOCOLS = ("http/protobuf", "grpc")
 """The first is what OpenTelemetry's specification wants to be the default."""
 OTLP_SCHEMES = ("http", "https", "unix")
 DEFAULT_ENDPOINTS = ("http://127.0.0.1:2379",)
+DEFAULT_HEALTH = Endpoint(Address.parse("127.0.0.1"), 9178)
+LOOPBACK_V6 = Address.parse("::1")
+NOWHERE = "none"
 _NODE_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9])?")
 """Calico's node names are host names: at most 253 characters, and none that could break a key in etcd."""
 
@@ -63,6 +67,26 @@ class TelemetrySettings:
         return self.otlp_endpoint is not None or self.prometheus is not None
 
 
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Our certificate and its key, and the authority that signed those of others; PEM.
+
+    They are read for each connection, so that renewed ones count from then on.
+    """
+
+    cert_file: Path
+    key_file: Path
+    ca_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSettings:
+    """Where an agent answers to who has a certificate; the address is one of the node's own."""
+
+    endpoint: Endpoint
+    tls: TlsFiles
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSettings:
     """Everything `felixbgp agent` needs before it can reach the store."""
@@ -88,6 +112,10 @@ class AgentSettings:
     journal: Path | None = None
     """The file into which everything is recorded; None for none."""
     telemetry: TelemetrySettings = TelemetrySettings()
+    health: Endpoint | None = DEFAULT_HEALTH
+    """Where /readiness and /liveness are answered, on a loopback address; None for nowhere."""
+    status: StatusSettings | None = None
+    """Where everything else is, to who has a certificate; None for nowhere."""
 
     @property
     def agent_config(self) -> AgentConfig:
@@ -132,6 +160,11 @@ DRAINING = Setting("draining_seconds", "FELIXBGP_DRAINING_SECONDS", "--draining-
 OTLP_ENDPOINT = Setting("telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "--otlp-endpoint")
 OTLP_PROTOCOL = Setting("telemetry.otlp_protocol", "OTEL_EXPORTER_OTLP_PROTOCOL", "--otlp-protocol")
 PROMETHEUS = Setting("telemetry.prometheus", "FELIXBGP_PROMETHEUS", "--prometheus")
+HEALTH = Setting("health_address", "FELIXBGP_HEALTH_ADDRESS", "--health-address")
+STATUS_ADDRESS = Setting("status.address", "FELIXBGP_STATUS_ADDRESS", "--status-address")
+STATUS_CA = Setting("status.ca_cert_file", "FELIXBGP_STATUS_CA_CERT_FILE", "--status-ca-cert-file")
+STATUS_CERT = Setting("status.cert_file", "FELIXBGP_STATUS_CERT_FILE", "--status-cert-file")
+STATUS_KEY = Setting("status.key_file", "FELIXBGP_STATUS_KEY_FILE", "--status-key-file")
 ENDPOINTS = Setting("etcd.endpoints", "ETCD_ENDPOINTS", "--etcd-endpoints", is_list=True)
 CA_CERT_FILE = Setting("etcd.ca_cert_file", "ETCD_CA_CERT_FILE", "--etcd-ca-cert-file")
 CERT_FILE = Setting("etcd.cert_file", "ETCD_CERT_FILE", "--etcd-cert-file")
@@ -149,11 +182,13 @@ PROTOCOLS_OF_OTHERS = (0, 1, 2, 3, 4, 9, 16, 80)
 """Of the kernel, the administrator, router advertisements, DHCP clients and Felix: on any node. Those of
 other routing daemons are allowed, so that we can take over from one."""
 
+TLS_SETTINGS = (STATUS_CERT, STATUS_KEY, STATUS_CA)
 ETCD_SETTINGS = (ENDPOINTS, CA_CERT_FILE, CERT_FILE, KEY_FILE, USERNAME, PASSWORD, CA_CERT, CERT, KEY)
 SETTINGS = (
     NODE, ROUTER_ID, LOG_LEVEL, SECRETS, STATE, JOURNAL,
     PROTOCOL, METRIC, TABLE, TAKE_OVER, NO_KERNEL, DRAINING,
     OTLP_ENDPOINT, OTLP_PROTOCOL, PROMETHEUS,
+    HEALTH, STATUS_ADDRESS, *TLS_SETTINGS,
     *ETCD_SETTINGS,
 )  # fmt: skip
 KNOWN = tuple(setting.name for setting in SETTINGS)
@@ -225,6 +260,8 @@ def load(
         state_directory=_state_directory(sources.find(STATE)),
         journal=_journal(sources.find(JOURNAL)),
         telemetry=telemetry_from(sources),
+        health=_health(sources.find(HEALTH)),
+        status=_status(sources),
     )
 
 
@@ -358,6 +395,68 @@ def _state_directory(found: Found | None) -> Path | None:
 
 def _journal(found: Found | None) -> Path | None:
     return None if found is None else _path_of(found, "file")
+
+
+def _health(found: Found | None) -> Endpoint | None:
+    """Who asks there is asked nothing, so that it must be somebody on this host."""
+    if found is None:
+        return DEFAULT_HEALTH
+    if found.text == NOWHERE:
+        return None
+    endpoint = _endpoint(found)
+    address = endpoint.address
+    if not (address[0] == 127 if len(address) == 4 else address == LOOPBACK_V6):
+        raise found.refuse(
+            f"{found.text!r} is no loopback address; others are served at {STATUS_ADDRESS.name}"
+        )
+    return endpoint
+
+
+def _status(sources: Sources) -> StatusSettings | None:
+    """Nowhere, unless an address is given; never without certificates."""
+    address = sources.find(STATUS_ADDRESS)
+    if address is None:
+        return None
+    endpoint = _endpoint(address)
+    if not any(endpoint.address):
+        raise address.refuse(f"{address.text!r}: an address of this node is wanted, which others are told")
+    tls = tls_from(sources)
+    if tls is None:
+        names = ", ".join(setting.name for setting in TLS_SETTINGS)
+        raise address.refuse(f"is of no use without {names}: nobody is answered without a certificate")
+    return StatusSettings(endpoint, tls)
+
+
+def tls_from(sources: Sources) -> TlsFiles | None:
+    """The certificate for status endpoints, of an agent or of who asks it. Raises `SettingsError`."""
+    found = [sources.find(setting) for setting in TLS_SETTINGS]
+    missing = [setting for setting, one in zip(TLS_SETTINGS, found, strict=True) if one is None]
+    given = [one for one in found if one is not None]
+    if given and missing:
+        raise given[0].refuse(f"is of no use without {missing[0].name} ({missing[0].variable})")
+    cert, key, ca = map(_path, found)
+    return None if cert is None or key is None or ca is None else TlsFiles(cert, key, ca)
+
+
+def _endpoint(found: Found) -> Endpoint:
+    """An address and a port: `10.0.0.1:9179`, `[fd00::1]:9179`."""
+    host, _, port = found.text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        address = Address.parse(host[1:-1] if bracketed else host)
+    except AddressError as error:
+        raise found.refuse(f"{found.text!r} is not ADDRESS:PORT, or [IPv6]:PORT") from error
+    if bracketed is not (len(address) == 16) or not (port.isascii() and port.isdigit() and len(port) <= 5):
+        raise found.refuse(f"{found.text!r} is not ADDRESS:PORT, or [IPv6]:PORT")
+    if not 0 < int(port) < 65536:
+        raise found.refuse(f"{port} is no port")
+    return Endpoint(address, int(port))
+
+
+def authority(endpoint: Endpoint) -> str:
+    """Address and port as `_endpoint` reads them."""
+    host = str(endpoint.address)
+    return f"{host if len(endpoint.address) == 4 else f'[{host}]'}:{endpoint.port}"
 
 
 def _directory(found: Found | None, default: Path) -> Path:

@@ -62,13 +62,20 @@ class NodeStore:
         wait_room: Callable[[], Awaitable[None]],
         *,
         state: StateDirectory | None = None,
+        endpoint: str = "",
     ) -> None:
-        """With a `state` directory, what is followed is kept there, and given back when etcd is away."""
+        """With a `state` directory, what is followed is kept there, and given back when etcd is away.
+
+        `endpoint` is where others can ask the agent, which the `alive` key tells.
+        """
         self._client = client
         self._nursery = nursery
         self._required: tuple[str, ...] = ()
         self._optional: dict[str, trio.CancelScope] = {}
         self._node = node
+        self._endpoint = endpoint
+        self.document: bytes | None = None
+        """The status as it was written last, or tried to; None before the first."""
         self._deliver = deliver
         self._wait_room = wait_room
         self.turn = Turn(client, node, nursery, deliver)
@@ -133,7 +140,7 @@ class NodeStore:
 
     async def stay_alive(self) -> None:
         """Keep the leased key while the agent runs."""
-        alive = document.AgentAlive(__version__, time_ns(), os.getpid())
+        alive = document.AgentAlive(__version__, time_ns(), os.getpid(), self._endpoint)
         value = document.encode_alive(alive)
         if self._keeper is not None:
             await self._keeper.keep_documents({state_directory.ALIVE: value})
@@ -150,7 +157,7 @@ class NodeStore:
         for first in range(0, len(status.peers), PEERS_AT_ONCE):
             self._documents.prepare(status.peers[first : first + PEERS_AT_ONCE])
             await trio.lowlevel.checkpoint()
-        value = self._documents.encode(status)
+        value = self.document = self._documents.encode(status)
         if self._keeper is not None:
             await self._keeper.keep_documents({state_directory.STATUS: value})
         answer: Input
@@ -215,10 +222,11 @@ async def open_node_store(
     wait_room: Callable[[], Awaitable[None]],
     *,
     state: StateDirectory | None = None,
+    endpoint: str = "",
 ) -> AsyncIterator[NodeStore]:
     """A store that keeps the node's `alive` key, and its state on disk, for the time of the block."""
     async with open_client(settings) as client, trio.open_nursery() as nursery:
-        store = NodeStore(client, node, nursery, deliver, wait_room, state=state)
+        store = NodeStore(client, node, nursery, deliver, wait_room, state=state, endpoint=endpoint)
         nursery.start_soon(store.stay_alive)
         nursery.start_soon(store.keep)
         yield store

@@ -48,6 +48,8 @@ class AgentAlive:
     version: str
     started: int
     pid: int = 0
+    endpoint: str = ""
+    """Where it answers to who has a certificate, address and port; "" for nowhere."""
 
 
 class Encoder:
@@ -138,14 +140,19 @@ def decode(value: bytes) -> NodeStatus:
 def encode_alive(alive: AgentAlive) -> bytes:
     """The value of the leased key as JSON."""
     return to_json(
-        status_pb2.Alive(version=text_of(alive.version), started=timestamp_of(alive.started), pid=alive.pid)
+        status_pb2.Alive(
+            version=text_of(alive.version),
+            started=timestamp_of(alive.started),
+            pid=alive.pid,
+            endpoint=text_of(alive.endpoint),
+        )
     )
 
 
 def decode_alive(value: bytes) -> AgentAlive:
     """Read the value of a leased key. Raises `DocumentError`."""
     message = from_json(value, status_pb2.Alive())
-    return AgentAlive(message.version, message.started.ToNanoseconds(), message.pid)
+    return AgentAlive(message.version, message.started.ToNanoseconds(), message.pid, message.endpoint)
 
 
 def to_object(status: NodeStatus) -> dict[str, object]:

@@ -7,10 +7,10 @@ from typing import Final
 
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.policy.evaluate import AttributeView, Decided, PolicyView, PrefixView
-from felixbgp.bgp.policy.types import Policy, RouteSource
+from felixbgp.bgp.policy.types import RouteSource
 from felixbgp.bgp.rib.export import Export, ExportView, export, prohibition, told_attributes
 from felixbgp.bgp.rib.path import Path
-from felixbgp.bgp.rib.trace import Telling, ToldTrace, rule_of
+from felixbgp.bgp.rib.trace import Telling, ToldTrace
 from felixbgp.net import Nlri
 
 _NO_ADDRESS: Final = "our end of the session has no address of this family to offer as NEXT_HOP"
@@ -58,11 +58,10 @@ class Exports:
         key = path if decided.attributes is None else decided
         return self._exports[key] if key in self._exports else self._export(path, decided, key)
 
-    def trace(self, nlri: Nlri, path: Path, names: Policy) -> tuple[ToldTrace, Export | None]:
+    def trace(self, nlri: Nlri, path: Path) -> tuple[ToldTrace, Export | None]:
         """The same, and what decided; nothing is remembered of it.
 
-        `names` is an equal policy with the names of now. Where the standard forbids it, that is what is said,
-        whatever the policy says.
+        Where the standard forbids it, that is what is said, whatever the policy says.
         """
         view = self._view
         forbidden = prohibition(view, path)
@@ -72,15 +71,16 @@ class Exports:
             ), None
         narrowed = PolicyView(view.policy, view.family, path.source, path.interface)
         decided = narrowed.of(path.attributes).decide(nlri)
-        rule = rule_of(names, decided.rule)
         if not decided.accepted:
-            return ToldTrace(path, Telling.WITHHELD, None, is_by_policy=True, rule=rule, reason=""), None
+            return ToldTrace(
+                path, Telling.WITHHELD, None, is_by_policy=True, rule=decided.rule, reason=""
+            ), None
         told, result = told_attributes(view, path, decided.attributes), export(view, path, decided.attributes)
         if told is None or result is None:
             return ToldTrace(
-                path, Telling.WITHHELD, None, is_by_policy=False, rule=rule, reason=_NO_ADDRESS
+                path, Telling.WITHHELD, None, is_by_policy=False, rule=decided.rule, reason=_NO_ADDRESS
             ), None
-        return ToldTrace(path, Telling.TOLD, told, is_by_policy=False, rule=rule, reason=""), result
+        return ToldTrace(path, Telling.TOLD, told, is_by_policy=False, rule=decided.rule, reason=""), result
 
     def _policy_of(self, path: Path) -> PolicyView:
         if len(self._policies) >= POLICIES_MAX:

@@ -15,6 +15,7 @@ from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.wire.messages import PathAttributes
 from felixbgp.net import Address
 
+SPLIT_HORIZON: Final = "it comes from this peer, or leads to it"
 NO_LOSERS: Final[Lost] = {}
 
 
@@ -64,8 +65,8 @@ class ToldTrace(NamedTuple):
     """What the peer is told; None where that is nothing."""
     is_by_policy: bool
     """Whether the export policy withholds it."""
-    rule: Rule | None
-    """The rule of the export policy that decided; None for its default, or where it was not asked."""
+    rule: int | None
+    """Which rule of the export policy decided, by its place; None where it was not asked."""
     reason: str
     """Why it is withheld, where that is not the policy."""
 
@@ -74,6 +75,8 @@ class PeerTrace(NamedTuple):
     """A prefix in the exchange with one peer."""
 
     config: PeerConfig
+    export_policy: Policy
+    """That in force; its rules have the names of now."""
     state: str
     local: Address | None
     """Our end of the session; None while there is none."""
@@ -88,6 +91,13 @@ class SpeakerTrace(NamedTuple):
     peers: list[PeerTrace]
     is_deferred: bool
     """Whether nothing is selected yet: peers are awaited who have to tell their routes again (RFC 4724)."""
+
+
+def back_to_its_source(trace: ToldTrace) -> ToldTrace:
+    """Of a route towards the peer that it comes from, or leads to: it is never told of it."""
+    return trace._replace(
+        telling=Telling.WITHHELD, attributes=None, is_by_policy=False, rule=None, reason=SPLIT_HORIZON
+    )
 
 
 def rule_of(policy: Policy, number: int) -> Rule | None:

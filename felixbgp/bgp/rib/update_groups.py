@@ -19,7 +19,6 @@ from itertools import chain
 from typing import Final
 
 from felixbgp.bgp.config import PeerId
-from felixbgp.bgp.policy.types import Policy
 from felixbgp.bgp.rib.adj_rib_out import AdjRibOut, Batch, Completion, Member
 from felixbgp.bgp.rib.comparison import Pending, Told
 from felixbgp.bgp.rib.export import Export, ExportView
@@ -27,7 +26,7 @@ from felixbgp.bgp.rib.exports import Exports
 from felixbgp.bgp.rib.loc_rib import Decided, Entry, LocRib, path_of
 from felixbgp.bgp.rib.path import Path
 from felixbgp.bgp.rib.path_numbers import PathNumbers
-from felixbgp.bgp.rib.trace import Telling, ToldTrace
+from felixbgp.bgp.rib.trace import Telling, ToldTrace, back_to_its_source
 from felixbgp.bgp.wire.update import encode_end_of_rib, encode_routes, encode_withdrawals
 from felixbgp.net import Nlri
 from felixbgp.net.table import Table, Walk
@@ -42,7 +41,6 @@ NLRI_OCTETS_MAX: Final = 17
 JOIN_PENDING_MAX: Final = 1024
 """Tables with more pending prefixes are not compared, as that would cost more than it saves."""
 
-_SPLIT_HORIZON: Final = "it comes from this peer, or leads to it"
 _TOO_LONG: Final = "its attributes leave no room for it in a message"
 
 IsComplete = Callable[[ExportView, Collection[PeerId], int], bool]
@@ -160,45 +158,30 @@ class UpdateGroup:
             for peer in table.members:
                 yield peer, table.advertised_count(peer)
 
-    def has(self, peer: PeerId) -> bool:
-        """Whether a peer is a member."""
-        return any(peer in table.members for table in self._tables)
-
-    def trace(self, peer: PeerId, nlri: Nlri, names: Policy) -> list[ToldTrace]:
-        """What becomes of a prefix towards a member, by path; nothing is changed by asking."""
-        table = self._table_of(peer)
+    def traces(self, nlri: Nlri) -> dict[PeerId, list[ToldTrace]]:
+        """What becomes of a prefix towards each member, by path; nothing is changed by asking."""
         is_open = nlri in self._changed or (self._reading is not None and self._reading.is_ahead(nlri))
-        return [
-            self._trace(table, peer, nlri, self._exports.trace(nlri, path, names), is_open=is_open)
-            for path in _traced_paths(self.view, self._loc_rib, nlri)
-        ]
+        traced = [self._exports.trace(nlri, path) for path in _traced_paths(self.view, self._loc_rib, nlri)]
+        known: dict[PeerId, list[ToldTrace]] = {}
+        for table in self._tables:
+            told = [
+                (self._told_by(table, nlri, trace, export, is_open=is_open), _source(trace.path, export))
+                for trace, export in traced
+            ]
+            for peer in table.members:
+                known[peer] = [back_to_its_source(one) if source == peer else one for one, source in told]
+        return known
 
-    def _trace(
-        self,
-        table: AdjRibOut,
-        peer: PeerId,
-        nlri: Nlri,
-        traced: tuple[ToldTrace, Export | None],
-        *,
-        is_open: bool,
+    def _told_by(
+        self, table: AdjRibOut, nlri: Nlri, trace: ToldTrace, export: Export | None, *, is_open: bool
     ) -> ToldTrace:
-        """How far a member is told of a path."""
-        trace, export = traced
-        source = None if trace.path.peer is None else trace.path.peer.peer
-        if peer == (source if export is None else export.source):
-            return trace._replace(
-                telling=Telling.WITHHELD,
-                attributes=None,
-                is_by_policy=False,
-                rule=None,
-                reason=_SPLIT_HORIZON,
-            )
+        """How far the members of a table are told of a path, unless it is their own."""
         if export is None:
             return trace
-        identifier = self._numbers.known(trace.path) if self.view.add_path else b""
-        key = (identifier or b"") + nlri
         if len(nlri) + self._identifier_octets > export.room:
             return trace._replace(telling=Telling.WITHHELD, attributes=None, reason=_TOO_LONG)
+        identifier = self._numbers.known(trace.path) if self.view.add_path else b""
+        key = (identifier or b"") + nlri
         if key in table.waiting:
             return trace._replace(telling=Telling.WAITS_FOR_KERNEL)
         is_owed = is_open or identifier is None or table.is_owed(key)
@@ -614,6 +597,13 @@ class UpdateGroup:
 
     def _table_of(self, peer: PeerId) -> AdjRibOut:
         return next(table for table in self._tables if peer in table.members)
+
+
+def _source(path: Path, export: Export | None) -> PeerId | None:
+    """The peer that a path is never told to."""
+    if export is not None:
+        return export.source
+    return None if path.peer is None else path.peer.peer
 
 
 def _traced_paths(view: ExportView, loc_rib: LocRib, nlri: Nlri) -> list[Path]:

@@ -95,26 +95,26 @@ def _in_memory(text: str) -> Iterator[str]:
 _HUNG_UP = "the peer hung up in the midst of TLS; does it speak TLS?"
 
 _PLAIN_TEXTS = (
-    ("certificate required", "etcd wants a client certificate"),
-    ("bad certificate", "etcd refuses our client certificate, or wants one"),
-    ("unknown ca", "etcd does not know the issuer of our client certificate"),
+    ("certificate required", "{peer} wants a client certificate"),
+    ("bad certificate", "{peer} refuses our client certificate, or wants one"),
+    ("unknown ca", "{peer} does not know the issuer of our client certificate"),
     ("UNEXPECTED_EOF_WHILE_READING", _HUNG_UP),
     ("WRONG_VERSION_NUMBER", "the peer does not speak TLS; is the endpoint http:// rather than https://?"),
 )
 
 
-def plain_reason(error: BaseException) -> str:
-    """One line for a person: what trio and ssl wrapped, most specific part first."""
+def plain_reason(error: BaseException, peer: str = "etcd") -> str:
+    """One line for a person: what trio and ssl wrapped, most specific part first; `peer` is the other end."""
     while isinstance(error.__cause__, OSError | ExceptionGroup):
         error = error.__cause__
     if isinstance(error, ExceptionGroup):
         # open_tcp_stream tries every address of a name and reports all of their failures.
-        return "; ".join(dict.fromkeys(plain_reason(each) for each in error.exceptions))
+        return "; ".join(dict.fromkeys(plain_reason(each, peer) for each in error.exceptions))
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError | socket.gaierror) and error.errno:
         # Without what Python puts around the system's words.
         return os.strerror(error.errno)
     text = str(error) or type(error).__name__
     for mark, plain in _PLAIN_TEXTS:
         if mark.lower() in text.lower():
-            return f"{plain} ({text})"
+            return f"{plain.format(peer=peer)} ({text})"
     return text

@@ -188,3 +188,26 @@ def test_nothing_is_known_of_a_prefix_that_nobody_told() -> None:
     found = explained(router(), "192.0.2.0/24")
     assert found.paths == ()
     assert [session.told for session in found.sessions] == [(), (), ()]
+
+
+def test_filters_that_do_the_same_are_told_apart_by_their_names() -> None:
+    """Peers with equal policies are told alike, from one table; the rule that decided is each one's own."""
+    objects = (
+        node(LOCAL, "10.0.0.1/24"),
+        defaults(nodeToNodeMeshEnabled=False, asNumber=64512),
+        resource("BGPFilter", "one", FILTER),
+        resource("BGPFilter", "two", FILTER),
+        external("a", A, 64601, "one"),
+        external("b", B, 64602, "two"),
+        external("c", C, 64603),
+    )
+    made = ClusterNode(objects, ["10.0.0.0/24"])
+    made.addresses({"eth0": "10.0.0.1/24"})
+    for peer, asn in ((A, 64601), (B, 64602), (C, 64603)):
+        made.connect(peer, asn, external=True)
+    made.announce(C, "203.0.113.0/24")
+    found = explained(made, "203.0.113.0/24")
+    assert [told(found, peer).reason for peer in (A, B)] == [
+        "filter one export rule 1",
+        "filter two export rule 1",
+    ]

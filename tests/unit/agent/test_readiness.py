@@ -5,6 +5,7 @@ import pytest
 from felixbgp.agent.agent import Agent
 from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.readiness import STARTING_NS, ReadinessCause, readiness_of
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.snapshot import PeerStanding
 from felixbgp.net import Address
@@ -12,9 +13,17 @@ from felixbgp.sim.world import SECOND, World
 from felixbgp.status.node_status import DatastoreCondition, DatastoreState, Recovered
 from tests.support.cluster import converged, mesh
 
-UP = PeerStanding(PeerId(Address.parse("10.0.0.2")), "Established", has_whole_table=True, reason="")
+UP = PeerStanding(
+    PeerId(Address.parse("10.0.0.2")), "Established", has_whole_table=True, cause=None, reason=""
+)
 TELLING = UP._replace(has_whole_table=False)
-DOWN = PeerStanding(PeerId(Address.parse("10.0.0.3")), "Active", has_whole_table=False, reason="refused")
+DOWN = PeerStanding(
+    PeerId(Address.parse("10.0.0.3")),
+    "Active",
+    has_whole_table=False,
+    cause=Cause.REFUSED,
+    reason="connection refused",
+)
 
 
 def judge(*peers: PeerStanding, **changes: object) -> list[ReadinessCause]:
@@ -67,7 +76,9 @@ def test_a_node_that_runs_from_what_it_last_knew_is_not_ready_one_that_lost_etcd
 def test_peers_are_named_with_what_is_wrong_with_them_some_of_them() -> None:
     judged = readiness_of(**good((DOWN,) * 7))  # type: ignore[arg-type]
     [cause] = judged.causes
-    assert cause.text.startswith("no session is Established, of 7 wanted: 10.0.0.3 (Active, refused), ")
+    assert cause.text.startswith(
+        "no session is Established, of 7 wanted: 10.0.0.3 (Active, Refused: connection refused), "
+    )
     assert cause.text.endswith(" and 2 more")
 
 

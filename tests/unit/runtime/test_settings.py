@@ -5,9 +5,17 @@ from pathlib import Path
 import pytest
 
 from felixbgp.agent.config import AgentConfig
+from felixbgp.bgp.inputs import Endpoint
 from felixbgp.net import Address
 from felixbgp.runtime.contexts import load_etcd
-from felixbgp.runtime.settings import SETTINGS, AgentSettings, hashed_router_id, load, state_directory
+from felixbgp.runtime.settings import (
+    SETTINGS,
+    AgentSettings,
+    authority,
+    hashed_router_id,
+    load,
+    state_directory,
+)
 from felixbgp.runtime.settings_file import SettingsError
 
 FULL_FILE = """\
@@ -339,3 +347,57 @@ def test_every_setting_has_its_own_name_variable_and_flag() -> None:
         assert len(set(given)) == len(given)
     without = [setting.name for setting in SETTINGS if not setting.flag]
     assert without == ["etcd.password", "etcd.ca_cert", "etcd.cert", "etcd.key"]
+
+
+# ---- where the agent answers
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> dict[str, str]:
+    names = {"cert_file": "node.pem", "key_file": "node.key", "ca_cert_file": "ca.pem"}
+    for name in names.values():
+        (tmp_path / name).write_text("PEM")
+    return {f"status.{setting}": str(tmp_path / name) for setting, name in names.items()}
+
+
+def test_health_is_answered_on_this_host_unless_told_otherwise() -> None:
+    assert loaded().health == Endpoint(Address.parse("127.0.0.1"), 9178)
+    assert loaded({"health_address": "[::1]:80"}).health == Endpoint(Address.parse("::1"), 80)
+    assert loaded({"health_address": "none"}).health is None
+    assert loaded().status is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("10.0.0.1:9178", "no loopback address"),
+        ("127.0.0.1", "is not ADDRESS:PORT"),
+        ("::1:9178", "is not ADDRESS:PORT"),
+        ("[127.0.0.1]:9178", "is not ADDRESS:PORT"),
+        ("localhost:9178", "is not ADDRESS:PORT"),
+        ("127.0.0.1:0", "0 is no port"),
+        ("127.0.0.1:65536", "65536 is no port"),
+    ],
+)
+def test_a_wrong_health_address_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(SettingsError, match=f"--health-address: .*{reason}"):
+        loaded({"health_address": text})
+
+
+def test_the_status_endpoint_has_an_address_and_certificates_or_is_not_there(
+    certificates: dict[str, str],
+) -> None:
+    status = loaded({"status.address": "10.0.0.1:9179", **certificates}).status
+    assert status is not None
+    assert authority(status.endpoint) == "10.0.0.1:9179"
+    assert str(status.tls.key_file) == certificates["status.key_file"]
+    with pytest.raises(SettingsError, match=r"--status-address: is of no use without status\.cert_file"):
+        loaded({"status.address": "10.0.0.1:9179"})
+    for missing, path in certificates.items():
+        others = {setting: one for setting, one in certificates.items() if setting != missing}
+        with pytest.raises(SettingsError, match=f"is of no use without {missing}"):
+            loaded({"status.address": "10.0.0.1:9179", **others})
+        with pytest.raises(SettingsError, match=f"{path}x: No such file"):
+            loaded({"status.address": "10.0.0.1:9179", **certificates, missing: f"{path}x"})
+    with pytest.raises(SettingsError, match="an address of this node is wanted"):
+        loaded({"status.address": "0.0.0.0:9179", **certificates})

@@ -231,11 +231,12 @@ def test_hostile_values_are_refused_with_the_reason(value: bytes, reason: str) -
 
 
 def test_alive_is_read_back() -> None:
-    alive = AgentAlive(version="0.1.0", started=WALL_OFFSET_NS, pid=77)
+    alive = AgentAlive(version="0.1.0", started=WALL_OFFSET_NS, pid=77, endpoint="10.0.0.1:9179")
     assert json.loads(encode_alive(alive)) == {
         "version": "0.1.0",
         "started": "2023-11-14T22:13:20Z",
         "pid": 77,
+        "endpoint": "10.0.0.1:9179",
     }
     assert decode_alive(encode_alive(alive)) == alive
 
