@@ -15,7 +15,6 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from felixbgp.agent.config import DRAINING_SECONDS, ROUTE_METRIC, ROUTE_PROTOCOL, ROUTE_TABLE, AgentConfig
 from felixbgp.bgp.inputs import Endpoint
@@ -41,16 +40,6 @@ _NODE_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9])?")
 """Calico's node names are host names: at most 253 characters, and none that could break a key in etcd."""
 
 
-class ListenAddress(NamedTuple):
-    """Where to listen: an address, and a TCP port (0: any that is free)."""
-
-    address: Address
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.address}]:{self.port}" if len(self.address) == 16 else f"{self.address}:{self.port}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetrySettings:
     """Who is told of traces and metrics; nobody, unless set."""
@@ -58,7 +47,7 @@ class TelemetrySettings:
     otlp_endpoint: str | None = None
     """An OpenTelemetry collector, as a URL; what it wants to see of us is in OTEL_EXPORTER_OTLP_HEADERS."""
     otlp_protocol: str = "http/protobuf"
-    prometheus: ListenAddress | None = None
+    prometheus: Endpoint | None = None
     """Where metrics can be read in Prometheus' form."""
 
     @property
@@ -486,13 +475,13 @@ def telemetry_from(sources: Sources) -> TelemetrySettings:
     if protocol is not None and protocol.text not in OTLP_PROTOCOLS:
         raise protocol.refuse(f"{protocol.text!r} is not one of {', '.join(OTLP_PROTOCOLS)}")
     endpoint, name = sources.find(OTLP_ENDPOINT), OTLP_PROTOCOLS[0] if protocol is None else protocol.text
-    collector = _collector(endpoint)
+    collector, prometheus = _collector(endpoint), sources.find(PROMETHEUS)
     if endpoint is not None and endpoint.text.startswith("unix:") and name != "grpc":
         raise endpoint.refuse(f"a Unix socket is for grpc; {OTLP_PROTOCOL.name} is {name}")
     return TelemetrySettings(
         otlp_endpoint=collector,
         otlp_protocol=name,
-        prometheus=_listen_address(sources.find(PROMETHEUS)),
+        prometheus=None if prometheus is None else _endpoint(prometheus),
     )
 
 
@@ -506,18 +495,6 @@ def _collector(found: Found | None) -> str | None:
     if "@" in rest:
         raise found.refuse("no user or password in the URL; OTEL_EXPORTER_OTLP_HEADERS is for that")
     return found.text
-
-
-def _listen_address(found: Found | None) -> ListenAddress | None:
-    """`ADDRESS:PORT`, of IPv6 `[ADDRESS]:PORT`."""
-    if found is None:
-        return None
-    host, _, port = found.text.rpartition(":")
-    try:
-        address = Address.parse(host.removeprefix("[").removesuffix("]"))
-    except AddressError as error:
-        raise found.refuse(f"{error}; ADDRESS:PORT is wanted") from error
-    return ListenAddress(address, _integer(Found(port, found.source), 0, 65535, 0))
 
 
 def etcd_from(sources: Sources) -> EtcdSettings:

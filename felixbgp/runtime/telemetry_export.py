@@ -25,7 +25,7 @@ from felixbgp.runtime import telemetry
 from felixbgp.runtime.clock import now_ns
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.metrics import Metrics
-from felixbgp.runtime.settings import TelemetrySettings
+from felixbgp.runtime.settings import TelemetrySettings, authority
 from felixbgp.runtime.settings_file import SettingsError
 from felixbgp.runtime.telemetry_agent import WatchedAgent
 from felixbgp.runtime.telemetry_changes import Change, Changes
@@ -96,7 +96,9 @@ class Exporting:
                 try:
                     await self.server.listen(where)
                 except OSError as error:
-                    raise SettingsError(f"telemetry.prometheus: {where}: {error.strerror}") from error
+                    raise SettingsError(
+                        f"telemetry.prometheus: {authority(where)}: {error.strerror}"
+                    ) from error
             nursery = await stack.enter_async_context(trio.open_nursery())
             if where is not None:
                 nursery.start_soon(self.server.run)

@@ -5,7 +5,7 @@ from typing import Final
 
 import trio
 
-from felixbgp.runtime.settings import ListenAddress
+from felixbgp.bgp.inputs import Endpoint
 
 PATH: Final = "/metrics"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -29,7 +29,7 @@ class MetricsServer:
         self.port = 0
         """Where it listens, once it does."""
 
-    async def listen(self, where: ListenAddress) -> None:
+    async def listen(self, where: Endpoint) -> None:
         """Take the port. Raises `OSError` when that cannot be."""
         self._listeners = await trio.open_tcp_listeners(where.port, host=str(where.address))
         self.port = self._listeners[0].socket.getsockname()[1]

@@ -1,27 +1,21 @@
 """The dashboard and the alerts speak of metrics that there are, in words that Prometheus understands."""
 
-import json
 import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 import trio
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from felixbgp.bgp.inputs import Endpoint
 from felixbgp.runtime.driver import Driver
-from felixbgp.runtime.settings import ListenAddress, TelemetrySettings
+from felixbgp.runtime.settings import TelemetrySettings
 from felixbgp.runtime.telemetry_catalogue import METRICS, Metric
 from felixbgp.runtime.telemetry_export import Exporting
 from felixbgp.runtime.telemetry_spans import SPANS
+from tests.support.deployed import ALERTS, ROOT, dashboard_expressions
 from tests.unit.runtime.test_telemetry_export import LOOPBACK, a_change, an_agent, asked
 
-ROOT = Path(__file__).parents[3]
-ALERTS = ROOT / "deploy/prometheus/felixbgp-alerts.yml"
-SCRAPING = ROOT / "deploy/prometheus/prometheus.yml"
-DASHBOARD = ROOT / "deploy/grafana/felixbgp.json"
 PAGE = ROOT / "docs/telemetry.md"
 NAME = re.compile(r"\bfelixbgp_\w+")
 LABEL = re.compile(r"[{,]\s*(\w+)\s*(?:=~|!~|!=|=)|\bby \(([\w, ]+)\)|{{ ?(\w+) ?}}")
@@ -45,14 +39,9 @@ def alert_expressions() -> list[str]:
     return [rule["expr"] for group in groups for rule in group["rules"]]
 
 
-def dashboard_expressions() -> list[str]:
-    board = json.loads(DASHBOARD.read_text())
-    return [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-
-
 @pytest.mark.trio
 async def test_the_names_are_those_that_prometheus_reads() -> None:
-    exporting = Exporting(TelemetrySettings(prometheus=ListenAddress(LOOPBACK, 0)), "node-1")
+    exporting = Exporting(TelemetrySettings(prometheus=Endpoint(LOOPBACK, 0)), "node-1")
     async with exporting.running(Driver(exporting.watch(an_agent()))):
         a_change(exporting)
         exporting.changes.finish(0)
@@ -88,24 +77,6 @@ def test_every_alert_says_what_it_is_and_what_to_do() -> None:
     for rule in rules:
         assert rule["annotations"].keys() == {"summary", "description"}
         assert rule["labels"]["severity"] in {"warning", "critical"}
-
-
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package prometheus is not installed")
-@pytest.mark.parametrize(("kind", "file"), [("rules", ALERTS), ("config", SCRAPING)], ids=["rules", "config"])
-def test_prometheus_itself_reads_it(kind: str, file: Path) -> None:
-    done = subprocess.run(["promtool", "check", kind, str(file)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package prometheus is not installed")
-def test_prometheus_itself_reads_the_expressions_of_the_dashboard(tmp_path: Path) -> None:
-    rules = [
-        {"record": f"a:{number}", "expr": text.replace("$__rate_interval", "5m")}
-        for number, text in enumerate(dashboard_expressions())
-    ]
-    file = tmp_path / "rules.yml"
-    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
-    test_prometheus_itself_reads_it("rules", file)
 
 
 # ---- the page

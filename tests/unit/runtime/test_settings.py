@@ -94,7 +94,7 @@ def test_the_file_alone(file: Path) -> None:
     assert settings.state_directory == Path("/srv/felixbgp")
     told = settings.telemetry
     assert (told.otlp_endpoint, told.otlp_protocol) == ("https://collector:4317", "grpc")
-    assert (str(told.prometheus), told.is_on) == ("[::1]:9179", True)
+    assert (told.prometheus, told.is_on) == (Endpoint(Address.parse("::1"), 9179), True)
     assert settings.etcd.endpoints == ("https://10.0.0.3:2379", "https://10.0.0.4:2379")
     assert (settings.etcd.username, settings.etcd.password) == ("file-user", "file-password")
 
@@ -257,10 +257,10 @@ def test_a_hashed_router_id_is_never_multicast() -> None:
             {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"},
             "environment OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' is not one of http/protobuf, grpc",
         ),
-        ({"FELIXBGP_PROMETHEUS": "9179"}, "environment FELIXBGP_PROMETHEUS: .*; ADDRESS:PORT is wanted"),
+        ({"FELIXBGP_PROMETHEUS": "9179"}, "environment FELIXBGP_PROMETHEUS: '9179' is not ADDRESS:PORT, .*"),
         (
             {"FELIXBGP_PROMETHEUS": "127.0.0.1:99999"},
-            "environment FELIXBGP_PROMETHEUS: '99999' is not a number from 0 to 65535",
+            "environment FELIXBGP_PROMETHEUS: 99999 is no port",
         ),
         ({"FELIXBGP_NO_KERNEL": "1"}, "environment FELIXBGP_NO_KERNEL: '1' is not false or true"),
         ({"FELIXBGP_ROUTE_METRIC": "9" * 5000}, "environment FELIXBGP_ROUTE_METRIC: '9+' is not a number"),

@@ -22,7 +22,7 @@ from felixbgp.fib.types import DeleteRoutes, RouteFailed, RouteKey
 from felixbgp.net import IPV4, Address, Prefix
 from felixbgp.runtime import telemetry, telemetry_catalogue, telemetry_ids
 from felixbgp.runtime.driver import Driver
-from felixbgp.runtime.settings import ListenAddress, TelemetrySettings
+from felixbgp.runtime.settings import TelemetrySettings, authority
 from felixbgp.runtime.settings_file import SettingsError
 from felixbgp.runtime.telemetry_export import Exporting
 from felixbgp.runtime.telemetry_spans import SPANS
@@ -200,7 +200,7 @@ async def asked(port: int, request: bytes) -> bytes:
 
 
 async def test_prometheus_reads_metrics_and_nothing_else() -> None:
-    exporting = Exporting(TelemetrySettings(prometheus=ListenAddress(LOOPBACK, 0)), "node-1")
+    exporting = Exporting(TelemetrySettings(prometheus=Endpoint(LOOPBACK, 0)), "node-1")
     async with exporting.running(Driver(exporting.watch(an_agent()))):
         port = exporting.server.port
         page = await asked(port, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -216,7 +216,7 @@ async def test_prometheus_reads_metrics_and_nothing_else() -> None:
 
 @pytest.mark.usefixtures("autojump_clock")
 async def test_who_is_slow_is_let_go() -> None:
-    exporting = Exporting(TelemetrySettings(prometheus=ListenAddress(LOOPBACK, 0)), "node-1")
+    exporting = Exporting(TelemetrySettings(prometheus=Endpoint(LOOPBACK, 0)), "node-1")
     async with exporting.running(Driver(exporting.watch(an_agent()))):
         port = exporting.server.port
         async with await trio.open_tcp_stream("127.0.0.1", port) as slow:
@@ -228,8 +228,8 @@ async def test_a_port_that_is_taken_is_told_as_a_setting() -> None:
     with trio.socket.socket() as taken:
         await taken.bind(("127.0.0.1", 0))
         taken.listen()
-        where = ListenAddress(LOOPBACK, taken.getsockname()[1])
+        where = Endpoint(LOOPBACK, taken.getsockname()[1])
         exporting = Exporting(TelemetrySettings(prometheus=where), "node-1")
-        with pytest.raises(SettingsError, match=f"telemetry.prometheus: {where}: "):
+        with pytest.raises(SettingsError, match=f"telemetry.prometheus: {authority(where)}: "):
             async with exporting.running(Driver(exporting.watch(an_agent()))):
                 pass
