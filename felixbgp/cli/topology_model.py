@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.cli.node_report import NodeReport
 from felixbgp.cluster.demands import secret_of
@@ -51,10 +52,11 @@ class Place(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """Why a session is not Established, by what is known of one of its ends."""
+    """Why a session is not Established, by what is known of one of its ends; a cause where that names one."""
 
     node: str
     why: str
+    cause: Cause | None = None
 
     def __str__(self) -> str:
         return f"{self.node}: {self.why}"
@@ -256,7 +258,9 @@ class _Drawing:
         if status is None:
             yield Reason(node, self._obstacle(wish))
         elif status.state != ESTABLISHED:
-            yield Reason(node, f"{status.state}, {status.last_error}" if status.last_error else status.state)
+            cause = "" if status.cause is None else f" ({status.cause.value})"
+            error = f", {status.last_error}" if status.last_error else ""
+            yield Reason(node, f"{status.state}{cause}{error}", status.cause)
 
     def _obstacle(self, wish: _Wish) -> str:
         """Why an agent has no such peer at all."""

@@ -8,6 +8,7 @@ import click
 
 from felixbgp.cli.table import printable
 from felixbgp.cli.topology_model import Kind, Place, Session, Speaker, Topology, natural
+from felixbgp.status.cause import EXPLANATIONS
 
 NODES_SHOWN = 25
 """So many are shown one by one."""
@@ -188,7 +189,7 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _problems(topology: Topology, red: Paint) -> Iterator[str]:
-    """Each session that is not Established; where there are many, by the reason."""
+    """Each session that is not Established; where there are many, by the reason; and what to do."""
     problems = topology.problems
     if not problems:
         return
@@ -198,6 +199,11 @@ def _problems(topology: Topology, red: Paint) -> Iterator[str]:
     else:
         lines += (f"  {line}" for line in _by_reason(topology, problems, red))
     yield "\n".join(lines)
+    causes = {reason.cause for session in problems for reason in session.reasons if reason.cause is not None}
+    if causes:
+        ordered = sorted(causes, key=lambda cause: cause.value)
+        told = [f"  {cause.value}: {EXPLANATIONS[cause].remedy}" for cause in ordered]
+        yield "\n".join(["WHAT TO DO", *told])
 
 
 def _by_reason(topology: Topology, problems: Iterable[Session], red: Paint) -> Iterator[str]:

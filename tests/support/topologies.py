@@ -1,8 +1,9 @@
 """Clusters whose nodes tell that all is well, but for what a test breaks: for whoever draws them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerId
 from felixbgp.cli.node_report import NodeReport
 from felixbgp.cli.topology_model import pretend
@@ -93,10 +94,16 @@ class Cluster:
         """Its agent runs no more, and its last status stays."""
         self.reports[name] = replace(self.reports[name], alive=None)
 
-    def lose(self, name: str, address: str, state: str, error: str) -> None:
+    def lose(self, name: str, address: str, state: str, error: str, cause: Cause | None = None) -> None:
         """One end of a session says so."""
-        peer = PeerId(Address.parse(address))
-        self._tell(name, {peer: (state, error)})
+        status = self.reports[name].status
+        assert status is not None
+        lost = PeerId(Address.parse(address))
+        peers = tuple(
+            replace(one, state=state, last_error=error, cause=cause) if one.peer == lost else one
+            for one in status.peers
+        )
+        self.reports[name] = replace(self.reports[name], status=replace(status, peers=peers))
 
     def refuse(self, name: str, address: str, problem: Problem) -> None:
         """One end has no such peer, and says why."""
@@ -105,14 +112,3 @@ class Cluster:
         peers = tuple(one for one in status.peers if str(one.peer) != address)
         told = replace(status, peers=peers, problems=(problem,))
         self.reports[name] = replace(self.reports[name], status=told)
-
-    def _tell(self, name: str, states: Mapping[PeerId, tuple[str, str]]) -> None:
-        status = self.reports[name].status
-        assert status is not None
-        peers = tuple(
-            replace(one, state=states[one.peer][0], last_error=states[one.peer][1])
-            if one.peer in states
-            else one
-            for one in status.peers
-        )
-        self.reports[name] = replace(self.reports[name], status=replace(status, peers=peers))

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.cli.topology_graphviz import PROBLEM, as_dot, quoted
 from felixbgp.cli.topology_model import Kind, Place, Reason, Session, Topology, natural, topology_of
 from felixbgp.cli.topology_svg import as_svg, laid_out
@@ -32,7 +33,7 @@ def ten() -> Cluster:
     guarded = {"node": "node-4", "peerIP": "172.31.0.9", "asNumber": 64999, "password": secret}
     cluster = Cluster([*items, resource("BGPPeer", "guarded", guarded)])
     cluster.stop("node-10")
-    cluster.lose("node-4", "172.31.0.1", "Active", "Connection refused")
+    cluster.lose("node-4", "172.31.0.1", "Active", "Connection refused", Cause.REFUSED)
     cluster.refuse("node-4", "172.31.0.9", Problem("BGPPeer guarded", "spec.password", "there is no secret"))
     # The other change of the status of node-4 is kept, as `refuse` works on what it tells by then.
     return cluster
@@ -66,11 +67,11 @@ def test_reflectors_clients_and_routers_are_told_apart() -> None:
 def test_why_a_session_is_not_established() -> None:
     topology = drawn(ten())
     (guarded,) = found(topology, "node-4", "172.31.0.9")
-    assert guarded.reasons == (("node-4", "there is no secret"),)
+    assert guarded.reasons == (Reason("node-4", "there is no secret"),)
     (refused,) = found(topology, "node-4", "172.31.0.1")
-    assert refused.reasons == (("node-4", "Active, Connection refused"),)
+    assert refused.reasons == (Reason("node-4", "Active (Refused), Connection refused", Cause.REFUSED),)
     for session in found(topology, "node-1", "node-10"):
-        assert session.reasons == (("node-10", "its agent is not running"),)
+        assert session.reasons == (Reason("node-10", "its agent is not running"),)
     # Those two, and five of node-10: with both reflectors in both families, and with the router of its rack.
     assert len(topology.problems) == 7
     assert {session.resource for session in topology.problems} == {"guarded", "tor", "to-reflectors"}
@@ -81,7 +82,7 @@ def test_what_one_end_alone_wants_names_the_other() -> None:
     cluster = Cluster([*meshed(2), member(3, ipv4Address="172.30.0.3/16")])
     cluster.lose("node-3", "172.30.0.2", "Active", "")
     (session,) = drawn(cluster).problems
-    assert session.reasons == (("node-3", "Active"), ("node-1", "it wants no such session"))
+    assert session.reasons == (Reason("node-3", "Active"), Reason("node-1", "it wants no such session"))
 
 
 def test_nodes_that_do_not_tell() -> None:
@@ -101,7 +102,7 @@ def test_nodes_that_do_not_tell() -> None:
     assert whole.status is not None
     cluster.reports["node-2"] = replace(whole, status=replace(whole.status, peers=()))
     reasons = {reason for session in drawn(cluster).problems for reason in session.reasons}
-    assert ("node-2", "its agent knows of no such peer yet") in reasons
+    assert Reason("node-2", "its agent knows of no such peer yet") in reasons
 
 
 def test_a_filter_that_is_missing_is_no_reason_not_to_be_wanted() -> None:
@@ -110,7 +111,7 @@ def test_a_filter_that_is_missing_is_no_reason_not_to_be_wanted() -> None:
     missing = Problem("BGPPeer tor", "spec.filters[0]", "BGPFilter none does not exist")
     cluster.refuse("node-1", "172.31.0.1", missing)
     (session,) = drawn(cluster).problems
-    assert session.reasons == (("node-1", "BGPFilter none does not exist"),)
+    assert session.reasons == (Reason("node-1", "BGPFilter none does not exist"),)
 
 
 def test_text_of_ten_nodes(golden: Golden) -> None:
@@ -118,7 +119,7 @@ def test_text_of_ten_nodes(golden: Golden) -> None:
     golden("golden/topology-10.txt", text)
     red = rendered(drawn(ten()), coloured=True)
     assert re.sub(r"\x1b\[\d*m", "", red) == text
-    assert "\x1b[31mnode-4: Active, Connection refused\x1b[0m" in red
+    assert "\x1b[31mnode-4: Active (Refused), Connection refused\x1b[0m" in red
 
 
 def test_text_of_a_mesh_of_ten(golden: Golden) -> None:
@@ -162,7 +163,7 @@ def test_a_picture_has_everybody_and_what_is_wrong_in_red() -> None:
     assert len(red) == len(topology.problems)
     assert (
         "node-4 — 172.31.0.1 (AS 64567, tor) (IPv4, external, BGPPeer tor): "
-        "node-4: Active, Connection refused" in [text.strip() for text in red]
+        "node-4: Active (Refused), Connection refused" in [text.strip() for text in red]
     )
     boxes = {box[0].text: box.get("stroke") for box in elements(svg, "rect") if len(box)}
     assert boxes["node-10, AS 64512: its agent is not running"] == PROBLEM
@@ -255,4 +256,4 @@ def test_a_session_that_one_end_calls_established_is_not_as_long_as_the_other_do
     cluster = Cluster(meshed(2))
     cluster.lose("node-2", "172.30.0.2", "OpenSent", "")
     (session,) = drawn(cluster).problems
-    assert (session.family, session.reasons) == (IPV4, (("node-2", "OpenSent"),))
+    assert (session.family, session.reasons) == (IPV4, (Reason("node-2", "OpenSent"),))
