@@ -4,6 +4,7 @@ store ──► driver.deliver ──► Agent ──► perform ──► tcp, 
 tcp, kernel ──► driver.deliver                     (each answers with an input)
 """
 
+import os
 import random
 import signal
 from contextlib import AsyncExitStack, closing
@@ -41,12 +42,14 @@ from felixbgp.runtime.garbage import short_collections
 from felixbgp.runtime.heap import keep_heap
 from felixbgp.runtime.netlink.kernel import Kernel
 from felixbgp.runtime.netlink.takeover import require_nobody_listens
+from felixbgp.runtime.notify import ServiceManager
 from felixbgp.runtime.observer import LoopObserver
 from felixbgp.runtime.secrets import SecretFiles
 from felixbgp.runtime.settings import AgentSettings, authority
 from felixbgp.runtime.state_keeper import open_directory
 from felixbgp.runtime.store import NodeStore, open_node_store
 from felixbgp.runtime.tcp import Tcp
+from felixbgp.status.node_status import NodeStatus
 
 if TYPE_CHECKING:
     from felixbgp.runtime.journal_file import JournalFile
@@ -104,7 +107,9 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
                 exporting.identify(lambda: store.cluster_id)
         # Inside the store, so that its connection outlives it and the `alive` key goes when we do.
         nursery = await stack.enter_async_context(trio.open_nursery())
-        shell = _Shell(settings, nursery, driver, kernel, store)
+        manager = ServiceManager.of(os.environ, os.getpid())
+        shell = _Shell(settings, nursery, driver, kernel, store, manager=manager)
+        nursery.start_soon(manager.run)
         if kernel is not None:
             await nursery.start(kernel.run, driver.deliver)
             nursery.start_soon(shell.write_routes, kernel)
@@ -122,6 +127,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
             )
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             number = await anext(aiter(signals))
+        manager.stop()
         telemetry.LOGGER.info("felixbgp stops on %s; kernel routes stay", signal.Signals(number).name)
         nursery.cancel_scope.cancel()
 
@@ -161,7 +167,10 @@ class _Shell:
         driver: Driver,
         kernel: Kernel | None,
         store: NodeStore | None,
+        *,
+        manager: ServiceManager,
     ) -> None:
+        self._manager = manager
         self._level_is_given = settings.log_level is not None
         self._nursery = nursery
         self._driver = driver
@@ -224,7 +233,12 @@ class _Shell:
         elif isinstance(effect, ReleaseTurn):
             self._store.turn.release()
         else:
-            self._nursery.start_soon(self._store.publish, effect.status)
+            self._nursery.start_soon(self._publish, self._store, effect.status)
+
+    async def _publish(self, store: NodeStore, status: NodeStatus) -> None:
+        """The service manager hears of it afterwards: whoever waited for us finds it on the disk."""
+        await store.publish(status)
+        self._manager.hear(status)
 
     async def write_routes(self, kernel: Kernel) -> None:
         """Write kernel routes in the order asked for; the agent has one write per prefix under way."""

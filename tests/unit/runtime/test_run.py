@@ -16,6 +16,7 @@ from felixbgp.net import Prefix
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.etcd import EtcdSettings
 from felixbgp.runtime.netlink.kernel import Kernel
+from felixbgp.runtime.notify import ServiceManager
 from felixbgp.runtime.run import ROUTES_TOGETHER, ROUTES_WAITING_MAX, _Shell
 from felixbgp.runtime.settings import AgentSettings
 from felixbgp.runtime.telemetry import LOGGER
@@ -36,7 +37,7 @@ def shell(nursery: trio.Nursery, log_level: str | None) -> _Shell:
     settings = AgentSettings(node="node-1", etcd=EtcdSettings(), log_level=log_level)
     driver = Driver(Agent(AgentConfig(node="node-1"), lambda: 0.0))
     # Nothing here writes a route, so no kernel is needed.
-    return _Shell(settings, nursery, driver, cast("Kernel", None), None)
+    return _Shell(settings, nursery, driver, cast("Kernel", None), None, manager=ServiceManager(None, None))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ async def test_the_kernel_is_asked_for_what_waits_in_its_order_and_never_for_muc
     kernel = RecordingKernel()
     driver = Driver(Agent(AgentConfig(node="node-1"), lambda: 0.0))
     settings = AgentSettings(node="node-1", etcd=EtcdSettings(), log_level=None)
-    busy = _Shell(settings, nursery, driver, None, None)
+    busy = _Shell(settings, nursery, driver, None, None, manager=ServiceManager(None, None))
     third = ROUTES_TOGETHER // 3
     sizes = [third, third, third, third, ROUTES_TOGETHER + 1, 1]
     entries = [(Prefix.parse(f"10.0.{number}.0/24"), Route(RouteKind.BLACKHOLE)) for number in range(6)]
