@@ -87,12 +87,7 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
             await stack.enter_async_context(exporting.running(driver))
         stack.enter_context(short_collections())
         trio.lowlevel.add_instrument(LoopObserver(driver))
-        kernel = None
-        if not settings.no_kernel:
-            if settings.take_over:
-                require_nobody_listens()
-            opened = Kernel(settings.route_protocol, settings.route_table, settings.take_over)
-            kernel = stack.enter_context(closing(opened))
+        kernel = None if settings.no_kernel else stack.enter_context(closing(_open_kernel(settings)))
         store = None
         if intent is None:
             state = open_directory(settings.state_directory)
@@ -119,17 +114,26 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
         nursery.start_soon(shell.secrets.run)
         nursery.start_soon(driver.run, shell.perform, shell.is_busy)
         if settings.health is not None or settings.status is not None:
-            from felixbgp.runtime.endpoint import Answers, serve  # noqa: PLC0415 - a router of a test has none
-
-            document = (lambda: None) if store is None else (lambda: store.document)
-            nursery.start_soon(
-                serve, settings.health, settings.status, Answers(settings.node, driver, document)
-            )
+            nursery.start_soon(_answer, settings, driver, store)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             number = await anext(aiter(signals))
         manager.stop()
         telemetry.LOGGER.info("felixbgp stops on %s; kernel routes stay", signal.Signals(number).name)
         nursery.cancel_scope.cancel()
+
+
+def _open_kernel(settings: AgentSettings) -> Kernel:
+    if settings.take_over:
+        require_nobody_listens()
+    return Kernel(settings.route_protocol, settings.route_table, settings.take_over)
+
+
+async def _answer(settings: AgentSettings, driver: Driver, store: NodeStore | None) -> None:
+    """Answer over HTTP; loaded late, as the routers of tests do not."""
+    from felixbgp.runtime.endpoint import Answers, serve  # noqa: PLC0415
+
+    answers = Answers(settings.node, driver, lambda: None if store is None else store.document)
+    await serve(settings.health, settings.status, answers)
 
 
 def _open_journal(path: Path) -> "JournalFile | None":
