@@ -85,12 +85,11 @@ def peer_change(old: PeerConfig, new: PeerConfig) -> Affects:
 
 
 def keeping_session(old: PeerConfig, new: PeerConfig) -> PeerConfig:
-    """`new` as far as the session of `old` bears it.
+    """`new` as far as the session of `old` bears it; `old` where AS numbers differ, which policies go by.
 
-    Policies go by whether a peer is external. Where that changes they stay, unless nothing is to be told any
-    more: a node that is drained waits for no turn.
+    Even then, where nothing is to be told any more that holds at once: a node that is drained waits for no turn.
     """
-    if old.external != new.external:
+    if (old.local_as, old.remote_as) != (new.local_as, new.remote_as):
         return old if new.export_policy.accepts_any else replace(old, export_policy=new.export_policy)
     kept = {name: getattr(old, name) for name, affects in PEER_CHANGES.items() if Affects.SESSION in affects}
     return replace(new, **kept)

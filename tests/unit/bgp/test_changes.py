@@ -54,13 +54,8 @@ def test_peer(changed: dict[str, object], affects: Affects) -> None:
 
 
 @pytest.mark.parametrize("number", [{"local_as": 3}, {"remote_as": 3}])
-def test_a_session_that_stays_has_all_that_needs_no_new_one(number: dict[str, int]) -> None:
-    wanted = replace(PEER, **number, import_policy=REJECT, hold_time_s=9)  # type: ignore[arg-type]
-    assert keeping_session(PEER, wanted) == replace(PEER, import_policy=REJECT)
-
-
-def test_one_that_becomes_internal_stays_as_it_is_unless_nothing_is_to_be_told() -> None:
-    wanted = replace(PEER, remote_as=1, import_policy=REJECT)
+def test_policies_made_for_other_as_numbers_wait_unless_nothing_is_to_be_told(number: dict[str, int]) -> None:
+    wanted = replace(PEER, **number, import_policy=REJECT)  # type: ignore[arg-type]
     assert keeping_session(PEER, wanted) == PEER
     assert keeping_session(PEER, replace(wanted, export_policy=REJECT)) == replace(PEER, export_policy=REJECT)
 
