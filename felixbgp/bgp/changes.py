@@ -87,7 +87,8 @@ def peer_change(old: PeerConfig, new: PeerConfig) -> Affects:
 def keeping_session(old: PeerConfig, new: PeerConfig) -> PeerConfig:
     """`new` as far as the session of `old` bears it; `old` where AS numbers differ, which policies go by.
 
-    Even then, where nothing is to be told any more that holds at once: a node that is drained waits for no turn.
+    Where nothing is to be told any more, that holds at once even then: a node that is drained waits for no
+    turn.
     """
     if (old.local_as, old.remote_as) != (new.local_as, new.remote_as):
         return old if new.export_policy.accepts_any else replace(old, export_policy=new.export_policy)
