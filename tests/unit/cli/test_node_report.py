@@ -357,7 +357,12 @@ def test_a_broken_document_hides_nothing_else() -> None:
 def test_for_programs_there_is_the_object_that_stands_in_etcd() -> None:
     found = as_object(NodeReport("node-1", ALIVE, STATUS))
     assert found["running"] is True
-    assert found["agent"] == {"version": "0.1.0", "started": "2023-11-14T21:13:20Z", "pid": 77}
+    assert found["agent"] == {
+        "version": "0.1.0",
+        "started": "2023-11-14T21:13:20Z",
+        "pid": 77,
+        "endpoint": "",
+    }
     assert isinstance(found["status"], dict)
     assert found["status"]["peers"][1]["lastError"] == "Connection refused"
     assert as_object(NodeReport("node-1"))["status"] is None
