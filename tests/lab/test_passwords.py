@@ -62,7 +62,12 @@ def is_missed(lab: Lab, *reasons: str) -> None:
 def held_down(lab: Lab, *reasons: str) -> None:
     """There is no session, or soon none any more, and the status says why."""
     is_missed(lab, *reasons)
-    wait_until(lambda: not checks.peer(lab.store, "node-1", lab.plan.tors[0].ipv4), "no session stands", 60)
+
+    def is_down() -> bool:
+        entry = checks.peer(lab.store, "node-1", lab.plan.tors[0].ipv4)
+        return (entry.get("state"), entry.get("cause")) == ("Idle", "FilterOrSecretMissing")
+
+    wait_until(is_down, "no session stands, and the status says why", 60)
     is_missed(lab, *reasons)
 
 
