@@ -263,8 +263,7 @@ class Possible:
 
     def _heard_at(self, view: _View, node: str) -> list[list[Session]]:
         """Which sessions count by a view of the store: those of now, with what just went, less what came."""
-        drained = {way: one for way, one in self._drained.items() if _has_both(view.cluster, one)}
-        known = drained | view.ways
+        known = self._drained | view.ways
         spans = {way: self._span(way, session, node) for way, session in known.items()}
         now = self._now()
         kinds: dict[tuple[Way, ...], None] = {}
@@ -332,11 +331,6 @@ def _stays(cluster: Cluster, session: Session) -> bool:
     ends = ((session.sender, session.out.local_as), (session.receiver, session.into.local_as))
     found = [(cluster.speakers.get(name), as_number) for name, as_number in ends]
     return all(one is not None and one.as_number == as_number for one, as_number in found)
-
-
-def _has_both(cluster: Cluster, session: Session) -> bool:
-    """Whether both ends are there: one may have joined since, and the session be drained by now."""
-    return session.sender in cluster.speakers and session.receiver in cluster.speakers
 
 
 def _lacks_filters(cluster: Cluster) -> bool:

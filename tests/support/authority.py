@@ -1,4 +1,4 @@
-"""Certificates of agents and of who asks them."""
+"""Certificates of servers, agents and of who asks them."""
 
 import subprocess
 from pathlib import Path
@@ -16,12 +16,14 @@ class CertificateAuthority:
             "-subj", "/CN=test CA", "-keyout", str(self._key), "-out", str(self.certificate),
         )  # fmt: skip
 
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """A certificate for this name, and its key."""
+    def issue(self, name: str, *, address: str = "127.0.0.1") -> tuple[Path, Path]:
+        """A certificate for this name and address, and its key; the same name again writes the same files."""
         key, request, certificate, extensions = (
             self._directory / f"{name}.{suffix}" for suffix in ("key", "csr", "pem", "ext")
         )
-        extensions.write_text(f"subjectAltName=DNS:{name}\nextendedKeyUsage=serverAuth,clientAuth\n")
+        extensions.write_text(
+            f"subjectAltName=DNS:{name},IP:{address}\nextendedKeyUsage=serverAuth,clientAuth\n"
+        )
         self._openssl(
             "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
             "-keyout", str(key), "-out", str(request),

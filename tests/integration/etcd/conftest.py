@@ -1,6 +1,5 @@
 """Real etcd on loopback, in the two versions we support; each test gets a fresh one."""
 
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from felixbgp.cluster.inputs import DatastoreLost, KeyPut, RevisionReached, Snap
 from felixbgp.lab.etcd import EtcdServer, EtcdTls, find_etcd_of_distribution, find_etcd_on_path
 from felixbgp.runtime.etcd import Batch, Endpoint, EtcdSettings, Unavailable
 from felixbgp.runtime.etcd.dial import dial
+from tests.support.authority import CertificateAuthority
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,39 +48,6 @@ def server(binary: Path, tmp_path: Path, extra_flags: Sequence[str]) -> Iterator
 @pytest.fixture
 def settings(server: EtcdServer) -> EtcdSettings:
     return EtcdSettings(endpoints=(server.endpoint,), backoff_max_seconds=0.5)
-
-
-class CertificateAuthority:
-    """Makes certificates by the openssl command line."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self.certificate = directory / "ca.pem"
-        self._key = directory / "ca.key"
-        self._openssl(
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", "/CN=test CA", "-keyout", str(self._key), "-out", str(self.certificate),
-        )  # fmt: skip
-
-    def issue(self, name: str, *, address: str = "127.0.0.1") -> tuple[Path, Path]:
-        """A certificate for client and server use, and its key; the same name again writes the same files."""
-        key, request, certificate, extensions = (
-            self._directory / f"{name}.{suffix}" for suffix in ("key", "csr", "pem", "ext")
-        )
-        extensions.write_text(f"subjectAltName=IP:{address}\nextendedKeyUsage=serverAuth,clientAuth\n")
-        self._openssl(
-            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-            "-keyout", str(key), "-out", str(request),
-        )  # fmt: skip
-        self._openssl(
-            "x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self._key),
-            "-CAcreateserial", "-days", "2", "-extfile", str(extensions), "-out", str(certificate),
-        )  # fmt: skip
-        return certificate, key
-
-    @staticmethod
-    def _openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
 @pytest.fixture

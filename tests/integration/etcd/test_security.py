@@ -32,12 +32,12 @@ from felixbgp.runtime.etcd.watch import Watcher
 from tests.integration.etcd.conftest import (
     QUICK,
     Cable,
-    CertificateAuthority,
     inputs_until,
     is_lost,
     is_put,
     is_stored,
 )
+from tests.support.authority import CertificateAuthority
 
 pytestmark = pytest.mark.trio
 
