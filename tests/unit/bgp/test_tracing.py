@@ -116,7 +116,7 @@ def test_asking_changes_nothing(node: Node) -> None:
 def test_what_the_standard_keeps_back_is_said_in_its_words(node: Node) -> None:
     first, second, looping = played(node, 2), played(node, 3), played(node, 4)
     established(first, second, looping)
-    first.announce(PREFIX, communities=frozenset({NO_EXPORT}))
+    first.announce(PREFIX, communities=(NO_EXPORT,))
     looping.announce(PREFIX, as_path=sequence(looping.asn, OUR_AS))
     trace = traced(node)
     [told] = of(trace, second).told
