@@ -27,6 +27,7 @@ from felixbgp.agent.connected import ConnectedInput
 from felixbgp.agent.datastore import Datastore
 from felixbgp.agent.effects import Effect, Fact, Follow, IntentProblem, Observe, ReadSecretFiles, SetLogLevel
 from felixbgp.agent.explain import Explainer
+from felixbgp.agent.former import FormerRoutes
 from felixbgp.agent.forwarding import Forwarding
 from felixbgp.agent.inputs import (
     AuditWriteFailed,
@@ -147,6 +148,7 @@ class Agent:
         self._transition = Transition(self._speaker, config.draining_seconds * SECOND_NS, derivation.node_at)
         self._node_reprieve = NodeReprieve(config.draining_seconds * SECOND_NS)
         self._fib = Fib(config.route_protocol, config.route_table)
+        self._former = FormerRoutes(self._fib, self._speaker.owing)
         self._origination = Origination()
         self._forwarding = Forwarding()
         self._listener = Listener()
@@ -592,8 +594,8 @@ class Agent:
             if not (verdicts or first):
                 break
             self._speaker.judge(verdicts)
-            self._fib.want_each(self._forwarding.select(self._speaker.decide(now, budget)))
-        self._fib.want_each(self._forwarding.take_routes(budget))
+            self._former.want_each(self._forwarding.select(self._speaker.decide(now, budget)))
+        self._former.want_each(self._forwarding.take_routes(budget))
         return is_selecting
 
     def _audit(self, now: int, budget: int) -> list[Effect]:
@@ -615,6 +617,8 @@ class Agent:
         if now >= self._sweep_at or (self._is_anybody_asked() and self._speaker.has_all_tables()):
             speaker = self._speaker.statistics()
             if speaker.updates_waiting or speaker.prefixes_to_decide:
+                return
+            if self._former.let_go():
                 return
             self._sweep_at = self._unsettled_until = None
             self._liveness.stop_awaiting()

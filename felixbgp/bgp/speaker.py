@@ -105,27 +105,10 @@ class Speaker:
     """A BGP-4 speaker for IPv4 and IPv6 unicast; `now` is monotonic nanoseconds, `jitter` in [0, 1)."""
 
     __slots__ = (
-        "_advertising",
-        "_backlog",
-        "_changes",
-        "_completeness",
-        "_config",
-        "_connection_count",
-        "_deadlines",
-        "_deferral",
-        "_effects",
-        "_facts",
-        "_jitter",
-        "_links",
-        "_loc_ribs",
-        "_local",
-        "_outbound",
-        "_peerings",
-        "_receiving",
-        "_strangers",
-        "_taken_in",
-        "next_hops",
-    )
+        "_advertising", "_backlog", "_changes", "_completeness", "_config", "_connection_count", "_deadlines",
+        "_deferral", "_effects", "_facts", "_jitter", "_links", "_loc_ribs", "_local", "_outbound",
+        "_peerings", "_receiving", "_strangers", "_taken_in", "next_hops",
+    )  # fmt: skip
 
     def __init__(self, config: SpeakerConfig, jitter: Callable[[], float], *, forwards: bool = True) -> None:
         self._config = config
@@ -595,6 +578,10 @@ class Speaker:
     def has_all_tables(self) -> bool:
         """Whether every peer has told its initial table (End-of-RIB, RFC 4724 §2)."""
         return not (self._changes or any(one.owes_table for one in self._peerings.by_peer.values()))
+
+    def owing(self) -> dict[Address, bool]:
+        """By the addresses of the peers, whether they are still to do so."""
+        return {peer.address: one.owes_table for peer, one in self._peerings.by_peer.items()}
 
     def peers(self) -> list[PeerSnapshot]:
         """The peers as they are now, IPv4 before IPv6, by address."""

@@ -247,6 +247,10 @@ class Fib:
         """The route of ours that a prefix shall have in the kernel; None for none."""
         return self._tables[prefix.family].wanted.get(prefix.nlri)
 
+    def former(self, prefix: Prefix) -> Route | None:
+        """Before `start`: the route of ours that was found where one is wanted; None for none."""
+        return self._tables[prefix.family].former(prefix.nlri)
+
     def all_wanted(self, family: Family) -> dict[Nlri, Route]:
         """Everything that is wanted in a family, at this moment; a copy."""
         return dict(self._tables[family].wanted.items())

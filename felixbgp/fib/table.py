@@ -68,8 +68,8 @@ class FamilyTable:
 
     __slots__ = (
         "_additions", "_adoption", "_deletions", "_facts", "_leftovers", "_overtaken", "_protocol",
-        "_released", "_replacements", "_retry", "_started", "_table", "_withdrawn", "family", "foreign",
-        "held", "own", "problems", "ready", "sent", "wanted",
+        "_released", "_replaced", "_replacements", "_retry", "_started", "_table", "_withdrawn", "family",
+        "foreign", "held", "own", "problems", "ready", "sent", "wanted",
     )  # fmt: skip
 
     def __init__(self, family: Family, protocol: int, table: int) -> None:
@@ -77,6 +77,8 @@ class FamilyTable:
         self.wanted: Table[Route] = Table(3)
         self.own = OwnRoutes()
         self.foreign = ForeignRoutes()
+        self._replaced: dict[Nlri, Route] = {}
+        """Before `start`: what there was of ours where another route was wanted first."""
         self.sent: dict[Nlri, _Write] = {}
         self._overtaken: dict[Nlri, None] = {}
         """Of those that were sent, where an event of the same metric came meanwhile."""
@@ -104,6 +106,7 @@ class FamilyTable:
         self._deletions.add_all(self._leftovers)
         self._leftovers = {}
         self._withdrawn.clear()
+        self._replaced.clear()
 
     def want(self, nlri: Nlri, route: Route | None) -> None:
         """Make `route` the wanted one; None: none of ours is wanted. Cheap when nothing changes."""
@@ -127,7 +130,24 @@ class FamilyTable:
         elif before is not None and route is None and self._is_done(nlri, before.metric):
             self._deletions.add(nlri)
         else:
+            if before is None and route is not None and not self._started:
+                self._note_former(nlri, route)
             self._settle(nlri)
+
+    def _note_former(self, nlri: Nlri, route: Route) -> None:
+        """Remember what a former life left, where it is replaced."""
+        there = self.own.of(nlri)
+        if there and not satisfies(there[0], route):
+            self._replaced[nlri] = there[0]
+
+    def former(self, nlri: Nlri) -> Route | None:
+        """Before `start`: the route that a former life left for a prefix that is wanted; None for none."""
+        replaced, wanted = self._replaced.get(nlri), self.wanted.get(nlri)
+        if replaced is not None or wanted is None:
+            return replaced
+        there = self.own.find(nlri, wanted.metric)
+        # What was written in this life is the wanted route itself; what was found is equal to it at most.
+        return None if there is wanted else there
 
     def _is_done(self, nlri: Nlri, metric: int) -> bool:
         """Whether there is one route of ours, at this metric, as it was wanted, and nothing under way."""

@@ -70,10 +70,16 @@ class _View:
 
 
 class Possible:
-    """Follows one world; `now` is that of its clock."""
+    """Follows one world; `now` is that of its clock.
 
-    def __init__(self, now: Callable[[], int], draining_ns: int) -> None:
+    `may_be_behind`: whether of two speakers one may not have heard the last of what the other told.
+    """
+
+    def __init__(
+        self, now: Callable[[], int], draining_ns: int, may_be_behind: Callable[[str, str], bool]
+    ) -> None:
         self._now = now
+        self._may_be_behind = may_be_behind
         self._draining_ns = draining_ns
         self._directions: dict[Way, _Direction] = {}
         self._began: dict[str, int] = {}
@@ -278,6 +284,14 @@ class Possible:
             if (begin <= now and now - VIEW_NS < end) or self._was_up_lately(way)
         )
         kinds[tuple(lately)] = None
+        # And all that is there, less what is told and does not arrive.
+        kinds[
+            tuple(
+                way
+                for way, (begin, end) in spans.items()
+                if begin <= now < end and not self._may_be_behind(known[way].sender, known[way].receiver)
+            )
+        ] = None
         return [[known[way] for way in ways] for ways in kinds]
 
     def _was_up_lately(self, way: Way) -> bool:

@@ -65,7 +65,7 @@ class Safety(Observer):
     def __init__(self, world: World, routers: Iterable[Router] = (), *, draining_s: int = 0) -> None:
         self._world = world
         self._routers = tuple(routers)
-        self._possible = Possible(lambda: world.clock.now, draining_s * SECOND)
+        self._possible = Possible(lambda: world.clock.now, draining_s * SECOND, self._may_be_behind)
         self._tables = Tables(world)
         self._names: dict[Address, str] = {}
         self._store_is_new = True
@@ -82,6 +82,8 @@ class Safety(Observer):
         self._mute: dict[frozenset[str], tuple[int, int]] = {}
         """From when until when each link last let nothing pass; what followed soon is one with it."""
         self._disturbed_at = 0
+        self._written_at = 0
+        """When the store last became another one."""
         self._changed: dict[tuple[str, Prefix], None] = {}
         self._loops: dict[Prefix, int] = {}
         self.longest_loop_ns = 0
@@ -194,7 +196,7 @@ class Safety(Observer):
         if not self._store_is_new:
             return
         self._store_is_new = False
-        self._disturbed_at = self._now
+        self._disturbed_at = self._written_at = self._now
         values = ((key, stored.value) for key, stored in self._world.store.contents().items())
         self._possible.store_changed(read_store(values, self._routers))
         self._names = names_at(self._possible.clusters)
@@ -223,6 +225,14 @@ class Safety(Observer):
         """Whether who dials over a link gets no answer of the other end, not even a refusal."""
         links, first, second = self._world.network.links, min(link), max(link)
         return links.has(Trouble.CUT, first, second) or links.has(Trouble.UNREACHABLE, first, second)
+
+    def _may_be_behind(self, first: str, second: str) -> bool:
+        """Whether one may not have heard what the other tells by what the store says now.
+
+        Their link lets nothing pass, or lately did not, and the store has changed since.
+        """
+        began, ended = self._mute.get(frozenset((first, second)), NEVER)
+        return began <= self._written_at and self._now - ended < KEPT_NS
 
     def _is_mute(self, link: frozenset[str]) -> bool:
         """Whether nothing that is sent over a link arrives."""

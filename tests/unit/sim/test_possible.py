@@ -22,7 +22,11 @@ class Case:
 
     def __init__(self, items: list[Item], *, draining_s: int = 120) -> None:
         self.now = 0
-        self.possible = Possible(lambda: self.now, draining_s * SECOND)
+        self.mute: frozenset[str] = frozenset()
+        """The link, of those who may not have heard each other."""
+        self.possible = Possible(
+            lambda: self.now, draining_s * SECOND, lambda one, other: {one, other} == self.mute
+        )
         self.items = dict(items)
         self.possible.store_changed(read(self.items.items()))
         self.ends: dict[tuple[int, int], End] = {}
@@ -59,6 +63,12 @@ def mesh() -> Case:
         case.connect(one, other)
     assert case.after(1000) == "node-1"
     return case
+
+
+def test_what_does_not_arrive_is_not_told(mesh: Case) -> None:
+    mesh.mute = frozenset(("node-1", "node-2"))
+    assert mesh.after(1) == ""
+    assert mesh.after(0, node=3) == "node-1"
 
 
 def test_a_session_counts_when_both_ends_have_said_all_and_it_was_heard() -> None:
