@@ -11,9 +11,12 @@ from felixbgp.sim.operators import Delete, Patch
 from tests.support.predictions import Drawn, drawn, predicted_and_observed
 
 SEEDS = range(1, 51)
+BEGINNING = 8
+"""How many of them `make check` runs."""
+LONG = [pytest.param(seed, marks=pytest.mark.long) for seed in SEEDS[BEGINNING:]]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [*SEEDS[:BEGINNING], *LONG])
 def test_what_is_predicted_of_a_change_happens(seed: int) -> None:
     case = drawn(seed)
     predicted, observed = predicted_and_observed(case)

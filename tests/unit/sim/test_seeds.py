@@ -10,6 +10,7 @@ from felixbgp.sim.draw import draw
 from felixbgp.sim.plan import Plan
 from felixbgp.sim.swarm import run, run_seed
 
+pytestmark = pytest.mark.long
 FOUND = [
     pytest.param(6, id="an agent span while an End-of-RIB was withheld: test_update_groups"),
     pytest.param(27, id="a living node behind a cut link was taken for dead: test_liveness"),
