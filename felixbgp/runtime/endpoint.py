@@ -11,7 +11,7 @@ import json
 import ssl
 from collections.abc import Callable
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import h11
@@ -59,6 +59,13 @@ class Question(NamedTuple):
     target: str
     accept: str
     is_certified: bool
+
+
+class Replying(Protocol):
+    """Whoever knows the answers to what a `Server` is asked."""
+
+    async def reply(self, question: Question) -> Reply:
+        """The answer to one request."""
 
 
 class Answers:
@@ -151,7 +158,7 @@ async def _listen(endpoint: Endpoint, tls: TlsFiles | None, answers: Answers) ->
 class Server:
     """One listener: how many are served, and whether with certificates."""
 
-    def __init__(self, tls: TlsFiles | None, answers: Answers) -> None:
+    def __init__(self, tls: TlsFiles | None, answers: Replying) -> None:
         self._tls = tls
         self._answers = answers
         self._count = 0

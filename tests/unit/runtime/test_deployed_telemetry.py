@@ -46,7 +46,7 @@ async def test_the_names_are_those_that_prometheus_reads() -> None:
         a_change(exporting)
         exporting.changes.finish(0)
         await trio.lowlevel.checkpoint()
-        page = await asked(exporting.server.port, b"GET /metrics HTTP/1.1\r\n\r\n")
+        page = await asked(exporting.server.port, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
     text = page.partition(b"\r\n\r\n")[2].decode()
     found = {family.name for family in text_string_to_metric_families(text)}
     told = {name for name in found if name.startswith("felixbgp_")}
