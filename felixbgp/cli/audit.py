@@ -16,6 +16,7 @@ import trio
 
 from felixbgp.cli.audit_report import NodeAudit, as_object, render
 from felixbgp.cli.completion import complete_node
+from felixbgp.cli.form_options import output_option, timeout_option
 from felixbgp.cli.node_names import missing_text, wanted_node
 from felixbgp.cli.node_report import NodeReport, read_reports
 from felixbgp.cli.options import etcd_options, etcd_settings
@@ -41,22 +42,8 @@ LEASE_SECONDS = 5
 @click.command()
 @click.argument("name", metavar="[NODE]", required=False, shell_complete=complete_node)
 @click.option("--all", "every", is_flag=True, help="All nodes that ever published a status.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, max=TIMEOUT_SECONDS_MAX, min_open=True),
-    default=TIMEOUT_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for the answers.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the output.",
-)
+@timeout_option("How long to wait for the answers.", default=TIMEOUT_SECONDS, at_most=TIMEOUT_SECONDS_MAX)
+@output_option("table", "json", "yaml")
 @etcd_options
 def audit(name: str | None, every: bool, timeout: float, output: str, **given: Any) -> None:
     """Compare intent, Loc-RIB and kernel of NODE, of this host, or of --all, and put right what is ours.

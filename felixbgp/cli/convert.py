@@ -6,6 +6,7 @@ import click
 
 from felixbgp.cli.calicoctl import accepted_from_calicoctl
 from felixbgp.cli.files import texts
+from felixbgp.cli.form_options import output_option
 from felixbgp.cli.printing import as_json, as_yaml
 from felixbgp.cli.table import printable
 from felixbgp.resources.decode import validate
@@ -27,14 +28,7 @@ Object = dict[str, object]
     help="YAML or JSON file of version 1, folder of such files, or - for standard input. May be repeated.",
 )
 @click.option("-R", "--recursive", is_flag=True, help="Look into the folders of a folder too.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["yaml", "json"]),
-    default="yaml",
-    show_default=True,
-    help="Form of the output.",
-)
+@output_option("yaml", "json")
 @click.option("--ignore-validation", is_flag=True, help="Print also what breaks the rules of version 3.")
 @accepted_from_calicoctl
 def convert(files: tuple[str, ...], recursive: bool, output: str, ignore_validation: bool) -> None:

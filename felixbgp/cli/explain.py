@@ -20,6 +20,7 @@ from felixbgp.cli.explain_report import (
     render,
     with_withholders,
 )
+from felixbgp.cli.form_options import output_option, timeout_option
 from felixbgp.cli.node_names import missing_text
 from felixbgp.cli.node_report import NodeReport, read_reports
 from felixbgp.cli.options import etcd_options, etcd_settings, tls_files, tls_options
@@ -46,22 +47,8 @@ TOGETHER_MAX: Final = 50
     shell_complete=complete_node,
     help="Show this node alone; all are asked, as any may have kept the prefix from it.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, max=TIMEOUT_SECONDS_MAX, min_open=True),
-    default=TIMEOUT_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for each agent.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the output.",
-)
+@timeout_option("How long to wait for each agent.", default=TIMEOUT_SECONDS, at_most=TIMEOUT_SECONDS_MAX)
+@output_option("table", "json", "yaml")
 @tls_options
 @etcd_options
 def explain(prefix_text: str, name: str | None, timeout: float, output: str, **given: Any) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from felixbgp.cli.form_options import output_option
 from felixbgp.cli.history_report import Wanted, as_objects, gather, rendered
 from felixbgp.cli.journals import look_at, paths_of
 from felixbgp.cli.kinds import kind_of
@@ -24,14 +25,7 @@ RESOURCES, SESSIONS = "resources", "sessions"
 @click.option("--peer", metavar="ADDRESS", help="Sessions with this peer.")
 @click.option("--resource", metavar="KIND[/NAME]", help="Resources of a kind, or one of them.")
 @click.option("--all", "every", is_flag=True, help="Every step of every session, also of dials in vain.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the output.",
-)
+@output_option("table", "json", "yaml")
 @click.option(
     "-c",
     "--config",

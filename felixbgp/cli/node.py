@@ -12,6 +12,7 @@ from felixbgp.cli.audit import audit
 from felixbgp.cli.completion import complete_node
 from felixbgp.cli.diags import diags
 from felixbgp.cli.drain import drain, undrain
+from felixbgp.cli.form_options import output_option
 from felixbgp.cli.node_names import missing_text, wanted_node
 from felixbgp.cli.node_report import NodeReport, as_object, read_reports, render
 from felixbgp.cli.node_watch import watch as watch_nodes
@@ -44,14 +45,7 @@ node.add_command(undrain)
 @node.command()
 @click.argument("name", metavar="[NODE]", required=False, shell_complete=complete_node)
 @click.option("--all", "every", is_flag=True, help="All nodes that ever published a status.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "wide", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the output.",
-)
+@output_option("table", "wide", "json", "yaml")
 @click.option(
     "--watch",
     is_flag=True,

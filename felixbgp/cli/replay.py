@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from felixbgp import __version__
+from felixbgp.cli.form_options import output_option
 from felixbgp.cli.moments import time_of
 from felixbgp.cli.printing import as_json, as_yaml
 from felixbgp.cli.table import printable
@@ -18,14 +19,7 @@ SECOND_NS = 1_000_000_000
 @click.command()
 @click.argument("journal", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--at", metavar="WHEN", help="Show the agent as of this etcd revision, or this time.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of what --at shows.",
-)
+@output_option("table", "json", "yaml", text="Form of what --at shows.")
 def replay(journal: Path, at: str | None, output: str) -> None:
     """Give an agent what JOURNAL says that one was given, and compare every effect, byte for byte.
 

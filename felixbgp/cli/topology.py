@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from felixbgp.cli.form_options import output_option
 from felixbgp.cli.node_report import NodeReport, read_reports
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.store import Store, run_with_store
@@ -22,14 +23,7 @@ GROUP_BY = "rack"
 
 
 @click.command()
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "dot", "svg"]),
-    default="text",
-    show_default=True,
-    help="Lines, a graph for Graphviz, or a picture.",
-)
+@output_option("text", "dot", "svg", text="Lines, a graph for Graphviz, or a picture.")
 @click.option(
     "--group-by",
     metavar="LABEL",
