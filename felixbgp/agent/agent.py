@@ -53,6 +53,7 @@ from felixbgp.agent.reporting import Reporting
 from felixbgp.agent.reprieve import REPRIEVE_NS, NodeReprieve
 from felixbgp.agent.rooms import Rooms
 from felixbgp.agent.transition import UNCONFIGURED, Transition
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerConfig, PeerId
 from felixbgp.bgp.inputs import Endpoint, TransportInput
 from felixbgp.bgp.policy.types import RouteSource
@@ -330,6 +331,10 @@ class Agent:
     def explain(self, prefix: Prefix) -> Explanation:
         """What `felixbgp explain` shows of a prefix; the agent stays as it is."""
         return self._explainer.explain(prefix, self._intent or Intent())
+
+    def cause(self, peer: PeerId) -> Cause | None:
+        """Why a peer has no session, as the status names it."""
+        return node_status.cause_of(peer, self._speaker.cause(peer), self._intent or Intent(), self._lists_us)
 
     def readiness(self, now: int) -> Readiness:
         """Whether the node can be relied on, and if not, why."""

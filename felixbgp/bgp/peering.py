@@ -27,7 +27,7 @@ from felixbgp.bgp.rib.path import PathPeer
 from felixbgp.bgp.session.actions import DownKind
 from felixbgp.bgp.session.backoff import SECOND_NS
 from felixbgp.bgp.session.peer import Peer
-from felixbgp.bgp.snapshot import PeerSnapshot
+from felixbgp.bgp.snapshot import PeerSnapshot, PeerStanding
 from felixbgp.bgp.wire.messages import Negotiated, UpdateMessage
 from felixbgp.net import Address, Family
 
@@ -322,6 +322,12 @@ class Peering:
             updates_received=self.updates_received,
             updates_sent=0 if exchange is None else exchange.outlet.updates_sent,
         )
+
+    @property
+    def standing(self) -> PeerStanding:
+        """How far it is, if it is to be up."""
+        why = self.notice or self.session.last_error
+        return PeerStanding(self.config.peer, self.session.state, self.has_whole_table, self.cause, why)
 
     @property
     def cause(self) -> Cause | None:

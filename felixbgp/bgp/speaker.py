@@ -36,6 +36,7 @@ from typing import Final, assert_never
 
 from felixbgp.bgp.advertising import Advertising
 from felixbgp.bgp.backlog import Backlog
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.changes import Affects, peer_change, speaker_change
 from felixbgp.bgp.completeness import Completeness
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
@@ -555,16 +556,15 @@ class Speaker:
     def standings(self) -> list[PeerStanding]:
         """How far those peers are that are to be up; neither one that is shut down nor one that may go."""
         return [
-            PeerStanding(
-                peer,
-                one.session.state,
-                one.has_whole_table,
-                one.cause,
-                one.notice or one.session.last_error,
-            )
-            for peer, one in sorted(self._peerings.by_peer.items(), key=lambda item: peer_order(item[0]))
+            one.standing
+            for _, one in sorted(self._peerings.by_peer.items(), key=lambda item: peer_order(item[0]))
             if one.config.shutdown is None and not one.config.draining
         ]
+
+    def cause(self, peer: PeerId) -> Cause | None:
+        """Why a peer has no session; None for one that has, and for one that is none of ours."""
+        peering = self._peerings.by_peer.get(peer)
+        return None if peering is None else peering.cause
 
     @property
     def is_deferring(self) -> bool:

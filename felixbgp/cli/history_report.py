@@ -163,7 +163,7 @@ def _words(event: Event) -> tuple[str, str]:
         case Told():
             return (f"MISSING: {event.text}" if event.is_gap else event.text), ""
         case SessionChanged():
-            return f"{event.peer} {event.old} → {event.new}", event.reason
+            return f"{event.peer} {event.old} → {event.new}", _why(event)
         case ResourceChanged():
             shown = [_field(change, is_new=event.is_new) for change in event.fields[:FIELDS_SHOWN]]
             more = len(event.fields) - len(shown)
@@ -173,6 +173,11 @@ def _words(event: Event) -> tuple[str, str]:
             )
         case _:
             assert_never(event)
+
+
+def _why(event: SessionChanged) -> str:
+    """The cause as `node status` has it, and what the speaker said."""
+    return ": ".join(filter(None, ("" if event.cause is None else event.cause.value, event.reason)))
 
 
 def _action(event: ResourceChanged) -> str:
@@ -210,7 +215,8 @@ def _as_object(entry: Entry) -> dict[str, object]:
                 "name": event.name,
                 "from": event.old,
                 "to": event.new,
-                "cause": event.reason,
+                "cause": None if event.cause is None else event.cause.value,
+                "reason": event.reason,
             }
         case ResourceChanged():
             return {

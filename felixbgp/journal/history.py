@@ -10,7 +10,8 @@ Where the agent of today does otherwise, or raises, that is said once, and what 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from felixbgp.agent.effects import Effect, Observe
+from felixbgp.agent.effects import Observe
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerId
 from felixbgp.bgp.facts import SessionStateChanged
 from felixbgp.cluster.inputs import DatastoreLost, DatastoreRestored
@@ -49,7 +50,11 @@ class ResourceChanged:
 
 @dataclass(frozen=True, slots=True)
 class SessionChanged:
-    """A peer's state changed, and why; `revision` is how far the agent was with the store."""
+    """A peer's state changed, and why; `revision` is how far the agent was with the store.
+
+    `cause` is what the status named then where there is no session and no attempt at one, `reason` the
+    speaker's own words.
+    """
 
     at: int
     revision: int
@@ -58,6 +63,7 @@ class SessionChanged:
     old: str
     new: str
     reason: str
+    cause: Cause | None = None
 
 
 Event = Told | ResourceChanged | SessionChanged
@@ -124,14 +130,15 @@ class History:
         if difference is not None:
             replay.go_on()
             yield self._told(_otherwise(difference), is_gap=True)
-        yield from self._transitions(replay.effects)
+        yield from self._transitions(replay)
 
-    def _transitions(self, effects: list[Effect]) -> Iterator[Event]:
-        for effect in effects:
+    def _transitions(self, replay: Replay) -> Iterator[Event]:
+        for effect in replay.effects:
             if isinstance(effect, Observe) and isinstance(effect.fact, SessionStateChanged):
                 fact = effect.fact
                 revision, states = self._known.revision, (str(fact.old), str(fact.new))
-                yield SessionChanged(self._now, revision, fact.peer, fact.name, *states, fact.reason)
+                cause = replay.agent.cause(fact.peer) if fact.new in ("Idle", "Active") else None
+                yield SessionChanged(self._now, revision, fact.peer, fact.name, *states, fact.reason, cause)
 
     def _told(self, text: str, *, is_gap: bool = False) -> Told:
         return Told(self._now, self._known.revision, text, is_gap)
@@ -144,7 +151,7 @@ class Worthwhile:
     """
 
     def __init__(self) -> None:
-        self._causes: dict[PeerId, str] = {}
+        self._causes: dict[PeerId, tuple[Cause | None, str]] = {}
 
     def __call__(self, event: Event) -> bool:
         """Whether an event is one of them; all that are about something else are."""
@@ -155,9 +162,9 @@ class Worthwhile:
             return True
         if not event.reason or event.old == "Idle" or event.new not in ("Idle", "Active"):
             return False
-        before = self._causes.get(event.peer)
-        self._causes[event.peer] = event.reason
-        return event.reason != before
+        before, cause = self._causes.get(event.peer), (event.cause, event.reason)
+        self._causes[event.peer] = cause
+        return cause != before
 
 
 def _changed(now: int, change: Change) -> ResourceChanged:

@@ -259,6 +259,21 @@ def build(
     )
 
 
+def cause_of(
+    peer: PeerId, cause: Cause | None, intent: Intent, lists_us: Callable[[Address], bool | None]
+) -> Cause | None:
+    """What the status names as the cause, given the speaker's own; None for a session that is Established."""
+    origin = intent.origins.get(peer, UNWANTED)
+    # Asked for the few that may be so alone: of a mesh all are listed, and to look takes a while.
+    may_be_unlisted = cause in OF_UNLISTED and bool(origin.resource)
+    return judged(
+        cause,
+        held_down=peer in intent.held_down,
+        drained=bool(origin.drain),
+        unlisted=may_be_unlisted and lists_us(peer.address) is False,
+    )
+
+
 class _Picture:
     """What becomes of snapshots in one document."""
 
@@ -298,7 +313,7 @@ class _Picture:
             warning=_shortened(snapshot.warning) or None,
             malformed_updates=snapshot.malformed_updates,
             draining=self._draining(snapshot, origin.drain),
-            cause=self._cause(snapshot, origin),
+            cause=cause_of(snapshot.peer, snapshot.cause, self._intent, self._lists_us),
         )
 
     def held_down(self, there: Collection[PeerId], since: Mapping[PeerId, int]) -> Iterable[PeerStatus]:
@@ -329,17 +344,6 @@ class _Picture:
             if problem.reason.endswith(STAYS_DOWN):
                 found.setdefault(problem.subject, problem.reason)
         return found
-
-    def _cause(self, snapshot: PeerSnapshot, origin: PeerOrigin) -> Cause | None:
-        cause, peer = snapshot.cause, snapshot.peer
-        # Asked for the few that may be so alone: of a mesh all are listed, and to look takes a while.
-        may_be_unlisted = cause in OF_UNLISTED and bool(origin.resource)
-        return judged(
-            cause,
-            held_down=peer in self._intent.held_down,
-            drained=bool(origin.drain),
-            unlisted=may_be_unlisted and self._lists_us(peer.address) is False,
-        )
 
     def _draining(self, snapshot: PeerSnapshot, drain: str) -> PeerDraining | None:
         if snapshot.unreplaced is None:

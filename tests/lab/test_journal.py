@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.journal.records import Began, read
 from felixbgp.lab import checks
 from felixbgp.lab.lab import Lab, felixbgp_command
@@ -36,7 +37,8 @@ def look_back(lab: Lab, journal: Path) -> None:
     """The past of node-1: what changed, what became of its sessions, and how it stood at each revision."""
     entries = told("history", str(journal), "--since", "1h", "--only", "sessions", "--peer", "172.30.0.99")
     assert {one["peer"] for one in entries} == {"172.30.0.99"}
-    assert all(one["cause"] for one in entries)
+    assert {one["cause"] for one in entries} <= {cause.value for cause in Cause}
+    assert all(one["reason"] for one in entries)
     entries = told("history", str(journal))
     created = {one["key"].rpartition("/")[2]: one["revision"] for one in entries if one.get("action")}
     assert created.keys() == {"tor", "nobody"}

@@ -86,7 +86,7 @@ def test_forms_for_programs(lives: dict[str, list[Record]], tmp_path: Path) -> N
     assert changed["revision"] == deleted[0]["revision"] - 1
     refused = next(one for one in entries if one.get("peer") == "172.30.0.99")
     assert (refused["about"], refused["to"]) == ("session", "Active")
-    assert refused["cause"]
+    assert (refused["cause"], refused["reason"]) == ("TimedOut", "timed out")
     assert entries[0]["time"] == "2023-11-14T22:13:20.000Z"
 
 

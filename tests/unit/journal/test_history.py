@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from felixbgp.agent.inputs import IntentGiven
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerId
 from felixbgp.intent.types import Intent
 from felixbgp.journal.history import Event, History, ResourceChanged, SessionChanged, Told, Worthwhile
@@ -66,6 +67,8 @@ def test_sessions_and_resources_of_a_life(lives: list[list[Record]]) -> None:
     down = next(one for one in sessions if one.old == "Established")
     assert up.revision < down.revision == changed[0].revision
     assert down.reason
+    # As the status of its node had it: it was killed, and its routes are kept.
+    assert (up.cause, down.cause) == (None, Cause.RESTARTING)
     assert down.at > changed[0].at > up.at
 
 
@@ -110,8 +113,8 @@ def test_an_agent_that_raises_is_said_to_and_the_store_goes_on(lives: list[list[
     assert gaps[1] == "the recording ends: it is full"
 
 
-def session(old: str, new: str, reason: str) -> SessionChanged:
-    return SessionChanged(1, 1, PEER, "peer", old, new, reason)
+def session(old: str, new: str, reason: str, cause: Cause | None = None) -> SessionChanged:
+    return SessionChanged(1, 1, PEER, "peer", old, new, reason, cause)
 
 
 def test_a_peer_that_is_dialled_in_vain_is_told_once() -> None:
@@ -122,7 +125,9 @@ def test_a_peer_that_is_dialled_in_vain_is_told_once() -> None:
         (session("Connect", "Active", "Connection refused"), True),
         (session("Active", "Connect", "ConnectRetryTimer expired"), False),
         (session("Connect", "Active", "Connection refused"), False),
-        (session("Connect", "Active", "No route to host"), True),
+        (session("Connect", "Active", "No route to host", Cause.UNREACHABLE), True),
+        (session("Connect", "Active", "No route to host", Cause.UNREACHABLE), False),
+        (session("Connect", "Active", "No route to host", Cause.DRAINING), True),
         (session("OpenConfirm", "Established", "KEEPALIVE received"), True),
         (session("Established", "Idle", "hold timer expired"), True),
         (session("Connect", "Active", "No route to host"), True),
