@@ -1,8 +1,8 @@
 """What `node diags` gathers: about this host by its own programs, and from etcd.
 
 Nothing here may bring a secret along. Commands are chosen by that: `ss --info`, for one, would print the
-TCP MD5 keys of every session. Of etcd only resources, blocks and what agents publish is read, never
-/felixbgp/v1/secrets/. What is known to be secret is blotted out of everything all the same.
+TCP MD5 keys of every session. Of etcd only resources, blocks and what agents publish is taken. What is known
+to be secret is blotted out of everything all the same, and for that alone passwords are read (`Secrets`).
 """
 
 import dataclasses
@@ -16,8 +16,11 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import NamedTuple
 
+from felixbgp import __version__
 from felixbgp.cli.store import Store, Stored, StoreError
+from felixbgp.cluster.secrets import SECRETS
 from felixbgp.resources.keys import HOSTS, PLURALS, RESOURCES
+from felixbgp.runtime.core import core_form
 from felixbgp.runtime.etcd.errors import DeadlineExceeded, Unavailable
 from felixbgp.runtime.settings import AgentSettings
 from felixbgp.status.keys import NODES, prefix_of_node
@@ -29,6 +32,10 @@ OUTPUT_BYTES_MAX = 64 << 20
 STATUS_BYTES_MAX = 32 << 20
 """Of the status documents of other nodes: in a mesh of 1,000 nodes all of them would be 400 MB."""
 JOURNAL_LINES_MAX = 20_000
+UNIT_PROPERTIES = (
+    "ActiveState,SubState,Result,StatusText,NRestarts,ExecMainStartTimestamp,ExecMainStatus,MemoryCurrent,"
+    "CPUUsageNSec,FragmentPath,DropInPaths,UnitFileState"
+)
 _CUT = b"\n(cut here: too long)\n"
 
 
@@ -70,6 +77,8 @@ def local_collectors(unit: str, settings: Callable[[], AgentSettings]) -> list[C
         "socket-summary": "ss --summary",
         "counters": "nstat --zeros --ignore --noupdate",
         "processes": "ps -C felixbgp -o pid,ppid,lstart,time,rss,nlwp,args",
+        "unit": f"systemctl show {unit} --property {UNIT_PROPERTIES}",
+        "unit-file": f"systemctl cat {unit}",
         "journal": f"journalctl --unit {unit} --lines {JOURNAL_LINES_MAX} --no-pager --output short-iso",
         "firewall-nftables": "nft list ruleset",
         "firewall-iptables": "iptables-save -c",
@@ -100,7 +109,7 @@ def _versions() -> bytes:
     packages = sorted(f"{found.metadata['Name']} {found.version}\n" for found in distributions())
     release = Path("/etc/os-release")
     system = release.read_text(encoding="utf-8", errors="replace") if release.exists() else ""
-    python = f"Python {platform.python_version()}\n"
+    python = f"felixbgp {__version__}, its core {core_form()}\nPython {platform.python_version()}\n"
     return f"{' '.join(platform.uname())}\n\n{system}\n{python}{''.join(packages)}".encode()
 
 
@@ -145,8 +154,12 @@ def _sysctl_lines(root: Path) -> Iterator[str]:
             yield f"{str(path.relative_to(root)).replace('/', '.')} = {value}\n"
 
 
-def run_command(words: list[str]) -> bytes:
-    """What a program prints, at most `OUTPUT_BYTES_MAX`. Raises `CannotCollectError`."""
+def run_command(words: list[str], seconds: float | None = None) -> bytes:
+    """What a program prints, at most `OUTPUT_BYTES_MAX`. Raises `CannotCollectError`.
+
+    It has `COMMAND_SECONDS_MAX` unless `seconds` are given.
+    """
+    seconds = COMMAND_SECONDS_MAX if seconds is None else seconds
     # Into files: a program that prints more than anybody wants fills no memory.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         try:
@@ -155,7 +168,7 @@ def run_command(words: list[str]) -> bytes:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
-                timeout=COMMAND_SECONDS_MAX,
+                timeout=seconds,
                 check=False,
             )
         except FileNotFoundError as error:
@@ -163,7 +176,7 @@ def run_command(words: list[str]) -> bytes:
         except OSError as error:
             raise CannotCollectError(f"{words[0]}: {error.strerror}") from error
         except subprocess.TimeoutExpired as error:
-            raise CannotCollectError(f"{words[0]}: not done within {COMMAND_SECONDS_MAX:g} s") from error
+            raise CannotCollectError(f"{words[0]}: not done within {seconds:g} s") from error
         output.seek(0)
         found = output.read(OUTPUT_BYTES_MAX + 1)
         errors.seek(0)
@@ -197,7 +210,29 @@ async def from_etcd(node: str, store: Store) -> list[Gathered]:
             files.append(Gathered(f"etcd/{name}.jsonl", None, error.message))
             if isinstance(error.__cause__, Unavailable | DeadlineExceeded):
                 break
+    else:
+        files.append(await _member(store))
     return files
+
+
+async def _member(store: Store) -> Gathered:
+    """How the member does that answers us, and up to which revision it has the store."""
+    try:
+        told = await store.member()
+    except StoreError as error:
+        return Gathered("etcd/member.json", None, error.message)
+    # Of 64 bits: as texts, as JSON's readers have them from etcdctl.
+    numbers = {"cluster_id", "member_id", "leader"}
+    fields = {name: f"{value:x}" if name in numbers else value for name, value in told._asdict().items()}
+    return Gathered("etcd/member.json", json.dumps(fields, indent=2).encode() + b"\n")
+
+
+async def secrets_in_etcd(store: Store) -> list[bytes]:
+    """The passwords that are kept there, to be blotted out; none where we may not read them."""
+    try:
+        return [stored.value for stored in await store.list(SECRETS)]
+    except StoreError:
+        return []
 
 
 async def _published(node: str, store: Store) -> list[Stored]:

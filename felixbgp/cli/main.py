@@ -37,6 +37,7 @@ VERBS = {
     "convert": Verb("felixbgp.cli.convert", "convert", "Bring resources of Calico's v1 API into v3."),
     "create": Verb("felixbgp.cli.create", "create", "Create resources from a file."),
     "delete": Verb("felixbgp.cli.delete", "delete", "Delete resources by file or by name."),
+    "diags": Verb("felixbgp.cli.diags", "diags", "Gather what helps to find a fault into one archive."),
     "explain": Verb("felixbgp.cli.explain", "explain", "Say why a prefix is where it is, or is not."),
     "get": Verb("felixbgp.cli.get", "get", "Show resources."),
     "history": Verb("felixbgp.cli.history", "history", "Show what changed and what became of the sessions."),

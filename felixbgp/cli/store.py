@@ -20,7 +20,7 @@ from felixbgp.runtime.etcd.errors import (
     Unavailable,
 )
 from felixbgp.runtime.etcd.settings import EtcdSettings
-from felixbgp.runtime.etcd.values import KeyValue, range_end_of
+from felixbgp.runtime.etcd.values import KeyValue, MemberStatus, range_end_of
 from felixbgp.runtime.etcd.watch import Batch, watch_prefixes
 from felixbgp.runtime.telemetry_writes import Told, writes_told
 
@@ -87,6 +87,10 @@ class Store:
         """The same, and the revision of the store at which it was so."""
         listing = await self._answer(self._client.get_prefix(prefix))
         return listing.revision, [_stored(found) for found in listing.values]
+
+    async def member(self) -> MemberStatus:
+        """What the member of etcd says of itself that answers us."""
+        return await self._answer(self._client.status())
 
     async def put_unchanged(self, puts: Sequence[Put], existing: Collection[str] = ()) -> bool:
         """Write all, or none: False when one of the keys changed, or one of `existing` is not there.

@@ -1,12 +1,20 @@
 """`felixbgp node diags`, as far as it needs no etcd."""
 
+import importlib
+import json
 import tarfile
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from felixbgp import __version__
+from felixbgp.cli.blotting import Blotter
 from felixbgp.cli.main import cli
+from felixbgp.runtime.core import core_form
+
+# The command of that name hides the module.
+diags = importlib.import_module("felixbgp.cli.diags")
 
 SECRET = "correct horse battery"
 
@@ -43,15 +51,28 @@ def test_an_archive_is_made_without_an_agent_and_without_etcd(tmp_path: Path) ->
     result = run("--output-dir", str(folder))
     assert result.exit_code == 0, result.output
     files = contents(folder)
-    assert {"version.txt", "settings.txt", "sysctls.txt", "contents.txt"} <= set(files)
+    assert {"version.txt", "settings.txt", "sysctls.txt", "contents.txt", "manifest.json"} <= set(files)
     assert b"node = 'node-1'\n" in files["settings.txt"]
-    assert b"felixbgp " in files["version.txt"]
+    assert f"felixbgp {__version__}, its core {core_form()}\n".encode() in files["version.txt"]
     assert "etcd/bgpconfigurations.jsonl   failed: etcd cannot be reached: " in result.output
     assert f"Diags saved to {folder}/felixbgp-diags-node-1-" in result.output
     told = files["contents.txt"].decode()
     assert told in result.output
     failed = told.count(" failed: ")
     assert f"; {failed} could not be had\n" in result.output
+    manifest = json.loads(files["manifest.json"])
+    assert manifest["node"] == "node-1"
+    listed = {file["name"]: file for file in manifest["files"]}
+    assert {name for name, file in listed.items() if "bytes" in file} == set(files) - {
+        "contents.txt",
+        "manifest.json",
+    }
+    assert sum("failed" in file for file in listed.values()) == failed
+    # No agent answers, records or keeps anything here, which each says by itself.
+    assert listed["readiness.json"]["failed"].startswith("127.0.0.1:9178: ")
+    assert listed["recording/journal"]["failed"] == "the agent is not recorded (journal)"
+    assert listed["history.txt"]["failed"] == "the agent is not recorded (journal)"
+    assert listed["explanations.jsonl"]["failed"].endswith("(status.address)")
 
 
 def test_settings_that_are_wrong_stop_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +103,46 @@ def test_passwords_and_keys_are_not_in_it(tmp_path: Path, monkeypatch: pytest.Mo
     assert files["journal.txt"] == b"before (removed) behind\n"
     assert b"etcd.password = (set, not shown)\n" in files["settings.txt"]
     assert not any(SECRET.encode() in content for content in files.values())
+    manifest = json.loads(files["manifest.json"])
+    removed = {file["name"]: file["removed"] for file in manifest["files"] if file["removed"]}
+    assert removed == {"journal.txt": 1}
+    assert manifest["removed"]["places"] == 1
+    assert manifest["removed"]["knownSecrets"] == 1
+
+
+def test_files_with_secrets_tell_what_is_to_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, password = b"k" * 64, b"tcp md5 password"
+    begin, end = b"-----BEGIN PRIVATE KEY-----\n", b"\n-----END PRIVATE KEY-----\n"
+    (tmp_path / "cert.pem").write_bytes(b"public")
+    (tmp_path / "key.pem").write_bytes(begin + key + end)
+    (tmp_path / "secrets" / "bgp").mkdir(parents=True)
+    (tmp_path / "secrets" / "bgp" / "tor").write_bytes(password + b"\n")
+    monkeypatch.setenv("ETCD_CERT_FILE", str(tmp_path / "cert.pem"))
+    monkeypatch.setenv("ETCD_KEY_FILE", str(tmp_path / "key.pem"))
+    monkeypatch.setenv("FELIXBGP_SECRETS_DIR", str(tmp_path / "secrets"))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "a=token-of-traces,b=1")
+    secrets = [*diags._secrets({})]
+    blotted, places = Blotter(secrets).blot(b"; ".join((key, password, b"token-of-traces", b"1")))
+    assert (blotted, places) == (b"(removed); (removed); (removed); 1", 3)
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ("SECONDS_MAX", "left out: the others have taken -1 s"),
+        ("BYTES_MAX", "left out: the others have -1 MiB"),
+    ],
+)
+def test_when_it_is_enough_the_rest_is_named_and_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, reason: str
+) -> None:
+    monkeypatch.setattr(diags, limit, -1)
+    assert run("--output-dir", str(tmp_path / "out")).exit_code == 0
+    files = contents(tmp_path / "out")
+    assert set(files) == {"contents.txt", "manifest.json"}
+    assert {file["failed"] for file in json.loads(files["manifest.json"])["files"]} == {reason}
 
 
 def test_where_nothing_can_be_written_it_is_said(tmp_path: Path) -> None:
