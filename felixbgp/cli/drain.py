@@ -52,11 +52,15 @@ def _seconds(name: str, default: float, text: str) -> Callable[[Any], Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Patience:
-    """How long to wait for a proof, for how long it has to hold, and whether to go on without one."""
+    """How long to wait for a proof, for how long it has to hold, and whether to go on without one.
+
+    `restarts` is whether the node's agent restarts and no more, so that what only the node has may stay.
+    """
 
     timeout: float
     settle: float
     force: bool
+    restarts: bool
 
 
 @click.command()
@@ -68,14 +72,20 @@ class _Patience:
     "settle", SETTLE_SECONDS, "For how long nobody must need it; routers that tell nothing follow meanwhile."
 )
 @click.option("--force", is_flag=True, help="After --timeout go on, whatever has no other path then.")
+@click.option(
+    "--restart", is_flag=True, help="Only its agent is to restart: what has no other path may stay on it."
+)
 @etcd_options
-def drain(name: str, timeout: float, settle: float, force: bool, **given: Any) -> None:
+def drain(name: str, timeout: float, settle: float, force: bool, restart: bool, **given: Any) -> None:
     """Take NODE out of service: say when its agent, or the node, can be stopped and no packet is lost.
 
     The node announces everything with GRACEFUL_SHUTDOWN (RFC 8326), as a last resort. When the status of each
     of its peers says that all prefixes have another path, it withdraws everything. It stays drained, also
     when it restarts, until `felixbgp node undrain`. What only this node has, such as its workloads, keeps the
     drain waiting: move them first, or meanwhile.
+
+    With --restart the node stays, and only its agent is to be started anew: what has another path has left it
+    then, and what has none is kept by its peers while it restarts (RFC 4724). Nothing is withdrawn.
 
     Leaves with 0 when the node is safe to stop, and with 1 when it is not: the drain stays as far as it came,
     and the same command goes on with it.
@@ -84,8 +94,9 @@ def drain(name: str, timeout: float, settle: float, force: bool, **given: Any) -
     Examples:
       felixbgp node drain node-1
       felixbgp node drain node-1 --timeout 60 --force
+      felixbgp node drain node-1 --restart
     """  # noqa: D301 - \b tells click not to wrap
-    patience = _Patience(timeout, settle, force)
+    patience = _Patience(timeout, settle, force, restart)
     run_with_store(etcd_settings(given), partial(_drain, name, patience))
 
 
@@ -139,23 +150,25 @@ class _Session:
         while not self._is(wanted):
             await self.listen()
 
-    async def prove(self, wanted: Drain, seconds: float, proven: str) -> None:
+    async def prove(self, wanted: Drain, seconds: float, proven: str, *, restarts: bool) -> None:
         """Wait until nothing keeps this phase waiting, and that for `seconds`; never ends without.
 
-        `proven` is what to say when it begins to be so.
+        `proven` is what to say when it begins to be so. What has no other path has to be the same all the time:
+        on its way to one it is not kept yet.
         """
         while True:
-            proof = self._judge(wanted)
+            proof = self._judge(wanted, restarts=restarts)
             if proof.holds:
                 self.tell(proven)
                 self.warn(*(f"{peer} tells no status: nothing is proved of it" for peer in proof.unproven))
             with trio.move_on_after(seconds if proof.holds else inf) as settling:
-                while proof.holds == self._judge(wanted).holds:
+                while _equal(proof, self._judge(wanted, restarts=restarts)):
                     await self.listen()
             if settling.cancelled_caught:
+                self.warn(*(f"{line}; it is kept" for line in proof.kept))
                 return
 
-    def _judge(self, wanted: Drain) -> Proof:
+    def _judge(self, wanted: Drain, *, restarts: bool) -> Proof:
         """The proof of now, told as far as it is news. Raises `StoreError` when it is another drain now."""
         watched = self.watched
         if watched.lost:
@@ -163,7 +176,7 @@ class _Session:
         elif not self._is(wanted):
             raise StoreError(f"{_CHANGED} {watched.node} meanwhile")
         else:
-            proof = proof_of(watched.scene(wanted))
+            proof = proof_of(watched.scene(wanted), restarts=restarts)
         if proof.obstacles:
             self.tell(*proof.obstacles)
         return proof
@@ -171,6 +184,11 @@ class _Session:
     def _is(self, wanted: Drain) -> bool:
         found = self.watched.drain
         return found is not None and (found.id, found.phase) == (wanted.id, wanted.phase)
+
+
+def _equal(one: Proof, other: Proof) -> bool:
+    """Whether both allow the same: what keeps them from it may differ."""
+    return (one.holds, one.kept) == (other.holds, other.kept)
 
 
 _CHANGED = "somebody else changed the drain of"
@@ -191,22 +209,28 @@ async def _drain(node: str, patience: _Patience, store: Store) -> None:
             await session.write(wanted)
         if wanted.phase is DrainPhase.ANNOUNCE:
             session.tell(f"{node} announces everything with GRACEFUL_SHUTDOWN")
-            proven = f"everything has another path than {node}; {patience.settle:g} s more"
+            what = "everything that can have one" if patience.restarts else "everything"
+            proven = f"{what} has another path than {node}; {patience.settle:g} s more"
             await _wait(session, wanted, patience, proven)
+            if patience.restarts:
+                click.echo(f"{node}: its agent can be restarted")
+                return
             wanted = replace(wanted, phase=DrainPhase.WITHDRAW)
             await session.write(wanted)
         session.tell(f"{node} withdraws everything")
-        await _wait(session, wanted, replace(patience, settle=0), f"nobody has anything from {node}")
+        patience = replace(patience, settle=0, restarts=False)
+        await _wait(session, wanted, patience, f"nobody has anything from {node}")
     click.echo(f"{node}: safe to stop")
 
 
 async def _wait(session: _Session, wanted: Drain, patience: _Patience, proven: str) -> None:
     """Wait for the proof of a phase. Raises `StoreError` when it does not come, unless that is forced."""
     with trio.move_on_after(patience.timeout + patience.settle):
-        await session.prove(wanted, patience.settle, proven)
+        await session.prove(wanted, patience.settle, proven, restarts=patience.restarts)
         return
     node, lost = session.watched.node, session.watched.lost
-    left = (f"etcd does not answer: {lost}",) if lost else proof_of(session.watched.scene(wanted)).obstacles
+    proof = proof_of(session.watched.scene(wanted), restarts=patience.restarts)
+    left = (f"etcd does not answer: {lost}",) if lost else proof.obstacles
     if patience.force and not lost:
         session.warn(*(f"by --force, though {line}" for line in left))
         return

@@ -4,6 +4,9 @@
                 want of another path, but for blocks of the node in which nobody lives
     Withdraw    the node tells nothing more, and nobody has anything from it
 
+Where only its agent is to restart, what has no other path stays on the node, which goes on forwarding, and its
+peers keep the way there (RFC 4724): that is told, and nobody waits for it.
+
 A peer whose status nobody writes, such as a router, cannot be proved; it is named.
 """
 
@@ -48,10 +51,14 @@ class Scene(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """What keeps the next step waiting, a line each, and peers of which nothing can be known."""
+    """What keeps the next step waiting, a line each, and peers of which nothing can be known.
+
+    `kept` is what has no other path and need not have one.
+    """
 
     obstacles: tuple[str, ...]
     unproven: tuple[str, ...]
+    kept: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -59,11 +66,13 @@ class Proof(NamedTuple):
         return not self.obstacles
 
 
-def proof_of(scene: Scene) -> Proof:
-    """What the statuses of now prove."""
-    own = _own_obstacles(scene)
-    others = _needed(scene) if scene.drain.phase is DrainPhase.ANNOUNCE else _left(scene)
-    return Proof((*own, *_silent(scene), *others), tuple(_unproven(scene)))
+def proof_of(scene: Scene, *, restarts: bool = False) -> Proof:
+    """What the statuses of now prove; `restarts` where the node stays and only its agent does not."""
+    own = (*_own_obstacles(scene), *_silent(scene))
+    others = tuple(_needed(scene) if scene.drain.phase is DrainPhase.ANNOUNCE else _left(scene))
+    if restarts:
+        return Proof(own, tuple(_unproven(scene)), others)
+    return Proof((*own, *others), tuple(_unproven(scene)))
 
 
 def _own_obstacles(scene: Scene) -> Iterator[str]:

@@ -32,7 +32,7 @@ def read_documents(directory: Path, node: str) -> list[Stored]:
     if state_directory.is_held(directory):
         files[alive_key(node)] = state_directory.ALIVE
     for key, name in files.items():
-        content = state_directory.read(directory / name, DOCUMENT_BYTES_MAX)
+        content = state_directory.read_shown(directory / name, DOCUMENT_BYTES_MAX)
         if content is not None:
             found.append(Stored(key, content, 0))
     return found

@@ -14,7 +14,7 @@ import fcntl
 import os
 import stat
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final, Self
 
@@ -100,8 +100,23 @@ def is_held(path: Path) -> bool:
     return kind != fcntl.F_UNLCK
 
 
-def read(path: Path, octets_max: int) -> bytes | None:
-    """A file's content; None if it is not there. Raises `StateDirectoryError`."""
+def read_shown(path: Path, octets_max: int) -> bytes | None:
+    """The same of a file that is only to be shown: the user that its directory belongs to may write it, too.
+
+    That is the agent's, be it root or not (`StateDirectory=` of systemd), whoever we are.
+    """
+    try:
+        found = path.parent.stat()
+    except OSError:
+        return read(path, octets_max)
+    return read(path, octets_max, () if found.st_mode & _OF_OTHERS else (found.st_uid,))
+
+
+def read(path: Path, octets_max: int, more_owners: Collection[int] = ()) -> bytes | None:
+    """A file's content; None if it is not there. Raises `StateDirectoryError`.
+
+    It must be root's, ours, or of one of `more_owners`.
+    """
     try:
         # Should it be a pipe, O_NONBLOCK keeps us from waiting for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -113,7 +128,7 @@ def read(path: Path, octets_max: int) -> bytes | None:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise StateDirectoryError(f"{path}: it is not a regular file")
-        if found.st_mode & _OF_OTHERS or found.st_uid not in (0, os.geteuid()):
+        if found.st_mode & _OF_OTHERS or found.st_uid not in (0, os.geteuid(), *more_owners):
             mode = stat.filemode(found.st_mode)
             raise StateDirectoryError(f"{path}: others may write it ({mode}, owner {found.st_uid})")
         try:

@@ -168,6 +168,17 @@ def test_what_has_no_other_path_keeps_it_waiting_unless_that_is_forced(
     assert "warning: by --force, though 10.96.0.0/16 has no other path on node-2" in told(done)
 
 
+def test_where_only_the_agent_restarts_nothing_is_withdrawn(store: Store, draining: Draining) -> None:
+    running = draining("drain", "node-1", "--restart", *QUICKLY)
+    drain = asked(store, DrainPhase.ANNOUNCE)
+    tell_own(store, drain)
+    tell_other(store, drain, SERVICE)
+    done = running.result(30)
+    assert (done.exit_code, done.stdout) == (0, "node-1: its agent can be restarted\n")
+    assert told(done)[-1] == "warning: 10.96.0.0/16 has no other path on node-2; it is kept"
+    assert stored(store) == drain
+
+
 def test_a_drain_that_ends_meanwhile_is_no_success(store: Store, draining: Draining) -> None:
     running = draining("drain", "node-1")
     asked(store, DrainPhase.ANNOUNCE)

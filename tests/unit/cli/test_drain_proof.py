@@ -109,6 +109,20 @@ def test_more_than_there_is_room_for_counts_too() -> None:
     assert proof.obstacles == ("999 more prefixes have no other path on node-2",)
 
 
+def test_where_only_the_agent_restarts_what_has_no_other_path_is_told_and_not_waited_for() -> None:
+    needs = status("node-2", peer("10.0.0.1", draining=needing(SERVICE)))
+    scene = Scene("node-1", DRAIN, ADDRESSES, {"node-1": own(*BOTH), "node-2": needs})
+    line = "10.96.0.0/16 has no other path on node-2"
+    assert proof_of(scene).obstacles == (line,)
+    assert proof_of(scene, restarts=True) == Proof((), ("10.0.0.3 (node-3)",), (line,))
+
+
+def test_also_where_only_the_agent_restarts_all_must_have_seen_the_drain() -> None:
+    unaware = status("node-2", peer("10.0.0.1"))
+    scene = Scene("node-1", DRAIN, ADDRESSES, {"node-1": own(*BOTH), "node-2": unaware})
+    assert proof_of(scene, restarts=True).obstacles == ("the drain has not been seen yet by node-2",)
+
+
 @pytest.mark.parametrize(
     "seen", [None, needing(drain=""), needing(drain="d0")], ids=["nothing", "its own", "another"]
 )

@@ -14,6 +14,7 @@ from felixbgp.runtime.state_directory import (
     StateDirectoryError,
     is_held,
     read,
+    read_shown,
 )
 
 
@@ -115,6 +116,27 @@ def test_a_file_of_another_user_is_not_believed(tmp_path: Path) -> None:
     os.chown(path, 65534, 65534)
     with pytest.raises(StateDirectoryError, match="owner 65534"):
         read(path, 10)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_is_only_shown_may_be_of_whom_its_directory_belongs_to(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    path.write_text("x")
+    os.chown(path, 65534, 65534)
+    with pytest.raises(StateDirectoryError, match="owner 65534"):
+        read_shown(path, 10)
+    os.chown(tmp_path, 65534, 65534)
+    assert read_shown(path, 10) == b"x"
+    with pytest.raises(StateDirectoryError, match="owner 65534"):
+        read(path, 10)
+    tmp_path.chmod(0o777)
+    with pytest.raises(StateDirectoryError, match="owner 65534"):
+        read_shown(path, 10)
+
+
+def test_what_is_only_shown_may_be_missing_with_its_directory(tmp_path: Path) -> None:
+    assert read_shown(tmp_path / "away" / "status.json", 10) is None
 
 
 def test_what_is_no_file_and_what_is_too_long_is_refused(tmp_path: Path) -> None:
