@@ -16,15 +16,16 @@ KEY_OCTETS_MAX: Final = 20_000
 """Between the first line and the last of a key in PEM: one of RSA with 16,384 bits has 12,500."""
 
 _LOOKS: Final = {
-    "private keys in PEM": (
-        rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]{0,%d}?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)"
+    "private keys in PEM": re.compile(
+        rb"()-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]{0,%d}?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)()"
         % KEY_OCTETS_MAX
     ),
-    "users and passwords in URLs": rb"(?<=://)[^/@\s:'\"]+:[^/@\s'\"]+(?=@)",
-    "values of environment variables that hold a secret": (
-        rb"(?<=ETCD_PASSWORD=)[^\n]+|(?<=ETCD_KEY=)[^\n]+|(?<=_HEADERS=)[^\n]+"
+    "users and passwords in URLs": re.compile(rb"(://)[^/@\s:'\"]+:[^/@\s'\"]+(@)"),
+    "values of environment variables that hold a secret": re.compile(
+        rb"(ETCD_PASSWORD=|ETCD_KEY=|OTEL_EXPORTER_OTLP_HEADERS=)[^\n]+()"
     ),
 }
+"""What stays, around what goes. Each begins with a text, for which it is quick to look."""
 RULES: Final = tuple(_LOOKS)
 """What is taken out whoever's it is, in words."""
 
@@ -36,15 +37,22 @@ class Blotter:
         found = {part for secret in secrets for part in _parts(secret)}
         self.secret_count = len(found)
         # The longest first, so that of one that holds another nothing is left.
-        forms = sorted(
+        self._forms = sorted(
             {form for part in found for form in forms_of(part)}, key=lambda form: (-len(form), form)
         )
-        known = [re.escape(form) for form in forms]
-        self._pattern = re.compile(b"|".join([*known, *_LOOKS.values()]))
 
     def blot(self, content: bytes) -> tuple[bytes, int]:
         """The content without them, and in how many places something was removed."""
-        return self._pattern.subn(BLOT, content)
+        places = 0
+        # One after the other: a pattern of all of them takes a second for each MiB.
+        for form in self._forms:
+            found = content.count(form)
+            if found:
+                content, places = content.replace(form, BLOT), places + found
+        for look in _LOOKS.values():
+            content, found = look.subn(rb"\1" + BLOT + rb"\2", content)
+            places += found
+        return content, places
 
 
 def forms_of(secret: bytes) -> Iterator[bytes]:
