@@ -158,7 +158,7 @@ def exec(name: str, member: str, command: tuple[str, ...]) -> None:  # noqa: A00
 @lab.command()
 @name_option
 def env(name: str) -> None:
-    """Print what to export to talk to the lab's etcd from this shell.
+    """Print what to export to talk to the lab's etcd from this shell, and for `felixbgp lab` to mean it.
 
     \b
     Example:
@@ -167,7 +167,8 @@ def env(name: str) -> None:
       etcdctl get --prefix /felixbgp/v1/
     """
     with plain_errors():
-        for variable, value in Lab.attach(name).environment().items():
+        exported = Lab.attach(name).environment() | {"FELIXBGP_LAB": name}
+        for variable, value in exported.items():
             click.echo(f"export {variable}={value}")
 
 
@@ -226,7 +227,7 @@ def list_labs() -> None:
 
 @lab.command()
 @click.option("--nodes", type=click.IntRange(2, 20), default=3, show_default=True, help="Nodes.")
-@click.option("--name", default="felix", show_default=True, help="Name of the lab it makes.")
+@name_option
 @click.option("--keep", is_flag=True, envvar="KEEP", help="Leave the lab up at the end.  [env: KEEP]")
 @click.option(
     "--tor-kind", type=click.Choice(TOR_KINDS), default="auto", show_default=True, help="What plays the ToR."

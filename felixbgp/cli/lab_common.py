@@ -10,7 +10,13 @@ import click
 from felixbgp.lab.lab import EXPECTED, require
 from felixbgp.lab.probes import ProbeError
 
-name_option = click.option("--name", default="felix", show_default=True, help="Which lab.")
+name_option = click.option(
+    "--name",
+    envvar="FELIXBGP_LAB",
+    default="felix",
+    show_default=True,
+    help="Which lab.  [env: FELIXBGP_LAB]",
+)
 
 
 class CannotError(click.ClickException):
