@@ -26,6 +26,7 @@ class ReadinessCause(StrEnum):
     RECOVERED = "Recovered"
     """It runs from what it last knew of etcd, which has not answered (docs/adr/0029)."""
     KERNEL_UNSYNCHRONISED = "KernelUnsynchronised"
+    """What routes the kernel has is not known yet, or no more."""
     NO_SESSION = "NoSession"
     """None is Established, of those that are wanted."""
     SESSIONS_MISSING = "SessionsMissing"

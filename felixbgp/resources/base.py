@@ -134,20 +134,37 @@ class Metadata(Value):
     """Kubernetes ObjectMeta. What is not named here but known to Kubernetes is kept and not looked at."""
 
     name: Name
+    """Name of the resource: an RFC 1123 subdomain of at most 253 characters."""
     generate_name: StrictStr | None = None
+    """Kubernetes'; kept."""
     namespace: Namespace | None = None
+    """For kinds with namespaces; `default` unless set."""
     self_link: StrictStr | None = None
+    """Kubernetes'; kept."""
     uid: StrictStr | None = None
+    """Given at creation."""
     resource_version: StrictStr | None = None
+    """The revision of etcd at which it was written; not stored."""
     generation: StrictInt | None = None
+    """Kubernetes'; kept."""
     creation_timestamp: StrictStr | None = None
+    """Given at creation."""
     deletion_timestamp: StrictStr | None = None
+    """Kubernetes'; kept."""
     deletion_grace_period_seconds: StrictInt | None = None
+    """Kubernetes'; kept."""
     labels: dict[StrictStr, StrictStr] = {}
+    """What selectors compare."""
     annotations: dict[StrictStr, StrictStr] = {}
+    """At most 256 KiB together. Those of Nodes that begin with `projectcalico.org/` may stand for fields of
+    `spec.bgp`.
+    """
     owner_references: JsonValue = None
+    """Kubernetes'; kept."""
     finalizers: JsonValue = None
+    """Kubernetes'; kept."""
     managed_fields: JsonValue = None
+    """Kubernetes'; kept."""
 
     def faults(self) -> Iterator[Fault]:
         """Kubernetes' rules for labels and annotations, which Calico's validator has too."""
@@ -198,11 +215,15 @@ class SecretKeySelector(Value):
     """A key of a Kubernetes secret."""
 
     name: StrictStr
+    """Name of the secret: a directory below `secrets_dir`, or part of the key in etcd."""
     key: StrictStr
+    """Key in the secret: the name of the file."""
     optional: StrictBool | None = None
+    """true: without the secret there is a session without password."""
 
 
 class Password(Value):
     """Where a password is kept; the password itself never stands in a resource."""
 
     secret_key_ref: SecretKeySelector | None = None
+    """The secret and its key."""

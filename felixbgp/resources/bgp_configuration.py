@@ -67,44 +67,73 @@ class ServiceBlock(Value):
     """A range of service addresses; an entry without one means nothing."""
 
     cidr: Cidr | None = None
+    """The range."""
 
 
 class NamedCommunity(Value):
     """A community and the name it goes by in `prefixAdvertisements`."""
 
     name: Identifier
+    """The name that `prefixAdvertisements` of the same resource uses."""
     value: CommunityText
+    """`aa:nn` (standard) or `aa:nn:mm` (large)."""
 
 
 class PrefixAdvertisement(Value):
     """Communities for routes inside a range: literal, or names from `communities`."""
 
     cidr: Cidr
+    """The range; routes of it and inside it."""
     communities: tuple[StrictStr, ...]
+    """Communities, or names from `communities`."""
 
 
 class BgpConfigurationSpec(Value):
     """BGPConfiguration.spec."""
 
     log_severity_screen: StrictStr | None = None
+    """How much agents log: `Trace`, `Debug`, `Info`, `Warning`, `Error` or `Fatal`; `Info` unless set."""
     node_to_node_mesh_enabled: StrictBool | None = None
+    """Whether every node peers with every other; true unless set. On `default` only."""
     as_number: AsNumber | None = None
+    """AS number of nodes that have none of their own; 64512 unless set. On `default` only."""
     service_load_balancer_ips: tuple[ServiceBlock, ...] = ()
+    """Ranges of load balancer addresses that all nodes announce. On `default` only."""
     service_external_ips: tuple[ServiceBlock, ...] = ()
+    """Ranges of external addresses that all nodes announce. On `default` only."""
     service_cluster_ips: tuple[ServiceBlock, ...] = ()
+    """Ranges of cluster addresses that all nodes announce. On `default` only."""
     service_load_balancer_aggregation: Switch | None = None
+    """`Disabled`, for single addresses, needs the Kubernetes API and is reported as a problem."""
     communities: tuple[NamedCommunity, ...] = ()
+    """Names for communities."""
     prefix_advertisements: tuple[PrefixAdvertisement, ...] = ()
+    """Communities that are added to announced routes. Those of `node.NAME` take the place of those of
+    `default`.
+    """
     listen_port: Port | None = None
+    """TCP port on which agents listen, and on which they reach each other; 179 unless set."""
     node_mesh_password: Password | None = None
+    """Where the TCP MD5 password of the mesh is. On `default` only."""
     node_mesh_max_restart_time: Duration | None = None
+    """As `maxRestartTime` of a BGPPeer, for the mesh. On `default` only."""
     bind_mode: BindMode | None = None
+    """`None`: listen on all addresses. `NodeIP`: on the node's BGP address only."""
     ignored_interfaces: tuple[InterfacePattern, ...] = ()
+    """Names of interfaces whose networks are not originated; `*` stands for any characters."""
     local_workload_peering_ipv4: Ipv4Address | None = Field(default=None, alias="localWorkloadPeeringIPV4")
+    """Address of the node with which local workloads peer, IPv4."""
     local_workload_peering_ipv6: Ipv6Address | None = Field(default=None, alias="localWorkloadPeeringIPV6")
+    """The same, IPv6."""
     program_cluster_routes: ProgramClusterRoutes | None = None
+    """Which routes to other nodes the agent writes into the kernel; Felix writes the rest. `Enabled`: IPIP
+    pools and those without encapsulation; `EnabledIPIPOnly`, `EnabledNoEncapOnly`: one of them; `Disabled`:
+    none.
+    """
     ipv4_normal_route_priority: RoutePriority | None = None
+    """Metric of kernel routes without a better priority, IPv4; 1024 unless set."""
     ipv6_normal_route_priority: RoutePriority | None = None
+    """The same, IPv6."""
 
     def faults(self) -> Iterator[Fault]:
         """The cross-field rules of Calico's validator."""

@@ -49,23 +49,47 @@ class BgpPeerSpec(Value):
     """BGPPeer.spec. Neither `node` nor `node_selector`: every node peers."""
 
     node: NodeName | None = None
+    """The one node that peers. With neither this nor `nodeSelector` all nodes do."""
     node_selector: SelectorText | None = None
+    """Selector over labels of Nodes: the nodes that peer. Not together with `node`."""
     peer_ip: PeerIp | None = None
+    """Address of the peer, with a port if it is not its usual one: `192.0.2.1`, `192.0.2.1:166`,
+    `[2001:db8::1]:166`.
+    """
     as_number: AsNumber | None = None
+    """AS number of the peer. Needed with `peerIP` and `localWorkloadSelector`, not allowed with
+    `peerSelector`.
+    """
     local_as_number: AsNumber | None = None
+    """AS number that the node presents to this peer in place of its own."""
     peer_selector: SelectorText | None = None
+    """Selector over labels of Nodes: the peers are these nodes, each with its own address and AS number."""
     local_workload_selector: SelectorText | None = None
+    """Selector over labels of WorkloadEndpoints: the peers are workloads of the node itself."""
     keep_original_next_hop: StrictBool = False
+    """eBGP: announce routes with the next hop that they have, and not with the node's address."""
     next_hop_mode: NextHopMode | None = None
+    """Next hop of what is announced. `Auto`: as RFC 4271 has it; `Self`: the node; `Keep`: as it is. Not
+    together with `keepOriginalNextHop`.
+    """
     reverse_peering: ReversePeering = ReversePeering.AUTO
+    """`Auto`: the selected nodes peer back. `Manual`: only the nodes of `node` or `nodeSelector` peer."""
     password: Password | None = None
+    """Where the TCP MD5 password is (RFC 2385). Without the password there is no session."""
     source_address: SourceAddress = SourceAddress.USE_NODE_IP
+    """`UseNodeIP`: sessions come from the node's BGP address. `None`: the kernel chooses."""
     max_restart_time: Duration | None = None
+    """Restart time of graceful restart that the node announces (RFC 4724); 120 s unless set."""
     keepalive_time: Duration | None = None
+    """Time between KEEPALIVEs; a third of the hold time unless set."""
     num_allowed_local_as_numbers: LocalAsCount | None = None
+    """How many times the node's own AS number may be in a received AS path."""
     ttl_security: HopCount | None = None
+    """GTSM (RFC 5082): packets of the peer must have crossed no more than so many hops. 0 counts as unset."""
     reachable_by: IpAddress | None = None
+    """Gateway to the peer: the node adds a static route to `peerIP` through it. Of the same family."""
     filters: tuple[StrictStr, ...] = ()
+    """Names of BGPFilters, in the order in which they are applied."""
 
     def faults(self) -> Iterator[Fault]:
         """The cross-field rules of Calico's validator, and that an address needs an AS number."""

@@ -51,7 +51,9 @@ class LegacyIpip(Value):
     """`ipip` of API version 1."""
 
     enabled: StrictBool = False
+    """Whether IPIP is used."""
     mode: LegacyMode = LegacyMode.ALWAYS
+    """When."""
 
 
 _UNUSABLE = (Prefix.parse("169.254.0.0/16"), Prefix.parse("fe80::/10"))
@@ -61,18 +63,31 @@ class IpPoolSpec(Value):
     """IPPool.spec."""
 
     cidr: Cidr
+    """The range."""
     vxlan_mode: EncapsulationMode = EncapsulationMode.NEVER
+    """When packets between nodes travel in VXLAN. Felix writes the routes of such a pool."""
     ipip_mode: EncapsulationMode = EncapsulationMode.NEVER
+    """When packets between nodes travel in IPIP; IPv4 only, and not together with `vxlanMode`."""
     nat_outgoing: StrictBool = False
+    """Felix's: source NAT for packets that leave the pools."""
     disabled: StrictBool = False
+    """Calico's IPAM assigns no more addresses. BGP treats the pool as before."""
     disable_bgp_export: StrictBool = False
+    """Routes inside the pool are not announced."""
     block_size: BlockSize | None = None
+    """Length of the prefix of a block; 26, or 122 for IPv6, unless set. IPv4: 20 to 32, IPv6: 116 to 128."""
     node_selector: SelectorText = EVERYTHING
+    """IPAM's: nodes that may use the pool."""
     namespace_selector: SelectorText | None = None
+    """IPAM's: namespaces that may use the pool."""
     allowed_uses: tuple[AllowedUse, ...] = (AllowedUse.WORKLOAD, AllowedUse.TUNNEL)
+    """IPAM's: what addresses are for."""
     assignment_mode: AssignmentMode | None = None
+    """IPAM's: whether addresses are assigned unasked."""
     ipip: LegacyIpip | None = None
+    """The form of API version 1; counts where `ipipMode` is not set."""
     nat_outgoing_v1: StrictBool = Field(default=False, alias="nat-outgoing")
+    """The form of API version 1."""
 
     @property
     def effective_ipip_mode(self) -> EncapsulationMode:

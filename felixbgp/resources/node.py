@@ -30,10 +30,16 @@ class NodeBgp(Value):
     """Node.spec.bgp; without it the node takes no part in BGP."""
 
     as_number: AsNumber | None = None
+    """AS number of the node; that of the BGPConfiguration `default` unless set."""
     ipv4_address: Ipv4InterfaceAddress | None = None
+    """BGP address, with the length of its subnet: `10.0.0.1/24`. Without one the node has no IPv4 sessions.
+    """
     ipv6_address: Ipv6InterfaceAddress | None = None
+    """The same, IPv6."""
     ipv4_ipip_tunnel_addr: Ipv4Address | None = None
+    """Address of `tunl0`; kept for Felix."""
     route_reflector_cluster_id: Ipv4Address | None = None
+    """Makes the node a route reflector of this cluster (RFC 4456). It takes no part in the mesh."""
 
     def faults(self) -> Iterator[Fault]:
         """An object without any field is refused, as Calico's validator does."""
@@ -68,14 +74,18 @@ class OrchRef(Value):
     """The node's name in an orchestrator."""
 
     node_name: StrictStr | None = None
+    """The name there."""
     orchestrator: StrictStr
+    """Such as `k8s`."""
 
 
 class NodeWireguard(Value):
     """Addresses of the wireguard interfaces."""
 
     interface_ipv4_address: Ipv4Address | None = None
+    """Kept for Felix."""
     interface_ipv6_address: Ipv6Address | None = None
+    """Kept for Felix."""
 
 
 class AddressType(Enum):
@@ -90,36 +100,52 @@ class NodeAddress(Value):
     """An address a client reaches the node at; text, since Calico takes a CIDR or an address here."""
 
     address: StrictStr
+    """Address, or CIDR."""
     type: AddressType | None = None
+    """Who says so."""
 
 
 class NodeInterface(Value):
     """An interface of the node and its addresses."""
 
     name: StrictStr | None = None
+    """Its name."""
     addresses: tuple[StrictStr, ...] = ()
+    """Its addresses."""
 
 
 class NodeSpec(Value):
     """Node.spec."""
 
     bgp: NodeBgp | None = None
+    """Without it the node takes no part in BGP."""
     ipv4_vxlan_tunnel_addr: Ipv4Address | None = None
+    """Kept for Felix."""
     vxlan_tunnel_mac_addr: MacAddress | None = None
+    """Kept for Felix."""
     ipv6_vxlan_tunnel_addr: Ipv6Address | None = None
+    """Kept for Felix."""
     vxlan_tunnel_mac_addr_v6: MacAddress | None = None
+    """Kept for Felix."""
     orch_refs: tuple[OrchRef, ...] = ()
+    """Names of the node in orchestrators."""
     wireguard: NodeWireguard | None = None
+    """Kept for Felix."""
     addresses: tuple[NodeAddress, ...] = ()
+    """Addresses of the node; not those of BGP."""
     interfaces: tuple[NodeInterface, ...] = ()
+    """Interfaces of the node."""
 
 
 class NodeStatus(Value):
     """Node.status."""
 
     wireguard_public_key: StrictStr | None = None
+    """Felix's."""
     wireguard_public_key_v6: StrictStr | None = None
+    """Felix's."""
     pod_cidrs: tuple[Cidr, ...] = ()
+    """Kubernetes' ranges of the node."""
 
 
 class Node(Resource):

@@ -25,24 +25,39 @@ class WorkloadEndpointSpec(Value):
     """WorkloadEndpoint.spec."""
 
     orchestrator: StrictStr | None = None
+    """What made the workload, such as `k8s` or `openstack`."""
     workload: StrictStr | None = None
+    """Its name, for most orchestrators."""
     node: NodeName | None = None
+    """The node on which it is."""
     container_id: StrictStr | None = None
+    """Its name, for `cni`."""
     pod: StrictStr | None = None
+    """Its name, for `k8s`."""
     endpoint: StrictStr | None = None
+    """The interface's name inside the workload."""
     service_account_name: StrictStr | None = None
+    """Kept for Felix."""
     ip_networks: tuple[HostPrefix, ...] = ()
     """The workload's addresses, each a /32 or /128."""
     ip_nats: JsonValue = Field(default=None, alias="ipNATs")
+    """Kept for Felix."""
     ipv4_gateway: JsonValue = None
+    """Kept for Felix."""
     ipv6_gateway: JsonValue = None
+    """Kept for Felix."""
     profiles: JsonValue = None
+    """Kept for Felix."""
     interface_name: InterfaceName | None = None
     """The host's end of the workload's interface."""
     mac: JsonValue = None
+    """Kept for Felix."""
     ports: JsonValue = None
+    """Kept for Felix."""
     allow_spoofed_source_prefixes: JsonValue = None
+    """Kept for Felix."""
     qos_controls: JsonValue = None
+    """Kept for Felix."""
 
 
 class WorkloadEndpoint(Resource):

@@ -132,6 +132,8 @@ class Setting:
     is_integer: bool = False
     is_switch: bool = False
     """Whether it is true or false; the flag alone means true."""
+    text: str = ""
+    """What it is, where there is no flag whose help says so."""
 
 
 NODE = Setting("node", "NODENAME", "--node")
@@ -160,10 +162,12 @@ CERT_FILE = Setting("etcd.cert_file", "ETCD_CERT_FILE", "--etcd-cert-file")
 KEY_FILE = Setting("etcd.key_file", "ETCD_KEY_FILE", "--etcd-key-file")
 USERNAME = Setting("etcd.username", "ETCD_USERNAME", "--etcd-username")
 # No flags for these: every user of the host can read flags.
-PASSWORD = Setting("etcd.password", "ETCD_PASSWORD", "")
-CA_CERT = Setting("etcd.ca_cert", "ETCD_CA_CERT", "")
-CERT = Setting("etcd.cert", "ETCD_CERT", "")
-KEY = Setting("etcd.key", "ETCD_KEY", "")
+PASSWORD = Setting("etcd.password", "ETCD_PASSWORD", "", text="Password of the user.")
+CA_CERT = Setting(
+    "etcd.ca_cert", "ETCD_CA_CERT", "", text="The authority's certificate itself, PEM, in place of a file."
+)
+CERT = Setting("etcd.cert", "ETCD_CERT", "", text="Our certificate itself, PEM.")
+KEY = Setting("etcd.key", "ETCD_KEY", "", text="Its key itself, PEM.")
 
 DRAINING_SECONDS_MAX = 3600
 _SWITCHES = ("false", "true")

@@ -12,6 +12,14 @@ class Metric(NamedTuple):
     text: str
     attributes: tuple[str, ...] = ()
 
+    @property
+    def prometheus_name(self) -> str:
+        """What OpenTelemetry's exporter makes of the name; of a histogram without what it appends."""
+        name = self.name.replace(".", "_") + _PROMETHEUS_UNITS.get(self.unit, "")
+        return name + ("_total" if self.kind == "counter" else "")
+
+
+_PROMETHEUS_UNITS: Final = {"s": "_seconds", "By": "_bytes"}
 
 SESSIONS: Final = Metric(
     "felixbgp.bgp.sessions", "gauge", "{session}", "Peers by the state of their sessions", ("state",)

@@ -10,28 +10,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from felixbgp.bgp.inputs import Endpoint
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.settings import TelemetrySettings
-from felixbgp.runtime.telemetry_catalogue import METRICS, Metric
+from felixbgp.runtime.telemetry_catalogue import METRICS
 from felixbgp.runtime.telemetry_export import Exporting
-from felixbgp.runtime.telemetry_spans import SPANS
-from tests.support.deployed import ALERTS, ROOT, dashboard_expressions
+from tests.support.deployed import ALERTS, dashboard_expressions
 from tests.unit.runtime.test_telemetry_export import LOOPBACK, a_change, an_agent, asked
 
-PAGE = ROOT / "docs/telemetry.md"
 NAME = re.compile(r"\bfelixbgp_\w+")
 LABEL = re.compile(r"[{,]\s*(\w+)\s*(?:=~|!~|!=|=)|\bby \(([\w, ]+)\)|{{ ?(\w+) ?}}")
-UNITS = {"s": "_seconds", "By": "_bytes"}
 FROM_PROMETHEUS = {"instance", "job", "le"}
 
 
-def exposed_name(metric: Metric) -> str:
-    """What OpenTelemetry's exporter makes of a name; of a histogram without what it appends."""
-    name = metric.name.replace(".", "_") + UNITS.get(metric.unit, "")
-    return name + ("_total" if metric.kind == "counter" else "")
-
-
 def exposed() -> set[str]:
-    names = {exposed_name(metric) for metric in METRICS}
-    return names | {f"{exposed_name(one)}_bucket" for one in METRICS if one.kind == "histogram"}
+    names = {metric.prometheus_name for metric in METRICS}
+    return names | {f"{one.prometheus_name}_bucket" for one in METRICS if one.kind == "histogram"}
 
 
 def alert_expressions() -> list[str]:
@@ -50,7 +41,7 @@ async def test_the_names_are_those_that_prometheus_reads() -> None:
     text = page.partition(b"\r\n\r\n")[2].decode()
     found = {family.name for family in text_string_to_metric_families(text)}
     told = {name for name in found if name.startswith("felixbgp_")}
-    names = {exposed_name(metric).removesuffix("_total") for metric in METRICS}
+    names = {metric.prometheus_name.removesuffix("_total") for metric in METRICS}
     assert told <= names
     assert names - told <= {"felixbgp_bgp_notifications", "felixbgp_bgp_update_errors"}
 
@@ -60,7 +51,7 @@ def test_an_expression_is_of_metrics_and_labels_that_there_are(expression: str) 
     names = set(NAME.findall(expression))
     assert names <= exposed()
     bases = {name.removesuffix("_bucket") for name in names}
-    labels = {label for one in METRICS if exposed_name(one) in bases for label in one.attributes}
+    labels = {label for one in METRICS if one.prometheus_name in bases for label in one.attributes}
     used = {
         word for found in LABEL.findall(expression) for part in found for word in re.findall(r"\w+", part)
     }
@@ -69,7 +60,7 @@ def test_an_expression_is_of_metrics_and_labels_that_there_are(expression: str) 
 
 def test_the_dashboard_shows_every_metric() -> None:
     shown = {name.removesuffix("_bucket") for text in dashboard_expressions() for name in NAME.findall(text)}
-    assert shown == {exposed_name(metric) for metric in METRICS}
+    assert shown == {metric.prometheus_name for metric in METRICS}
 
 
 def test_every_alert_says_what_it_is_and_what_to_do() -> None:
@@ -77,31 +68,3 @@ def test_every_alert_says_what_it_is_and_what_to_do() -> None:
     for rule in rules:
         assert rule["annotations"].keys() == {"summary", "description"}
         assert rule["labels"]["severity"] in {"warning", "critical"}
-
-
-# ---- the page
-
-
-def metric_rows() -> list[str]:
-    return [
-        f"| `{one.name}` | `{exposed_name(one)}` | {one.kind} | {one.unit} | "
-        f"{', '.join(f'`{name}`' for name in one.attributes)} | {one.text} |"
-        for one in METRICS
-    ]
-
-
-def span_rows() -> list[str]:
-    return [f"| `{one.name}` | {one.text} | {one.attributes} |" for one in SPANS]
-
-
-def rows_below(heading: str) -> list[str]:
-    section = PAGE.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    return [line for line in section.splitlines() if line.startswith("| `")]
-
-
-def test_the_page_has_every_metric_as_it_is() -> None:
-    assert rows_below("Metrics") == metric_rows()
-
-
-def test_the_page_has_every_span_as_it_is() -> None:
-    assert rows_below("Spans") == span_rows()

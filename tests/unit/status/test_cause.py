@@ -1,7 +1,5 @@
 """What is said of every cause, and where the resources know better than the session."""
 
-from pathlib import Path
-
 import pytest
 
 from felixbgp.bgp.cause import Cause
@@ -46,11 +44,3 @@ def test_what_the_resources_know_better(
 ) -> None:
     nothing = {"held_down": False, "drained": False, "unlisted": False}
     assert judged(cause, **(nothing | known)) is wanted
-
-
-def test_the_page_for_operators_has_the_same_words() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "status.md").read_text()
-    rows = [line for line in page.splitlines() if line.startswith("| `")]
-    assert rows == [
-        f"| `{cause.value}` | {EXPLANATIONS[cause].text} | {EXPLANATIONS[cause].remedy} |" for cause in Cause
-    ]
