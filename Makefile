@@ -25,7 +25,7 @@ CORE_TESTS := tests/unit/bgp tests/conformance tests/property tests/unit/fib tes
 INTERPRETED_TESTS := tests/unit/sim/test_scale.py tests/property/test_journal.py
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd prometheus tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev
 
-.PHONY: demo check format test test-root test-interop interop test-pins test-compiled wheels guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows losses churn simulate fuzz proto clean help
+.PHONY: demo docs check format test test-root test-docs test-interop interop test-pins test-compiled wheels guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows losses churn simulate fuzz proto clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,20 +33,24 @@ help: ## this list
 demo: $(VENV)/.installed-demo ## a cluster on this machine: nodes, a router, real routes, pings (root)
 	@$(BIN)/felixbgp lab demo
 
+docs: $(VENV)/.installed-docs ## the site of docs/, in build/site; a link that leads nowhere is an error
+	$(BIN)/python -m docs.generate
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+
 check: $(VENV)/.installed ## format, lint, types, import rules, unit and property tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) $(SPREAD) $(SPEAKER_TESTS) --cov=felixbgp.bgp --cov-branch --cov-report=term:skip-covered --cov-fail-under=99
-	$(PYTEST) $(SPREAD) -m 'not long' tests/unit tests/property tests/tidy \
+	$(PYTEST) $(SPREAD) -m 'not long and not lab' tests/unit tests/property tests/tidy tests/docs \
 		$(addprefix --ignore=,tests/unit/bgp $(SPEAKER_PROPERTIES))
 
 format: $(VENV)/.installed ## bring the tree into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: debian check test-compiled guard test-root test-interop test-pins ## everything, with real etcd, kernel, routers and decoder
+test: debian check test-compiled guard docs test-root test-docs test-interop test-pins ## everything, with real etcd, kernel, routers and decoder
 
 test-compiled: $(COMPILED)/.installed ## the core's tests once more and its long ones, against the package as its wheel installs it
 	$(COMPILED)/bin/felixbgp version --client | grep 'Core: *compiled'
@@ -57,6 +61,9 @@ wheels: ## a wheel for each Python we support that is here, each tried out
 
 test-root: $(VENV)/.installed debian ## the tests that need root, real daemons and namespaces
 	$(PYTEST) $(TWO_FILES) tests/integration tests/lab
+
+test-docs: $(VENV)/.installed debian ## every command of README.md and docs/, typed in labs of its own (root)
+	$(PYTEST) -n 2 --dist load tests/docs
 
 test-interop: $(VENV)/.installed debian ## the interop matrix: routing daemons of others, feature by feature (root)
 	$(PYTEST) tests/interop
@@ -148,6 +155,10 @@ $(VENV)/.installed-demo: pyproject.toml $(HIGHEST) | $(BIN)/python
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(PIP) -c $(HIGHEST) --group bench
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) -c $(HIGHEST) --group docs
 	@touch $@
 
 $(VENV)/.installed-fuzz: $(VENV)/.installed
