@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(300)]
 
 NOT_TYPED = {
     "docs/rollout.md": "playbooks for machines with systemd and sshd; tests/rollout runs them",
-    "docs/reference/commands.md": "the examples of --help, each by itself and no story; see tests of the verbs",
+    "docs/reference/commands.md": "the examples of --help, each by itself; see the tests of verbs",
     "docs/performance.md": "benchmarks, of which the page is the result; they take hours",
 }
 """Pages whose commands are not typed here, and why. There is no other way to leave one out."""
@@ -133,10 +134,13 @@ def type_it(shell: Shell, command: Command, where: str) -> None:
 
 
 def lab_steps() -> tuple[list[File | Command], list[File | Command]]:
-    """How docs/how-to/index.md brings its lab up, and how it takes it down."""
+    """How docs/how-to/index.md brings its lab up, without the look at it, and how it takes it down."""
     found = steps(LAB_PAGE.read_text())
-    last = next(n for n, step in enumerate(found) if isinstance(step, Command) and step.text == LAB_DOWN)
-    return found[:last], found[last:]
+    up = list(takewhile(lambda step: isinstance(step, Command) and step.printed is None, found))
+    down_again = [step for step in found if isinstance(step, Command) and step.text == LAB_DOWN]
+    assert up
+    assert down_again
+    return up, [*down_again]
 
 
 def typed_pages() -> list[Path]:
