@@ -251,7 +251,8 @@ def _type(annotation: ast.expr, module: ModuleType) -> tuple[str, type[Value] | 
             return "map of texts", None
         case ast.Name(id=name):
             return _named(name, module)
-    raise TypeError(ast.unparse(annotation))
+        case _:
+            raise TypeError(ast.unparse(annotation))
 
 
 def _entries(bound: ast.expr) -> str:

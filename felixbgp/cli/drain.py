@@ -153,8 +153,8 @@ class _Session:
     async def prove(self, wanted: Drain, seconds: float, proven: str, *, restarts: bool) -> None:
         """Wait until nothing keeps this phase waiting, and that for `seconds`; never ends without.
 
-        `proven` is what to say when it begins to be so. What has no other path has to be the same all the time:
-        on its way to one it is not kept yet.
+        `proven` is what to say when it begins to be so. What has no other path has to be the same all the
+        time: on its way to one it is not kept yet.
         """
         while True:
             proof = self._judge(wanted, restarts=restarts)

@@ -4,8 +4,8 @@
                 want of another path, but for blocks of the node in which nobody lives
     Withdraw    the node tells nothing more, and nobody has anything from it
 
-Where only its agent is to restart, what has no other path stays on the node, which goes on forwarding, and its
-peers keep the way there (RFC 4724): that is told, and nobody waits for it.
+Where only its agent is to restart, what has no other path stays on the node, which goes on forwarding, and
+its peers keep the way there (RFC 4724): that is told, and nobody waits for it.
 
 A peer whose status nobody writes, such as a router, cannot be proved; it is named.
 """

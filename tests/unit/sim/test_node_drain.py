@@ -82,7 +82,7 @@ def drain(world: World, node: str, holds: Holds, unproven: tuple[str, ...] = ())
     announced = ask(world, node, DrainPhase.ANNOUNCE)
     watch(world, lambda: proof(world, node, announced).holds, 60 * SECOND, holds)
     watch_for(world, SETTLING_NS, holds)
-    assert proof(world, node, announced) == ((), unproven)
+    assert proof(world, node, announced) == Proof((), unproven)
     withdraw(world, node, holds)
 
 
