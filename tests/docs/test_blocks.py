@@ -1,11 +1,12 @@
 """How pages are read as commands, and that every block of every page is of a kind that is known."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.test_pages import NOT_TYPED
+from tests.docs.test_pages import NOT_TYPED, Shell, follow
 from tests.support.pages import (
     COMMANDS,
     FILES,
@@ -150,3 +151,48 @@ def test_the_yaml_of_a_page_is_what_its_commands_use() -> None:
             if block.language in FILES and (not block.title or block.title not in typed)
         ]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("page", "fault"),
+    [
+        ("```sh\nfelixbgp apli -f peer.yaml\n```", "exit status 2"),
+        ("```sh\ntrue\nfalse\ntrue\n```", "README.md:3: false\nexit status 1"),
+        ("```console\n$ echo there\nhere\n```", "printed:\nthere\n\nshown:\nhere"),
+        ("```console\n$ echo here\n```", "printed:\nhere"),
+        ("```console\n$ echo error: no\nerror: no\n```", "exit status 0"),
+        ("```console\n$ echo here; false\nhere\n```", "exit status 1"),
+        ("```sh\nexit 0\n```", "the shell ended"),
+    ],
+)
+def test_a_page_with_a_wrong_command_or_a_wrong_output_fails(tmp_path: Path, page: str, fault: str) -> None:
+    shell = Shell(tmp_path, "none")
+    with pytest.raises(AssertionError, match=re.escape(fault)):
+        follow(shell, tmp_path, ROOT / "README.md", steps(page))
+    shell.end()
+
+
+def test_what_a_page_exports_and_writes_counts_for_its_next_commands(tmp_path: Path) -> None:
+    page = """
+```yaml title="peer.yaml"
+kind: BGPPeer
+```
+
+```sh
+export WORD=here
+mkdir inner
+cd inner
+```
+
+```console
+$ echo $WORD; cat ../peer.yaml
+here
+kind: BGPPeer
+$ cat missing || echo 'error: none'; false
+…
+error: none
+```
+"""
+    shell = Shell(tmp_path, "none")
+    follow(shell, tmp_path, ROOT / "README.md", steps(page))
+    shell.end()
