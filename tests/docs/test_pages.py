@@ -20,7 +20,7 @@ from felixbgp.lab.waiting import NotInTimeError, wait_until
 from tests.lab.conftest import fresh_name
 from tests.support.pages import ROOT, Command, File, is_as_shown, pages, steps
 
-pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(900)]
 
 NOT_TYPED = {
     "docs/rollout.md": "playbooks for machines with systemd and sshd; tests/rollout runs them",
@@ -130,7 +130,8 @@ def type_it(shell: Shell, command: Command, where: str) -> None:
         with suppress(NotInTimeError):  # told below, with what is printed and what is shown
             wait_until(look_again, where, SECONDS_MAX)
     shown = "" if command.printed is None else f"\nshown:\n{command.printed}"
-    assert is_right(), f"{where}: {command.text}\nexit status {status}, printed:\n{printed}{shown}"
+    if not is_right():
+        raise AssertionError(f"{where}: {command.text}\nexit status {status}, printed:\n{printed}{shown}")
 
 
 def lab_steps() -> tuple[list[File | Command], list[File | Command]]:
