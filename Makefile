@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 HIGHEST := .ci/constraints-highest.txt
 COMPILED := .venv-compiled
+ROLLOUT := .venv-rollout
 SECONDS ?= 10
 CHURN_SECONDS ?= 600
 SOAK_SECONDS ?= 1800
@@ -23,9 +24,9 @@ CORE_TESTS := tests/unit/bgp tests/conformance tests/property tests/unit/fib tes
 # One counts instructions of Python, of which compiled code has none (bench/guard.py counts those of the processor);
 # one makes values by annotations, of which compiled classes keep half.
 INTERPRETED_TESTS := tests/unit/sim/test_scale.py tests/property/test_journal.py
-DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd prometheus tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev
+DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd prometheus tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev debootstrap systemd-container openssh-client curl
 
-.PHONY: demo docs check format test test-root test-docs test-interop interop test-pins test-compiled wheels guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows losses churn simulate fuzz proto clean help
+.PHONY: demo docs check format test test-root test-docs test-rollout test-interop interop test-pins test-compiled wheels guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows losses churn simulate fuzz proto clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +65,9 @@ test-root: $(VENV)/.installed debian ## the tests that need root, real daemons a
 
 test-docs: $(VENV)/.installed debian ## every command of README.md and docs/, typed in labs of its own (root)
 	$(PYTEST) -n 2 --dist load tests/docs
+
+test-rollout: $(VENV)/.installed $(ROLLOUT)/.installed debian ## three machines, rolled out by Ansible over ssh, from nothing to their removal (root)
+	$(PYTEST) -x tests/rollout
 
 test-interop: $(VENV)/.installed debian ## the interop matrix: routing daemons of others, feature by feature (root)
 	$(PYTEST) tests/interop
@@ -123,7 +127,7 @@ proto: ## regenerate felixbgp/_pb from protos/
 	$(PYTHON) protos/generate.py
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .venv-compiled* .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(ROLLOUT) .venv-compiled* .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf .fuzz build dist *.egg-info .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -148,6 +152,12 @@ $(COMPILED)/.installed: $(COMPILED)/.dependencies setup.py $(shell find felixbgp
 	FELIXBGP_COMPILE=required $(COMPILED)/bin/python -m pip install -q --disable-pip-version-check \
 		--no-build-isolation --no-deps --force-reinstall .
 	@touch $@
+
+# Ansible, its linter, and what makes wheels: of the Python that Debian 12, the system of the machines, has.
+$(ROLLOUT)/.installed: pyproject.toml
+	@python=$$(.ci/interpreter 3.11); [ -n "$$python" ] || { echo "no Python 3.11 here: no roll-out will be tried" >&2; exit 0; }; \
+		"$$python" -m venv $(ROLLOUT) && $(ROLLOUT)/bin/python -m pip install -q --disable-pip-version-check 'pip>=25.1' && \
+		$(ROLLOUT)/bin/python -m pip install -q --disable-pip-version-check --group rollout && touch $@
 
 $(VENV)/.installed-demo: pyproject.toml $(HIGHEST) | $(BIN)/python
 	$(PIP) -c $(HIGHEST) -e .[lab]
