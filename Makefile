@@ -25,8 +25,9 @@ CORE_TESTS := tests/unit/bgp tests/conformance tests/property tests/unit/fib tes
 # one makes values by annotations, of which compiled classes keep half.
 INTERPRETED_TESTS := tests/unit/sim/test_scale.py tests/property/test_journal.py
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd prometheus tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev debootstrap systemd-container openssh-client curl
+PACKAGING := debhelper debootstrap gcc libc6-dev lintian python3-dev python3-venv
 
-.PHONY: demo docs check format test test-root test-docs test-rollout test-interop interop test-pins test-compiled wheels guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows losses churn simulate fuzz proto clean help
+.PHONY: demo docs check format test test-root test-docs test-rollout test-interop interop test-pins test-compiled test-packages wheels deb guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows losses churn simulate fuzz proto clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +60,14 @@ test-compiled: $(COMPILED)/.installed ## the core's tests once more and its long
 
 wheels: ## a wheel for each Python we support that is here, each tried out
 	.ci/wheels
+
+deb: ## a Debian package, for the release of Debian that this machine has
+	@.ci/debian $(PACKAGING)
+	.ci/deb
+
+test-packages: $(VENV)/.installed debian ## a Debian package, built and tried out (root)
+	@.ci/debian $(PACKAGING)
+	$(PYTEST) tests/packages
 
 test-root: $(VENV)/.installed debian ## the tests that need root, real daemons and namespaces
 	$(PYTEST) $(TWO_FILES) tests/integration tests/lab
