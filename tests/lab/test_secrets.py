@@ -136,7 +136,7 @@ class Guarded:
     def settings(self, node: Node) -> dict[str, str]:
         certificate, key = self.authority.issue(node.name)
         self.secrets[f"of TLS of {node.name}"] = [*secrets_of_key(key)]
-        known = node is not self.lab.plan.nodes[-1]
+        known = node.name != self.lab.plan.nodes[-1].name
         return {
             "NODENAME": node.name,
             "ETCD_ENDPOINTS": NODE_ENDPOINT,
@@ -269,7 +269,9 @@ def live(cluster: Guarded) -> None:
         "the password that is too long is told of",
         SECONDS_MAX,
     )
-    wait_until(lambda: "etcd" in cluster.lab.log("node-3"), "who is not let in says so", SECONDS_MAX)
+    wait_until(
+        lambda: "authentication failed" in cluster.lab.log("node-3"), "who is not let in says so", SECONDS_MAX
+    )
     wait_until(lambda: bool(cluster.collector.spans and cluster.collector.metrics), "traces", SECONDS_MAX)
 
 
