@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from felixbgp import __version__
+from felixbgp.runtime.settings import load
 
 ROOT = Path(__file__).parents[2]
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)$", re.MULTILINE)
@@ -42,3 +43,15 @@ def test_packages_bring_the_versions_that_the_tests_run_with() -> None:
 def test_the_debian_package_has_this_version() -> None:
     first = (ROOT / "deploy/debian/changelog").read_text(encoding="utf-8").partition("\n")[0]
     assert first.startswith(f"felixbgp ({__version__}-")
+
+
+def test_the_settings_are_examples_that_can_be_read(tmp_path: Path) -> None:
+    lines = (ROOT / "deploy/debian/agent.toml").read_text(encoding="utf-8").splitlines()
+    # A setting is `#name`, a remark `# Words`.
+    given = "\n".join(line.removeprefix("#") for line in lines if not line.startswith("# "))
+    for name in set(re.findall(r"/etc/felixbgp/([a-z.]+)", given)):
+        (tmp_path / name).touch()
+    settings = tmp_path / "agent.toml"
+    settings.write_text(given.replace("/etc/felixbgp/", f"{tmp_path}/"), encoding="utf-8")
+    read = load({}, {}, settings)
+    assert (read.node, read.etcd.endpoints) == ("node-1", ("https://192.0.2.1:2379",))
