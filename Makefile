@@ -25,9 +25,9 @@ CORE_TESTS := tests/unit/bgp tests/conformance tests/property tests/unit/fib tes
 # one makes values by annotations, of which compiled classes keep half.
 INTERPRETED_TESTS := tests/unit/sim/test_scale.py tests/property/test_journal.py
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd prometheus tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev debootstrap systemd-container openssh-client curl
-PACKAGING := debhelper debootstrap gcc libc6-dev lintian python3-dev python3-venv
+PACKAGING := debhelper debootstrap gcc libc6-dev lintian podman python3-dev python3-venv runc
 
-.PHONY: demo docs check format test test-root test-docs test-rollout test-interop interop test-pins test-compiled test-packages wheels deb guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows losses churn simulate fuzz proto clean help
+.PHONY: demo docs check format test test-root test-docs test-rollout test-interop interop test-pins test-compiled test-packages wheels deb container guard guard-update guard-update-all debian bench bench-paths soak bench-routes bench-scale bench-flows losses churn simulate fuzz proto clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,7 +65,11 @@ deb: ## a Debian package, for the release of Debian that this machine has
 	@.ci/debian $(PACKAGING)
 	.ci/deb
 
-test-packages: $(VENV)/.installed debian ## a Debian package, built and tried out (root)
+container: ## a container image, by podman
+	@.ci/debian $(PACKAGING)
+	.ci/container
+
+test-packages: $(VENV)/.installed debian ## a Debian package and a container image, built and tried out (root)
 	@.ci/debian $(PACKAGING)
 	$(PYTEST) tests/packages
 
