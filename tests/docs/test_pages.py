@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(900)]
 
 NOT_TYPED = {
     "docs/rollout.md": "playbooks for machines with systemd and sshd; tests/rollout runs them",
+    "docs/packages.md": "installs on the machine that it is read on; tests/packages does it on others",
     "docs/reference/commands.md": "the examples of --help, each by itself; see the tests of verbs",
     "docs/performance.md": "benchmarks, of which the page is the result; they take hours",
 }
