@@ -77,7 +77,7 @@ class Engine:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     made = Engine(tmp_path_factory.mktemp("podman"))
     try:
-        packed = ["tar", "-C", make_base(), "-c", "."]
+        packed = ["tar", "-C", str(make_base()), "-c", "."]
         with subprocess.Popen(packed, stdout=subprocess.PIPE) as base:
             subprocess.run(
                 [*made.command, "import", "-", BASE], stdin=base.stdout, check=True, capture_output=True
