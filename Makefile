@@ -52,7 +52,7 @@ format: $(VENV)/.installed ## bring the tree into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: debian check test-compiled guard docs test-root test-docs test-interop test-pins ## everything, with real etcd, kernel, routers and decoder
+test: debian check test-compiled guard docs test-root test-docs test-rollout test-interop test-pins ## everything, with real etcd, kernel, routers and decoder
 
 test-compiled: $(COMPILED)/.installed ## the core's tests once more and its long ones, against the package as its wheel installs it
 	$(COMPILED)/bin/felixbgp version --client | grep 'Core: *compiled'
