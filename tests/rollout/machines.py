@@ -261,7 +261,9 @@ class Machines:
             netns.remove([name])
         netns.remove([self.name])
         for machine in self.all:
-            subprocess.run(["umount", "-q", self.folder / machine.name / "root"], check=False)
+            place = self.folder / machine.name
+            if subprocess.run(["umount", "-q", place / "root"], check=False).returncode == 0:
+                shutil.rmtree(place)
 
 
 def make_base() -> Path:

@@ -79,6 +79,11 @@ class Control:
         }
         (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
 
+    def path(self, playbook: str) -> str:
+        """Where it is installed."""
+        collection = self.folder / "collections/ansible_collections/felixbgp/felixbgp"
+        return str(collection / f"playbooks/{playbook}.yml")
+
     def make_stranger(self) -> Path:
         """A certificate that the authority has not signed; the names of the files without their suffix."""
         stranger = self.folder / "stranger"
@@ -106,7 +111,11 @@ class Control:
         command = [
             *("nsenter", f"--net=/run/netns/{self.machines.name}", str(TOOLS / "ansible-playbook")),
             *("-i", str(self.folder / "inventory.yml"), "-e", f"agent_version={version}"),
-            *(*arguments, f"felixbgp.felixbgp.{playbook}"),
+            # Ansible finds playbooks of collections by their names where these could be names in Python.
+            *(
+                *arguments,
+                f"felixbgp.felixbgp.{playbook}" if playbook.isidentifier() else self.path(playbook),
+            ),
         ]
         done = subprocess.run(
             command,
