@@ -37,7 +37,7 @@ demo: $(VENV)/.installed-demo ## a cluster on this machine: nodes, a router, rea
 
 docs: $(VENV)/.installed-docs ## the site of docs/, in build/site; a link that leads nowhere is an error
 	$(BIN)/python -m docs.generate
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
 
 check: $(VENV)/.installed ## format, lint, types, import rules, unit and property tests
 	$(BIN)/ruff format --check .
