@@ -47,8 +47,8 @@ check: $(VENV)/.installed ## format, lint, types, import rules, unit and propert
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) $(SPREAD) $(SPEAKER_TESTS) --cov=felixbgp.bgp --cov-branch --cov-report=term:skip-covered --cov-fail-under=99
-	$(PYTEST) $(SPREAD) -m 'not long and not lab' tests/unit tests/property tests/tidy tests/docs \
-		$(addprefix --ignore=,tests/unit/bgp $(SPEAKER_PROPERTIES))
+	$(PYTEST) $(SPREAD) tests/property $(addprefix --ignore=,$(SPEAKER_PROPERTIES))
+	$(PYTEST) $(SPREAD) -m 'not long and not lab' tests/unit tests/tidy tests/docs --ignore tests/unit/bgp
 
 format: $(VENV)/.installed ## bring the tree into its format
 	$(BIN)/ruff format .
