@@ -24,8 +24,6 @@ CORE_TESTS := tests/unit/bgp tests/conformance tests/property tests/unit/fib tes
 # One counts instructions of Python, of which compiled code has none (bench/guard.py counts those of the processor);
 # one makes values by annotations, of which compiled classes keep half.
 INTERPRETED_TESTS := tests/unit/sim/test_scale.py tests/property/test_journal.py
-# These wait for daemons, timers and machines most of the time, so that two go at once; the longest comes first.
-WAITING := test-root test-rollout test-docs test-interop test-pins
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd prometheus tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev debootstrap systemd-container openssh-client curl
 PACKAGING := debhelper debootstrap gcc libc6-dev lintian podman python3-dev python3-venv runc
 
@@ -54,8 +52,7 @@ format: $(VENV)/.installed ## bring the tree into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: debian check test-compiled guard docs ## everything, with real etcd, kernel, routers and decoder
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(WAITING)
+test: debian check test-compiled guard docs test-root test-docs test-interop test-pins ## everything that fits into twenty minutes, with real etcd, kernel, routers and decoder
 
 test-compiled: $(COMPILED)/.installed ## the core's tests once more and its long ones, against the package as its wheel installs it
 	$(COMPILED)/bin/felixbgp version --client | grep 'Core: *compiled'

@@ -131,6 +131,7 @@ class Peer:
         "_returning",
         "_running",
         "_speaker",
+        "_was_told_why",
         "_yields",
         "cause",
         "config",
@@ -168,6 +169,7 @@ class Peer:
         self._running = False
         self._restarting = False
         self._returning = False
+        self._was_told_why = False
         self._resume_at: int | None = None
         self._holding = False
         self._accepted = Allowance(ACCEPTED_MAX, ACCEPTED_WINDOW_NS)
@@ -472,6 +474,7 @@ class Peer:
                 self._reset_backoffs()
         if not self._connections:
             self.last_error, self.cause = ended.reason, ended.cause
+            self._was_told_why = ended.lasting and ended.cause is Cause.NOTIFICATION_RECEIVED
         self._plan_dial(lasting=ended.lasting, now=now)
         self._show_state(ended.reason, now)
 
@@ -487,7 +490,8 @@ class Peer:
     def _dial_failed(self, reason: str, cause: Cause, now: int) -> None:
         self.connect_retry_count += 1
         self._dialling = self._dial_expires_at = None
-        if not self._connections:
+        # A peer that said why it is shut down, and refuses since, is shut down for that reason still.
+        if not self._connections and not (self._was_told_why and cause is Cause.REFUSED):
             self.last_error, self.cause = reason, cause
         self._plan_dial(lasting=False, now=now)
         self._show_state(reason, now)

@@ -10,6 +10,7 @@ from felixbgp.sim.plan import Plan
 from felixbgp.sim.swarm import run
 from tests.support.planted import BUGS, maker
 
+pytestmark = pytest.mark.long
 SEEDS_MAX = 200
 SIZE_MAX = 8
 """Larger clusters find no more, and take longer."""

@@ -12,6 +12,7 @@ from tests.support.cluster import (
     set_mesh,
 )
 
+pytestmark = pytest.mark.long
 SIZE = 5
 
 

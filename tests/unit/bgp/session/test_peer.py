@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from felixbgp.bgp.cause import Cause
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.effects import CloseConnection, Connect, SendBytes, TransportOptions
 from felixbgp.bgp.facts import ConnectionRefused, SessionStateChanged
@@ -114,6 +115,25 @@ class TestDialling:
             now += delays[-1] * MILLISECOND_NS
         # 0.25 s doubling to 5 s, less a quarter each.
         assert delays == [187, 375, 750, 1500, 3000, 3750, 3750]
+
+    @pytest.mark.parametrize(
+        ("subcode", "cause", "told"),
+        [
+            (2, Cause.REFUSED, Cause.NOTIFICATION_RECEIVED),
+            (2, Cause.TIMED_OUT, Cause.TIMED_OUT),
+            (7, Cause.REFUSED, Cause.REFUSED),
+        ],
+        ids=["shut down and refuses", "shut down and silent", "a collision, then away"],
+    )
+    def test_who_said_that_it_is_shut_down_is_so_while_it_refuses(
+        self, subcode: int, cause: Cause, told: Cause
+    ) -> None:
+        peer = established(started())
+        peer.received(1, notification(6, subcode), 0)
+        said = peer.last_error
+        assert delay_until_dial(peer, 0) > 0
+        peer.connect_failed(TcpConnectFailed(2, REFUSED, cause), SECOND_NS)
+        assert (peer.cause, peer.last_error) == (told, said if told is not cause else REFUSED)
 
     def test_a_transport_that_never_answers_is_given_up_after_six_seconds(self) -> None:
         peer = started()
