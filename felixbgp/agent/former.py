@@ -11,6 +11,7 @@ that is a peer, and anybody otherwise: between reflectors a next hop is seldom o
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 from felixbgp.fib.fib import Fib
 from felixbgp.fib.types import Route
@@ -36,14 +37,15 @@ class FormerRoutes:
 
     def want_each(self, routes: Sequence[tuple[Prefix, Route | None]]) -> None:
         """Have the kernel get these; what would lose its route may get the former one instead."""
-        if self._is_over or not (self._kept or any(route is None for _, route in routes)):
+        if not self._kept and (self._is_over or all(route is not None for _, route in routes)):
             self._fib.want_each(routes)
             return
         owing: Mapping[Address, bool] | None = None
         for prefix, route in routes:
             self._kept.pop(prefix, None)
             wanted = route
-            if route is None and (former := self._fib.former(prefix)) is not None:
+            former = None if route is not None or self._is_over else self._fib.former(prefix)
+            if former is not None:
                 if owing is None:
                     owing = self._owing()
                 wanted = _still_told(former, owing)
@@ -54,7 +56,7 @@ class FormerRoutes:
     def let_go(self) -> bool:
         """It is time for the sweep: let go of some; whether there are more."""
         self._is_over = True
-        for prefix in list(self._kept)[:LET_GO_AT_ONCE]:
+        for prefix in list(islice(self._kept, LET_GO_AT_ONCE)):
             del self._kept[prefix]
             self._fib.want(prefix, None)
         return bool(self._kept)

@@ -123,6 +123,18 @@ def test_after_the_sweep_nothing_comes_back() -> None:
     assert case.select(None) is None
 
 
+def test_what_is_selected_while_others_are_let_go_of_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(former, "LET_GO_AT_ONCE", 1)
+    case = Case(by(PEER), BLOCK, OTHER_BLOCK)
+    for prefix in (BLOCK, OTHER_BLOCK):
+        case.select(by(PEER), prefix)
+        case.select(None, prefix)
+    assert case.former.let_go()
+    case.select(by(OTHER_PEER), OTHER_BLOCK)
+    case.sweep()
+    assert case.kernel == {OTHER_BLOCK: by(OTHER_PEER)}
+
+
 def test_many_are_let_go_of_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(former, "LET_GO_AT_ONCE", 1)
     case = Case(by(PEER), BLOCK, OTHER_BLOCK)

@@ -144,6 +144,8 @@ def test_what_came_and_went_at_once_may_have_been_used_meanwhile() -> None:
 def test_who_joined_and_is_drained_was_unknown_before(mesh: Case) -> None:
     mesh.write(node(4))
     mesh.connect(1, 4)
+    # Long enough for the session to count, and not for the store of before to be forgotten.
+    assert mesh.after(SETTLING_NS / SECOND + 1) == "node-1"
     mesh.write(without_mesh())
     assert mesh.after(1) == "node-1"
 
