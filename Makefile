@@ -122,7 +122,7 @@ bench-scale: $(VENV)/.installed debian ## what the size of a cluster costs one a
 	$(BIN)/python -m bench scale
 
 losses: $(VENV)/.installed debian ## what changes of a cluster lose of 1 kHz between workloads, beside BIRD; writes docs/losses.md (root)
-	$(BIN)/python -m bench losses --publish
+	$(BIN)/python -m bench losses --publish --logs build/losses
 
 bench-flows: $(VENV)/.installed ## how many flows move when a next hop leaves or comes, by form of ECMP (root)
 	$(BIN)/python -m bench flows

@@ -2,11 +2,13 @@
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 
 from bench.losses import page, results
@@ -37,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="on each node, of which one is probed (%(default)s)",
     )
     parser.add_argument(
+        "--logs",
+        type=Path,
+        help="keep every daemon's log there of a lab in which felixbgp lost something or failed",
+    )
+    parser.add_argument(
         "--publish",
         action="store_true",
         help="put the results into bench/results/losses.json and docs/losses.md",
@@ -47,13 +54,14 @@ def main(asked: argparse.Namespace) -> int:
     """Measure and print; 1 when something was lost by felixbgp that must not be, or a run failed."""
     signal.signal(signal.SIGTERM, _stop)
     cases = _chosen(asked.cases)
+    logs: Path | None = asked.logs
     failed = False
     for daemon in asked.daemons.split(","):
-        for case, outcomes in _measured(DAEMONS[daemon], cases, asked.runs, asked.workloads):
+        for case, outcomes in _measured(DAEMONS[daemon], cases, asked.runs, asked.workloads, logs):
             if asked.publish:
                 publish(case, daemon, outcomes)
             if DAEMONS[daemon] is Cluster:
-                failed |= any("fault" in one or (case.lossless and one["lost"]) for one in outcomes)
+                failed |= any(results.is_bad(case, one) for one in outcomes)
     return int(failed)
 
 
@@ -68,7 +76,7 @@ def publish(case: Case, daemon: str, outcomes: list[Outcome]) -> None:
 
 
 def _measured(
-    kind: type[Cluster], cases: list[Case], runs: int, workloads: int
+    kind: type[Cluster], cases: list[Case], runs: int, workloads: int, logs: Path | None
 ) -> Iterator[tuple[Case, list[Outcome]]]:
     """Cases of one shape share a lab; a run that failed takes it with it."""
     with ExitStack() as stack:
@@ -86,6 +94,8 @@ def _measured(
                     cluster = stack.enter_context(wanted[0].up(plan))
                     shape = wanted
                 outcomes.append(_outcome(case, cluster))
+                if logs and kind is Cluster and results.is_bad(case, outcomes[-1]):
+                    _keep_logs(cluster, logs / f"{case.name}-{len(outcomes)}")
                 if "fault" in outcomes[-1]:
                     cluster = None
             yield case, outcomes
@@ -98,6 +108,13 @@ def _outcome(case: Case, cluster: Cluster) -> Outcome:
         found = {"fault": f"failed: {error}"}
     _show(case, cluster.daemon, found)
     return found
+
+
+def _keep_logs(cluster: Cluster, folder: Path) -> None:
+    """What every daemon has said since the lab came up, which goes with it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for log in cluster.lab.folder.glob("*.log"):
+        shutil.copy(log, folder)
 
 
 def _show(case: Case, daemon: str, found: Outcome) -> None:

@@ -27,6 +27,11 @@ def outcome(losses: Losses) -> Outcome:
     }
 
 
+def is_bad(case: Case, found: Outcome) -> bool:
+    """Whether a run of felixbgp failed, or lost something that it must not lose."""
+    return "fault" in found or (case.lossless and found["lost"] > 0)
+
+
 def document(versions: Mapping[str, str]) -> dict[str, Any]:
     """A document without cases."""
     return {"version": __version__, "machine": machine(), "daemons": dict(versions), "cases": {}}

@@ -1,5 +1,7 @@
 """The table of docs/losses.md, and the twin's configurations."""
 
+from dataclasses import replace
+
 from bench.losses import page, results
 from bench.losses.bird import configuration
 from bench.losses.cases import CASES
@@ -26,6 +28,14 @@ def test_a_row_has_all_runs_of_both_and_says_what_failed() -> None:
     assert text.startswith("a\n")
     assert text.endswith("b\n")
     assert "old" not in text
+
+
+def test_a_run_is_bad_that_failed_or_lost_what_it_must_not() -> None:
+    lossless, other = (replace(CASES[0], lossless=wanted) for wanted in (True, False))
+    assert results.is_bad(lossless, results.outcome(losses(1)))
+    assert results.is_bad(other, {"fault": "failed: too late"})
+    assert not results.is_bad(lossless, results.outcome(losses(0)))
+    assert not results.is_bad(other, results.outcome(losses(1)))
 
 
 def test_names_of_cases_are_unique() -> None:
