@@ -50,15 +50,18 @@ def running(machines: Machines, machine: Machine) -> str:
 
 
 def fingerprint(machines: Machines, *some: Machine, etcd: bool = False) -> dict[str, str]:
-    """What differs when anything is changed: processes, files, packages, users; or only etcd's process."""
+    """What differs when anything is changed: processes, files, packages, users; or only etcd's process.
+
+    As text rather than a sum of it, so that what failed says what was changed.
+    """
     processes = "systemctl show -P MainPID -P NRestarts -P ActiveEnterTimestampMonotonic"
     line = f"{processes} etcd"
     if not etcd:
         line = (
-            f"{processes} felixbgp etcd; readlink /opt/felixbgp/current; dpkg -l | sha256sum;"
-            "find /etc /opt/felixbgp/current/ -type f -not -name '*.pyc' -exec sha256sum {} + |"
-            "sort | sha256sum;"
-            "ls -l /var/lib | sha256sum; getent passwd | sha256sum; ip -o route | sort | sha256sum"
+            f"{processes} felixbgp etcd; readlink /opt/felixbgp/current; dpkg -l;"
+            "find /etc /opt/felixbgp/current/ -type f -not -name '*.pyc' -exec sha256sum {} + | sort -k 2;"
+            # Not when they were changed: the agent replaces files in its own.
+            "find /var/lib -maxdepth 1 -printf '%p %M %u %g\\n' | sort; getent passwd; ip -o route | sort"
         )
     return {machine.name: machines.ssh(machine, line) for machine in some or machines.all}
 
