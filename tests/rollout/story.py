@@ -1,12 +1,14 @@
 """What the chapters ask of the machines."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from felixbgp.lab import calico
-from felixbgp.lab.probes import Losses
+from felixbgp.lab.probes import Losses, Probes
 from felixbgp.lab.waiting import wait_until
 from tests.rollout.machines import Machine, Machines
+from tests.rollout.playbooks import Played
 
 ETCDCTL = "ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt"
 CERTIFICATES = {
@@ -89,9 +91,15 @@ def wait_until_reachable(machines: Machines, protocol: str = "179") -> None:
     wait_until(are_there, "routes to all blocks", REACHABLE_SECONDS_MAX)
 
 
-def show_losses(losses: Losses) -> None:
-    """For whoever reads the run."""
-    print(  # noqa: T201
+def under_probes(machines: Machines, change: Callable[[], Played]) -> tuple[Played, Losses]:
+    """How a playbook went, and what was lost meanwhile of 1 kHz between all workloads."""
+    with Probes.between([machine.workload for machine in machines.all]) as probes:
+        probes.wait_until_all_work()
+        probes.mark()
+        played = change()
+        losses = probes.stop()
+    print(  # noqa: T201 - for whoever reads the run
         f"probes: {losses.sent} packets in {losses.seconds:.1f} s, {losses.lost} lost, "
         f"longest gap {losses.gap_ms} ms"
     )
+    return played, losses

@@ -9,7 +9,6 @@ import pytest
 from bench.losses.bird import FAMILY, GENERAL, PEER
 from felixbgp.lab import calico
 from felixbgp.lab.plan import POOL_V4
-from felixbgp.lab.probes import Probes
 from felixbgp.lab.waiting import wait_until
 from tests.rollout.machines import Machine, Machines
 from tests.rollout.playbooks import BROKEN, COLLECTION, FIRST, NEXT, Control
@@ -20,8 +19,8 @@ from tests.rollout.story import (
     fingerprint,
     give_blocks,
     running,
-    show_losses,
     status_of,
+    under_probes,
     wait_until_reachable,
 )
 
@@ -140,12 +139,7 @@ def test_a_version_that_cannot_start_stops_at_the_first_node(control: Control) -
     wait_until_reachable(machines)
     first, *others = machines.all
     before = fingerprint(machines, *others)
-    with Probes.between([machine.workload for machine in machines.all]) as probes:
-        probes.wait_until_all_work()
-        probes.mark()
-        played = control.play("upgrade", version=BROKEN)
-        losses = probes.stop()
-    show_losses(losses)
+    played, losses = under_probes(machines, lambda: control.play("upgrade", version=BROKEN))
     assert played.code == 2, played.output
     assert [host for host, counts in played.recap.items() if counts["failed"]] == ["node-1"]
     assert "node-1 was not upgraded to 0.1.2. Restart the agent:" in played.output
@@ -161,12 +155,7 @@ def test_a_version_that_cannot_start_stops_at_the_first_node(control: Control) -
 def test_an_upgrade_loses_nothing(control: Control) -> None:
     machines = control.machines
     etcds = fingerprint(machines, etcd=True)
-    with Probes.between([machine.workload for machine in machines.all]) as probes:
-        probes.wait_until_all_work()
-        probes.mark()
-        played = control.play("upgrade", version=NEXT)
-        losses = probes.stop()
-    show_losses(losses)
+    played, losses = under_probes(machines, lambda: control.play("upgrade", version=NEXT))
     assert played.code == 0, played.output
     for machine in machines.all:
         assert running(machines, machine) == NEXT
@@ -208,12 +197,7 @@ def test_bird_is_replaced_and_nothing_is_lost(control: Control) -> None:
     for machine in machines.all:
         install_bird(machines, machine)
     wait_until_reachable(machines, protocol="bird")
-    with Probes.between([machine.workload for machine in machines.all]) as probes:
-        probes.wait_until_all_work()
-        probes.mark()
-        played = control.play("migrate-from-calico", version=NEXT)
-        losses = probes.stop()
-    show_losses(losses)
+    played, losses = under_probes(machines, lambda: control.play("migrate-from-calico", version=NEXT))
     assert played.code == 0, played.output
     for machine in machines.all:
         assert established(machines, machine) == 2
