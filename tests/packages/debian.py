@@ -1,6 +1,5 @@
-"""A root file system of Debian 12 in which packages are installed: debootstrap's, with a layer of its own."""
+"""A root file system of Debian 12 in which packages are installed: a common one, with a layer of its own."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -8,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-SUITE = "bookworm"
-INCLUDED = "libstdc++6,python3,systemd"
+from tests.support import debian
+
+INCLUDED = ("libstdc++6", "python3", "systemd")
 """What the package depends on, so that nothing has to be fetched when it is installed."""
-BASE = Path("/var/cache/felixbgp-packages") / f"{SUITE}-base"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +44,13 @@ class Machine:
 @contextmanager
 def a_machine(folder: Path) -> Iterator[Machine]:
     """A machine as debootstrap makes it; what is done to it stays in the folder, and goes."""
-    base = make_base()
     root, upper, work = (folder / name for name in ("root", "upper", "work"))
     for directory in (root, upper, work):
         directory.mkdir(parents=True)
-    layers = f"lowerdir={base},upperdir={upper},workdir={work}"
+    layers = f"lowerdir={debian.base(INCLUDED)},upperdir={upper},workdir={work}"
     subprocess.run(["mount", "-t", "overlay", "-o", layers, "overlay", root], check=True)
     try:
         yield Machine(root)
     finally:
         subprocess.run(["umount", root], check=True)
         shutil.rmtree(folder)
-
-
-def make_base() -> Path:
-    """The root file system, made by debootstrap where it is not there yet, which takes a minute."""
-    if not BASE.exists():
-        BASE.parent.mkdir(parents=True, exist_ok=True)
-        new = BASE.with_name(f"new-{os.getpid()}")
-        try:
-            command = ["debootstrap", "--variant=minbase", f"--include={INCLUDED}", SUITE, str(new), mirror()]
-            subprocess.run(command, check=True, capture_output=True)
-            new.rename(BASE)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-    return BASE
-
-
-def mirror() -> str:
-    """Where this host has its own packages from."""
-    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Label: Debian", "Component: main"]
-    said = subprocess.run(command, check=True, capture_output=True, text=True)
-    return said.stdout.split()[0]

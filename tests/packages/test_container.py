@@ -15,7 +15,8 @@ from felixbgp.lab.lab import NODE_ENDPOINT
 from felixbgp.lab.plan import LabPlan
 from felixbgp.lab.waiting import wait_until
 from tests.lab.conftest import a_lab, fresh_name
-from tests.packages.debian import make_base
+from tests.packages.debian import INCLUDED
+from tests.support import debian
 
 ROOT = Path(__file__).parents[2]
 BASE, IMAGE = "localhost/debian-base", "localhost/felixbgp"
@@ -77,7 +78,7 @@ class Engine:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     made = Engine(tmp_path_factory.mktemp("podman"))
     try:
-        packed = ["tar", "-C", str(make_base()), "-c", "."]
+        packed = ["tar", "-C", str(debian.base(INCLUDED)), "-c", "."]
         with subprocess.Popen(packed, stdout=subprocess.PIPE) as base:
             subprocess.run(
                 [*made.command, "import", "-", BASE], stdin=base.stdout, check=True, capture_output=True

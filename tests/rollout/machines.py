@@ -15,7 +15,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +24,10 @@ from typing import Self
 from felixbgp.lab import netns, topology
 from felixbgp.lab.plan import Workload
 from felixbgp.lab.waiting import wait_until
+from tests.support import debian
 
-SUITE = "bookworm"
-IN_BASE = "systemd,systemd-sysv,dbus,openssh-server,python3,iproute2,iputils-ping"
+IN_BASE = ("systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "iproute2", "iputils-ping")
 IN_CACHE = ("etcd-server", "etcd-client", "python3-venv", "python3-apt", "bird2")
-BASES = Path("/var/cache/felixbgp-rollout")
 NETWORK = "172.31.9"
 BOOT_SECONDS_MAX = 90.0
 STOP_SECONDS_MAX = 30.0
@@ -90,7 +88,7 @@ class Machines:
         return [Machine(f"node-{n}", n, f"{self.name}-{n}") for n in range(1, self.count + 1)]
 
     def __enter__(self) -> Self:
-        base = make_base()
+        base = debian.base(IN_BASE, in_cache=IN_CACHE)
         netns.create([self.name])
         try:
             self._build(base)
@@ -264,28 +262,3 @@ class Machines:
             place = self.folder / machine.name
             if subprocess.run(["umount", "-q", place / "root"], check=False).returncode == 0:
                 shutil.rmtree(place)
-
-
-def make_base() -> Path:
-    """The common root file system; made if it is not there, which takes a minute or two."""
-    recipe = hashlib.sha256(repr((SUITE, IN_BASE, IN_CACHE)).encode()).hexdigest()[:12]
-    base = BASES / f"base-{recipe}"
-    if base.exists():
-        return base
-    BASES.mkdir(exist_ok=True)
-    new = BASES / f"new-{os.getpid()}-{time.monotonic_ns()}"
-    try:
-        run("debootstrap", "--variant=minbase", f"--include={IN_BASE}", SUITE, new, mirror())
-        run("chroot", new, "apt-get", "update", "-qq")
-        packages = ("--no-install-recommends", "--download-only", *IN_CACHE)
-        run("chroot", new, "apt-get", "install", "-y", "-qq", *packages)
-        new.rename(base)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    return base
-
-
-def mirror() -> str:
-    """Where this machine has its own packages from."""
-    said = run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Label: Debian", "Component: main")
-    return said.split()[0]
