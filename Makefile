@@ -16,10 +16,8 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
 SPREAD := -n auto --dist worksteal
 # Two files at a time: daemons and timers, of which most of the time is waiting.
 TWO_FILES := -n 2 --dist loadfile
-SPEAKER_PROPERTIES := $(patsubst %,tests/property/test_%.py,adj_rib_in decision policy rib session update_groups \
-	wire_fuzz wire_roundtrip)
-SPEAKER_TESTS := tests/unit/bgp tests/conformance $(SPEAKER_PROPERTIES)
-CORE_TESTS := tests/unit/bgp tests/conformance tests/property tests/unit/fib tests/unit/agent tests/unit/plan \
+SPEAKER_TESTS := tests/unit/bgp tests/conformance tests/property
+CORE_TESTS := $(SPEAKER_TESTS) tests/unit/fib tests/unit/agent tests/unit/plan \
 	tests/unit/sim tests/unit/runtime/test_core.py
 # One counts instructions of Python, of which compiled code has none (bench/guard.py counts those of the processor);
 # one makes values by annotations, of which compiled classes keep half.
@@ -44,8 +42,7 @@ check: $(VENV)/.installed ## format, lint, types, import rules, unit and propert
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) $(SPREAD) $(SPEAKER_TESTS) --cov=felixbgp.bgp --cov-branch --cov-report=term:skip-covered --cov-fail-under=99
-	$(PYTEST) $(SPREAD) tests/property $(addprefix --ignore=,$(SPEAKER_PROPERTIES))
+	$(PYTEST) $(SPREAD) -m 'not long' $(SPEAKER_TESTS) --cov=felixbgp.bgp --cov-branch --cov-report=term:skip-covered --cov-fail-under=99
 	$(PYTEST) $(SPREAD) -m 'not long and not lab' tests/unit tests/tidy tests/docs --ignore tests/unit/bgp
 
 format: $(VENV)/.installed ## bring the tree into its format

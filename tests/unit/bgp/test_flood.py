@@ -153,6 +153,7 @@ class Siege:
             assert ends == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("verdict", "messages", "left"),
     [
@@ -177,6 +178,7 @@ def test_a_flood_of_malformed_updates_is_counted_and_disturbs_nobody(
     assert dict(seen.malformed_updates) == siege.counted() == {verdict: SECONDS * 10 * UPDATES_PER_DRAIN}
 
 
+@pytest.mark.long
 def test_a_flood_of_updates_that_reset_the_session_is_let_in_now_and_then_and_disturbs_nobody() -> None:
     """Each connection brings a route, and is ended at the first of twenty UPDATEs that cannot be read."""
     siege = Siege()

@@ -657,6 +657,7 @@ def test_what_a_slow_peer_never_heard_of_is_not_withdrawn() -> None:
     assert one.sent == []
 
 
+@pytest.mark.long
 def test_octets_in_flight_are_bounded() -> None:
     network, one, other = two()
     other.reads = False
@@ -847,6 +848,7 @@ def test_a_peer_that_wants_all_paths_gets_them_and_keeps_what_is_left() -> None:
     assert far.rib_in(core) == {}
 
 
+@pytest.mark.long
 def test_a_peer_that_takes_ever_new_identifiers_does_not_use_ours_up() -> None:
     network = Network()
     source, core, far = (network.node(f"10.0.0.{number}", asn=65000 + number) for number in (1, 2, 3))

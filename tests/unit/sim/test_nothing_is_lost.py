@@ -227,6 +227,7 @@ class TestReflectors:
         assert differences(cluster.world, dead=["node-1"]) == []
 
 
+@pytest.mark.long
 class TestAutonomousSystems:
     """Z3."""
 
@@ -390,6 +391,7 @@ def start_again(cluster: Cluster, names: Iterable[str], *, gracefully: bool) -> 
 
 
 @pytest.mark.parametrize("make", [meshed, lambda: reflected(1, 2)], ids=["mesh", "reflectors"])
+@pytest.mark.long
 class TestRestarts:
     """Z5; more of them are in test_restarts.py."""
 
@@ -432,6 +434,7 @@ class TestRestarts:
         cluster.rest()
 
 
+@pytest.mark.long
 class TestStore:
     """Z6."""
 
