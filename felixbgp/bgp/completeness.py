@@ -8,6 +8,10 @@ restarted as well it sweeps its kernel. What C has not told us yet would be amon
 restart together the first would say that it is done before it has heard anything. Selection does not wait
 for those who restart as we do, since they may wait for us (`deferral`); End-of-RIB can, as only the end of
 what is stale depends on it.
+
+Who has said everything since our start and restarts after that is not waited for: what it said is kept, and
+told. Two peers that restart after us would else wait for each other by way of us, since neither selects
+before we, who have not restarted with them, have sent them End-of-RIB.
 """
 
 from collections.abc import Collection, Mapping
@@ -66,6 +70,8 @@ class Completeness:
         restart, is_wanted = config.graceful_restart, config.shutdown is None and not config.draining
         if restart is None or not is_wanted or self._peerings.get(config.peer) is not peering:
             return 0
+        if view.family in peering.retention.whole:
+            return 0  # What it has said since we are here is told, stale or not.
         back_by = self._began + restart.restart_time_s * SECOND_NS
         if exchange is None:
             return 0 if peering.presence is Presence.DEAD else back_by

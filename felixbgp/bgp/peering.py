@@ -143,6 +143,7 @@ class Peering:
             else:
                 if resumed is not None:
                     resumed.rib.give_up()
+                    self.retention.whole -= {family}
                 rib = AdjRibIn(
                     loc_ribs[family],
                     peer,
@@ -176,6 +177,7 @@ class Peering:
         if kind is DownKind.HARD or restart is None:
             for rib in exchange.ribs.values():
                 rib.give_up()
+            self.retention.give_up()
             return
         # RFC 9494 §4: without a time of our own we have not offered it, and nobody counts on it.
         long_lived = restart.long_lived_stale_time_s > 0

@@ -66,9 +66,11 @@ class Resumed(NamedTuple):
 class Retention:
     """The Adj-RIBs-In of one peer between two of its sessions. Those that nobody waits for are given up."""
 
-    __slots__ = ("_kept", "_to_be_renewed_by")
+    __slots__ = ("_kept", "_to_be_renewed_by", "whole")
 
     def __init__(self) -> None:
+        self.whole: frozenset[Family] = frozenset()
+        """Of these the peer has said everything in a former session, and nothing was dropped since."""
         self._kept: dict[Family, _Kept] = {}
         self._to_be_renewed_by: dict[Family, int] = {}
         """Until when what was stale already outlasts another loss: the restart time after the first one."""
@@ -102,27 +104,39 @@ class Retention:
         asked = negotiated.long_lived if long_lived else ()
         outliving = {family: seconds * SECOND_NS for family, _, seconds in asked}
         for family, rib in ribs.items():
+            if rib.end_of_rib:
+                self.whole |= {family}
             if family in families and rib:
                 self._mark_stale(family, rib, now, restart_ns)
                 self._kept[family] = _Kept(rib, now + restart_ns, outliving.get(family, 0))
             elif bridged:
                 self.bridge({family: rib}, now)
             else:
-                rib.give_up()
+                self._drop(family, rib)
 
     def bridge(self, ribs: dict[Family, AdjRibIn], now: int) -> None:
         """A session ends to be followed by another: keep all meanwhile."""
         for family, rib in ribs.items():
+            if rib.end_of_rib:
+                self.whole |= {family}
             if rib:
                 rib.mark_stale_too()
                 self._kept[family] = _Kept(rib, now + BRIDGE_NS, 0, is_bridged=True)
             else:
                 rib.give_up()
 
+    def _drop(self, family: Family, rib: AdjRibIn) -> None:
+        """What was there of a family goes; that of none is no less than it was."""
+        if rib:
+            self.whole -= {family}
+        rib.give_up()
+
     def _mark_stale(self, family: Family, rib: AdjRibIn, now: int, restart_ns: int) -> None:
         if rib.stale_count > rib.expired_count and now < self._to_be_renewed_by.get(family, 0):
             rib.mark_stale_too()
         else:
+            if not rib.end_of_rib:
+                self.whole -= {family}
             rib.mark_stale()
             self._to_be_renewed_by[family] = now + restart_ns
 
@@ -159,7 +173,7 @@ class Retention:
             if is_kept and family in negotiated.families:
                 going_on[family] = Resumed(kept.rib, kept.is_bridged)
             else:
-                kept.rib.give_up()
+                self._drop(family, kept.rib)
         self._kept.clear()
         return going_on
 
@@ -173,13 +187,14 @@ class Retention:
                 kept.rib.outlive()
             else:
                 del self._kept[family]
-                kept.rib.give_up()
+                self._drop(family, kept.rib)
 
     def give_up(self) -> None:
         """Keep nothing any longer."""
         for rib in self.ribs:
             rib.give_up()
         self._kept.clear()
+        self.whole = frozenset()
 
     def next_deadline(self) -> int | None:
         """When `expire` has something to do."""

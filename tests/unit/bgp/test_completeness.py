@@ -100,6 +100,21 @@ def test_who_is_not_back_in_its_restart_time_is_waited_for_no_longer(star: Star)
     assert deadline > star.network.now
 
 
+def test_who_has_said_everything_and_restarts_after_that_is_not_waited_for(star: Star) -> None:
+    for node in (star.core, star.one, star.two):
+        star.start(node)
+    star.network.run_for(15)
+    assert star.has_told_all(star.one)
+    assert star.has_told_all(star.two)
+    star.end(star.one, star.two)
+    for node in (star.one, star.two):
+        star.start(node)
+    star.network.run_for(10)
+    for node, block in ((star.one, TWO_BLOCK), (star.two, ONE_BLOCK)):
+        assert star.has_told_all(node)
+        assert block in node.routes()
+
+
 def test_what_is_known_already_is_told_meanwhile(star: Star) -> None:
     star.start(star.core)
     star.start(star.one)

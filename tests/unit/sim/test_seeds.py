@@ -34,6 +34,7 @@ FOUND = [
     pytest.param(6831, id="a drained node told on while a session waited for its turn: test_changes"),
     pytest.param(6876, id="who had no power was found dead: test_safety"),
     pytest.param(7378, id="who had joined was looked for in the store of before: test_possible"),
+    pytest.param(9863, id="two who restarted waited for each other by way of a third: test_completeness"),
 ]
 
 
