@@ -39,9 +39,7 @@ def test_a_cluster_comes_to_be_from_nothing(control: Control) -> None:
     played = control.play("site")
     assert played.code == 0, played.output
     machines = control.machines
-    first = machines.all[0]
-    members = etcdctl(machines, first, "endpoint", "health", "--cluster", who="root")
-    assert members.count("is healthy") == 3, members
+    assert is_etcd_whole(machines)
     for machine in machines.all:
         assert established(machines, machine) == 2
         assert running(machines, machine) == FIRST
@@ -130,6 +128,7 @@ def test_an_agent_goes_on_from_its_own_disk_and_root_sees_it(control: Control) -
     assert "It runs from what it last knew of etcd" in told
     for machine in machines.all:
         machines.ssh(machine, "systemctl", "start", "--no-block", "etcd")
+    wait_until(lambda: is_etcd_whole(machines), "etcd is whole", 60)
     wait_until(lambda: all(is_whole(machines, machine) for machine in machines.all), "all as it was", 60)
 
 
@@ -207,6 +206,15 @@ def test_bird_is_replaced_and_nothing_is_lost(control: Control) -> None:
     assert losses.losing() == []
     again = control.play("migrate-from-calico", version=NEXT)
     assert (again.code, again.count("changed")) == (0, 0), again.output
+
+
+def is_etcd_whole(machines: Machines) -> bool:
+    """Whether all its members are there, each in touch with the others."""
+    try:
+        told = etcdctl(machines, machines.all[0], "endpoint", "health", "--cluster", who="root")
+    except AssertionError:
+        return False
+    return told.count("is healthy") == len(machines.all)
 
 
 def is_whole(machines: Machines, machine: Machine) -> bool:
