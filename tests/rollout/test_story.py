@@ -128,7 +128,7 @@ def test_an_agent_goes_on_from_its_own_disk_and_root_sees_it(control: Control) -
     assert "It runs from what it last knew of etcd" in told
     for machine in machines.all:
         machines.ssh(machine, "systemctl", "start", "--no-block", "etcd")
-    wait_until(lambda: is_etcd_whole(machines), "etcd is whole", 60)
+    wait_until(lambda: is_etcd_whole(machines), "etcd is whole", 60, describe=lambda: members_of(machines))
     wait_until(lambda: all(is_whole(machines, machine) for machine in machines.all), "all as it was", 60)
 
 
@@ -215,6 +215,12 @@ def is_etcd_whole(machines: Machines) -> bool:
     except AssertionError:
         return False
     return told.count("is healthy") == len(machines.all)
+
+
+def members_of(machines: Machines) -> str:
+    """How the members of etcd are, for whoever waits in vain."""
+    status = "systemctl status --no-pager --lines=30 etcd; true"
+    return "\n".join(machines.ssh(machine, status) for machine in machines.all)
 
 
 def is_whole(machines: Machines, machine: Machine) -> bool:
