@@ -232,6 +232,7 @@ class Speaker:
                 return
             case TcpConnected():
                 link.local = event.local.address
+                self._note_restart(link.peering, now)
                 actions = session.connected(event, now)
             case TcpConnectFailed():
                 del self._links[event.connection]
@@ -255,7 +256,13 @@ class Speaker:
         options = peering.config.transport
         if options.ttl is not None or options.min_ttl is not None:
             self._effects.append(SetOptions(event.connection, options))
+        self._note_restart(peering, now)
         self._act(peering, peering.session.accepted(event, now), now)
+
+    def _note_restart(self, peering: Peering, now: int) -> None:
+        """Before an OPEN is made: whether its peer shall not wait for us."""
+        completeness = self._completeness
+        peering.session.awaits_others = completeness is not None and completeness.awaits_others(peering, now)
 
     def _act(self, peering: Peering, actions: list[SessionAction], now: int) -> None:
         """Do what a session asks for, in its order."""

@@ -133,6 +133,7 @@ class Peer:
         "_speaker",
         "_was_told_why",
         "_yields",
+        "awaits_others",
         "cause",
         "config",
         "connect_retry_count",
@@ -159,6 +160,9 @@ class Peer:
         self.established: int | None = None
         self.negotiated: Negotiated | None = None
         self.connect_retry_count = 0
+        self.awaits_others = False
+        """Whether the speaker has restarted and still waits for what other peers have to say. This one is
+        told, by the R bit (RFC 4724 §3), and does not wait for us."""
         self._speaker = speaker
         self._jitter = jitter
         self._new_connection = new_connection
@@ -368,7 +372,7 @@ class Peer:
         offer = our_open(
             self.config,
             self._speaker,
-            restarting=self._restarting,
+            restarting=self._restarting or self.awaits_others,
             forwarding=self._returning or preserved,
         )
         return Connection(number, self.config, offer, self._jitter, self._actions.append)

@@ -115,6 +115,37 @@ def test_who_has_said_everything_and_restarts_after_that_is_not_waited_for(star:
         assert block in node.routes()
 
 
+def test_who_restarts_again_does_not_wait_for_one_who_waits_for_others(star: Star) -> None:
+    star.start(star.core)
+    star.start(star.one)
+    star.network.run_for(15)
+    star.core.originate("10.3.0.0/26")
+    star.network.run_for(1)
+    assert not star.has_told_all(star.one)
+    star.end(star.one)
+    star.start(star.one)
+    star.network.run_for(12)
+    assert not star.has_told_all(star.one)
+    assert "10.3.0.0/26" in star.one.routes()
+
+
+def test_and_waits_for_one_who_has_heard_everybody(star: Star) -> None:
+    for node in (star.core, star.one, star.two):
+        star.start(node)
+    star.network.run_for(15)
+    completeness = star.core.speaker._completeness
+    assert completeness is not None
+    peering = star.core.speaker._peerings.by_peer[PeerId(star.one.address)]
+    assert not completeness.awaits_others(peering, star.network.now)
+    star.end(star.one)
+    star.start(star.one)
+    star.network.run_for(2)
+    negotiated = star.one.speaker._peerings.by_peer[PeerId(star.core.address)].session.negotiated
+    assert negotiated is not None
+    assert negotiated.graceful_restart is not None
+    assert not negotiated.graceful_restart.restarting
+
+
 def test_what_is_known_already_is_told_meanwhile(star: Star) -> None:
     star.start(star.core)
     star.start(star.one)

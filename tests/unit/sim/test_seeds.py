@@ -21,6 +21,7 @@ FOUND = [
     pytest.param(158, id="two routers went by each other to a drained node: test_node_drain"),
     pytest.param(170, id="who left while it was drained was waited for: test_draining"),
     pytest.param(365, id="what was held of a drained peer had no end: test_held_routes"),
+    pytest.param(493, id="who had restarted twice waited for one who waited for others: test_completeness"),
     pytest.param(1314, id="an agent started between two writes that changed its peers: test_restarts"),
     pytest.param(1449, id="a Node was deleted and created again: test_nothing_is_lost"),
     pytest.param(1475, id="who was drained had not said what it has, and was not waited for"),
