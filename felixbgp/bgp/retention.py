@@ -29,6 +29,8 @@ from felixbgp.net import Family
 
 BRIDGE_NS: Final = 30 * SECOND_NS
 """For the next session to be there, and once more for what it says: a peer need not send End-of-RIB."""
+NO_FAMILIES: Final[frozenset[Family]] = frozenset()
+"""One for all: a set of its own costs 216 octets for each peer."""
 FOREVER = 1 << 62
 """In nanoseconds, a century and a half."""
 
@@ -69,7 +71,7 @@ class Retention:
     __slots__ = ("_kept", "_to_be_renewed_by", "whole")
 
     def __init__(self) -> None:
-        self.whole: frozenset[Family] = frozenset()
+        self.whole = NO_FAMILIES
         """Of these the peer has said everything in a former session, and nothing was dropped since."""
         self._kept: dict[Family, _Kept] = {}
         self._to_be_renewed_by: dict[Family, int] = {}
@@ -194,7 +196,7 @@ class Retention:
         for rib in self.ribs:
             rib.give_up()
         self._kept.clear()
-        self.whole = frozenset()
+        self.whole = NO_FAMILIES
 
     def next_deadline(self) -> int | None:
         """When `expire` has something to do."""
