@@ -135,9 +135,9 @@ class FamilyTable:
             self._settle(nlri)
 
     def _note_former(self, nlri: Nlri, route: Route) -> None:
-        """Remember what a former life left, where it is replaced."""
+        """Remember what a former life left, where it is replaced; what this one has let go of is no such."""
         there = self.own.of(nlri)
-        if there and not satisfies(there[0], route):
+        if there and (nlri, there[0].metric) not in self._withdrawn and not satisfies(there[0], route):
             self._replaced[nlri] = there[0]
 
     def former(self, nlri: Nlri) -> Route | None:

@@ -1,6 +1,6 @@
 """Whatever comes, in whatever order: the agent rests, the kernel takes all, and only the end counts."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from felixbgp.fib.types import KernelRoute, LinkChanged, NextHop, Route, RouteKind
@@ -76,6 +76,7 @@ def _foreign(prefix: str, hop: NextHop) -> KernelRoute:
 
 @settings(max_examples=300)
 @given(events)
+@example([("10.1.2.3/32", A), ("0.0.0.0/0", GATEWAYS[1]), ("10.1.2.3/32", "10.1.2.3"), False])
 def test_with_one_path_per_prefix_only_the_end_counts(happened: list[Event]) -> None:
     world = World(A)
     for event in happened:
