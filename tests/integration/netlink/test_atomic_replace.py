@@ -1,10 +1,15 @@
 """A prefix that changes what it leads to is never absent: a reader looks it up all the while.
 
 With `-s` each test prints what the reader counted, and how often the route was changed meanwhile.
+
+Other prefixes lead everywhere that this one ever leads to. What an IPv4 route leads to, the kernel keeps once
+for all routes that share it, and marks it dead when the last of them is replaced: a lookup that has come to
+the route and not yet to the mark passes the route over (`fib_dead`). `ip route replace` has that gap, too;
+how seldom it is met is in docs/measurements.md.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from itertools import cycle, permutations
+from itertools import count, cycle, permutations
 
 import pytest
 
@@ -88,22 +93,35 @@ def _links(namespace: None) -> None:  # noqa: ARG001 - made before
     ip_batch(MORE_LINKS)
 
 
+def others(prefix: Prefix) -> Iterator[Prefix]:
+    """Prefixes that nobody looks up."""
+    return map(
+        Prefix.parse,
+        (f"10.9.{number}.0/24" if prefix == P4 else f"fd00:9:{number}::/64" for number in count(1)),
+    )
+
+
 def changes(forms: Iterable[Route]) -> Iterator[Route]:
     """For ever, every form after every other one."""
     for pair in cycle(permutations(forms, 2)):
         yield from pair
 
 
-async def watched(prefix: Prefix, write: Callable[[Route], Awaitable[object]], *more_forms: Route) -> Counted:
+async def watched(
+    prefix: Prefix, write: Callable[[Prefix, Route], Awaitable[object]], *more_forms: Route
+) -> Counted:
     """Change the route until a reader has ended; the first form is there before it begins.
 
     Each form stays until the reader has looked up every address once.
     """
-    forms, written = changes((*FORMS[prefix].values(), *more_forms)), 0
-    await write(next(forms))
+    all_forms = (*FORMS[prefix].values(), *more_forms)
+    for other, form in zip(others(prefix), all_forms, strict=False):
+        await write(other, form)
+    forms, written = changes(all_forms), 0
+    await write(prefix, next(forms))
     with reading(str(prefix.address), LOOKUPS) as reader:
         while await reader.whole_round():
-            await write(next(forms))
+            await write(prefix, next(forms))
             written += 1
         counted = reader.counted()
     print(f"\n{prefix} changed {written} times; {counted}")  # noqa: T201 - for who wants the counts
@@ -115,9 +133,9 @@ async def test_a_route_that_is_replaced_is_never_absent(prefix: Prefix) -> None:
     async with running() as (kernel, _):
         await kernel.apply(ReplaceRoutes(((prefix, Route(RouteKind.PROHIBIT)),), exclusive=True))
 
-        async def write(route: Route) -> None:
-            done = [RoutesApplied((prefix,), present=True)]
-            assert await kernel.apply(ReplaceRoutes(((prefix, route),))) == done
+        async def write(which: Prefix, route: Route) -> None:
+            done = [RoutesApplied((which,), present=True)]
+            assert await kernel.apply(ReplaceRoutes(((which, route),), exclusive=which != prefix)) == done
 
         counted = await watched(prefix, write)
     assert counted.failures == 0, str(counted)
@@ -134,8 +152,8 @@ async def test_a_route_that_is_wanted_otherwise_is_never_absent(prefix: Prefix) 
     fib.start()
     async with running() as (kernel, inbox):
 
-        async def write(route: Route) -> None:
-            fib.want(prefix, route)
+        async def write(which: Prefix, route: Route) -> None:
+            fib.want(which, route)
             await settle(fib, kernel, inbox)
             assert fib.problems() == {}
 
@@ -152,12 +170,12 @@ async def test_a_change_that_the_kernel_refuses_leaves_the_route_as_it_was(prefi
     async with running() as (kernel, _):
         await kernel.apply(ReplaceRoutes(((prefix, FORMS[prefix]["single"]),), exclusive=True))
 
-        async def write(route: Route) -> None:
+        async def write(which: Prefix, route: Route) -> None:
             before = ip(f"route show {prefix}")
             (answer,) = await kernel.apply(ReplaceRoutes(((prefix, next(refused)),)))
             assert isinstance(answer, RouteFailed), answer
             assert ip(f"route show {prefix}") == before
-            await kernel.apply(ReplaceRoutes(((prefix, route),)))
+            await kernel.apply(ReplaceRoutes(((which, route),), exclusive=which != prefix))
 
         counted = await watched(prefix, write)
     assert counted.failures == 0, str(counted)
@@ -168,9 +186,9 @@ async def test_the_reader_notices_a_route_that_is_deleted_and_added(prefix: Pref
     """What the tests above say of a writer that does as BIRD does."""
     async with running() as (kernel, _):
 
-        async def write(route: Route) -> None:
-            await kernel.apply(DeleteRoutes((RouteKey(prefix, METRIC),)))
-            await kernel.apply(ReplaceRoutes(((prefix, route),), exclusive=True))
+        async def write(which: Prefix, route: Route) -> None:
+            await kernel.apply(DeleteRoutes((RouteKey(which, METRIC),)))
+            await kernel.apply(ReplaceRoutes(((which, route),), exclusive=True))
 
         counted = await watched(prefix, write)
     assert counted.failures > 0, str(counted)
