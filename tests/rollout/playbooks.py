@@ -17,6 +17,8 @@ COLLECTION = ROOT / "deploy/ansible"
 TOOLS = ROOT / ".venv-rollout/bin"
 """Where `make` puts Ansible and what builds wheels, with Python 3.11 as the machines have it."""
 FIRST, NEXT, BROKEN = "0.1.0", "0.1.1", "0.1.2"
+OURS, OTHERS = "inventory.yml", "inventory-with-etcd-of-others.yml"
+"""The inventory, and the same nodes with an etcd that others set up."""
 PLAY_SECONDS_MAX = 1500
 """A minute or two, where nothing else runs."""
 _RECAP = re.compile(r"^(\S+)\s+: (ok=.*)$", re.MULTILINE)
@@ -60,7 +62,7 @@ class Control:
         return self.machines.folder
 
     def prepare(self) -> None:
-        """Install the collection, and write the inventory."""
+        """Install the collection, and write the inventories."""
         galaxy = ("collection", "install", COLLECTION, "-p", self.folder / "collections")
         run(TOOLS / "ansible-galaxy", *galaxy, cwd=self.folder, **self.environment)
         hosts = {machine.name: {"ansible_host": machine.address} for machine in self.machines.all}
@@ -77,7 +79,19 @@ class Control:
             "felixbgp_etcd": {"hosts": hosts},
             "felixbgp_nodes": {"hosts": {name: {} for name in hosts}},
         }
-        (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+        pki = self.folder / "pki"
+        others = {
+            "agent_etcd_endpoints": [f"https://{machine.address}:2379" for machine in self.machines.all],
+            "agent_etcd_ca": str(pki / "ca.crt"),
+            "agent_etcd_cert": str(pki / "operator.crt"),
+            "agent_etcd_key": str(pki / "operator.key"),
+        }
+        with_etcd_of_others: dict[str, Any] = {
+            "felixbgp_nodes": {"hosts": hosts, "vars": others},
+            "all": inventory["all"],
+        }
+        for name, content in ((OURS, inventory), (OTHERS, with_etcd_of_others)):
+            (self.folder / name).write_text(yaml.safe_dump(content), encoding="utf-8")
 
     def path(self, playbook: str) -> str:
         """Where it is installed."""
@@ -106,11 +120,11 @@ class Control:
             "PATH": f"{TOOLS}:{os.environ['PATH']}",
         }
 
-    def play(self, playbook: str, *arguments: str, version: str = FIRST) -> Played:
+    def play(self, playbook: str, *arguments: str, version: str = FIRST, inventory: str = OURS) -> Played:
         """Run one of the collection's playbooks."""
         command = [
             *("nsenter", f"--net=/run/netns/{self.machines.name}", str(TOOLS / "ansible-playbook")),
-            *("-i", str(self.folder / "inventory.yml"), "-e", f"agent_version={version}"),
+            *("-i", str(self.folder / inventory), "-e", f"agent_version={version}"),
             # Ansible finds playbooks of collections by their names where these could be names in Python.
             *(
                 *arguments,

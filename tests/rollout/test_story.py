@@ -11,7 +11,7 @@ from felixbgp.lab import calico
 from felixbgp.lab.plan import POOL_V4
 from felixbgp.lab.waiting import wait_until
 from tests.rollout.machines import Machine, Machines
-from tests.rollout.playbooks import BROKEN, COLLECTION, FIRST, NEXT, Control
+from tests.rollout.playbooks import BROKEN, COLLECTION, FIRST, NEXT, OTHERS, Control
 from tests.rollout.story import (
     established,
     etcdctl,
@@ -30,7 +30,10 @@ SCORE_MAX = 1.8
 """Of the unit, by systemd-analyze: 0 is closed, 10 is open."""
 LEFT = (
     "ls -d /opt/felixbgp /etc/felixbgp /var/lib/felixbgp /etc/systemd/system/felixbgp* 2>/dev/null;"
-    "getent passwd felixbgp; getent group felixbgp; ip route show table all proto 179; true"
+    "getent passwd felixbgp; getent group felixbgp; ip route show table all proto 179; ip nexthop; true"
+)
+ETCD_LEFT = (
+    "ls -d /var/lib/etcd /etc/etcd /etc/default/etcd 2>/dev/null; dpkg -l etcd-server 2>/dev/null; true"
 )
 PLAYBOOKS = ("site", "upgrade", "migrate-from-calico", "remove")
 
@@ -177,6 +180,10 @@ def test_a_machine_that_reboots_comes_back_by_itself(control: Control) -> None:
 def test_felixbgp_is_removed_and_its_etcd_stays(control: Control) -> None:
     machines = control.machines
     first = machines.all[0]
+    # As with multipath, which three machines of one mesh have no use for.
+    hops = [f"ip nexthop add id {n} via {machines.all[n].address} dev host0 proto 179" for n in (1, 2)]
+    group = "ip nexthop add id 3 group 1/2 proto 179; ip route add 10.65.9.0/26 nhid 3 proto 179"
+    machines.ssh(first, "; ".join((*hops, group)))
     played = control.play("remove", version=NEXT)
     assert played.code == 0, played.output
     for machine in machines.all:
@@ -206,6 +213,40 @@ def test_bird_is_replaced_and_nothing_is_lost(control: Control) -> None:
     assert losses.losing() == []
     again = control.play("migrate-from-calico", version=NEXT)
     assert (again.code, again.count("changed")) == (0, 0), again.output
+
+
+def test_bird_is_replaced_that_is_no_unit_with_an_etcd_of_others(control: Control) -> None:
+    """As in calico-node: its container's processes are the host's, too. No agent has a user in that etcd."""
+    machines = control.machines
+    assert control.play("remove", version=NEXT).code == 0
+    for machine in machines.all:
+        machines.ssh(machine, "systemd-run -q --unit calico-node bird -f")
+    wait_until_reachable(machines, protocol="bird")
+    stop = json.dumps({"agent_calico_stop": [["pkill", "-KILL", "-x", "bird"]]})
+    played, losses = under_probes(
+        machines,
+        lambda: control.play("migrate-from-calico", "-e", stop, version=NEXT, inventory=OTHERS),
+    )
+    assert played.code == 0, played.output
+    for machine in machines.all:
+        assert established(machines, machine) == 2
+        assert machines.ssh(machine, "pgrep -x bird; ip route show proto bird") == ""
+    assert losses.losing() == []
+    assert "Established" in felixbgp(machines, machines.all[0], "node", "status", "--all")
+
+
+def test_etcd_goes_too_when_that_is_asked_for(control: Control) -> None:
+    machines = control.machines
+    theirs = "/etc/systemd/system/etcd.service.d/of-somebody-else.conf"
+    for machine in machines.all:
+        machines.write(machine, theirs, "[Service]\nNice=1\n")
+    for _ in range(2):
+        played = control.play("remove", "-e", "felixbgp_remove_etcd=true", version=NEXT)
+        assert played.code == 0, played.output
+    assert played.count("changed") == 0, played.output
+    for machine in machines.all:
+        assert machines.ssh(machine, LEFT + ETCD_LEFT) == ""
+        assert machines.ssh(machine, "ls", "/etc/systemd/system/etcd.service.d/*").split() == [theirs]
 
 
 def is_etcd_whole(machines: Machines) -> bool:
