@@ -24,6 +24,15 @@ def fresh_name() -> str:
     return f"t{os.getpid()}n{next(_numbers)}"
 
 
+def is_up_anew(lab: Lab, node: str, address: str, before: object) -> bool:
+    """Whether a node says that its session with an address stands, and not since `before`.
+
+    After a restart its status is that of its former life until it writes one.
+    """
+    peer = checks.peer(lab.store, node, address)
+    return peer.get("state") == "Established" and peer.get("since") != before
+
+
 @contextlib.contextmanager
 def a_lab(plan: LabPlan, *, agents: bool = True) -> Iterator[Lab]:
     """A lab with BIRD in it that is gone afterwards, whatever happens.

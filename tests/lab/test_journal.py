@@ -13,7 +13,7 @@ from felixbgp.lab import checks
 from felixbgp.lab.lab import Lab, felixbgp_command
 from felixbgp.lab.plan import LabPlan
 from felixbgp.lab.waiting import wait_until
-from tests.lab.conftest import a_lab, fresh_name
+from tests.lab.conftest import a_lab, fresh_name, is_up_anew
 
 pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -63,17 +63,6 @@ def healthy(lab: Lab) -> list[str]:
     )
 
 
-def mesh_session(lab: Lab) -> dict[str, Any]:
-    """What node-1 says of its session with node-2."""
-    return checks.peer(lab.store, "node-1", lab.plan.nodes[1].ipv4)
-
-
-def is_up_anew(lab: Lab, before: object) -> bool:
-    """Whether that session stands, and not since before."""
-    peer = mesh_session(lab)
-    return peer.get("state") == "Established" and peer.get("since") != before
-
-
 def live(lab: Lab) -> None:
     """What happens to a node: sessions, routes, a password, a peer, a restart of its neighbour, no etcd."""
     checks.wait_for(lambda: healthy(lab), "the mesh is up", SECONDS_MAX)
@@ -85,12 +74,22 @@ def live(lab: Lab) -> None:
     lab.put_peer("nobody", {"peerIP": "172.30.0.99", "asNumber": 65000, "password": secret})
     wanted = {node.name: frozenset({tor.ipv4}) for node in lab.plan.nodes}
     checks.wait_for(lambda: checks.missing_sessions(lab.store, wanted), "the ToR is there", SECONDS_MAX)
+    second = lab.plan.nodes[1].ipv4
+    since = checks.peer(lab.store, "node-1", second)["since"]
     lab.kill("node-2")
     lab.start("node-2")
+    wait_until(lambda: is_up_anew(lab, "node-1", second, since), "a new session", SECONDS_MAX)
     checks.wait_for(lambda: healthy(lab), "the mesh is up again", SECONDS_MAX)
+    synced = checks.status(lab.store, "node-1")["datastore"]["since"]
     lab.kill("etcd")
     lab.start("etcd")
     checks.wait_for(lambda: [] if lab.is_store_ready() else ["no answer"], "etcd is back", SECONDS_MAX)
+
+    def is_synced_anew() -> bool:
+        now = checks.status(lab.store, "node-1")["datastore"]
+        return bool(now["state"] == "InSync" and now["since"] != synced)
+
+    wait_until(is_synced_anew, "node-1 follows it again", SECONDS_MAX)
     checks.wait_for(lambda: healthy(lab), "all is well", SECONDS_MAX)
 
 
@@ -107,15 +106,19 @@ def test_a_recorded_agent_has_the_same_effects_again(tmp_path: Path) -> None:
         midst = replayed(journal)
         assert midst.returncode == 0, midst.stdout + midst.stderr
         look_back(lab, journal)
-        since = mesh_session(lab)["since"]
         lab.stop("node-1")
+        # Read now: until here it may have said another one.
+        since = checks.peer(lab.store, "node-1", plan.nodes[1].ipv4)["since"]
         ended = replayed(journal)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         assert ended.stdout.startswith("same effects: ")
         # It adopts routes, and says the same again.
         lab.start("node-1")
-        # Its status is that of its former life until it writes one.
-        wait_until(lambda: is_up_anew(lab, since), "a session of its second life", SECONDS_MAX)
+        wait_until(
+            lambda: is_up_anew(lab, "node-1", plan.nodes[1].ipv4, since),
+            "a session of its second life",
+            SECONDS_MAX,
+        )
         checks.wait_for(lambda: healthy(lab), "the mesh is up once more", SECONDS_MAX)
         lab.kill("node-1")
     assert replayed(journal).stdout.startswith("same effects: ")

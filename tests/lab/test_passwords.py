@@ -9,7 +9,7 @@ from felixbgp.lab import bird, calico, checks
 from felixbgp.lab.lab import Lab
 from felixbgp.lab.plan import LabPlan
 from felixbgp.lab.waiting import wait_until
-from tests.lab.conftest import a_lab, fresh_name
+from tests.lab.conftest import a_lab, fresh_name, is_up_anew
 from tests.support.secret_files import deploy_secret, mount_secret
 
 pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.timeout(300)]
@@ -101,7 +101,11 @@ def test_a_password_from_a_file_and_from_etcd_changed_while_the_agent_runs(guard
     assert since(lab) == second
     lab.store.put(STORED, PASSWORDS[2])
     set_password(lab, PASSWORDS[2])
-    wait_until(lambda: is_up_anew(lab, second), "a session with the next password", 90)
+    wait_until(
+        lambda: is_up_anew(lab, "node-1", lab.plan.tors[0].ipv4, second),
+        "a session with the next password",
+        90,
+    )
     lab.store.put(STORED, "x" * 81)
     held_down(lab, STORED, "longer than the 80 octets")
     lab.store.put(STORED, PASSWORDS[3])
@@ -116,12 +120,6 @@ def is_up(lab: Lab) -> bool:
     return checks.peer(lab.store, "node-1", lab.plan.tors[0].ipv4).get("state") == "Established"
 
 
-def is_up_anew(lab: Lab, before: object) -> bool:
-    """Whether a session stands, and not since before."""
-    peer = checks.peer(lab.store, "node-1", lab.plan.tors[0].ipv4)
-    return peer.get("state") == "Established" and peer.get("since") != before
-
-
 def test_a_secret_mounted_by_kubernetes_and_an_agent_that_restarts(guarded: Lab) -> None:
     lab = guarded
     mount_secret(lab.secrets, SECRET, KEY, PASSWORDS[0].encode())
@@ -130,7 +128,11 @@ def test_a_secret_mounted_by_kubernetes_and_an_agent_that_restarts(guarded: Lab)
     lab.store.put_all(calico.configuration_resource("default", {"logSeverityScreen": "Debug"}))
     mount_secret(lab.secrets, SECRET, KEY, PASSWORDS[1].encode())
     set_password(lab, PASSWORDS[1])
-    wait_until(lambda: is_up_anew(lab, first), "a session with the other password", 90)
+    wait_until(
+        lambda: is_up_anew(lab, "node-1", lab.plan.tors[0].ipv4, first),
+        "a session with the other password",
+        90,
+    )
     assert " DEBUG SessionStateChanged" in lab.log("node-1")
 
     second = since(lab)
@@ -138,6 +140,7 @@ def test_a_secret_mounted_by_kubernetes_and_an_agent_that_restarts(guarded: Lab)
     length = len(lab.log("node-1"))
     lab.start("node-1")
     wait_until(lambda: "ClusterInSync" in lab.log("node-1")[length:], "the agent has read everything", 60)
-    # Its status is that of its former life until it writes one.
-    wait_until(lambda: is_up_anew(lab, second), "the session of its second life", 90)
+    wait_until(
+        lambda: is_up_anew(lab, "node-1", lab.plan.tors[0].ipv4, second), "the session of its second life", 90
+    )
     assert "IntentProblem" not in lab.log("node-1")[length:]

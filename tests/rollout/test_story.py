@@ -33,7 +33,8 @@ LEFT = (
     "getent passwd felixbgp; getent group felixbgp; ip route show table all proto 179; ip nexthop; true"
 )
 ETCD_LEFT = (
-    "ls -d /var/lib/etcd /etc/etcd /etc/default/etcd 2>/dev/null; dpkg -l etcd-server 2>/dev/null; true"
+    "ls -d /var/lib/etcd/felixbgp /etc/etcd/pki /etc/default/etcd 2>/dev/null;"
+    "dpkg-query -W -f '${db:Status-Abbrev}' etcd-server 2>/dev/null | grep -v ^un; pgrep -x etcd; true"
 )
 PLAYBOOKS = ("site", "upgrade", "migrate-from-calico", "remove")
 
@@ -245,7 +246,7 @@ def test_etcd_goes_too_when_that_is_asked_for(control: Control) -> None:
         assert played.code == 0, played.output
     assert played.count("changed") == 0, played.output
     for machine in machines.all:
-        assert machines.ssh(machine, LEFT + ETCD_LEFT) == ""
+        assert machines.ssh(machine, f"{LEFT}; {ETCD_LEFT}") == ""
         assert machines.ssh(machine, "ls", "/etc/systemd/system/etcd.service.d/*").split() == [theirs]
 
 
