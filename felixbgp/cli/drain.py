@@ -147,8 +147,12 @@ class _Session:
         put = Put(drain_key(watched.node), drain_document.encode(wanted), watched.drain_revision)
         if not await self.store.put_unchanged([put]):
             raise StoreError(f"{_CHANGED} {watched.node} meanwhile; nothing was written")
-        while not self._is(wanted):
+        # Its event need not come: etcd may tell of it together with what somebody wrote over it.
+        stored = await self.store.get(put.key)
+        while stored is not None and watched.drain_heard < stored.revision:
             await self.listen()
+        if stored is None or not self._is(wanted):
+            raise StoreError(f"{_CHANGED} {watched.node} meanwhile")
 
     async def prove(self, wanted: Drain, seconds: float, proven: str, *, restarts: bool) -> None:
         """Wait until nothing keeps this phase waiting, and that for `seconds`; never ends without.

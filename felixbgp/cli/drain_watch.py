@@ -33,6 +33,8 @@ class Watched:
         """What to follow."""
         self.lost = ""
         """Why etcd cannot be followed now; "" while it can."""
+        self.drain_heard = 0
+        """The revision up to which we know of the node's drain, at least; it may be deleted."""
         self._drains: dict[str, tuple[int, Drain | None]] = {}
         """By node, when its key was written last, and what it says."""
         self._unlisted = dict.fromkeys(self.prefixes)
@@ -90,6 +92,7 @@ class Watched:
                 self._put(event.stored)
             elif isinstance(event, KeyDeleted):
                 self._delete(event.key)
+                self._hear(event.key, event.revision)
             else:
                 self._note_loss(event)
 
@@ -100,6 +103,8 @@ class Watched:
             self._delete(key)
         for stored in snapshot.values:
             self._put(stored)
+        if snapshot.prefix == DRAINS:
+            self._hear(drain_key(self.node), snapshot.revision)
 
     def _keys(self) -> list[str]:
         nodes = [str(ResourceKey("Node", name)) for name in self._addresses]
@@ -110,6 +115,7 @@ class Watched:
         if (node := drained_node(stored.key)) is not None:
             found = decode(stored.value)
             self._drains[node] = stored.revision, found if isinstance(found, Drain) else None
+            self._hear(stored.key, stored.revision)
         elif (parsed := keys.parse_key(stored.key)) is not None:
             self._documents.setdefault(parsed[0], {})[stored.key] = stored
             self._reports.pop(parsed[0], None)
@@ -136,6 +142,10 @@ class Watched:
                 self._documents.pop(parsed[0], None)
         elif key.startswith(NODE_RESOURCES):
             self._addresses.pop(key.removeprefix(NODE_RESOURCES), None)
+
+    def _hear(self, key: str, revision: int) -> None:
+        if key == drain_key(self.node):
+            self.drain_heard = revision
 
     def _note_loss(self, event: StoreInput) -> None:
         if isinstance(event, DatastoreRestored):
