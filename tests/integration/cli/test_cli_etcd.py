@@ -336,7 +336,7 @@ def test_an_etcd_that_is_not_there_is_one_line(
     assert result.output.count("\n") == 1
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_an_etcd_that_does_not_answer_is_given_up(server: EtcdServer) -> None:
     server.pause()
     try:

@@ -227,7 +227,7 @@ def test_what_is_given_twice_is_written_twice(either_etcd: EtcdServer, empty_sto
 def test_a_write_that_is_never_answered_is_not_known(either_etcd: EtcdServer, empty_store: Store) -> None:
     writes = [Creation(given(peer(number, f"p{number}"))) for number in range(1, 4)]
     try:
-        report = run(either_etcd, Plan(writes), lambda _: either_etcd.pause(), patience_seconds=0.5)
+        report = run(either_etcd, Plan(writes), lambda _: either_etcd.pause(), patience_seconds=2.0)
     finally:
         either_etcd.resume()
     assert (report.done, report.errors) == ([], [])

@@ -88,7 +88,6 @@ async def test_writes_and_watches_go_on_at_another_member_when_the_leader_is_kil
     leader, *others = await leader_first(members)
     settings = EtcdSettings(
         endpoints=tuple(member.endpoint for member in (leader, *others)),
-        request_timeout_seconds=1.0,
         backoff_max_seconds=0.5,
     )
     async with open_client(settings) as client, watch_prefixes(client, ["/a/"]) as batches:
@@ -110,9 +109,7 @@ async def test_writes_and_watches_go_on_at_another_member_when_the_leader_is_kil
 
 async def test_member_without_a_leader_is_an_outage_and_reads_what_it_has(members: list[EtcdServer]) -> None:
     """The member we are connected to lives on: only `hasleader` makes that heard."""
-    settings = EtcdSettings(
-        endpoints=(members[0].endpoint,), request_timeout_seconds=1.0, backoff_max_seconds=0.5
-    )
+    settings = EtcdSettings(endpoints=(members[0].endpoint,), backoff_max_seconds=0.5)
     async with open_client(settings) as client, watch_prefixes(client, ["/a/"]) as batches:
         await client.put("/a/1", "x")
         await inputs_until(batches, is_reached(2))

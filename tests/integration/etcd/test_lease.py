@@ -13,7 +13,7 @@ from tests.integration.etcd.conftest import inputs_until, is_put, is_stored
 
 pytestmark = pytest.mark.trio
 
-TTL_SECONDS = 2
+TTL_SECONDS = 3
 """Short, and long enough to be confirmed in time on a busy machine."""
 
 
@@ -31,11 +31,10 @@ async def test_lease_is_kept_beyond_its_time(settings: EtcdSettings) -> None:
 
 
 async def test_lease_that_nobody_keeps_takes_its_key_away(settings: EtcdSettings) -> None:
-    async with open_client(settings) as client:
-        lease = await client.grant_lease(1)
+    async with open_client(settings) as client, watch_prefixes(client, ["/alive"]) as batches:
+        lease = await client.grant_lease(TTL_SECONDS)
         await client.put("/alive", "x", lease=lease)
-        async with watch_prefixes(client, ["/alive"]) as batches:
-            await inputs_until(batches, lambda each: isinstance(each, KeyDeleted))
+        await inputs_until(batches, lambda each: isinstance(each, KeyDeleted))
 
 
 async def test_revoked_lease_is_lost(settings: EtcdSettings) -> None:
@@ -59,7 +58,10 @@ async def test_silent_etcd_loses_the_lease_after_two_thirds(
         server.resume()
 
 
-async def test_leased_key_comes_back_and_goes_with_us(settings: EtcdSettings) -> None:
+async def test_leased_key_comes_back_and_goes_with_us(
+    settings: EtcdSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("felixbgp.runtime.etcd.lease.REVOKE_SECONDS_MAX", 30.0)
     async with open_client(settings) as client, watch_prefixes(client, ["/alive"]) as batches:
         key = LeasedKey(client, "/alive", "node-1", ttl_seconds=TTL_SECONDS)
         async with trio.open_nursery() as nursery:

@@ -35,7 +35,10 @@ async def test_a_key_that_is_there_and_one_that_is_not(settings: EtcdSettings) -
         )
 
 
-async def test_a_node_asks_for_another_which_stops(settings: EtcdSettings) -> None:
+async def test_a_node_asks_for_another_which_stops(
+    settings: EtcdSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("felixbgp.runtime.etcd.lease.REVOKE_SECONDS_MAX", 30.0)
     heard: list[object] = []
     async with open_client(settings) as client:
         await client.put(status_key("node-2"), "{}")
@@ -59,7 +62,7 @@ async def test_without_the_permission_it_is_told_so(settings: EtcdSettings) -> N
 async def test_of_a_store_that_does_not_answer_it_is_told_too(
     server: EtcdServer, settings: EtcdSettings
 ) -> None:
-    async with open_client(replace(settings, request_timeout_seconds=0.5)) as client:
+    async with open_client(replace(settings, request_timeout_seconds=2.0)) as client:
         await client.put(alive_key("node-1"), "{}")
         await trio.to_thread.run_sync(server.stop)
         answer = await ask_alive(client, AskAlive("node-1"))

@@ -101,7 +101,7 @@ the one that we keep, and never read from it.
         if not commands.exists():
             output(("mkfifo", str(commands)))
         events.write_text("")
-        script.write_text(f"while :; do cat {commands}; done &\ncat >>{events}\n")
+        script.write_text(f"cat <>{commands} &\ncat >>{events}\n")
         head = f"process api {{\n  run /bin/sh {script};\n  encoder json;\n}}\n"
         (self.folder / "exabgp.conf").write_text(
             head + "".join(_neighbour(one, coloured=not self.is_back) for one in self.neighbours)
