@@ -74,16 +74,23 @@ def find_etcd_of_distribution() -> Path | None:
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """`count` distinct TCP ports that were free on `host` a moment ago."""
+    """`count` distinct TCP ports on `host` that the kernel gives to nobody else for a minute.
+
+    Whoever is told of one can listen there all the same, with SO_REUSEADDR, as Go and trio do.
+    """
+    return [_reserved_port(host) for _ in range(count)]
+
+
+def _reserved_port(host: str) -> int:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sockets = [socket.socket(family, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for listener in sockets:
-            listener.bind((host, 0))
-        return [listener.getsockname()[1] for listener in sockets]
-    finally:
-        for listener in sockets:
-            listener.close()
+    with socket.socket(family) as listener, socket.socket(family) as caller:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, 0))
+        listener.listen(1)
+        caller.connect(listener.getsockname())
+        # The side that closes first stays in TIME_WAIT, and with it the port.
+        listener.accept()[0].close()
+        return int(listener.getsockname()[1])
 
 
 @dataclass
