@@ -42,7 +42,7 @@ def tables(value: Mapping[str, Any]) -> Iterator[str]:
     machine, versions = value["machine"], value["daemons"]
     said = ", ".join(f"{TITLES[name]} {versions[name]}" for name in daemons if name in versions)
     yield f"felixbgp {value['version']}; {said}."
-    yield f"{machine['processors']} processors ({machine['processor']}), Linux {machine['kernel']}, "
+    yield f"{machine['processors']} processors ({machine['processor']}), Linux {machine['kernel']},"
     yield f"Python {machine['python']}."
     yield from _targets(found)
     yield from _table(value, found, daemons, "CPU time, µs per route", "cpu")

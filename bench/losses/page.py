@@ -27,7 +27,7 @@ def table(value: Mapping[str, Any], order: Iterable[str]) -> Iterator[str]:
     """Lines of Markdown."""
     machine, versions = value["machine"], value["daemons"]
     yield f"felixbgp {value['version']}; BIRD {versions.get('bird', 'not there')}."
-    yield f"{machine['processors']} processors ({machine['processor']}), Linux {machine['kernel']}, "
+    yield f"{machine['processors']} processors ({machine['processor']}), Linux {machine['kernel']},"
     yield f"Python {machine['python']}."
     yield ""
     yield "| | case | felixbgp lost / sent | longest gap, ms | BIRD lost / sent | longest gap, ms |"
