@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from felixbgp.intent.types import Problem
 from felixbgp.runtime.notify import ServiceManager, line_of
@@ -73,9 +74,8 @@ async def test_a_line_is_said_once(tmp_path: Path, listener: Listener) -> None:
     assert listener.heard() == []
 
 
-@pytest.mark.usefixtures("autojump_clock")
 async def test_the_watchdog_hears_twice_in_its_time_and_the_start_is_extended_until_ready(
-    tmp_path: Path, listener: Listener, nursery: trio.Nursery
+    tmp_path: Path, listener: Listener, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
     agent = manager(tmp_path, WATCHDOG_USEC="20000000", WATCHDOG_PID="77")
     nursery.start_soon(agent.run)
@@ -85,16 +85,19 @@ async def test_the_watchdog_hears_twice_in_its_time_and_the_start_is_extended_un
     listener.heard()
     await trio.sleep(10)
     assert listener.heard() == ["WATCHDOG=1"]
+    assert autojump_clock.current_time() == pytest.approx(25)
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_without_a_watchdog_a_start_is_extended_until_ready(tmp_path: Path, listener: Listener) -> None:
+async def test_without_a_watchdog_a_start_is_extended_until_ready(
+    tmp_path: Path, listener: Listener, autojump_clock: trio.testing.MockClock
+) -> None:
     agent = manager(tmp_path, WATCHDOG_USEC="20000000", WATCHDOG_PID="78")
     agent.hear(status(DatastoreCondition.SYNCING))
     listener.heard()
     with trio.move_on_after(7):
         await agent.run()
     assert listener.heard() == ["EXTEND_TIMEOUT_USEC=20000000"] * 2
+    assert autojump_clock.current_time() == pytest.approx(7)
     agent.hear(status(DatastoreCondition.IN_SYNC))
     await agent.run()
 
