@@ -20,6 +20,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -197,9 +198,14 @@ class Others:
         netns.batch([f"route del {prefix} proto {ROUTE_PROTOCOL}" for prefix in prefixes], self._namespace)
 
     def faults(self) -> Iterator[str]:
-        """What is not as they left it."""
+        """What is not as they left it, once BIRD has written the routes again that it took back."""
         if not self._up:
             self.rewrite()
+            with suppress(NotInTimeError):
+                wait_until(lambda: not any(self._missing()), "BIRD's routes", SETTLED_SECONDS_MAX)
+        yield from self._missing()
+
+    def _missing(self) -> Iterator[str]:
         for version in (4, 6):
             rows = table(self._namespace, version)
             theirs = {row["dst"] for row in rows if int(row.get("metric", 0)) == BIRD_METRIC}
@@ -418,12 +424,12 @@ def prepare(lab: Lab) -> None:
         "the peers are known",
         QUIET_SECONDS_MAX,
     )
-    sessions = checks.tor_sessions(lab.plan)
-    checks.wait_for(
-        lambda: checks.missing_sessions(lab.store, sessions),
-        "BIRD and the nodes are peers",
-        QUIET_SECONDS_MAX,
-    )
+    for sessions in (checks.mesh_sessions(lab.plan), checks.tor_sessions(lab.plan)):
+        checks.wait_for(
+            partial(checks.missing_sessions, lab.store, sessions),
+            "BIRD and the nodes are peers",
+            QUIET_SECONDS_MAX,
+        )
 
 
 def run(seconds: float = SECONDS, seed: int = 1) -> Result:

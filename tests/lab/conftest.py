@@ -2,18 +2,20 @@
 
 import contextlib
 import itertools
+import json
 import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from bench.losses.cases import CASES
 from bench.losses.cluster import Cluster
 from felixbgp.lab import calico, checks, processes
-from felixbgp.lab.lab import Lab, down
-from felixbgp.lab.plan import LabPlan
+from felixbgp.lab.lab import STATUS_PREFIX, Lab, down
+from felixbgp.lab.plan import AS_NUMBER, LabPlan
 
 HEALTHY_SECONDS_MAX = 120.0
 _numbers = itertools.count(1)
@@ -103,22 +105,49 @@ def _restore_resources(lab: Lab) -> None:
 
 
 def _faults(lab: Lab) -> list[str]:
-    nodes = [node.name for node in lab.plan.nodes]
-    silent = [f"{node} is silent" for node in nodes if not checks.is_alive(lab.store, node)]
     mesh = checks.mesh_sessions(lab.plan)
     extra = [
-        f"{node} still has peer {entry['address']}"
-        for node in nodes
+        f"{node} still has peer {entry['address']}, AS {entry['remoteAs']}, as AS {entry['localAs']}"
+        for node in mesh
         for entry in checks.status(lab.store, node).get("peers", [])
-        if entry["address"] not in mesh[node]
+        if entry["address"] not in mesh[node] or {entry["localAs"], entry["remoteAs"]} != {AS_NUMBER}
     ]
     return (
-        silent
+        _former_lives(lab)
         + extra
         + checks.missing_sessions(lab.store, mesh)
         + checks.missing_routes(replace(lab.plan, tor_count=0))
         + checks.missing_blackholes(lab.plan)
+        + _extra_routes(lab.plan)
     )
+
+
+def _former_lives(lab: Lab) -> list[str]:
+    """Agents of which etcd has the word of another process, and sessions older than an agent at one end."""
+    started: dict[str, datetime] = {}
+    for node in lab.plan.nodes:
+        alive = json.loads(lab.store.get(f"{STATUS_PREFIX}{node.name}/alive") or b"{}")
+        if alive.get("pid") != lab.processes[node.name].pid:
+            return [f"{node.name} is silent"]
+        since = datetime.fromisoformat(alive["started"])
+        started |= dict.fromkeys((node.name, node.ipv4, node.ipv6), since)
+    return [
+        f"{node} still tells of a former session with {address}"
+        for (node, address), since in checks.session_times(lab.store, checks.mesh_sessions(lab.plan)).items()
+        if datetime.fromisoformat(since) < max(started[node], started[address])
+    ]
+
+
+def _extra_routes(plan: LabPlan) -> list[str]:
+    """Routes of ours in the kernels of nodes that are no node's block, say those of a peer that is gone."""
+    blocks = {block for node in plan.nodes for block in (node.block_v4, node.block_v6)}
+    return [
+        f"{node.name} still has a route {prefix}"
+        for node in plan.nodes
+        for version in plan.families
+        for prefix, route in checks.routes(node.namespace, version).items()
+        if route.protocol == checks.BGP_PROTOCOL and prefix not in blocks
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -232,7 +232,8 @@ def test_an_agent_that_is_gone_is_told_from_one_that_runs(lab: Lab) -> None:
 
 def test_an_agent_that_stops_in_order_says_so(lab: Lab) -> None:
     lab.stop("node-3")
-    assert not checks.is_alive(lab.store, "node-3")
+    # Its lease would run out after ten seconds at the soonest.
+    wait_until(lambda: not checks.is_alive(lab.store, "node-3"), "it has said so", 5)
     assert checks.status(lab.store, "node-3")["node"] == "node-3"
     lab.start("node-3")
     wait_until(lambda: checks.is_alive(lab.store, "node-3"), "it is back", 60)

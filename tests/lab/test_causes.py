@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -90,18 +91,22 @@ def put_tor(lab: Lab, **spec: object) -> None:
 def comes_to(lab: Lab, cause: str | None, address: str, *words: str, node: str = ONE) -> None:
     """The node's status names this cause of its peer, or none, with these words, and explains it."""
 
+    status: dict[str, Any] = {}
+
+    def peer() -> dict[str, Any]:
+        return next((each for each in status.get("peers", []) if each["address"] == address), {})
+
     def is_told() -> bool:
-        found = checks.peer(lab.store, node, address)
+        nonlocal status
+        status = checks.status(lab.store, node)
+        found = peer()
         told = found.get("cause") == cause and all(word in found.get("lastError", "") for word in words)
         return told and (found.get("state") == "Established") is (cause is None)
 
-    def described() -> str:
-        return str(checks.peer(lab.store, node, address))
-
-    wait_until(is_told, f"{address} is {cause}", SECONDS_MAX, describe=described)
+    wait_until(is_told, f"{address} is {cause}", SECONDS_MAX, describe=lambda: str(peer()))
     if cause is not None:
         assert cause in CAUSES
-        explained = {each["cause"]: each for each in checks.status(lab.store, node)["causes"]}
+        explained = {each["cause"]: each for each in status["causes"]}
         assert explained[cause]["text"]
         assert explained[cause]["remedy"]
 
@@ -117,10 +122,9 @@ def test_what_the_router_does(lab: Lab) -> None:
     comes_to(lab, None, tor)
     play(lab, f'{CARRIES} password "secret";')
     comes_to(lab, "TimedOut", tor)
-    play(lab, "ipv4 { import all; import limit 0 action disable; export all; };")
+    play(lab, "ipv4 { import all; import limit 0 action restart; export all; };")
     comes_to(lab, "MaximumPrefixes", tor, "received NOTIFICATION")
     play(lab, f"hold time 6; {CARRIES}")
-    control(lab, "enable node")
     comes_to(lab, None, tor)
     lab.send_signal(lab.plan.tors[0].name, signal.SIGSTOP)
     comes_to(lab, "HoldTimer", tor)

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from functools import partial
 
 import pytest
 
@@ -73,7 +74,7 @@ def foreign_routes(namespace: str) -> list[str]:
 def test_bird_and_the_nodes_agree_over_ipv4_and_ipv6(lab: Lab) -> None:
     with_tor(lab)
     for version in lab.plan.families:
-        assert checks.missing_bird_sessions(lab, version) == []
+        checks.wait_for(partial(checks.missing_bird_sessions, lab, version), "BIRD's sessions", 60)
 
 
 def test_packets_between_the_router_and_all_workloads(lab: Lab) -> None:

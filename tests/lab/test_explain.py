@@ -11,6 +11,7 @@ import pytest
 from felixbgp.lab import calico, checks, netns, processes
 from felixbgp.lab.lab import NODE_ENDPOINT, Lab, felixbgp_command
 from felixbgp.lab.plan import LabPlan, Node
+from felixbgp.lab.waiting import wait_until
 from tests.lab.conftest import a_lab, fresh_name
 from tests.support.authority import CertificateAuthority
 
@@ -169,6 +170,7 @@ def test_somebody_elses_route_in_the_kernel_is_told(asked: Lab, authority: Certi
         assert "protocol static" in _kernel(asked, authority, second.block_v4)["reason"]
     finally:
         netns.batch([f"route del {foreign}"], first.namespace)
+    checks.wait_for(lambda: checks.missing_routes(asked.plan), "ours is back", SECONDS_MAX)
 
 
 def _kernel(lab: Lab, authority: CertificateAuthority, prefix: str) -> dict[str, str]:
@@ -190,8 +192,11 @@ def test_nobody_is_answered_without_a_certificate(asked: Lab, authority: Certifi
 
 
 def test_readiness_is_open_on_the_node_alone(asked: Lab) -> None:
-    local = run(asked, "curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:9178/readiness")
-    assert local.stdout.splitlines() == ["ready", "200"]
+    def local() -> str:
+        return run(asked, "curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:9178/readiness").stdout
+
+    # Sessions and routes are there before the last End-of-RIB.
+    wait_until(lambda: local() == "ready\n200", "it is ready", SECONDS_MAX, describe=local)
     assert run(asked, "curl", "-s", "http://127.0.0.1:9178/liveness").stdout == "live\n"
     assert run(asked, "curl", "-s", "http://127.0.0.1:9178/status").stdout.startswith(
         "/status is answered over TLS"

@@ -57,9 +57,9 @@ def test_down_ends_what_was_started_inside_by_hand(name: str) -> None:
     lab = Lab.up(small(name), agents=False)
     sleep = shutil.which("sleep") or "sleep"
     with subprocess.Popen(lab.exec_arguments("node-1", [sleep, "600"])) as by_hand:
-        wait_until(lambda: by_hand.pid in netns.pids(lab.plan.nodes[0].namespace), "it is inside", 10)
+        wait_until(lambda: by_hand.pid in netns.pids(lab.plan.nodes[0].namespace), "it is inside", 30)
         down(name)
-        assert by_hand.wait(10) == -9
+        assert by_hand.wait(30) == -9
 
 
 def test_an_interrupt_half_way_leaves_nothing(name: str) -> None:

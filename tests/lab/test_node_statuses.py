@@ -56,7 +56,7 @@ def my_status(lab: Lab) -> Iterator[Lab]:
 
 def test_it_is_filled_with_sessions_and_routes_and_kept_up_to_date(my_status: Lab) -> None:
     lab = my_status
-    wait_until(lambda: status(lab), "a report", 10)
+    wait_until(lambda: status(lab), "a report", 60)
     found = status(lab)
     plan, others = lab.plan, lab.plan.nodes[1:]
     agent = found["agent"]["birdV4"]
@@ -91,6 +91,6 @@ def test_it_is_filled_with_sessions_and_routes_and_kept_up_to_date(my_status: La
         "sessions with the router",
         90,
     )
-    wait_until(lambda: status(lab)["bgp"]["numberEstablishedV4"] == len(others) + 1, "the next report", 15)
+    wait_until(lambda: status(lab)["bgp"]["numberEstablishedV4"] == len(others) + 1, "the next report", 60)
     kinds = {peer["peerIP"]: peer["type"] for peer in status(lab)["bgp"]["peersV4"]}
     assert kinds[tor.ipv4] == "GlobalPeer"
