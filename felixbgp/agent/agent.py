@@ -343,6 +343,7 @@ class Agent:
             datastore=self._datastore.state,
             is_given=self._given,
             kernel=self._kernel_obstacle(),
+            not_listening=self._listener.problems(),
             peers=self._speaker.standings(),
             is_deferring=self._speaker.is_deferring,
             is_starting=self._started_at is None or now - self._started_at < STARTING_NS,

@@ -4,7 +4,7 @@ For the first 30 seconds every peer is wanted Established with its initial table
 without peers is ready (C: node/pkg/health/health.go). Peers that are shut down or being drained do not count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -62,6 +62,7 @@ def readiness_of(
     in_sync: bool,
     is_given: bool,
     kernel: str,
+    not_listening: Mapping[str, str],
     peers: Sequence[PeerStanding],
     is_deferring: bool,
     is_starting: bool,
@@ -69,8 +70,9 @@ def readiness_of(
     """Judge a node by what its rooms say.
 
     `is_given`: it is a plain router without a store. `kernel`: why the kernel is not known, "" when it is.
-    `peers`: those that are to be up. `is_deferring`: peers are awaited who tell their routes again after a
-    restart of ours. `is_starting`: the agent has not run for STARTING_NS.
+    `not_listening`: where nobody can connect to us, and why. `peers`: those that are to be up.
+    `is_deferring`: peers are awaited who tell their routes again after a restart of ours. `is_starting`: the
+    agent has not run for STARTING_NS.
     """
     causes: list[Cause] = []
     notes: list[str] = []
@@ -84,6 +86,7 @@ def readiness_of(
         notes.append(f"etcd does not answer{reason}")
     if kernel:
         causes.append(Cause(ReadinessCause.KERNEL_UNSYNCHRONISED, f"kernel not synchronised: {kernel}"))
+    notes += (f"cannot listen at {where}: {why}" for where, why in not_listening.items())
     causes += _of_peers(peers, is_deferring=is_deferring, is_starting=is_starting)
     return Readiness(tuple(causes), tuple(notes))
 

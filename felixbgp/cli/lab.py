@@ -73,9 +73,8 @@ def lab() -> None:
 @click.option("--wait", is_flag=True, help="Return when all sessions of the mesh are Established.")
 @click.option(
     "--etcd-endpoints",
-    envvar="ETCD_ENDPOINTS",
     metavar="URL[,URL…]",
-    help="Use this etcd instead of starting one.  [env: ETCD_ENDPOINTS]",
+    help="Use this etcd instead of starting one.",  # The environment may still name that of a former lab.
 )
 @click.option("--force", is_flag=True, help="Use that etcd although it holds a cluster's nodes already.")
 def up(
@@ -234,9 +233,8 @@ def list_labs() -> None:
 )
 @click.option(
     "--etcd-endpoints",
-    envvar="ETCD_ENDPOINTS",
     metavar="URL[,URL…]",
-    help="Use this etcd.  [env: ETCD_ENDPOINTS]",
+    help="Use this etcd instead of starting one.",
 )
 def demo(nodes: int, name: str, keep: bool, tor_kind: str, etcd_endpoints: str | None) -> None:
     """From a resource in etcd to a packet that arrives: a tour of everything, then nothing is left.

@@ -31,6 +31,8 @@ from felixbgp.bgp.inputs import (
 )
 from felixbgp.net import Address, Prefix
 from felixbgp.runtime import sockets
+from felixbgp.runtime.settings import authority
+from felixbgp.runtime.telemetry import LOGGER
 
 RECEIVE_OCTETS = 65536
 CLOSE_GRACE_S = 2.0
@@ -104,6 +106,8 @@ class Tcp:
         self._connections: dict[int, _Connection] = {}
         self._connecting: dict[int, trio.CancelScope] = {}
         self._listeners: dict[Endpoint, _Listener] = {}
+        self._not_listening: dict[Endpoint, str] = {}
+        """Where we cannot listen, and the reason that was told."""
         self._accepted = 0
 
     def perform(self, effect: TransportEffect) -> None:
@@ -127,6 +131,9 @@ class Tcp:
         """Listen at exactly these endpoints, with these keys."""
         for endpoint in [e for e in self._listeners if e not in effect.endpoints]:
             self._listeners.pop(endpoint).scope.cancel()
+        self._not_listening = {
+            each: why for each, why in self._not_listening.items() if each in effect.endpoints
+        }
         for endpoint in effect.endpoints:
             family = endpoint.address.family
             keys = {prefix: password for prefix, password in effect.keys if prefix.family == family}
@@ -135,7 +142,19 @@ class Tcp:
             except OSError as error:
                 answer = ListenFailed(endpoint, sockets.reason_of(error))
             if answer is not None:
+                self._tell(answer)
                 self._deliver([answer])
+
+    def _tell(self, answer: Listening | ListenFailed) -> None:
+        """Log what keeps peers from connecting to us, once; it is tried every few seconds."""
+        reason = answer.reason if isinstance(answer, ListenFailed) else ""
+        before = self._not_listening.pop(answer.endpoint, "")
+        if reason:
+            self._not_listening[answer.endpoint] = reason
+        if reason and reason != before:
+            LOGGER.warning("cannot listen at %s: %s", authority(answer.endpoint), reason)
+        elif before and not reason:
+            LOGGER.info("listens at %s", authority(answer.endpoint))
 
     def _listen(self, endpoint: Endpoint, keys: dict[Prefix, bytes]) -> Listening | ListenFailed | None:
         """Open one endpoint, or give it other keys; the answer, or None when it was so already."""

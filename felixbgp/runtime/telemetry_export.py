@@ -173,4 +173,4 @@ def otlp_exporters(settings: TelemetrySettings) -> tuple[SpanExporter, MetricExp
 
 
 def _missing(setting: str, extra: str) -> SettingsError:
-    return SettingsError(f"{setting}: its exporter is not installed: pip install 'felixbgp[{extra}]'")
+    return SettingsError(f"{setting}: its exporter is not installed: felixbgp is to be installed with its extra {extra!r}")

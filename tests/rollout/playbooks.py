@@ -19,6 +19,7 @@ TOOLS = ROOT / ".venv-rollout/bin"
 FIRST, NEXT, BROKEN = "0.1.0", "0.1.1", "0.1.2"
 OURS, OTHERS = "inventory.yml", "inventory-with-etcd-of-others.yml"
 """The inventory, and the same nodes with an etcd that others set up."""
+METRICS_PORT = 9180
 PLAY_SECONDS_MAX = 1500
 """A minute or two, where nothing else runs."""
 _RECAP = re.compile(r"^(\S+)\s+: (ok=.*)$", re.MULTILINE)
@@ -72,6 +73,8 @@ class Control:
             "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
             "ansible_python_interpreter": "/usr/bin/python3",
             "agent_wheels": f"{self.folder}/felixbgp-{{{{ agent_version }}}}.tar",
+            "agent_extras": ["prometheus"],
+            "agent_settings": {"telemetry.prometheus": f"0.0.0.0:{METRICS_PORT}"},
             "agent_drain_settle": 1,
         }
         inventory: dict[str, Any] = {
@@ -163,7 +166,7 @@ def pack(version: str, folder: Path, appended: dict[str, str] | None = None) -> 
     for name, more in (appended or {}).items():
         with (source / name).open("a") as file:
             file.write(more)
-    build: list[str | Path] = ["-w", wheels, "--no-build-isolation", source]
+    build: list[str | Path] = ["-w", wheels, "--no-build-isolation", f"{source}[prometheus]"]
     if needed.exists():
         shutil.copytree(needed, wheels)
         build.append("--no-deps")

@@ -11,7 +11,7 @@ from felixbgp.lab import calico
 from felixbgp.lab.plan import POOL_V4
 from felixbgp.lab.waiting import wait_until
 from tests.rollout.machines import Machine, Machines
-from tests.rollout.playbooks import BROKEN, COLLECTION, FIRST, NEXT, OTHERS, Control
+from tests.rollout.playbooks import BROKEN, COLLECTION, FIRST, METRICS_PORT, NEXT, OTHERS, Control
 from tests.rollout.story import (
     established,
     etcdctl,
@@ -103,6 +103,13 @@ def test_agents_answer_only_who_has_a_certificate(control: Control) -> None:
     told = felixbgp(machines, first, "explain", f"{first.address}/32")
     assert all(f"Node {machine.name}:" in told for machine in machines.all)
     assert "answers nobody" not in told
+
+
+def test_agents_are_scraped(control: Control) -> None:
+    machines = control.machines
+    for machine in machines.all:
+        told = machines.here("curl", "-sS", f"http://{machine.address}:{METRICS_PORT}/metrics")
+        assert re.search(r'(?m)^felixbgp_bgp_sessions\{[^}]*state="Established"[^}]*\} 2.0$', told), told
 
 
 def test_the_unit_is_confined(control: Control) -> None:

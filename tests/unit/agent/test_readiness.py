@@ -37,6 +37,7 @@ def good(peers: tuple[PeerStanding, ...]) -> dict[str, object]:
         "in_sync": True,
         "is_given": False,
         "kernel": "",
+        "not_listening": {},
         "peers": peers,
         "is_deferring": False,
         "is_starting": False,
@@ -71,6 +72,13 @@ def test_a_node_that_runs_from_what_it_last_knew_is_not_ready_one_that_lost_etcd
     lost = DatastoreState(DatastoreCondition.LOST, 0, "refused")
     judged = readiness_of(**good((UP,)) | {"datastore": lost})  # type: ignore[arg-type]
     assert (judged.causes, judged.notes) == ((), ("etcd does not answer: refused",))
+
+
+def test_where_nobody_can_connect_is_named_and_is_no_reason_where_sessions_stand() -> None:
+    not_listening = {"0.0.0.0 port 179": "Address already in use"}
+    judged = readiness_of(**good((UP,)) | {"not_listening": not_listening})  # type: ignore[arg-type]
+    assert judged.is_ready
+    assert judged.notes == ("cannot listen at 0.0.0.0 port 179: Address already in use",)
 
 
 def test_peers_are_named_with_what_is_wrong_with_them_some_of_them() -> None:

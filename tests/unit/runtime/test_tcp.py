@@ -1,5 +1,6 @@
 """The transport on loopback: every effect, every answer."""
 
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -189,19 +190,24 @@ async def test_a_connect_that_is_closed_meanwhile_is_not_answered() -> None:
 
 
 @pytest.mark.trio
-async def test_listening_follows_the_wanted_set() -> None:
+async def test_listening_follows_the_wanted_set(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     first, second = free_endpoint(LOOPBACK), free_endpoint(LOOPBACK6)
     async with transport() as (tcp, inbox), transport() as (other, other_inbox):
         tcp.listen(Listen((first,)))
         assert await inbox.next(Listening) == Listening(first)
         other.listen(Listen((first,)))
         assert await other_inbox.next(ListenFailed) == ListenFailed(first, "Address already in use")
+        other.listen(Listen((first,)))
+        assert await other_inbox.next(ListenFailed)
         tcp.listen(Listen((first, second)))
         assert await inbox.next(Listening) == Listening(second)
         tcp.listen(Listen((second,)))
         await trio.testing.wait_all_tasks_blocked()
         other.listen(Listen((first,)))
         assert await other_inbox.next(Listening) == Listening(first)
+    where = f"127.0.0.1:{first.port}"
+    assert caplog.messages == [f"cannot listen at {where}: Address already in use", f"listens at {where}"]
 
 
 def host(address: Address) -> Prefix:
