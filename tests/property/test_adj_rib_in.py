@@ -58,10 +58,20 @@ class Peer:
 
     def __init__(self) -> None:
         self.routes: dict[Nlri, Route] = {}
+        self.not_outlived: set[Nlri] = set()
+        """What went because it wants to outlive nothing, as long as the others await End-of-RIB."""
         self.policy = POLICIES[0]
         self.is_up = True
 
+    @property
+    def is_outliving(self) -> bool:
+        """Whether something of the session before is kept as a last resort."""
+        outlived = (route.outlived and route.age == "stale" for route in self.routes.values())
+        return bool(self.not_outlived) or any(outlived)
+
     def _age(self, before: str, after: str) -> None:
+        if after == "expired":
+            self.not_outlived.clear()
         for nlri, route in self.routes.items():
             if route.age == before:
                 self.routes[nlri] = route._replace(age=after)
@@ -70,14 +80,16 @@ class Peer:
         match what:
             case "announce":
                 self.routes |= {nlri: Route(SETS[number]) for nlri in nlris}
+                self.not_outlived -= {*nlris}
             case "withdraw":
                 self.routes = {nlri: route for nlri, route in self.routes.items() if nlri not in nlris}
+                self.not_outlived -= {*nlris}
             case "mark_stale":
                 self._age("stale", "expired")
                 self._age("said", "stale")
                 self.is_up = False
             case "mark_stale_too":
-                if any(route.outlived and route.age == "stale" for route in self.routes.values()):
+                if self.is_outliving:
                     self._age("stale", "expired")
                 self._age("said", "stale")
                 self.is_up = False
@@ -96,6 +108,7 @@ class Peer:
         for nlri, route in list(self.routes.items()):
             if route.age == "stale" and route.attributes == SETS[3]:
                 del self.routes[nlri]
+                self.not_outlived.add(nlri)
             elif route.age == "stale":
                 self.routes[nlri] = route._replace(outlived=True)
 
@@ -107,9 +120,7 @@ class Peer:
             return True
         if what == "begin_refresh":
             # RFC 7313 §4: not before End-of-RIB, after which nothing is left of the session before.
-            return self.is_up and not any(
-                route.outlived and route.age == "stale" for route in self.routes.values()
-            )
+            return self.is_up and not self.is_outliving
         return self.is_up
 
     def accepted(self) -> dict[Nlri, PathAttributes]:
