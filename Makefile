@@ -16,8 +16,11 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -q
 SPREAD := -n auto --dist worksteal
 # Two files at a time: daemons and timers, of which most of the time is waiting.
 TWO_FILES := -n 2 --dist loadfile
-SPEAKER_TESTS := tests/unit/bgp tests/conformance tests/property
-CORE_TESTS := $(SPEAKER_TESTS) tests/unit/fib tests/unit/agent tests/unit/plan \
+# Whose coverage is measured takes twice as long: of the properties those of the speaker alone.
+SPEAKER_TESTS := tests/unit/bgp tests/conformance \
+	$(shell grep -lE 'felixbgp\.bgp\.(policy|rib|session|wire)' tests/property/*.py)
+OTHER_PROPERTIES := $(filter-out $(SPEAKER_TESTS),$(wildcard tests/property/test_*.py))
+CORE_TESTS := $(SPEAKER_TESTS) $(OTHER_PROPERTIES) tests/unit/fib tests/unit/agent tests/unit/plan \
 	tests/unit/sim tests/unit/runtime/test_core.py
 # One counts instructions of Python, of which compiled code has none (bench/guard.py counts those of the processor);
 # one makes values by annotations, of which compiled classes keep half.
@@ -43,7 +46,7 @@ check: $(VENV)/.installed ## format, lint, types, import rules, unit and propert
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) $(SPREAD) -m 'not long' $(SPEAKER_TESTS) --cov=felixbgp.bgp --cov-branch --cov-report=term:skip-covered --cov-fail-under=99
-	$(PYTEST) $(SPREAD) -m 'not long and not lab' tests/unit tests/tidy tests/docs --ignore tests/unit/bgp
+	$(PYTEST) $(SPREAD) -m 'not long and not lab' tests/unit tests/tidy tests/docs $(OTHER_PROPERTIES) --ignore tests/unit/bgp
 
 format: $(VENV)/.installed ## bring the tree into its format
 	$(BIN)/ruff format .
