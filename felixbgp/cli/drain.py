@@ -8,8 +8,8 @@ us ──► drains/<node>, "Announce" ──► the node: GRACEFUL_SHUTDOWN; th
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
@@ -23,6 +23,7 @@ from felixbgp.cli.drain_proof import Proof, proof_of
 from felixbgp.cli.drain_watch import Watched
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.origin import origin
+from felixbgp.cli.outcome import say
 from felixbgp.cli.store import Put, Store, StoreError, run_with_store
 from felixbgp.cli.table import printable
 from felixbgp.cluster.drains import Drain, DrainPhase, drain_key
@@ -35,6 +36,8 @@ UNDRAIN_TIMEOUT_SECONDS = 30
 SETTLE_SECONDS = 10
 """Behind those who tell are some who do not: clients of reflectors, routers. They hear of it in this time."""
 SECONDS_MAX = 86_400
+TOLD_EVERY_SECONDS = 1
+"""What keeps a drain waiting is told as often, and not before: the statuses are on their way."""
 LISTING_SECONDS = 60
 """1,000 statuses with 1,000 peers each are 365 MB."""
 
@@ -124,6 +127,10 @@ class _Session:
         self.watched = watched
         self._batches = batches
         self._told: dict[str, None] = {}
+        self._obstacles: tuple[str, ...] = ()
+        self._tell_at = trio.current_time() + TOLD_EVERY_SECONDS
+        self._has_sent = False
+        """Whether a drain of ours was written, or is on its way."""
 
     async def listen(self) -> None:
         """Wait for news."""
@@ -141,9 +148,26 @@ class _Session:
         for line in lines:
             click.echo(f"warning: {printable(line)}", err=True)
 
+    def check_known(self) -> None:
+        """Raise `StoreError` for a node of which nobody has heard."""
+        if not self.watched.is_known:
+            name = self.watched.node
+            raise StoreError(
+                f"there is no Node {name!r}, and no agent has published a status under that name"
+            )
+
+    def left_behind(self) -> str:
+        """What becomes of the drain when the command ends now; nothing when there is none."""
+        node = self.watched.node
+        if self.watched.drain is not None:
+            return _how_to_go_on(node)
+        unknown = f"not known whether the drain was written; `felixbgp node undrain {node}` would end it"
+        return unknown if self._has_sent else ""
+
     async def write(self, wanted: Drain) -> None:
         """Make this the drain, unless somebody else wrote it meanwhile. Raises `StoreError`."""
         watched = self.watched
+        self._has_sent = True
         put = Put(drain_key(watched.node), drain_document.encode(wanted), watched.drain_revision)
         if not await self.store.put_unchanged([put]):
             raise StoreError(f"{_CHANGED} {watched.node} meanwhile; nothing was written")
@@ -167,13 +191,13 @@ class _Session:
                 self.warn(*(f"{peer} tells no status: nothing is proved of it" for peer in proof.unproven))
             with trio.move_on_after(seconds if proof.holds else inf) as settling:
                 while _equal(proof, self._judge(wanted, restarts=restarts)):
-                    await self.listen()
+                    await self._listen_and_tell()
             if settling.cancelled_caught:
                 self.warn(*(f"{line}; it is kept" for line in proof.kept))
                 return
 
     def _judge(self, wanted: Drain, *, restarts: bool) -> Proof:
-        """The proof of now, told as far as it is news. Raises `StoreError` when it is another drain now."""
+        """The proof of now. Raises `StoreError` when it is another drain now."""
         watched = self.watched
         if watched.lost:
             proof = Proof((f"etcd does not answer: {watched.lost}",), ())
@@ -181,9 +205,17 @@ class _Session:
             raise StoreError(f"{_CHANGED} {watched.node} meanwhile")
         else:
             proof = proof_of(watched.scene(wanted), restarts=restarts)
-        if proof.obstacles:
-            self.tell(*proof.obstacles)
+        self._obstacles = proof.obstacles
         return proof
+
+    async def _listen_and_tell(self) -> None:
+        """Wait for news, or until it is time to tell what keeps the drain waiting."""
+        with trio.move_on_at(self._tell_at):
+            await self.listen()
+        if trio.current_time() >= self._tell_at:
+            self._tell_at = trio.current_time() + TOLD_EVERY_SECONDS
+            if self._obstacles:
+                self.tell(*self._obstacles)
 
     def _is(self, wanted: Drain) -> bool:
         found = self.watched.drain
@@ -195,36 +227,49 @@ def _equal(one: Proof, other: Proof) -> bool:
     return (one.holds, one.kept) == (other.holds, other.kept)
 
 
+@contextmanager
+def _told_when_interrupted(told: Callable[[], str]) -> Iterator[None]:
+    """Say what is left behind in etcd when somebody interrupts the command."""
+    try:
+        yield
+    except (KeyboardInterrupt, trio.Cancelled):
+        if text := told():
+            click.echo(f"error: {printable(text)}", err=True)
+        raise
+
+
 _CHANGED = "somebody else changed the drain of"
 
 
 async def _drain(node: str, patience: _Patience, store: Store) -> None:
     async with _following(node, store) as session:
-        watched = session.watched
-        if not watched.is_known:
-            raise StoreError(
-                f"there is no Node {node!r}, and no agent has published a status under that name"
-            )
-        if watched.own.alive is None:
+        session.check_known()
+        if session.watched.own.alive is None:
             raise StoreError(f"the agent of {node} is not running: nobody can announce anything for it")
-        wanted = watched.drain
-        if wanted is None:
-            wanted = Drain(str(uuid.uuid4()), DrainPhase.ANNOUNCE, _now_ms(), origin())
-            await session.write(wanted)
-        if wanted.phase is DrainPhase.ANNOUNCE:
-            session.tell(f"{node} announces everything with GRACEFUL_SHUTDOWN")
-            what = "everything that can have one" if patience.restarts else "everything"
-            proven = f"{what} has another path than {node}; {patience.settle:g} s more"
-            await _wait(session, wanted, patience, proven)
-            if patience.restarts:
-                click.echo(f"{node}: its agent can be restarted")
-                return
-            wanted = replace(wanted, phase=DrainPhase.WITHDRAW)
-            await session.write(wanted)
-        session.tell(f"{node} withdraws everything")
-        patience = replace(patience, settle=0, restarts=False)
-        await _wait(session, wanted, patience, f"nobody has anything from {node}")
-    click.echo(f"{node}: safe to stop")
+        with _told_when_interrupted(session.left_behind):
+            result = await _lead(session, patience)
+    say(f"{node}: {result}")
+
+
+async def _lead(session: _Session, patience: _Patience) -> str:
+    """Write each phase and wait for its proof; gives what can be done then. Raises `StoreError`."""
+    node, wanted = session.watched.node, session.watched.drain
+    if wanted is None:
+        wanted = Drain(str(uuid.uuid4()), DrainPhase.ANNOUNCE, _now_ms(), origin())
+        await session.write(wanted)
+    if wanted.phase is DrainPhase.ANNOUNCE:
+        session.tell(f"{node} announces everything with GRACEFUL_SHUTDOWN")
+        what = "everything that can have one" if patience.restarts else "everything"
+        proven = f"{what} has another path than {node}; {patience.settle:g} s more"
+        await _wait(session, wanted, patience, proven)
+        if patience.restarts:
+            return "its agent can be restarted"
+        wanted = replace(wanted, phase=DrainPhase.WITHDRAW)
+        await session.write(wanted)
+    session.tell(f"{node} withdraws everything")
+    patience = replace(patience, settle=0, restarts=False)
+    await _wait(session, wanted, patience, f"nobody has anything from {node}")
+    return "safe to stop"
 
 
 async def _wait(session: _Session, wanted: Drain, patience: _Patience, proven: str) -> None:
@@ -253,20 +298,39 @@ async def _undrain(node: str, seconds: float, store: Store) -> None:
     async with _following(node, store) as session:
         watched = session.watched
         if not watched.drain_revision:
+            session.check_known()
             click.echo(f"{node} is not drained")
             return
-        if not await store.delete([drain_key(node)], revisions={drain_key(node): watched.drain_revision}):
-            raise StoreError(f"somebody else wrote {drain_key(node)} meanwhile; nothing was done")
-        if watched.own.alive is None:
-            click.echo(f"{node} is not drained any more; its agent is not running")
-            return
-        with trio.move_on_after(seconds):
-            while watched.drain_revision or _is_drained(watched):
-                await session.listen()
-            click.echo(f"{node} announces everything again")
-            return
-    raise StoreError(
-        f"{node} is not drained any more, but its agent has not said so within {seconds:g} s; "
+        with _told_when_interrupted(lambda: _ended(watched)):
+            result = await _end(session, seconds)
+    say(result)
+
+
+async def _end(session: _Session, seconds: float) -> str:
+    """Delete the drain and wait for the agent; gives what became of it. Raises `StoreError`."""
+    watched, node = session.watched, session.watched.node
+    key = drain_key(node)
+    if not await session.store.delete([key], revisions={key: watched.drain_revision}):
+        raise StoreError(f"somebody else wrote {key} meanwhile; nothing was done")
+    if watched.own.alive is None:
+        return f"{node} is not drained any more; its agent is not running"
+    with trio.move_on_after(seconds):
+        while watched.drain_revision or _is_drained(watched):
+            await session.listen()
+        return f"{node} announces everything again"
+    raise StoreError(_undrained(node, f"within {seconds:g} s"))
+
+
+def _ended(watched: Watched) -> str:
+    """How far it is when somebody interrupts the command."""
+    if watched.drain_revision:
+        return f"not known whether the drain of {watched.node} has ended"
+    return _undrained(watched.node, "yet")
+
+
+def _undrained(node: str, when: str) -> str:
+    return (
+        f"{node} is not drained any more, but its agent has not said so {when}; "
         f"`felixbgp node status {node}` shows when it does"
     )
 

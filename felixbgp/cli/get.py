@@ -135,7 +135,7 @@ def _of_kind(kind: str, names: Sequence[str], namespaces: Namespaces) -> list[Re
     try:
         wanted = kind_of(kind)
     except click.UsageError as error:
-        raise click.ClickException(f"Failed to get resources: {error.message}") from error
+        raise click.UsageError(f"Failed to get resources: {error.message}") from error
     if not names:
         return [namespaces.all_of(wanted)]
     return [Request(wanted, namespaces.key(wanted, name)) for name in names]

@@ -8,6 +8,7 @@ import click
 
 from felixbgp.cli.drafting import RefusedError
 from felixbgp.cli.naming import Edit, edit, failure_of, key_of_object, tell_dry
+from felixbgp.cli.outcome import say
 from felixbgp.cli.table import printable
 from felixbgp.resources.editing import Json, annotated, labelled
 
@@ -78,8 +79,8 @@ def change_texts(
     if given["dry_run"]:
         tell_dry(report)
         return
-    for one, value in changes.items():
-        click.echo(printable(_done(texts, one, value, before, f"{kind} {name}")))
+    subject = f"{kind} {name}"
+    say(*(printable(_done(texts, one, value, before, subject)) for one, value in changes.items()))
 
 
 def _present(texts: Texts, stored: Json) -> dict[str, str]:

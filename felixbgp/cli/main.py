@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn, TextIO
 
 import click
 from click.shell_completion import CompletionItem
@@ -18,6 +18,13 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 DEBUG_VARIABLE = "FELIXBGP_DEBUG"
+_NUMBERS = {
+    "a valid integer range": "a whole number",
+    "a valid integer": "a whole number",
+    "a valid float range": "a number",
+    "a valid float": "a number",
+}
+"""What click calls its own types, in words for people."""
 _NO_ARGUMENTS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """Since click 8.2; before that click printed the help itself."""
 
@@ -120,7 +127,30 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """The entry point of the installed command."""
+    _open_standard_streams()
     cli.main(prog_name="felixbgp")
+
+
+def _open_standard_streams() -> None:
+    """Have all three, so that one that is closed (`>&-`) is an error of the system where it is used.
+
+    Standard output writes what its encoding does not have as escapes, as standard error does anyway. And it
+    keeps what it could not write, PYTHONUNBUFFERED or not: `_output_fault` looks for that.
+    """
+    if sys.stdin is None:
+        # By number, or a socket would get one of them; opened the other way round, so that its use is EBADF.
+        sys.stdin = _opened(os.open(os.devnull, os.O_WRONLY), "r", "utf-8")
+    if sys.stdout is None:
+        sys.stdout = _opened(os.open(os.devnull, os.O_RDONLY), "w", "utf-8")
+    else:
+        sys.stdout = _opened(sys.stdout.fileno(), "w", sys.stdout.encoding)
+    if sys.stderr is None:
+        # Where nobody wants to hear of errors, they are no error.
+        sys.stderr = _opened(os.open(os.devnull, os.O_WRONLY), "w", "utf-8")
+
+
+def _opened(number: int, mode: Literal["r", "w"], encoding: str) -> TextIO:
+    return open(number, mode, encoding=encoding, errors="backslashreplace", closefd=False)
 
 
 def _unavailable(name: str, verb: Verb, reason: str) -> click.Command:
@@ -138,8 +168,23 @@ def _unavailable(name: str, verb: Verb, reason: str) -> click.Command:
 
 def _exit_code(error: BaseException) -> int:
     """Tell what happened, in a line each, and give the code to leave with."""
-    codes = [_tell(leaf) for leaf in _leaves(error)]
+    fault = _output_fault()
+    codes = [_tell(leaf) for leaf in _leaves(error) if not (fault and isinstance(leaf, OSError))]
+    if fault:
+        click.echo(f"error: standard output cannot be written: {fault}", err=True)
+        codes.append(EXIT_FAILED)
     return EXIT_INTERRUPTED if EXIT_INTERRUPTED in codes else max(codes)
+
+
+def _output_fault() -> str:
+    """Why standard output does not take what it still has; nothing when it has nothing."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Python would try once more when it leaves, and end with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return error.strerror or str(error)
+    return ""
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
@@ -175,7 +220,10 @@ def _tell(error: BaseException) -> int:
 
 
 def _usage(error: click.UsageError) -> None:
-    click.echo(f"error: {' '.join(error.format_message().split())}", err=True)
+    text = " ".join(error.format_message().split())
+    for type_of_click, ours in _NUMBERS.items():
+        text = text.replace(type_of_click, ours)
+    click.echo(f"error: {text}", err=True)
     if error.ctx is not None:
         click.echo(f"Try '{error.ctx.command_path} --help' for help.", err=True)
 

@@ -90,7 +90,7 @@ def _check_watchable(output: str) -> None:
     if output != "table":
         raise click.UsageError("--watch draws on the terminal and has no other form")
     if not sys.stdout.isatty():
-        raise click.ClickException("--watch needs a terminal; for programs there is -o json")
+        raise click.ClickException("--watch needs a terminal; for programs there is -o json without --watch")
 
 
 async def _read(wanted: str | None, store: Store) -> list[NodeReport]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, NoReturn
 
 import click
@@ -68,10 +68,23 @@ def tell(
         click.echo(("" if words.one_by_one else "---\n").join(report.dry), nl=False)
         _tell_dry(outcome)
     elif not _errors(outcome) and not _left(outcome):
-        _tell_success(outcome)
+        say(*_success(outcome))
     else:
-        _tell_done(outcome)
+        with suppress(OSError):  # The whole rest is for standard error.
+            say(*_done(outcome))
         _fail(outcome)
+
+
+def say(*lines: str) -> None:
+    """Say what was written; on standard error where standard output does not take it, which is raised."""
+    if not lines:
+        return
+    text = "\n".join(lines)
+    try:
+        click.echo(text)
+    except OSError:
+        click.echo(text, err=True)
+        raise
 
 
 @contextmanager
@@ -84,21 +97,22 @@ def told_when_broken_off(
     except BaseException:
         if report.has_written:
             outcome = _Outcome(words, wanted, report, verbose)
-            _tell_done(outcome)
+            with suppress(OSError):
+                say(*_done(outcome))
             for line in (*_errors(outcome), *_left(outcome)):
                 click.echo(f"error: {line}", err=True)
         raise
 
 
-def _tell_success(outcome: _Outcome) -> None:
+def _success(outcome: _Outcome) -> Iterator[str]:
     """How many were written."""
     count = len(outcome.succeeded)
     text = f"Successfully {outcome.words.participle} {count} {outcome.kind}resource(s)"
     if outcome.report.skipped:
         text += f" ({len(outcome.report.skipped)} {outcome.words.skipped})"
-    click.echo(text)
+    yield text
     if outcome.verbose or _errors(outcome) or _left(outcome):
-        _name(outcome, outcome.report.done)
+        yield from _named(outcome, outcome.report.done)
 
 
 def _tell_dry(outcome: _Outcome) -> None:
@@ -109,20 +123,19 @@ def _tell_dry(outcome: _Outcome) -> None:
         _fail(outcome)
 
 
-def _tell_done(outcome: _Outcome) -> None:
+def _done(outcome: _Outcome) -> Iterator[str]:
     """What was written, when that is not all."""
     done = outcome.succeeded
     if done and outcome.words.one_by_one:
-        _tell_success(outcome)
+        yield from _success(outcome)
     elif done:
         counts = f"{len(done)} out of {len(outcome.wanted)} {outcome.kind}resources"
-        click.echo(f"Partial success: {outcome.words.participle} {counts}:")
-        _name(outcome, done)
+        yield f"Partial success: {outcome.words.participle} {counts}:"
+        yield from _named(outcome, done)
 
 
-def _name(outcome: _Outcome, keys: Sequence[ResourceKey]) -> None:
-    for line in outcome.listed([printable(described(key)) for key in keys]):
-        click.echo(f"  {line}")
+def _named(outcome: _Outcome, keys: Sequence[ResourceKey]) -> Iterator[str]:
+    return (f"  {line}" for line in outcome.listed([printable(described(key)) for key in keys]))
 
 
 def _fail(outcome: _Outcome) -> NoReturn:

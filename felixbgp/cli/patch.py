@@ -10,6 +10,7 @@ import click
 from felixbgp.cli.drafting import missing
 from felixbgp.cli.naming import Edit, edit, failure_of, key_of_object, object_arguments, tell_dry
 from felixbgp.cli.options import etcd_options
+from felixbgp.cli.outcome import say
 from felixbgp.cli.table import printable
 from felixbgp.resources import ResourceKey
 from felixbgp.resources.base import API_VERSION
@@ -56,7 +57,7 @@ def patch(kind: str, name: str, text: str, kind_of_patch: str, **given: Any) -> 
     if given["dry_run"]:
         tell_dry(report)
         return
-    click.echo(f"Successfully patched 1 '{key.kind}' resource")
+    say(f"Successfully patched 1 '{key.kind}' resource")
 
 
 def parsed_patch(text: str) -> Json:

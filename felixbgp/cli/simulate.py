@@ -2,8 +2,11 @@
 
 # ruff: noqa: D301 - click wants the character \b itself: "leave this paragraph's lines as they are"
 
+import multiprocessing
 import os
 import re
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,7 +27,9 @@ from felixbgp.sim.swarm import Verdict, run, smallest
 SEEDS_AT_ONCE = 10
 """What a processor is given at a time: a second's work or so."""
 TOLD_EVERY_S = 10.0
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+SEEDS_MAX = 1_000_000
+"""A day's work for many processors; the command keeps something of each."""
+_RANGE = re.compile(r"(?:(\d{1,99})\.\.)?(\d{1,99})")
 
 
 class Outcome(NamedTuple):
@@ -92,12 +97,13 @@ def simulate(  # noqa: PLR0917 - click passes options by name
 
 def _range_of(text: str) -> range:
     """The seeds that are meant."""
-    if text.isdecimal():
-        return range(1, int(text) + 1)
     found = _RANGE.fullmatch(text)
-    if found is None or int(found[1]) > int(found[2]):
+    first, last = (1, 0) if found is None else (int(found[1] or 1), int(found[2]))
+    if first > last:
         raise click.BadParameter(f"{text!r} is neither a count nor A..B", param_hint="--seeds")
-    return range(int(found[1]), int(found[2]) + 1)
+    if last - first >= SEEDS_MAX:
+        raise click.BadParameter(f"{text!r} is more than {SEEDS_MAX:,} seeds", param_hint="--seeds")
+    return range(first, last + 1)
 
 
 def _part_of(plan: Plan, only: str | None, without: str | None) -> Plan:
@@ -109,8 +115,12 @@ def _part_of(plan: Plan, only: str | None, without: str | None) -> Plan:
             text = f"the plan has events 0 to {len(plan.events) - 1}, and no {wrong[0]}"
             raise click.BadParameter(text, param_hint="--only")
         plan = plan.only(set(map(int, numbers)))
-    for name in (without or "").split(","):
-        plan = without_machine(plan, name.strip())
+    names = [machine.name for machine in plan.machines]
+    for name in filter(None, map(str.strip, (without or "").split(","))):
+        if name not in names:
+            text = f"the plan has the machines {' '.join(names)}, and no {name!r}"
+            raise click.BadParameter(text, param_hint="--without")
+        plan = without_machine(plan, name)
     return plan
 
 
@@ -177,18 +187,34 @@ def _run_many(seeds: range, jobs: int, nodes: int | None, *, shrinks: bool) -> i
     began = last = time.monotonic()
     outcomes: list[Outcome] = []
     parts = [seeds[first : first + SEEDS_AT_ONCE] for first in range(0, len(seeds), SEEDS_AT_ONCE)]
-    with ProcessPoolExecutor(max_workers=min(jobs, len(parts))) as pool:
+    with ProcessPoolExecutor(max_workers=min(jobs, len(parts)), initializer=_begin_worker) as pool:
         try:
             for done in as_completed([pool.submit(_run_some, part, nodes) for part in parts]):
                 outcomes += _new(done, nodes, shrinks=shrinks)
                 if time.monotonic() - last >= TOLD_EVERY_S:
                     last = time.monotonic()
                     click.echo(_progress(outcomes, len(seeds), last - began), err=True)
-        except KeyboardInterrupt:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            # The end of the block would wait for the seeds that they are at.
+            for worker in multiprocessing.active_children():
+                worker.kill()
             raise
     _tell_lines(_summary(outcomes, time.monotonic() - began))
     return 1 if any(outcome.rule for outcome in outcomes) else 0
+
+
+def _begin_worker() -> None:
+    """Have a worker end by the command alone, and with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run_some(seeds: range, nodes: int | None) -> list[Outcome]:

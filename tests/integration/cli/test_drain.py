@@ -2,6 +2,9 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -29,6 +32,7 @@ from tests.support.command import run_command as run
 
 pytestmark = pytest.mark.etcd
 
+PROGRAM = [sys.executable, "-c", "from felixbgp.cli.main import main; main()", "node"]
 NODES = "/calico/resources/v3/projectcalico.org/nodes/"
 ADDRESSES = {f"node-{number}": Address.parse(f"10.0.0.{number}") for number in (1, 2)}
 SERVICE = Prefix.parse("10.96.0.0/16")
@@ -193,6 +197,50 @@ def test_a_value_that_is_no_drain_is_replaced(store: Store, draining: Draining) 
     running = draining("drain", "node-1", "--timeout", "0.2", *QUICKLY)
     asked(store, DrainPhase.ANNOUNCE)
     assert running.result(30).exit_code == 1
+
+
+def test_whoever_interrupts_a_drain_learns_that_it_stays(store: Store) -> None:
+    with subprocess.Popen([*PROGRAM, "drain", "node-1"], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().endswith("node-1 announces everything with GRACEFUL_SHUTDOWN\n")
+        process.send_signal(signal.SIGINT)
+        *_, last = process.communicate()[1].splitlines()
+    assert process.returncode == 130
+    assert last == (
+        "error: the drain stays: go on with `felixbgp node drain node-1`, with --force whatever that costs, "
+        "or end it with `felixbgp node undrain node-1`"
+    )
+    assert stored(store) is not None
+
+
+def test_whoever_interrupts_an_undrain_learns_how_far_it_is(store: Store) -> None:
+    store.put_all({drain_key("node-1"): encode_drain(WITHDRAW).decode()})
+    tell_own(store, WITHDRAW)
+    with subprocess.Popen([*PROGRAM, "undrain", "node-1"], stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: stored(store) is None, "undrained", 30)
+        process.send_signal(signal.SIGINT)
+        *_, last = process.communicate()[1].splitlines()
+    assert process.returncode == 130
+    # The command hears of its own write a moment later than we may.
+    assert last in {
+        "error: not known whether the drain of node-1 has ended",
+        (
+            "error: node-1 is not drained any more, but its agent has not said so yet; "
+            "`felixbgp node status node-1` shows when it does"
+        ),
+    }
+
+
+def test_who_cannot_be_undrained(store: Store) -> None:
+    unknown = run("node", "undrain", "node-7")
+    assert (unknown.exit_code, unknown.stdout) == (1, "")
+    assert unknown.stderr == (
+        "error: there is no Node 'node-7', and no agent has published a status under that name\n"
+    )
+    store.put_all({drain_key("node-7"): encode_drain(ANNOUNCE).decode()})
+    left = run("node", "undrain", "node-7")
+    assert (left.exit_code, left.stdout) == (0, "node-7 is not drained any more; its agent is not running\n")
+    assert store.get(drain_key("node-7")) is None
 
 
 def test_who_cannot_be_drained(store: Store) -> None:

@@ -124,7 +124,7 @@ def test_it_follows_the_cluster_until_somebody_interrupts_it(server: EtcdServer)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--watch",), "error: --watch needs a terminal; for programs there is -o json\n"),
+        (("--watch",), "error: --watch needs a terminal; for programs there is -o json without --watch\n"),
         (("--watch", "-o", "json"), "error: --watch draws on the terminal and has no other form\n"),
     ],
 )

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import trio
+import trio.testing
 
 from felixbgp.cli.drain import _Session
 from felixbgp.cli.drain_watch import Watched
@@ -13,6 +15,9 @@ from felixbgp.cluster.drains import DRAINS, Drain, DrainPhase, drain_key
 from felixbgp.cluster.inputs import KeyDeleted, KeyPut, SnapshotReceived, StoredValue
 from felixbgp.runtime.etcd.watch import Batch
 from felixbgp.status import drain_document
+from felixbgp.status.document import AgentAlive, encode, encode_alive
+from felixbgp.status.keys import alive_key, status_key
+from felixbgp.status.node_status import DatastoreCondition, DatastoreState, Drained, NodeStatus
 
 OURS = Drain("d1", DrainPhase.ANNOUNCE, 1_000_000, "us")
 KEY = drain_key("node-1")
@@ -64,6 +69,42 @@ async def write(*batches: Batch) -> None:
 async def test_its_write_is_heard_of(told: Batch) -> None:
     # What was on its way when it wrote says nothing of the write.
     await write([listed(WRITTEN - 1)], told)
+
+
+@pytest.mark.trio
+async def test_what_keeps_it_waiting_is_told_once_a_second_as_it_is_then(
+    autojump_clock: trio.testing.MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alive = StoredValue(alive_key("node-1"), encode_alive(AgentAlive("0.1.0", 1)), 8)
+    status = NodeStatus(
+        node="node-1",
+        version="0.1.0",
+        datastore=DatastoreState(DatastoreCondition.IN_SYNC, 1),
+        drained=Drained(id=OURS.id, phase=OURS.phase.value),
+    )
+    send, receive = trio.open_memory_channel[Batch](0)
+    session = _Session(Etcd(), Watched("node-1"), receive)
+    session.watched.take([listed(WRITTEN, put(OURS, WRITTEN).stored)])
+
+    def told() -> list[str]:
+        return [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(session.prove, OURS, 10, "proved", restarts=False))
+        await trio.sleep(0.5)  # "the agent of node-1 is not running" passes.
+        await send.send([KeyPut(alive)])
+        await trio.sleep(0.4)
+        assert told() == []
+        await trio.sleep(0.2)
+        assert told() == ["node-1 itself has not seen the drain yet"]
+        await send.send([KeyDeleted(alive.key, 9)])
+        await trio.sleep(0.2)
+        await send.send([KeyPut(alive)])
+        await trio.sleep(2)
+        await send.send([KeyPut(StoredValue(status_key("node-1"), encode(status, 0), 10))])
+        await trio.sleep(0.1)
+        assert told() == ["proved"]
+    assert autojump_clock.current_time() < 20
 
 
 @pytest.mark.trio

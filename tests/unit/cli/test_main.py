@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -11,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from felixbgp.cli import main
 from felixbgp.cli.main import VERBS, Verb, VerbGroup, cli
+from tests.support.command import run_command
 
 COMMAND = [sys.executable, "-c", "from felixbgp.cli.main import main; main()"]
 
@@ -130,6 +133,68 @@ def test_a_reader_that_went_away_is_no_traceback() -> None:
     finally:
         os.close(write_end)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def shell(line: str, **environ: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run a line in which `"$@"` is the command."""
+    return subprocess.run(
+        ["sh", "-c", line, "sh", *COMMAND], capture_output=True, env={**os.environ, **environ}, check=False
+    )
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('"$@" --help >/dev/full', b"standard output cannot be written: No space left on device"),
+        ('"$@" --help >&-', b"standard output cannot be written: Bad file descriptor"),
+        ('"$@" validate -f - <&-', b"standard input: Bad file descriptor"),
+    ],
+)
+def test_a_standard_stream_that_cannot_be_used_is_named(line: str, told: bytes, unbuffered: str) -> None:
+    done = shell(line, PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"error: " + told + b"\n")
+
+
+def test_errors_that_nobody_wants_to_hear_of_are_none() -> None:
+    done = shell('"$@" validate -f nosuch.yaml 2>&-')
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "latin-1:strict"])
+def test_what_an_encoding_does_not_have_is_written_as_an_escape(encoding: str) -> None:
+    done = shell('"$@" apply --help', PYTHONIOENCODING=encoding)
+    ellipsis = "…".encode("utf-8" if encoding == "ascii" else "latin-1", "backslashreplace")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"URL[,URL" + ellipsis + b"]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "text"),
+    [
+        (click.FloatRange(0), "x", "'x' is not a number."),
+        (click.FLOAT, "x", "'x' is not a number."),
+        (click.IntRange(1), "1.5", "'1.5' is not a whole number."),
+        (click.INT, "x", "'x' is not a whole number."),
+        (click.IntRange(1), "0", "0 is not in the range x>=1."),
+    ],
+)
+def test_a_number_that_is_none_is_refused_in_plain_words(kind: Any, given: str, text: str) -> None:
+    group = group_that(lambda: None)
+    act = group.get_command(click.Context(group), "act")
+    assert act is not None
+    act.params.append(click.Argument(["number"], type=kind, expose_value=False))
+    result = CliRunner().invoke(group, ["act", given])
+    assert (result.exit_code, result.output.splitlines()[0]) == (
+        2,
+        f"error: Invalid value for 'NUMBER': {text}",
+    )
+
+
+def test_a_settings_file_that_cannot_be_read_fails_in_one_way(tmp_path: Path) -> None:
+    for file, reason in ((tmp_path, "Is a directory"), (tmp_path / "nosuch", "no such file")):
+        ran = run_command("get", "nodes", "-c", str(file))
+        assert (ran.exit_code, ran.stderr) == (1, f"error: {file}: {reason}\n")
 
 
 def test_the_version_is_the_packages() -> None:

@@ -1,5 +1,8 @@
 """What the verbs that write tell."""
 
+import io
+from errno import ENOSPC
+
 import click
 import pytest
 
@@ -55,6 +58,31 @@ def test_every_object_is_named_when_that_is_asked_for(capsys: pytest.CaptureFixt
 def test_nothing_is_done(wanted: list[ResourceKey], text: str) -> None:
     errors = [(key, EXISTS if key == A else "no") for key in wanted]
     assert failure(CREATE, wanted, Report(errors=errors)) == text
+
+
+class FullOutput(io.StringIO):
+    """Standard output on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(ENOSPC, text)
+
+
+def test_what_standard_output_does_not_take_is_told_on_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout", FullOutput())
+    with pytest.raises(OSError):  # noqa: PT011 - whatever it is, the command ends with it
+        tell(CREATE, [A], Report(done=[A]))
+    assert capsys.readouterr().err == "Successfully created 1 'BGPPeer' resource(s)\n"
+    half = "Partial success: created 1 out of 2 'BGPPeer' resources:\n  BGPPeer(b)\n"
+    assert failure(CREATE, [A, B], Report(done=[B], errors=[(A, EXISTS)])) == f"Hit error(s): [{EXISTS}]"
+    assert capsys.readouterr().err == half
+    with (
+        pytest.raises(KeyboardInterrupt),
+        told_when_broken_off(CREATE, [A, B], Report(done=[B]), verbose=False),
+    ):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == f"{half}error: not tried: BGPPeer(a)\n"
 
 
 def test_what_is_half_done_names_what_was_written(capsys: pytest.CaptureFixture[str]) -> None:

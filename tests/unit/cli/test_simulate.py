@@ -1,5 +1,9 @@
 """`felixbgp simulate`."""
 
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -8,12 +12,14 @@ from click.testing import CliRunner, Result
 
 from felixbgp.cli import simulate
 from felixbgp.cli.main import cli
+from felixbgp.lab.waiting import wait_until
 from felixbgp.sim.draw import draw
 from felixbgp.sim.faults import Kill
 from felixbgp.sim.plan import Plan
 from felixbgp.sim.swarm import Verdict
 from tests.support.command import run_command
 
+PROGRAM = [sys.executable, "-c", "from felixbgp.cli.main import main; main()"]
 QUIET = 17
 """A seed whose plan has no event."""
 
@@ -88,6 +94,40 @@ def test_a_violation_is_told_and_shrunk_and_the_exit_status_is_1(monkeypatch: py
     assert "as a value: Plan(seed=9, " in result.output
 
 
+def workers_of(process: "subprocess.Popen[str]") -> list[Path]:
+    """What /proc has of them."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [Path("/proc", child) for child in children.split()]
+
+
+def runs(process: Path) -> bool:
+    """Whether it is there, and more than an entry that nobody has looked at."""
+    with suppress(OSError):
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)],
+)
+def test_whatever_ends_the_command_ends_its_workers(number: int, code: int) -> None:
+    command = [*PROGRAM, "simulate", "--seeds", "100000", "--jobs", "2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until(lambda: len(workers_of(process)) == 2, "two workers", 60)
+            workers = workers_of(process)
+            process.send_signal(number)
+            assert process.wait(30) == code
+            wait_until(lambda: not any(map(runs, workers)), "their end", 30)
+        finally:
+            process.kill()
+        _, told = process.communicate()
+    # How far it is may be in it, where it took so long to come to that.
+    assert "Traceback" not in told
+    assert "error" not in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
@@ -96,6 +136,12 @@ def test_a_violation_is_told_and_shrunk_and_the_exit_status_is_1(monkeypatch: py
         (("--seeds", "2", "--only", "1"), "--only, --without and --journals go with --seed"),
         (("--seeds", "9..1"), "neither a count nor A..B"),
         (("--seeds", "many"), "neither a count nor A..B"),
+        (("--seeds", "0"), "neither a count nor A..B"),
+        (("--seeds", "9" * 23), "is more than 1,000,000 seeds"),
+        (
+            ("--seed", "9", "--without", "node-1,nosuch"),
+            "the plan has the machines node-1 node-2 node-3, and no 'nosuch'",
+        ),
         (("--seed", "9", "--only", "99"), "the plan has events 0 to 3, and no 99"),
     ],
 )
