@@ -1,13 +1,14 @@
 """`felixbgp history`: what changed in the store, and what became of the sessions, by the agents' journals."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from felixbgp.cli.form_options import output_option
 from felixbgp.cli.history_report import Wanted, as_objects, gather, rendered
-from felixbgp.cli.journals import look_at, paths_of
+from felixbgp.cli.journals import Journal, look_at, paths_of
 from felixbgp.cli.kinds import kind_of
 from felixbgp.cli.moments import time_of
 from felixbgp.cli.printing import as_json, as_yaml
@@ -78,10 +79,25 @@ def history(
     if not ours:
         others = ", ".join(sorted({one.node for one in found}))
         raise click.ClickException(f"there is no journal of node {node!r}, but of: {printable(others)}")
-    if since is not None and any(one.wall_offset_ns is None for one in ours):
-        click.echo("warning: some journals do not say what time it was; all of them is shown", err=True)
+    if since is not None:
+        _require_times(ours)
     entries = gather(ours, wanted)
     if output == "table":
         click.echo(rendered(entries), nl=False)
     else:
         click.echo((as_json if output == "json" else as_yaml)(as_objects(entries)), nl=False)
+
+
+def _require_times(journals: Sequence[Journal]) -> None:
+    """Refuse where none of them says what time it was; tell of those that do not."""
+    timeless = sum(one.wall_offset_ns is None for one in journals)
+    if timeless == len(journals):
+        raise click.ClickException(
+            "the journals do not say what time it was, as those of a simulation; leave --since out"
+        )
+    if timeless:
+        click.echo(
+            f"warning: {timeless} of {len(journals)} journals do not say what time it was; "
+            "all of what they tell is shown",
+            err=True,
+        )

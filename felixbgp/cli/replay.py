@@ -56,8 +56,7 @@ def _show(journal: Path, at: str, output: str) -> None:
             stood = stood_at(read(file, cut.append), moment)
     except (JournalError, OSError) as error:
         raise click.ClickException(f"{journal}: {error}") from error
-    for number in cut:
-        click.echo(f"warning: the journal is cut off in record {number}", err=True)
+    _tell_cut(cut)
     for remark in stood.remarks:
         click.echo(f"warning: {printable(remark)}", err=True)
     if output == "table":
@@ -66,16 +65,24 @@ def _show(journal: Path, at: str, output: str) -> None:
         click.echo((as_json if output == "json" else as_yaml)(as_object(stood)), nl=False)
 
 
+def _tell_cut(cut: list[int]) -> None:
+    """No error: an agent that was killed, or still writes, leaves such an end."""
+    for number in cut:
+        click.echo(f"warning: the journal is cut off in record {number}: what follows is missing", err=True)
+
+
 def _compare(journal: Path) -> None:
     # Loaded late: only this verb needs all of the agent.
     from felixbgp.journal.records import JournalError, read  # noqa: PLC0415
     from felixbgp.journal.replay import replay as go_through  # noqa: PLC0415
 
+    cut: list[int] = []
     try:
         with journal.open("rb") as file:
-            replayed = go_through(read(file))
+            replayed = go_through(read(file, cut.append))
     except (JournalError, OSError) as error:
         raise click.ClickException(f"{journal}: {error}") from error
+    _tell_cut(cut)
     if replayed.version != __version__:
         click.echo(f"recorded by felixbgp {printable(replayed.version)}, and this is {__version__}", err=True)
     if replayed.ended:

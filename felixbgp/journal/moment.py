@@ -1,7 +1,9 @@
 """An agent as it stood at a revision of the store, or at a time: its inputs up to then, done again."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from felixbgp.agent.agent import Agent
@@ -79,6 +81,7 @@ class _Going:
         try:
             for record in records:
                 if self._is_later(record):
+                    self._require_begun(record, records)
                     break
                 self._take(record)
             else:
@@ -94,17 +97,38 @@ class _Going:
         return self._stood(self._now)
 
     def _is_later(self, record: Record) -> bool:
-        """Whether a record is beyond the moment. Raises `JournalError` where the journal begins beyond it."""
+        """Whether a record is beyond the moment."""
         if self._moment.time_ns is not None and isinstance(record, Fed | Called):
             return record.now + (self._began.wall_offset_ns or 0) > self._moment.time_ns
         if self._moment.revision is None or not isinstance(record, Fed):
             return False
-        changes = self._known.changes_of(record.event)
-        is_later = any(change.revision > self._moment.revision for change in changes)
-        if is_later and self._known.is_first(record.event):
-            newest = max(change.revision for change in changes)
-            raise _TooEarlyError(f"it begins later: what it was told first is of revision {newest}")
-        return is_later
+        return self._newest(record) > self._moment.revision
+
+    def _require_begun(self, later: Record, records: Iterable[Record]) -> None:
+        """Raise `_TooEarlyError` where what is read for the first time is later than the moment.
+
+        Several prefixes are read at the start, each in a record of its own: it names the first revision by
+        which all of them are told.
+        """
+        revision = self._moment.revision
+        if revision is None or not isinstance(later, Fed) or not self._known.is_first(later.event):
+            return
+        # What is broken further on tells of nothing later.
+        with suppress(JournalError):
+            for record in chain([later], records):
+                if not isinstance(record, Fed):
+                    continue
+                newest = self._newest(record)
+                if newest > revision:
+                    if not self._known.is_first(record.event):
+                        break
+                    revision = newest
+                self._known.take(record.event)
+        raise _TooEarlyError(f"it begins later: the first revision that it tells of is {revision}")
+
+    def _newest(self, record: Fed) -> int:
+        """The revision of the last change that an input has, 0 where it has none."""
+        return max((change.revision for change in self._known.changes_of(record.event)), default=0)
 
     def _take(self, record: Record) -> None:
         if isinstance(record, Fed):

@@ -141,6 +141,17 @@ def read(file: BinaryIO, cut: Callable[[int], None] = lambda _: None) -> Iterato
         raise JournalError("it ends before its first record")
 
 
+def is_bare(file: BinaryIO) -> bool:
+    """Whether a file is empty, or a journal that has its beginning, or a piece of that, and nothing else."""
+    magic = file.read(len(MAGIC))
+    if magic != MAGIC:
+        return MAGIC.startswith(magic)
+    try:
+        return _next(file, 1, lambda _: None) is None or not file.read(1)
+    except JournalError:
+        return False
+
+
 def _next(file: BinaryIO, number: int, cut: Callable[[int], None]) -> bytes | None:
     """The octets of the next record; None at the end, or where it is cut off."""
     head = file.read(LENGTH_OCTETS)

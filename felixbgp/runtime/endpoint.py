@@ -124,7 +124,7 @@ class Answers:
             prefix = Prefix.parse(text)
         except PrefixError as error:
             return _text(400, f"prefix: {error}")
-        return Reply(200, JSON, _explanations().dump_json(self._driver.agent.explain(prefix)))
+        return Reply(200, JSON, _explanations().dump_json(self._driver.agent.explain(prefix), by_alias=True))
 
     def _json(self, status: int, told: dict[str, object]) -> Reply:
         value = {"node": self._node, "version": __version__, **told}

@@ -7,13 +7,14 @@ as a long step. Whoever records an agent knows that.
 
 import os
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from felixbgp.journal.pseudonyms import KEY_OCTETS, Pseudonyms
 from felixbgp.journal.recorder import Recorder
-from felixbgp.journal.records import Ended, encode
+from felixbgp.journal.records import Ended, encode, is_bare
 from felixbgp.runtime.telemetry import LOGGER
 
 OCTETS_MAX: Final = 256 << 20
@@ -21,7 +22,10 @@ OCTETS_MAX: Final = 256 << 20
 into the kernel and on to a peer; or weeks of a small cluster at rest."""
 BUFFER_OCTETS: Final = 1 << 16
 FORMER: Final = ".1"
-"""What the journal of the life before is renamed to: mostly it is the one that somebody wants to see."""
+"""What the journal of the life before is renamed to: mostly it is the one that somebody wants to see.
+
+One in which nothing is goes instead: a start that fails, again and again, shall not push out the last life.
+"""
 
 
 class JournalFile:
@@ -31,8 +35,7 @@ class JournalFile:
         """Raises `OSError` for a file that cannot be made."""
         self._path = path
         self._octets_max = self._room = octets_max
-        if path.exists() or path.is_symlink():
-            path.replace(path.with_name(path.name + FORMER))
+        _put_aside(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file = open(os.open(path, flags, 0o600), "wb", buffering=BUFFER_OCTETS)  # noqa: PTH123, SIM115
         self._is_open = True
@@ -73,6 +76,28 @@ class JournalFile:
             self._file.write(encode(Ended(reason)))
         with suppress(OSError):
             self._file.close()
+
+
+def _put_aside(path: Path) -> None:
+    """Make room for a new file. Raises `OSError`."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    # Whatever else is there is not opened: a pipe would have us wait for its writer.
+    if stat.S_ISREG(mode) and _is_bare(path):
+        path.unlink()
+    else:
+        path.replace(path.with_name(path.name + FORMER))
+
+
+def _is_bare(path: Path) -> bool:
+    """Whether there is nothing in it; what cannot be read may be anything."""
+    try:
+        with path.open("rb") as file:
+            return is_bare(file)
+    except OSError:
+        return False
 
 
 def open_journal(path: Path) -> JournalFile | None:

@@ -73,21 +73,22 @@ async def run_agent(settings: AgentSettings, *, intent: Intent | None = None) ->
     """
     telemetry.start_logging(settings.log_level or DEFAULT_LOG_LEVEL)
     telemetry.LOGGER.info("felixbgp %s (core %s) starts on node %s", __version__, core_form(), settings.node)
-    journal = None if settings.journal is None else _open_journal(settings.journal)
-    exporting = _open_telemetry(settings) if settings.telemetry.is_on else None
-    agent = _agent(settings, journal)
-    driver = Driver(agent if exporting is None else exporting.watch(agent))
-    keep_heap()
-    if intent is None:
-        prepare(FOLLOWED_KINDS)
     async with AsyncExitStack() as stack:
+        # First whatever the settings may be wrong for: a journal takes the place of the one of the last life.
+        kernel = None if settings.no_kernel else stack.enter_context(closing(_open_kernel(settings)))
+        exporting = await _open_telemetry(settings) if settings.telemetry.is_on else None
+        journal = None if settings.journal is None else _open_journal(settings.journal)
         if journal is not None:
             stack.enter_context(closing(journal))
+        agent = _agent(settings, journal)
+        driver = Driver(agent if exporting is None else exporting.watch(agent))
+        keep_heap()
+        if intent is None:
+            prepare(FOLLOWED_KINDS)
         if exporting is not None:
             await stack.enter_async_context(exporting.running(driver))
         stack.enter_context(short_collections())
         trio.lowlevel.add_instrument(LoopObserver(driver))
-        kernel = None if settings.no_kernel else stack.enter_context(closing(_open_kernel(settings)))
         store = None
         if intent is None:
             state = open_directory(settings.state_directory)
@@ -143,11 +144,13 @@ def _open_journal(path: Path) -> "JournalFile | None":
     return open_journal(path)
 
 
-def _open_telemetry(settings: AgentSettings) -> "Exporting":
-    """Loaded late: it is 0.1 s at the start, and memory, for those who want it."""
+async def _open_telemetry(settings: AgentSettings) -> "Exporting":
+    """Loaded late: it is 0.1 s at the start, and memory, for those who want it. Raises `SettingsError`."""
     from felixbgp.runtime.telemetry_export import Exporting  # noqa: PLC0415
 
-    return Exporting(settings.telemetry, settings.node)
+    exporting = Exporting(settings.telemetry, settings.node)
+    await exporting.listen()
+    return exporting
 
 
 def _agent(settings: AgentSettings, journal: "JournalFile | None") -> Agent:

@@ -84,6 +84,16 @@ class Exporting:
         """Say of which etcd cluster the revisions are."""
         self.changes.cluster = cluster
 
+    async def listen(self) -> None:
+        """Take Prometheus' port now, if there is to be one. Raises `SettingsError` where it is taken."""
+        where = self._settings.prometheus
+        if where is None or self.server.is_listening:
+            return
+        try:
+            await self.server.listen(where)
+        except OSError as error:
+            raise SettingsError(f"telemetry.prometheus: {authority(where)}: {error.strerror}") from error
+
     @asynccontextmanager
     async def running(self, driver: Driver) -> AsyncIterator[None]:
         """Export for the time of the block. Raises `SettingsError` where Prometheus' port is taken."""
@@ -91,16 +101,9 @@ class Exporting:
         telemetry.correlate(self._current)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
-            where = self._settings.prometheus
-            if where is not None:
-                try:
-                    await self.server.listen(where)
-                except OSError as error:
-                    raise SettingsError(
-                        f"telemetry.prometheus: {authority(where)}: {error.strerror}"
-                    ) from error
+            await self.listen()
             nursery = await stack.enter_async_context(trio.open_nursery())
-            if where is not None:
+            if self.server.is_listening:
                 nursery.start_soon(self.server.run)
             yield
             nursery.cancel_scope.cancel()
@@ -173,4 +176,4 @@ def otlp_exporters(settings: TelemetrySettings) -> tuple[SpanExporter, MetricExp
 
 
 def _missing(setting: str, extra: str) -> SettingsError:
-    return SettingsError(f"{setting}: its exporter is not installed: felixbgp is to be installed with its extra {extra!r}")
+    return SettingsError(f"{setting}: its exporter is not installed; felixbgp's extra {extra!r} has it")

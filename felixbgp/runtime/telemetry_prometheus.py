@@ -22,6 +22,11 @@ class MetricsServer:
         self.port = 0
         """Where it listens, once it does."""
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether the port is taken."""
+        return bool(self._listeners)
+
     async def listen(self, where: Endpoint) -> None:
         """Take the port. Raises `OSError` when that cannot be."""
         self._listeners = await trio.open_tcp_listeners(where.port, host=str(where.address))

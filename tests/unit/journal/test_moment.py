@@ -1,5 +1,6 @@
 """An agent as it stood at a revision, or at a time."""
 
+import re
 from dataclasses import replace
 from typing import cast
 
@@ -68,10 +69,43 @@ def test_beyond_the_end_and_before_the_beginning(life: tuple[list[Record], dict[
     last = stood_at(records, Moment(10**6))
     assert last.revision == revisions["gone"]
     assert last.remarks == ("this is the end of the journal; nothing later is in it",)
-    with pytest.raises(JournalError, match="it begins later: what it was told first is of revision"):
-        stood_at(records, Moment(1))
     with pytest.raises(JournalError, match="it does not begin"):
         stood_at(records[1:], Moment(1))
+
+
+def first_told(records: list[Record], revision: int) -> int:
+    """The revision itself, or the one that is named where it is too early."""
+    try:
+        stood_at(records, Moment(revision))
+    except JournalError as error:
+        told = re.fullmatch(r"it begins later: the first revision that it tells of is (\d+)", str(error))
+        assert told is not None
+        return int(told[1])
+    return revision
+
+
+def test_a_revision_that_is_too_early_is_told_the_first_that_is_not() -> None:
+    """Also where something is read for the first time later on, as there is a call for it only then."""
+    recordings = Recordings()
+    world = mesh(2, 1, make_agent=recordings.make_agent)
+    world.run_until(lambda: converged(world, 2), 60 * SECOND)
+    begun = world.store.revision
+    put_resource(world, "BGPFilter", "bgpfilters", "f", {"exportV4": [{"action": "Reject"}]})
+    world.run_for(5 * SECOND)
+    selecting: dict[str, object] = {"localWorkloadSelector": "all()", "asNumber": 64567}
+    put_resource(world, "BGPPeer", "bgppeers", "workloads", selecting)
+    # It is there when the agent begins to read endpoints, and is later than what calls for them.
+    spec: dict[str, object] = {"node": "node-1", "orchestrator": "k8s", "workload": "w", "endpoint": "eth0"}
+    put_resource(world, "WorkloadEndpoint", "workloadendpoints", "default/w", spec)
+    last = world.store.revision
+    world.run_for(5 * SECOND)
+    records = recordings.records(0)
+    told = {revision: first_told(records, revision) for revision in range(1, last + 1)}
+    works = [revision for revision, first in told.items() if first == revision]
+    for revision, first in told.items():
+        assert first == min(one for one in works if one >= revision)
+    assert 1 < works[0] <= begun
+    assert last - 1 not in works
 
 
 def test_a_time_needs_a_clock(life: tuple[list[Record], dict[str, int]]) -> None:

@@ -2,7 +2,10 @@
 
 import json
 import ssl
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple, cast
 
 import h11
 import pytest
@@ -15,6 +18,7 @@ from felixbgp.agent.config import AgentConfig
 from felixbgp.agent.inputs import IntentGiven
 from felixbgp.cli.explain_report import decode
 from felixbgp.intent.types import Intent
+from felixbgp.net import Prefix
 from felixbgp.runtime.driver import Driver
 from felixbgp.runtime.endpoint import (
     CONNECTIONS_MAX,
@@ -26,6 +30,7 @@ from felixbgp.runtime.endpoint import (
 )
 from felixbgp.runtime.endpoint_client import EndpointError, ask
 from felixbgp.runtime.settings import TlsFiles
+from felixbgp.status.explanation import ExplainedPath, Explanation, PathOutcome
 from tests.support.authority import CertificateAuthority
 
 
@@ -192,6 +197,23 @@ async def test_who_has_a_certificate_is_answered(answers: Answers, authority: Ce
         with pytest.raises(EndpointError, match="400: prefix: "):
             await ask(where, "router", client, "/explain?prefix=nowhere", 10)
         nursery.cancel_scope.cancel()
+
+
+def test_explanations_have_the_names_that_their_reader_knows(answers: Answers) -> None:
+    path = ExplainedPath(outcome=PathOutcome.SELECTED, next_hop="192.0.2.1", as_path="1 2", local_pref=7)
+    agent = answers._driver.agent
+    found = replace(agent.explain(Prefix.parse("10.0.0.0/8")), paths=(path,))
+    told = Answers("router", cast("Driver", SimpleNamespace(agent=Told(found))), lambda: None)
+    assert decode(told._explain("10.0.0.0/8").body) == found
+
+
+class Told(NamedTuple):
+    """An agent that says this of every prefix."""
+
+    found: Explanation
+
+    def explain(self, _prefix: Prefix) -> Explanation:
+        return self.found
 
 
 @pytest.mark.trio

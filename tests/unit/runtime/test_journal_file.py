@@ -1,6 +1,7 @@
 """The file of a journal: private, bounded, and never a reason for an agent to end."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,39 @@ def test_the_journal_of_the_life_before_is_kept(tmp_path: Path) -> None:
         recorded(file, calls)
         file.close()
     assert len(read_all(path)) == len(read_all(tmp_path / "journal.1")) + 1
+
+
+@pytest.mark.parametrize("octets", [0, 10, None], ids=["empty", "in the midst of the first line", "begun"])
+def test_a_journal_with_nothing_in_it_does_not_push_out_the_last_life(
+    tmp_path: Path, octets: int | None
+) -> None:
+    path, former = tmp_path / "journal", tmp_path / "journal.1"
+    file = JournalFile(path)
+    recorded(file)
+    file.close()
+    life = path.read_bytes()
+    for _ in range(3):
+        file = JournalFile(path)
+        recorder_of(file).begin(AgentConfig(node="router"))
+        file.close()
+        path.write_bytes(path.read_bytes()[:octets])
+        assert former.read_bytes() == life
+    file = JournalFile(path)
+    recorded(file, 1)
+    file.close()
+    assert former.read_bytes() == life
+    assert len(read_all(path)) > 1
+
+
+def test_a_file_that_is_no_journal_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_text("felixbgp is recorded here")
+    JournalFile(path).close()
+    assert (tmp_path / "journal.1").read_text() == "felixbgp is recorded here"
+    path.unlink()
+    os.mkfifo(path)
+    JournalFile(path).close()
+    assert (tmp_path / "journal.1").is_fifo()
 
 
 def test_a_full_journal_says_so_and_the_agent_goes_on(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
