@@ -19,6 +19,7 @@ from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS
 from felixbgp.cluster.drains import DRAINS
 from felixbgp.cluster.inputs import StoredValue
 from felixbgp.cluster.state import required_prefixes
+from felixbgp.intent.types import Problem
 from felixbgp.net import Address, AddressError, Prefix, PrefixError
 from felixbgp.plan.outcome import Outcome, Presence
 from felixbgp.plan.planning import plan as planned
@@ -33,7 +34,9 @@ EXIT_REFUSED = 4
 """More nodes are affected than --max-affected allows."""
 LEAVES = Presence.LEAVES
 NAMED_MAX = 5
-"""Nodes without an agent that are named."""
+"""Nodes without an agent that are named, and routers."""
+NOTES_MAX = 10
+"""Of one kind; a cluster of 1,000 nodes may have as many that are invalid."""
 VERBS = ("apply", "create", "replace", "patch", "label", "annotate", "delete")
 DEFAULT_VERB = "apply"
 _NEEDS_ENDPOINTS = b"localWorkloadSelector"
@@ -159,6 +162,7 @@ def _run(verb: click.Command, given: dict[str, Any]) -> None:
         click.echo(NOTHING)
         return
     outcome = planned(reading.values, reading.changed, announced)
+    _require_outsiders(announced, outcome.outside)
     notes = tuple(notes_of(outcome, announced, reading.alive, reading.notes))
     click.echo(printed(Planned(outcome, reading.revision, reading.changed, notes), form), nl=False)
     if most is not None and outcome.affected > most:
@@ -183,6 +187,16 @@ def parse_announced(texts: Sequence[str]) -> dict[Address, tuple[Prefix, ...]]:
     return found
 
 
+def _require_outsiders(announced: Iterable[Address], outside: Collection[str]) -> None:
+    """Raise `click.UsageError` for an address that is not one of a router beside the cluster."""
+    unknown = [str(address) for address in announced if str(address) not in outside]
+    if unknown:
+        there = _some(outside) or "there are none"
+        raise click.UsageError(
+            f"--announces: {_some(unknown)}: not among the peers that are no nodes ({there})"
+        )
+
+
 def notes_of(
     outcome: Outcome,
     announced: Collection[Address],
@@ -198,9 +212,32 @@ def notes_of(
         staying = (name for name, node in outcome.nodes.items() if node.presence is not LEAVES)
         dead = [name for name in staying if alive_key(name) not in alive]
         if dead:
-            more = f" and {len(dead) - NAMED_MAX} more" if len(dead) > NAMED_MAX else ""
-            yield f"no agent runs on {', '.join(dead[:NAMED_MAX])}{more}: predicted as if one did"
-    for key, reason in outcome.invalid.items():
-        yield f"{key} counts as absent: {reason}"
+            yield f"no agent runs on {_some(dead)}: predicted as if one did"
+    yield from _limited([f"{key} counts as absent: {reason}" for key, reason in outcome.invalid.items()])
+    yield from _limited(_problems(outcome.problems))
     for prefix in outcome.unsettled:
         yield f"{prefix}: the policies allow no choice that stays, so that nothing is said of it"
+
+
+def _problems(problems: Iterable[Problem]) -> list[str]:
+    """Each object that is to be mended once, with the first of what is wrong with it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for problem in problems:
+        found.setdefault((problem.subject, problem.field), []).append(problem.reason)
+    return [
+        ": ".join(filter(None, (subject, where, first))) + (f" (and {len(more)} more)" if more else "")
+        for (subject, where), (first, *more) in found.items()
+    ]
+
+
+def _limited(notes: Sequence[str]) -> Iterator[str]:
+    """The first of them, and how many there are besides."""
+    yield from notes[:NOTES_MAX]
+    if len(notes) > NOTES_MAX:
+        yield f"and {len(notes) - NOTES_MAX} more of this kind"
+
+
+def _some(names: Collection[str]) -> str:
+    """The first of them, and how many there are besides."""
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return ", ".join(list(names)[:NAMED_MAX]) + more

@@ -24,7 +24,10 @@ from felixbgp.intent.derive import derive
 from felixbgp.intent.members import Member, Members
 from felixbgp.intent.types import PeerOrigin
 from felixbgp.net import Family
+from felixbgp.resources import BgpConfiguration, BgpPeer
+from felixbgp.resources.base import Password
 from felixbgp.resources.bgp_configuration import DEFAULT_NAME
+from felixbgp.resources.decode import encode
 from felixbgp.resources.keys import ResourceKey
 from felixbgp.status.node_status import PeerStatus
 
@@ -142,6 +145,7 @@ def topology_of(state: ClusterState, reports: Iterable[NodeReport], group_by: st
 
 def pretend(state: ClusterState) -> None:
     """Have the passwords and filters be there that resources name: their lack is no reason not to want."""
+    _forget_impossible(state)
     peers = state.bgp_peers.values()
     default = state.bgp_configurations.get(DEFAULT_NAME)
     passwords = [
@@ -154,6 +158,26 @@ def pretend(state: ClusterState) -> None:
         document = {"kind": "BGPFilter", "apiVersion": "projectcalico.org/v3", "metadata": {"name": name}}
         key, value = str(ResourceKey("BGPFilter", name)), json.dumps(document).encode()
         state.feed(KeyPut(StoredValue(key, value, state.revision + 1)))
+
+
+def _forget_impossible(state: ClusterState) -> None:
+    """Have no password where it can be in no secret: there is none of such a name, not even as a pretence."""
+    default = state.bgp_configurations.get(DEFAULT_NAME)
+    for peer in list(state.bgp_peers.values()):
+        if _is_impossible(peer.spec.password):
+            _put(state, peer.model_copy(update={"spec": peer.spec.model_copy(update={"password": None})}))
+    if default is not None and _is_impossible(default.spec.node_mesh_password):
+        spec = default.spec.model_copy(update={"node_mesh_password": None})
+        _put(state, default.model_copy(update={"spec": spec}))
+
+
+def _is_impossible(password: Password | None) -> bool:
+    secret = secret_of(password)
+    return secret is not None and bool(secret.fault())
+
+
+def _put(state: ClusterState, resource: BgpPeer | BgpConfiguration) -> None:
+    state.feed(KeyPut(StoredValue(str(resource.key), encode(resource), state.revision + 1)))
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

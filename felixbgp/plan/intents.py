@@ -12,9 +12,11 @@ from felixbgp.cluster.inputs import KeyDeleted, KeyPut, SecretFilesRead, Snapsho
 from felixbgp.cluster.secrets import SecretFile
 from felixbgp.cluster.state import ClusterState, required_prefixes
 from felixbgp.intent.derivation import Derivation
+from felixbgp.intent.findings import STAYS_DOWN
 from felixbgp.intent.members import member_of
-from felixbgp.intent.types import Intent
-from felixbgp.net import Prefix
+from felixbgp.intent.mesh import SUBJECT
+from felixbgp.intent.types import Intent, Problem
+from felixbgp.net import Address, Prefix
 from felixbgp.plan.router import Router
 from felixbgp.resources.bgp_configuration import DEFAULT_NAME
 
@@ -28,12 +30,13 @@ class Intents:
     """Follows the store for every node at once. What is read of a value does not depend on the node.
 
     Passwords are taken to be where they are named, and the same at both ends: what stands for one depends on
-    its name alone, so that another name is another password.
+    its name alone, so that another name is another password. Where none can be, by its name, none is.
     """
 
     def __init__(self, values: Iterable[StoredValue]) -> None:
         self._state = ClusterState()
         self._derivations: dict[str, Derivation] = {}
+        self._problems: dict[str, tuple[Problem, ...]] = {}
         listed = list(values)
         revision = max((one.revision for one in listed), default=0)
         for prefix in PREFIXES:
@@ -52,6 +55,12 @@ class Intents:
     def invalid(self) -> Mapping[str, str]:
         """The keys whose values count as absent, and why."""
         return {key: str(errors[0]) for key, errors in sorted(self._state.invalid.items())}
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What the agents will say is to be mended, each once, in order."""
+        found = {problem for name in self._state.nodes for problem in self._problems[name]}
+        return sorted(found, key=lambda one: (one.subject, one.field, one.reason))
 
     def change(self, changed: Mapping[str, bytes | None]) -> None:
         """Take these keys as they would be; None for one that is deleted."""
@@ -77,6 +86,7 @@ class Intents:
         return self._router(name, derivation.update(self._state).intent)
 
     def _router(self, name: str, intent: Intent) -> Router | None:
+        self._problems[name] = intent.problems
         member = member_of(self._state, name)
         if member is None or intent.speaker is None:
             return None
@@ -88,6 +98,7 @@ class Intents:
             peers=intent.peers,
             scopes={peer: origin.scope for peer, origin in intent.origins.items()},
             routes=own_routes(intent),
+            held_down=_held_down(intent),
         )
 
     def _find_passwords(self) -> None:
@@ -97,6 +108,18 @@ class Intents:
             SecretFile(one, sha256(f"{one.name}/{one.key}".encode()).hexdigest().encode()) for one in secrets
         )
         self._state.feed(SecretFilesRead("", tuple(files)))
+
+
+def _held_down(intent: Intent) -> dict[Address, str]:
+    """The peers that are to stay down, and why in the words of the status: the first problem about each."""
+    reasons: dict[str, str] = {}
+    for problem in intent.problems:
+        if problem.reason.endswith(STAYS_DOWN):
+            reasons.setdefault(problem.subject, problem.reason)
+    return {
+        peer.address: reasons.get(f"BGPPeer {origin.resource}" if origin.resource else SUBJECT, "")
+        for peer, origin in intent.held_down.items()
+    }
 
 
 def own_routes(intent: Intent) -> Mapping[Prefix, LocalRoute]:

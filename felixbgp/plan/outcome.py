@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from felixbgp.intent.types import Problem
 from felixbgp.net import Address, Prefix
 from felixbgp.plan.sessions import SessionChange
 
@@ -99,6 +100,8 @@ class Outcome:
     """Prefixes of which the policies allow no state at rest, before or after: nothing is said of them."""
     invalid: Mapping[str, str] = field(default_factory=dict)
     """Keys whose values count as absent afterwards, and why."""
+    problems: tuple[Problem, ...] = ()
+    """What the agents will say is to be mended, and do not say now."""
     outside: tuple[str, ...] = ()
     """The peers that are no nodes."""
 

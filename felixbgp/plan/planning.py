@@ -23,6 +23,7 @@ def plan(
     """
     intents = Intents(values)
     before = _Moment(intents.routers, announced or {})
+    known = frozenset(intents.problems)
     intents.change(changed)
     after = _Moment(intents.routers, announced or {}, before)
     found = _Found()
@@ -35,6 +36,7 @@ def plan(
         nodes={name: found.node(before, after, name) for name in sorted({*before.nodes, *after.nodes})},
         unsettled=tuple(found.unsettled),
         invalid=intents.invalid,
+        problems=tuple(one for one in intents.problems if one not in known),
         outside=tuple(sorted({*before.outside, *after.outside})),
     )
 

@@ -1,7 +1,7 @@
 """Whoever speaks BGP: the nodes, and what is beside the cluster."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from felixbgp.bgp.config import PeerConfig, PeerId, SpeakerConfig
 from felixbgp.bgp.routes import LocalRoute
@@ -20,4 +20,6 @@ class Router:
     scopes: Mapping[PeerId, str]
     """Where each of these comes from: a `PeerOrigin.scope`."""
     routes: Mapping[Prefix, LocalRoute]
+    held_down: Mapping[Address, str] = field(default_factory=dict)
+    """Peers that it wants and must have no session with, and why."""
     is_node: bool = True

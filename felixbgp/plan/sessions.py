@@ -34,11 +34,16 @@ class End(NamedTuple):
 
 
 class Session:
-    """What two routers make of a session between two addresses; an end is None that does not want one."""
+    """What two routers make of a session between two addresses; an end is None that does not want one.
+
+    `held_down` is why one of them must not have the session that it wants, "" where there is no such reason.
+    """
 
     __slots__ = ("ends", "names", "negotiated", "obstacle", "pair")
 
-    def __init__(self, pair: Pair, ends: tuple[End | None, End | None], names: tuple[str, str]) -> None:
+    def __init__(
+        self, pair: Pair, ends: tuple[End | None, End | None], names: tuple[str, str], held_down: str = ""
+    ) -> None:
         self.pair = pair
         self.ends = ends
         self.names = names
@@ -50,7 +55,7 @@ class Session:
         one, other = ends
         if one is None or other is None:
             there, absent = (names[1], names[0]) if one is None else names
-            self.obstacle = (
+            self.obstacle = held_down or (
                 f"{absent} does not list {there}" if absent else "no node has this address any more"
             )
             return
@@ -109,13 +114,19 @@ class Fate(NamedTuple):
 
 
 def sessions(routers: Mapping[str, Router], before: Mapping[Pair, Session]) -> dict[Pair, Session]:
-    """All that somebody wants; those that are as they were `before` are the same objects."""
+    """All that somebody wants, if in vain; those that are as they were `before` are the same objects."""
     at: dict[Address, str] = {}
     for name in sorted(routers):
         for address in routers[name].addresses.values():
             at.setdefault(address, name)
     wanted: dict[Pair, dict[Address, End]] = {}
+    held_down: dict[Pair, str] = {}
     for router in routers.values():
+        for address, reason in router.held_down.items():
+            local = router.addresses.get(address.family)
+            if local is not None:
+                wanted.setdefault(_pair(local, address), {})
+                held_down.setdefault(_pair(local, address), reason)
         for config in router.peers.values():
             end = _end(router, config)
             if end is not None:
@@ -127,7 +138,8 @@ def sessions(routers: Mapping[str, Router], before: Mapping[Pair, Session]) -> d
         if known is not None and _same(known.ends, ends):
             found[pair] = known
         else:
-            found[pair] = Session(pair, ends, (at.get(pair[0], ""), at.get(pair[1], "")))
+            names = at.get(pair[0], ""), at.get(pair[1], "")
+            found[pair] = Session(pair, ends, names, held_down.get(pair, ""))
     return found
 
 

@@ -116,3 +116,53 @@ def test_what_a_router_announces_must_be_said_right(text: str) -> None:
     ran = run("plan", "-f", "-", "--announces", text)
     assert ran.exit_code == 2
     assert text in ran.stderr
+
+
+def test_what_somebody_announces_who_is_not_in_the_plan_is_refused(cluster: Store, tmp_path: Path) -> None:
+    given = tmp_path / "tor.yaml"
+    given.write_text(TOR)
+    ran = run("plan", "-f", str(given), "--announces", "172.30.2.9=10.0.0.0/8")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "--announces: 172.30.2.9: not among the peers that are no nodes (172.30.200.1)" in ran.stderr
+    ran = run("plan", "label", "node", "node-1", "a=b", "--announces", "172.30.0.1=10.0.0.0/8")
+    assert ran.exit_code == 2
+    assert "--announces: 172.30.0.1: not among the peers that are no nodes (there are none)" in ran.stderr
+    assert cluster.get_prefix(f"{RESOURCES}bgppeers/") == {}
+
+
+def test_why_a_session_goes_that_is_wanted_still(cluster: Store) -> None:
+    put(cluster, "bgpfilters", "BGPFilter", "f", {})
+    spec: dict[str, object] = {"peerIP": "172.30.200.1", "asNumber": 65001, "filters": ["f"]}
+    put(cluster, "bgppeers", "BGPPeer", "tor", spec)
+    ran = run("plan", "delete", "bgpfilter", "f", "--force")
+    reason = "BGPFilter f does not exist or is invalid; the session stays down"
+    assert f"node-1: session with 172.30.200.1 is removed: {reason}\n" in ran.stdout
+    assert ran.stdout.count(f"note: BGPPeer tor: spec.filters[0]: {reason}\n") == 1
+
+
+def test_notes_of_one_kind_are_limited(cluster: Store, tmp_path: Path) -> None:
+    for number in range(12):
+        cluster.put(f"{RESOURCES}bgppeers/broken-{number:02}", "{")
+        put(cluster, "bgppeers", "BGPPeer", f"double-{number:02}", {"peerIP": f"172.30.200.{number}"})
+        put(
+            cluster,
+            "bgppeers",
+            "BGPPeer",
+            f"peer-{number:02}",
+            {"peerIP": f"172.30.201.{number + 1}", "asNumber": 65001},
+        )
+    given = tmp_path / "peers.yaml"
+    documents = [
+        TOR.replace("name: tor", f"name: x-{number:02}").replace("172.30.200.1", f"172.30.201.{number + 1}")
+        for number in range(12)
+    ]
+    given.write_text("---".join(documents).replace("65001", "65002"))
+    ran = run("plan", "-f", str(given), "-o", "json")
+    assert ran.exit_code == 0, ran.output
+    notes = json.loads(ran.stdout)["notes"]
+    assert sum("counts as absent" in note for note in notes) == 10
+    assert "BGPPeer x-00: 172.30.201.1 is already a peer by BGPPeer peer-00, which comes first" in notes
+    assert sum("is already a peer" in note for note in notes) == 10
+    assert [note for note in notes if note.startswith("and ")] == [
+        "and 14 more of this kind", "and 2 more of this kind",
+    ]  # fmt: skip

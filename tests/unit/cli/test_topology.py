@@ -114,6 +114,20 @@ def test_a_filter_that_is_missing_is_no_reason_not_to_be_wanted() -> None:
     assert session.reasons == (Reason("node-1", "BGPFilter none does not exist"),)
 
 
+@pytest.mark.parametrize(("name", "key"), [("nosuch", "pw"), ("../x", "a/b")], ids=["missing", "impossible"])
+def test_a_secret_that_is_missing_is_no_reason_not_to_be_wanted(name: str, key: str) -> None:
+    secret = {"secretKeyRef": {"name": name, "key": key}}
+    spec = {"peerIP": "172.31.0.1", "asNumber": 64567, "password": secret}
+    mesh = resource("BGPConfiguration", "default", {"nodeMeshPassword": secret})
+    cluster = Cluster([*meshed(2), resource("BGPPeer", "tor", spec), mesh])
+    cluster.refuse("node-1", "172.31.0.1", Problem("BGPPeer tor", "spec.password", "there is no secret"))
+    topology = drawn(cluster)
+    assert len(topology.sessions) == 4
+    (session,) = topology.problems
+    assert session.reasons == (Reason("node-1", "there is no secret"),)
+    assert [one.label for one in topology.others] == ["172.31.0.1 (AS 64567, tor)"]
+
+
 def test_text_of_ten_nodes(golden: Golden) -> None:
     text = rendered(drawn(ten()), coloured=False)
     golden("golden/topology-10.txt", text)
