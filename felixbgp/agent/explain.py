@@ -89,8 +89,16 @@ class Explainer:
                 [self._session(peer, intent) for peer in trace.peers if prefix.family in peer.config.families]
             ),
             kernel=self._kernel(prefix),
+            covering="" if self._rooms.selected(prefix) is not None else self._covering(prefix),
             note=_note(trace),
         )
+
+    def _covering(self, prefix: Prefix) -> str:
+        for length in reversed(range(prefix.length)):
+            wider = Prefix.of(prefix.address, length)
+            if self._rooms.selected(wider) is not None:
+                return str(wider)
+        return ""
 
     # ---- paths
 

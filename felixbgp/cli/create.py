@@ -23,7 +23,8 @@ from felixbgp.resources.editing import Json
 def create(files: tuple[str, ...], skip_exists: bool, **given: Any) -> None:
     """Create resources from FILE; one that exists already is an error.
 
-    Everything is checked before anything is written.
+    Nothing is written while anything in FILE is wrong. One that exists already keeps no other from being
+    created.
 
     \b
     Examples:

@@ -16,6 +16,7 @@ from felixbgp.cli.explain_report import (
     ExplanationError,
     NodeAnswer,
     as_object,
+    covering,
     decode,
     render,
     with_withholders,
@@ -58,13 +59,16 @@ def explain(prefix_text: str, name: str | None, timeout: float, output: str, **g
     for agents, or else the one for etcd. Of every rule that decided it is said which resource it stands in,
     and at which revision of etcd that was written. Where a prefix never arrived, who withheld it is named.
 
+    An address without a length means the longest prefix that covers it; on the node of a workload that is the
+    route to the workload.
+
     Leaves with 1 when a node did not answer.
 
     \b
     Examples:
       felixbgp explain 10.65.2.0/26
       felixbgp explain 10.65.2.0/26 --node node-1
-      felixbgp explain fd00::1 -o json
+      felixbgp explain 10.65.2.5 -o json
     """  # noqa: D301 - \b tells click not to wrap
     try:
         prefix = Prefix.parse(prefix_text)
@@ -72,7 +76,8 @@ def explain(prefix_text: str, name: str | None, timeout: float, output: str, **g
         raise click.UsageError(str(error)) from error
     settings = etcd_settings(given)
     tls = tls_files(given, settings)
-    answers = run_with_store(settings, partial(_explain, prefix, name, tls, timeout))
+    work = partial(_explain, prefix, name, tls, timeout, is_address="/" not in prefix_text)
+    answers = run_with_store(settings, work)
     shown = [answer for answer in answers if name in (None, answer.node)]
     click.echo(_formatted(shown, output, single=name is not None), nl=False)
     if any(answer.explanation is None for answer in shown):
@@ -80,12 +85,26 @@ def explain(prefix_text: str, name: str | None, timeout: float, output: str, **g
 
 
 async def _explain(
-    prefix: Prefix, name: str | None, tls: TlsFiles, seconds: float, store: Store
+    prefix: Prefix, name: str | None, tls: TlsFiles, seconds: float, store: Store, *, is_address: bool
 ) -> list[NodeAnswer]:
-    """What each node says, by name; at least one. Raises `StoreError`."""
+    """What each node says, by name; at least one. Raises `StoreError`.
+
+    Of an address, what a node that has no route to it alone says of the prefix by which it is routed.
+    """
     reports = read_reports(await store.list(NODES))
     if not reports or name not in (None, *(report.node for report in reports)):
         raise StoreError(missing_text(name, [report.node for report in reports]))
+    answers = with_withholders(await _ask_all(reports, prefix, tls, seconds))
+    wider = covering(answers) if is_address else None
+    if wider is None:
+        return answers
+    instead = with_withholders(await _ask_all(reports, wider, tls, seconds))
+    return [one if one.knows_it else other for one, other in zip(answers, instead, strict=True)]
+
+
+async def _ask_all(
+    reports: Sequence[NodeReport], prefix: Prefix, tls: TlsFiles, seconds: float
+) -> list[NodeAnswer]:
     answers: dict[str, NodeAnswer] = {}
     limit = trio.CapacityLimiter(TOGETHER_MAX)
 
@@ -96,7 +115,7 @@ async def _explain(
     async with trio.open_nursery() as nursery:
         for report in reports:
             nursery.start_soon(ask_one, report)
-    return with_withholders([answers[report.node] for report in reports])
+    return [answers[report.node] for report in reports]
 
 
 async def _ask(report: NodeReport, prefix: Prefix, tls: TlsFiles, seconds: float) -> NodeAnswer:

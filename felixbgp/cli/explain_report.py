@@ -6,12 +6,14 @@ other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from felixbgp.cli.table import Cell, Coloured, bordered, printable
+from felixbgp.net import Prefix, PrefixError
 from felixbgp.status.explanation import (
     Decider,
     ExplainedPath,
@@ -55,6 +57,11 @@ class NodeAnswer:
     fault: str = ""
     withheld: tuple[Withheld, ...] = field(default=())
 
+    @property
+    def knows_it(self) -> bool:
+        """Whether the node has a path to the prefix."""
+        return self.explanation is not None and bool(self.explanation.paths)
+
 
 def decode(value: bytes) -> Explanation:
     """Read the answer of an agent; fields that it does not know are ignored. Raises `ExplanationError`."""
@@ -64,6 +71,16 @@ def decode(value: bytes) -> Explanation:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ExplanationError(f"{where}: {first['msg']}" if where else first["msg"]) from error
+
+
+def covering(answers: Sequence[NodeAnswer]) -> Prefix | None:
+    """The longest prefix by which a node routes that does not know the one asked for; None for none."""
+    wider = []
+    for answer in answers:
+        if answer.explanation is not None and not answer.knows_it:
+            with suppress(PrefixError):  # So is "" none.
+                wider.append(Prefix.parse(answer.explanation.covering))
+    return max(wider, key=lambda one: one.length, default=None)
 
 
 def with_withholders(answers: Sequence[NodeAnswer]) -> list[NodeAnswer]:
@@ -117,7 +134,9 @@ def as_object(answer: NodeAnswer) -> dict[str, object]:
     explanation = answer.explanation
     return {
         "node": answer.node,
-        "explanation": None if explanation is None else _ADAPTER.dump_python(explanation, mode="json"),
+        "explanation": None
+        if explanation is None
+        else _ADAPTER.dump_python(explanation, mode="json", by_alias=True),
         "withheldBy": [
             {
                 "node": one.node,
@@ -178,8 +197,11 @@ def render(answer: NodeAnswer, *, coloured: bool = False) -> str:
 def _parts(answer: NodeAnswer, found: Explanation, *, coloured: bool) -> Iterator[str]:
     lines = [f"Node {printable(found.node)}: {_summary(answer, found)}"]
     kernel = found.kernel
-    told = [_KERNEL[kernel.outcome], kernel.reason, kernel.routes and f"[{kernel.routes}]"]
-    lines.append(f"  Kernel {printable(' '.join(filter(None, told)))}")
+    told = ": ".join(filter(None, (_KERNEL[kernel.outcome], kernel.reason)))
+    routes = f" [{kernel.routes}]" if kernel.routes else ""
+    lines.append(f"  Kernel {printable(told + routes)}")
+    if found.covering:
+        lines.append(f"  {printable(found.covering)} covers it: felixbgp explain {printable(found.covering)}")
     if found.datastore != "InSync":
         lines.append(f"  Datastore: {printable(found.datastore)}")
     if found.note:

@@ -23,7 +23,7 @@ from felixbgp.resources.yaml_text import MAX_TEXT_CHARACTERS
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 STANDARD_INPUT = "-"
-_STANDARD_INPUT_NAME = "standard input"
+STANDARD_INPUT_NAME = "standard input"
 
 
 class Given(NamedTuple):
@@ -88,7 +88,11 @@ def texts(names: Sequence[str], *, recursive: bool = False) -> Iterator[tuple[st
         raise click.UsageError("standard input can be read once")
     for name in names:
         if name == STANDARD_INPUT:
-            yield _STANDARD_INPUT_NAME, _text(_STANDARD_INPUT_NAME, sys.stdin.buffer)
+            try:
+                text = _text(STANDARD_INPUT_NAME, sys.stdin.buffer)
+            except OSError as error:
+                raise click.ClickException(f"{STANDARD_INPUT_NAME}: {error.strerror}") from error
+            yield STANDARD_INPUT_NAME, text
             continue
         for path in _files(Path(name), recursive=recursive):
             try:
@@ -100,7 +104,7 @@ def texts(names: Sequence[str], *, recursive: bool = False) -> Iterator[tuple[st
 
 
 def _called(name: str) -> str:
-    return name if name == _STANDARD_INPUT_NAME else f"file {name}"
+    return name if name == STANDARD_INPUT_NAME else f"file {name}"
 
 
 def _faults_of_namespace(given: Given, namespace: str | None) -> Iterator[str]:

@@ -56,7 +56,7 @@ def connection_options(command: AnyCallable) -> AnyCallable:
     command = click.option(
         "-c",
         "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(path_type=Path),
         metavar="FILE",
         help=f"Settings file, {AGENT_FILE} unless given; also one of calicoctl's.",
     )(command)
@@ -108,8 +108,11 @@ def tls_files(given: Mapping[str, Any], etcd: EtcdSettings) -> TlsFiles:
     if found is not None:
         return found
     if etcd.cert_file is None or etcd.key_file is None or etcd.ca_file is None:
-        names = ", ".join(setting.variable for setting, _, _ in _TLS_HELP)
-        raise click.ClickException(f"agents answer nobody without a certificate; give one ({names})")
+        names = ", ".join(setting.flag for setting, _, _ in _TLS_HELP)
+        raise click.ClickException(
+            f"agents answer nobody without a certificate; give one ({names}, or [status] of a settings "
+            "file), and the agents a status.address to answer at (docs/use.md, Ask the agents)"
+        )
     return TlsFiles(etcd.cert_file, etcd.key_file, etcd.ca_file)
 
 

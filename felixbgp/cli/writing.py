@@ -30,7 +30,16 @@ from felixbgp.cli.progress import progress
 from felixbgp.cli.report import Report
 from felixbgp.cli.store import NoAnswerError, NoStoreError, Store, Stored, StoreError
 from felixbgp.cli.table import printable
-from felixbgp.resources import AnyResource, BgpPeer, BlockAffinity, Decoded, IpPool, ResourceKey, decode
+from felixbgp.resources import (
+    AnyResource,
+    BgpConfiguration,
+    BgpPeer,
+    BlockAffinity,
+    Decoded,
+    IpPool,
+    ResourceKey,
+    decode,
+)
 from felixbgp.resources.keys import HOSTS, prefix_of
 from felixbgp.resources.write_rules import broken_write_rules
 
@@ -224,7 +233,8 @@ def broken_rules(drafts: Sequence[Draft], others: Others) -> list[str]:
     return [
         f"{each.write.subject}: {error}"
         for each in drafts
-        if isinstance(each.resource, BgpPeer | IpPool)  # No other kind has such rules; ten thousand may come.
+        # No other kind has such rules; ten thousand may come.
+        if isinstance(each.resource, BgpPeer | BgpConfiguration | IpPool)
         for error in broken_write_rules(each.resource, resource_of(each.stored), others.beside(each))
     ]
 

@@ -5,13 +5,13 @@ A directory on the node, one file per key (`<directory>/<name>/<key>`), is asked
 can write to etcd shall not take the place of the node's own files.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from felixbgp.cluster.following import UNREAD
 from felixbgp.resources.errors import quote
+from felixbgp.resources.secret_names import secret_faults
 
 SECRETS = "/felixbgp/v1/secrets/"
 """Where secrets are kept in etcd: one key per key of a secret, its value as it is."""
@@ -22,11 +22,6 @@ PASSWORD_OCTETS_MAX = 80
 CONTENT_OCTETS_MAX = PASSWORD_OCTETS_MAX + 3
 """As much of a value as is ever looked at: a password, a newline of two octets, and one octet too many."""
 
-_NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]{0,252}")
-_KEY = re.compile(r"(?!\.\.)(?!\.$)[-._A-Za-z0-9]{1,253}", re.ASCII)
-"""Kubernetes' own rule for the keys of a secret (IsConfigMapKey), which keeps out `..` and the directories
-that a mounted secret has beside its keys (`..data`)."""
-
 
 class SecretId(NamedTuple):
     """A secret and one key of it, as a secretKeyRef names them; not checked."""
@@ -36,11 +31,8 @@ class SecretId(NamedTuple):
 
     def fault(self) -> str:
         """Why nothing can be kept under these names; "" when they are as Kubernetes has them."""
-        if _NAME.fullmatch(self.name) is None:
-            return f"{quote(self.name)} is no name of a secret"
-        if _KEY.fullmatch(self.key) is None:
-            return f"{quote(self.key)} is no key of a secret"
-        return ""
+        found = next(secret_faults(self.name, self.key), None)
+        return "" if found is None else f"{found.value} {found.reason}"
 
     def __str__(self) -> str:
         return f"secret {quote(self.name)}, key {quote(self.key)}"

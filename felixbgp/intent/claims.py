@@ -137,5 +137,10 @@ def _conflicts(ordered: list[Claim]) -> Iterator[Problem]:
             and winner.origin.resource != claim.origin.resource
             and winner.config != claim.config
         ):
-            reason = f"{claim.peer} is already a peer by BGPPeer {winner.origin.resource}, which comes first"
+            reason = already_a_peer(claim.peer, winner.origin.resource)
             yield Problem(f"BGPPeer {claim.origin.resource}", "", reason)
+
+
+def already_a_peer(peer: PeerId, winner: str) -> str:
+    """Why an explicit claim to a peer does not count."""
+    return f"{peer} is already a peer by BGPPeer {winner}, which comes first"

@@ -24,6 +24,7 @@ from felixbgp.intent.remotes import (
     Remote,
     is_global,
     is_target,
+    names_no_peer,
     remotes_at_address,
     remotes_of_selected,
     remotes_of_selecting,
@@ -43,6 +44,8 @@ GLOBAL = "global"
 NODE = "node"
 _NAMES = {GLOBAL: "Global", NODE: "Node", LOCAL_WORKLOAD: "Local_Workload"}
 """What the names of peers begin with."""
+
+NAMES_NO_PEER = "names no peer: it has neither peerIP nor peerSelector"
 
 MULTIHOP_TTL = 64
 """Sessions may cross routers, also eBGP ones, as BIRD's `multihop` does in Calico's templates."""
@@ -210,8 +213,8 @@ class PeerClaims:
                 findings.add(
                     subject, "spec.localWorkloadSelector", f"the WorkloadEndpoints in etcd {obstacle}"
                 )
-        elif spec.peer_ip is None and spec.peer_selector is None:
-            findings.add(subject, "spec", "names no peer: it has neither peerIP nor peerSelector")
+        elif names_no_peer(spec):
+            findings.add(subject, "spec", NAMES_NO_PEER)
         elif spec.peer_ip is not None and local.address(spec.peer_ip.address.family) is None:
             reason = f"is of a family in which Node {local.name} has no address"
             findings.add(subject, "spec.peerIP", reason)

@@ -31,6 +31,11 @@ def is_global(spec: BgpPeerSpec) -> bool:
     return spec.node is None and spec.node_selector is None
 
 
+def names_no_peer(spec: BgpPeerSpec) -> bool:
+    """Whether the BGPPeer says of nobody that they are peers."""
+    return spec.peer_ip is None and spec.peer_selector is None and spec.local_workload_selector is None
+
+
 def selects(spec: BgpPeerSpec, member: Member) -> bool:
     """Whether a member is one of the nodes that peer."""
     if spec.node is not None:

@@ -1,5 +1,7 @@
 """What the operator should mend in the resources about a node as a whole."""
 
+from typing import Final
+
 from felixbgp.cluster.state import ClusterState
 from felixbgp.intent.findings import Findings
 from felixbgp.resources.bgp_configuration import (
@@ -8,6 +10,8 @@ from felixbgp.resources.bgp_configuration import (
     BgpConfigurationSpec,
     Switch,
 )
+
+IGNORED_NAME: Final = "is ignored: only the names default and node.<name> mean something"
 
 
 def report_absent(state: ClusterState, node: str, findings: Findings) -> None:
@@ -31,14 +35,19 @@ def report_configurations(state: ClusterState, node: str, findings: Findings) ->
     """Name the BGPConfigurations that mean nothing, and the fields without effect, or with half of it."""
     own = NODE_NAME_PREFIX + node
     for name, found in state.bgp_configurations.items():
-        if name != DEFAULT_NAME and not name.startswith(NODE_NAME_PREFIX):
-            reason = "is ignored: only the names default and node.<name> mean something"
-            findings.add(f"BGPConfiguration {name}", "", reason)
+        if is_ignored(name):
+            findings.add(f"BGPConfiguration {name}", "", IGNORED_NAME)
         elif name in (DEFAULT_NAME, own):
-            _report_unused(name, found.spec, findings)
+            report_unused(name, found.spec, findings)
 
 
-def _report_unused(name: str, spec: BgpConfigurationSpec, findings: Findings) -> None:
+def is_ignored(name: str) -> bool:
+    """Whether a BGPConfiguration of this name means nothing to anybody."""
+    return name != DEFAULT_NAME and not name.startswith(NODE_NAME_PREFIX)
+
+
+def report_unused(name: str, spec: BgpConfigurationSpec, findings: Findings) -> None:
+    """Name the fields of a BGPConfiguration that are without effect, or have half of it."""
     subject = f"BGPConfiguration {name}"
     if name != DEFAULT_NAME:
         for field, value in (

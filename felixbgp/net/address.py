@@ -49,6 +49,13 @@ class Address(bytes):
         return self[0] == 0xFE and self[1] & 0xC0 == 0x80
 
     @property
+    def is_of_one_host(self) -> bool:
+        """Whether a host can have the address: it is not unspecified, multicast or limited broadcast."""
+        if len(self) == 4:
+            return self[0] >> 4 != 0xE and self not in (_UNSPECIFIED_V4, _BROADCAST_V4)
+        return self[0] != 0xFF and self != _UNSPECIFIED_V6
+
+    @property
     def is_routable(self) -> bool:
         """Whether others may have a route to it: it is no loopback, link-local or multicast address."""
         if self.is_link_local:
@@ -65,3 +72,6 @@ class Address(bytes):
 
 
 _LOOPBACK_V6 = Address(bytes(15) + b"\1")
+_UNSPECIFIED_V4 = Address(bytes(4))
+_UNSPECIFIED_V6 = Address(bytes(16))
+_BROADCAST_V4 = Address(b"\xff" * 4)

@@ -212,7 +212,7 @@ class Resource(Value):
 
 
 class SecretKeySelector(Value):
-    """A key of a Kubernetes secret."""
+    """A key of a Kubernetes secret. Both names are refused when written if Kubernetes could not have them."""
 
     name: StrictStr
     """Name of the secret: a directory below `secrets_dir`, or part of the key in etcd."""

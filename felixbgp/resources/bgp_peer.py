@@ -54,7 +54,7 @@ class BgpPeerSpec(Value):
     """Selector over labels of Nodes: the nodes that peer. Not together with `node`."""
     peer_ip: PeerIp | None = None
     """Address of the peer, with a port if it is not its usual one: `192.0.2.1`, `192.0.2.1:166`,
-    `[2001:db8::1]:166`.
+    `[2001:db8::1]:166`. Not an unspecified, multicast or broadcast one.
     """
     as_number: AsNumber | None = None
     """AS number of the peer. Needed with `peerIP` and `localWorkloadSelector`, not allowed with

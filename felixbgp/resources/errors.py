@@ -128,8 +128,9 @@ def wrong_fields(error: ValidationError) -> list[Location]:
 
 
 def described(fault: Fault, location: Location) -> FieldError:
-    """A broken rule of the object at `location`."""
-    return FieldError(path(location + fault.location), quote(fault.value), fault.reason)
+    """A broken rule of the object at `location`. Of a list or an object its path says enough."""
+    is_whole = isinstance(fault.value, list | tuple | dict | BaseModel)
+    return FieldError(path(location + fault.location), "" if is_whole else quote(fault.value), fault.reason)
 
 
 def limited(found: list[FieldError]) -> list[FieldError]:

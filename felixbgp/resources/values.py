@@ -151,7 +151,14 @@ _WITH_PORT = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})")
 
 
 def parse_peer_address(value: object) -> PeerAddress:
-    """An address, or an address with a port from 1 to 65535; IPv6 with a port stands in brackets."""
+    """An address of a host, or one with a port from 1 to 65535; IPv6 with a port stands in brackets."""
+    peer = _parse_address_and_port(value)
+    if not peer.address.is_of_one_host:
+        raise ValueError("is no address of a host: it is unspecified, multicast or broadcast")
+    return peer
+
+
+def _parse_address_and_port(value: object) -> PeerAddress:
     reason = "is not an IP address, or IPv4:port, or [IPv6]:port"
     text = _text(value, reason)
     found = _WITH_PORT.fullmatch(text)

@@ -1,11 +1,17 @@
 """Why a prefix is where it is on one node, or is not: where it was learned, and who decided what.
 
-Names of outcomes and steps are fixed: programs go by them. Texts are for people.
+Names of outcomes and steps are fixed: programs go by them. Texts are for people. As JSON every field is in
+camelCase, as in all our documents (`by_alias` in pydantic).
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import ClassVar, Final
+
+from pydantic import ConfigDict
+from pydantic.alias_generators import to_camel
+
+_CAMEL_CASE: Final = ConfigDict(alias_generator=to_camel)
 
 EXPLANATION_VERSION: Final = 1
 """Of the form. What is only added does not count."""
@@ -75,6 +81,8 @@ class ExplainedPath:
     `step` is a name out of the decision process, "" where that had no say.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = _CAMEL_CASE
+
     outcome: PathOutcome
     peer: str = ""
     node: str = ""
@@ -94,6 +102,8 @@ class ExplainedPath:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldRoute:
     """The route towards one peer. `learned_from` is "" for one of the node's own."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CAMEL_CASE
 
     outcome: ToldOutcome
     learned_from: str = ""
@@ -148,6 +158,8 @@ class Explanation:
     paths: tuple[ExplainedPath, ...]
     sessions: tuple[ExplainedSession, ...]
     kernel: ExplainedKernel
+    covering: str = ""
+    """Where nothing is selected: the longest selected prefix that covers this one; "" for none."""
     note: str = ""
     """What makes all this provisional, in words."""
     form: int = EXPLANATION_VERSION

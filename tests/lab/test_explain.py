@@ -111,10 +111,22 @@ def test_a_block_is_explained_by_all_nodes(asked: Lab, authority: CertificateAut
     mine = found[FROM]["explanation"]
     [path] = mine["paths"]
     assert (path["outcome"], path["node"], path["step"]) == ("Selected", second.name, "ONLY_PATH")
+    assert path["nextHop"] == second.ipv4
     assert mine["kernel"]["outcome"] == "Installed"
     [own] = found[second.name]["explanation"]["paths"]
     assert own["source"] == "own block"
     assert own["decider"]["revision"] == revision(asked, _affinity(second))
+
+
+def test_an_address_is_explained_by_what_it_is_routed_by(asked: Lab, authority: CertificateAuthority) -> None:
+    second = asked.plan.nodes[1]
+    inside = second.workloads[0].ipv4
+    found = answers(asked, authority, inside)
+    prefixes = {name: one["explanation"]["prefix"] for name, one in found.items()}
+    assert prefixes.pop(second.name) == f"{inside}/32"
+    assert set(prefixes.values()) == {second.block_v4}
+    shown = explain(asked, authority, f"{inside}/32", "--node", FROM).stdout
+    assert f"{second.block_v4} covers it: felixbgp explain {second.block_v4}" in shown
 
 
 def _affinity(node: Node) -> str:

@@ -221,7 +221,7 @@ def prohibition(view: ExportView, path: Path) -> str:
     # RFC 4271 §9.2 forbids iBGP to iBGP; RFC 4456 §6 allows it from and to clients.
     if not _learned_over_ibgp(path) or view.client or (path.peer is not None and path.peer.client):
         return ""
-    return "learned over iBGP, and neither end is a client of this route reflector (RFC 4271 §9.2, RFC 4456)"
+    return "learned over iBGP; only a route reflector passes it on, from or to clients (RFC 4271 §9.2, 4456)"
 
 
 def _as_last_resort(attributes: PathAttributes) -> PathAttributes:

@@ -207,7 +207,7 @@ def test_namespaces(server: EtcdServer) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("pod",), 1, "Failed to get resources: resource type 'pod' is not supported; there are: BGPConf"),
+        (("pod",), 2, "Failed to get resources: resource type 'pod' is not supported; there are: BGPConf"),
         (("nodes", "-n", "a"), 2, "Node is not namespaced"),
         (("nodes", "-A"), 2, "Node is not namespaced"),
         (

@@ -381,6 +381,50 @@ def test_success_is_on_standard_output_and_failure_on_standard_error(store: Stor
     assert done.stderr == "error: Hit error(s): [resource already exists: BGPPeer(tor)]\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "done"),
+    [
+        (
+            "create -f tor.yaml -f new.yaml",
+            "Partial success: created 1 out of 2 'BGPPeer' resources:\n  BGPPeer(new)",
+        ),
+        ("apply -f new.yaml", "Successfully applied 1 'BGPPeer' resource(s)"),
+        ("delete bgppeer tor", "Successfully deleted 1 'BGPPeer' resource(s)"),
+        ('patch node n -p {"spec":{}}', "Successfully patched 1 'Node' resource"),
+        ("label node n row=2", "Successfully set label row on node n"),
+    ],
+)
+def test_what_was_written_is_told_where_standard_output_takes_nothing(
+    store: Store, arguments: str, done: str
+) -> None:
+    assert store.get(f"{RESOURCES}nodes/n") is not None
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [*PROGRAM, *arguments.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    fault = "error: standard output cannot be written: No space left on device"
+    failed = ["error: Hit error(s): [resource already exists: BGPPeer(tor)]"] if "Partial" in done else []
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines() == [*done.splitlines(), *failed, fault]
+
+
+def test_what_was_written_is_told_when_the_reader_went_away(store: Store) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        ran = subprocess.run(
+            [*PROGRAM, "apply", "-f", "new.yaml"],
+            stdout=write_end,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(write_end)
+    assert store.get(f"{RESOURCES}bgppeers/new") is not None
+    assert (ran.returncode, ran.stderr) == (1, "Successfully applied 1 'BGPPeer' resource(s)\n")
+
+
 def test_what_a_dry_run_prints_can_be_applied(store: Store) -> None:
     shown = subprocess.run(
         [*PROGRAM, "apply", "-f", "list.yaml", "-f", "tor.yaml", "--dry-run"],

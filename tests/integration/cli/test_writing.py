@@ -177,6 +177,33 @@ def test_one_fault_anywhere_and_nothing_is_written(store: Store) -> None:
     assert store.revision() == before
 
 
+def test_a_password_in_a_secret_that_cannot_be_is_refused_by_every_verb(store: Store) -> None:
+    """One that is stored already is who writes it next told of; agents take it as before."""
+    password = '"password": {"secretKeyRef": {"name": "../x", "key": "k"}}'
+    sentence = 'spec.password.secretKeyRef.name: "../x" is no name of a secret'
+    peer = peers(1).replace("asNumber: 64567", f"asNumber: 64567, {password}")
+    before = store.revision()
+    for words in (["create", "-f", "-"], ["apply", "-f", "-"], ["plan", "apply", "-f", "-"]):
+        refused = run(*words, given=peer)
+        assert (refused.exit_code, sentence in refused.output) == (1, True), refused.output
+    for words in (
+        ["replace", "-f", "-"],
+        ["patch", "bgppeer", "tor", "-p", f'{{"spec": {{{password}}}}}'],
+        [
+            "patch",
+            "bgpconfiguration",
+            "default",
+            "-p",
+            f'{{"spec": {{{password.replace("p", "nodeMeshP", 1)}}}}}',
+        ],
+    ):
+        refused = run(*words, given=peer.replace("p-0", "tor"))
+        assert refused.exit_code == 1
+        assert "assword.secretKeyRef.name" in refused.output
+        assert '"../x" is no name of a secret' in refused.output
+    assert store.revision() == before
+
+
 def test_filters_must_exist_or_come_in_the_same_file(store: Store) -> None:
     peer = peers(1).replace("asNumber: 64567", "asNumber: 64567, filters: [f]")
     filter_ = "apiVersion: projectcalico.org/v3\nkind: BGPFilter\nmetadata: {name: f}\nspec: {}\n"

@@ -1,5 +1,6 @@
 """What `felixbgp explain` shows, and who it finds to have withheld a prefix."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -8,10 +9,12 @@ from felixbgp.cli.explain_report import (
     ExplanationError,
     NodeAnswer,
     as_object,
+    covering,
     decode,
     render,
     with_withholders,
 )
+from felixbgp.net import Prefix
 from felixbgp.status.explanation import (
     Decider,
     ExplainedKernel,
@@ -48,7 +51,13 @@ def session(
     )
 
 
-def answer(node: str, *paths: ExplainedPath, sessions: tuple[ExplainedSession, ...] = ()) -> NodeAnswer:
+def answer(
+    node: str,
+    *paths: ExplainedPath,
+    sessions: tuple[ExplainedSession, ...] = (),
+    kernel: ExplainedKernel = NOTHING,
+    covering: str = "",
+) -> NodeAnswer:
     return NodeAnswer(
         node,
         Explanation(
@@ -59,7 +68,8 @@ def answer(node: str, *paths: ExplainedPath, sessions: tuple[ExplainedSession, .
             revision=50,
             paths=paths,
             sessions=sessions,
-            kernel=NOTHING,
+            kernel=kernel,
+            covering=covering,
         ),
     )
 
@@ -104,6 +114,52 @@ def test_a_session_that_is_down_is_what_kept_it_and_a_router_that_is_no_node_is_
 def test_a_node_that_did_not_answer_and_one_that_was_told_nothing() -> None:
     assert render(NodeAnswer("c", fault="its agent is not running")) == "Node c: its agent is not running\n\n"
     assert "never arrived; no node that answered has kept it back" in render(answer("b"))
+
+
+def test_a_prefix_that_is_not_known_names_the_one_that_covers_it() -> None:
+    found = answer("b", covering="10.65.0.0/16")
+    text = render(found)
+    assert "10.65.0.0/26 never arrived; no node that answered has kept it back" in text
+    assert "\n  10.65.0.0/16 covers it: felixbgp explain 10.65.0.0/16\n" in text
+    assert "covers it" not in render(answer("b"))
+
+
+def test_an_address_is_explained_by_the_longest_prefix_of_the_nodes_that_do_not_know_it_itself() -> None:
+    wide, long = answer("a", covering="10.0.0.0/8"), answer("b", covering="10.65.0.0/16")
+    silent = NodeAnswer("c", fault="its agent is not running")
+    assert covering([wide, long, silent, answer("d")]) == Prefix.parse("10.65.0.0/16")
+    assert covering([wide, answer("b", SELECTED, covering="10.65.0.0/16")]) == Prefix.parse("10.0.0.0/8")
+    assert covering([answer("d", SELECTED)]) is None
+    assert covering([silent, answer("d"), answer("e", covering="no prefix")]) is None
+
+
+def test_outcome_reason_and_routes_of_the_kernel_are_told_apart() -> None:
+    there = ExplainedKernel(
+        outcome=KernelOutcome.NOT_WANTED, reason="it is there already", routes="dev eth0 proto kernel"
+    )
+    assert "\n  Kernel has no route of ours: it is there already [dev eth0 proto kernel]\n" in render(
+        answer("a", kernel=there)
+    )
+    bare = ExplainedKernel(outcome=KernelOutcome.INSTALLED)
+    assert "\n  Kernel has the route\n" in render(answer("a", kernel=bare))
+
+
+def test_every_field_for_programs_is_in_camel_case() -> None:
+    told = ToldRoute(outcome=ToldOutcome.TOLD, learned_from=B, next_hop=A, as_path="1", local_pref=7)
+    printed = as_object(answer("a", replace(SELECTED, decider=RULE), sessions=(session(B, A, "b", told),)))
+    names = set(_names(printed))
+    assert {"withheldBy", "learnedFrom", "nextHop", "asPath", "localPref"} <= names
+    assert [name for name in sorted(names) if not name.isalnum()] == []
+
+
+def _names(printed: object) -> Iterator[str]:
+    if isinstance(printed, dict):
+        for name, value in printed.items():
+            yield name
+            yield from _names(value)
+    elif isinstance(printed, list | tuple):
+        for value in printed:
+            yield from _names(value)
 
 
 def test_paths_are_shown_with_step_rule_and_revision() -> None:

@@ -38,7 +38,7 @@ def operation(value: object) -> dict[str, object]:
         ),
         (ACCEPT | {"matchOperator": "In"}, "cidr: is missing: matchOperator needs one"),
         (IN | {"matchOperator": "in"}, "matchOperator: \"in\" is not 'Equal', 'NotEqual', 'In' or 'NotIn'"),
-        (ACCEPT | {"prefixLength": {"min": 8}}, "prefixLength: an object can only be set together with cidr"),
+        (ACCEPT | {"prefixLength": {"min": 8}}, "prefixLength: can only be set together with cidr"),
         (IN | {"prefixLength": {"max": 33}}, "prefixLength.max: 33 is not between 0 and 32"),
         (IN | {"prefixLength": {"min": 33}}, "prefixLength.min: 33 is not between 0 and 32"),
         (IN | {"prefixLength": {"min": -1}}, "prefixLength.min: -1 is not between 0 and 32"),
@@ -83,7 +83,7 @@ def operation(value: object) -> dict[str, object]:
         (ACCEPT | {"priority": 2147483647}, f"priority: 2147483647 {PRIORITY}"),
         (
             {"action": "Reject", "operations": [{"setPriority": {"value": 1}}]},
-            "operations: a list can only be set together with action Accept",
+            "operations: can only be set together with action Accept",
         ),
         (ACCEPT | {"operations": []}, "operations: a list does not have 1 to 10 entries"),
         (

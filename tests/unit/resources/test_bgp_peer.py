@@ -120,6 +120,32 @@ def test_what_is_no_peer_address(written: object, shown: str) -> None:
     assert refused("BGPPeer", PEER | {"peerIP": written}) == [f"spec.peerIP: {shown} {NO_PEER_IP}"]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "0.0.0.0",
+        "0.0.0.0:179",
+        "::",
+        "[::]:179",
+        "224.0.0.1",
+        "239.255.255.255",
+        "ff02::1",
+        "[ffff::]:1",
+        "255.255.255.255",
+    ],
+)
+def test_an_address_that_no_host_has_is_no_peers(written: str) -> None:
+    sentence = f'spec.peerIP: "{written}" is no address of a host: it is unspecified, multicast or broadcast'
+    assert refused("BGPPeer", PEER | {"peerIP": written}) == [sentence]
+
+
+@pytest.mark.parametrize(
+    "written", ["127.0.0.2", "::1", "0.0.0.1", "223.255.255.255", "240.0.0.1", "fe80::1"]
+)
+def test_addresses_that_a_host_may_have_in_a_lab_are_peers(written: str) -> None:
+    accepted("BGPPeer", PEER | {"peerIP": written})
+
+
 @pytest.mark.parametrize("written", ["192.0.2.1:0", "192.0.2.1:65536", "[2001:db8::1]:99999"])
 def test_ports_have_a_range(written: str) -> None:
     sentence = f'spec.peerIP: "{written}" has a port that is not between 1 and 65535'

@@ -259,8 +259,8 @@ def test_labels_that_are_none_are_left_to_the_validation(broken: dict[str, Any])
             {"metadata": {"name": "other"}},
             [
                 "spec.asNumber: 64512 can only be set on the BGPConfiguration named default",
-                "spec.serviceClusterIPs: a list can only be set on the BGPConfiguration named default",
-                "spec.nodeMeshPassword: an object can only be set on the BGPConfiguration named default",
+                "spec.serviceClusterIPs: can only be set on the BGPConfiguration named default",
+                "spec.nodeMeshPassword: can only be set on the BGPConfiguration named default",
                 'metadata.name: "other" cannot be changed; it is "default"',
             ],
             id="another name",

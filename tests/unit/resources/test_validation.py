@@ -63,7 +63,7 @@ def errors(kind: str, spec: object, name: str = "x", **metadata: object) -> list
             [
                 "spec.listenPort: 0 is not between 1 and 65535",
                 "spec.asNumber: 1 can only be set on the BGPConfiguration named default",
-                "spec.communities: a list has no use without prefixAdvertisements",
+                "spec.communities: has no use without prefixAdvertisements",
             ],
             id="rules of the whole and of the spec beside a wrong field",
         ),
@@ -71,7 +71,7 @@ def errors(kind: str, spec: object, name: str = "x", **metadata: object) -> list
             "BGPConfiguration",
             {"asNumber": 1, "communities": [{"name": "a", "value": "1:1"}]},
             [
-                "spec.communities: a list has no use without prefixAdvertisements",
+                "spec.communities: has no use without prefixAdvertisements",
                 "spec.asNumber: 1 can only be set on the BGPConfiguration named default",
             ],
             id="a rule of the whole beside one of the spec",

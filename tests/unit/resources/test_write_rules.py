@@ -4,7 +4,7 @@ import pytest
 
 from felixbgp.net import Prefix
 from felixbgp.resources import AffinityState, AnyResource, BlockAffinity
-from felixbgp.resources.write_rules import broken_write_rules
+from felixbgp.resources.write_rules import broken_rules_of_itself, broken_write_rules
 from tests.support.documents import accepted
 
 
@@ -65,7 +65,7 @@ def test_what_of_a_pool_cannot_be_changed() -> None:
     assert told(pool("10.1.0.0/16", blockSize=28), before) == [
         'spec.cidr: "10.1.0.0/16" cannot be changed; it is 10.0.0.0/16',
         "spec.blockSize: 28 cannot be changed; it is 26",
-        "spec.allowedUses: a list cannot be changed from LoadBalancer to another use",
+        "spec.allowedUses: cannot be changed from LoadBalancer to another use",
     ]
 
 
@@ -83,7 +83,7 @@ def test_pools_of_load_balancers() -> None:
         nodeSelector="has(x)",
     )
     assert told(wrong) == [
-        "spec.allowedUses: a list cannot have LoadBalancer together with another use",
+        "spec.allowedUses: cannot have LoadBalancer together with another use",
         'spec.ipipMode: "Always" cannot be set for a pool of load balancers',
         "spec.disableBGPExport: true cannot be set for a pool of load balancers",
         'spec.nodeSelector: "has(x)" is not all(), as load balancers need',
@@ -101,5 +101,27 @@ def test_the_filters_of_a_peer_exist() -> None:
     assert told(accepted("BGPPeer", {})) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "more"),
+    [
+        ("BGPPeer", "password", {"peerIP": "192.0.2.1", "asNumber": 1}),
+        ("BGPConfiguration", "nodeMeshPassword", {}),
+    ],
+)
+def test_a_password_is_in_a_secret_that_there_can_be(kind: str, field: str, more: dict[str, object]) -> None:
+    """And one that is stored already counts as it did: `accepted` reads it as an agent does."""
+    wrong = accepted(kind, {field: {"secretKeyRef": {"name": "../x", "key": "a/b"}}, **more}, "default")
+    sentences = [
+        f'spec.{field}.secretKeyRef.name: "../x" is no name of a secret',
+        f'spec.{field}.secretKeyRef.key: "a/b" is no key of a secret',
+    ]
+    assert told(wrong) == sentences
+    assert told(wrong, wrong) == sentences
+    assert [str(error) for error in broken_rules_of_itself(wrong)] == sentences
+    assert told(accepted(kind, {field: {"secretKeyRef": {"name": "x", "key": "b"}}, **more}, "default")) == []
+    assert told(accepted(kind, {field: {}, **more}, "default")) == []
+
+
 def test_other_kinds_have_no_such_rules() -> None:
     assert told(accepted("Node", {}), None, accepted("Node", {})) == []
+    assert list(broken_rules_of_itself(accepted("Node", {}))) == []

@@ -71,10 +71,20 @@ def test_what_never_arrived_names_the_node_the_rule_and_the_revision_that_kept_i
     assert first.decider.resource == "BGPFilter/keep"
     assert first.decider.revision == world.store.contents()[f"{RESOURCES}/bgpfilters/keep"].revision
     assert [one.node for one in answer.withheld] == ["node-2", "node-3"]
-    assert answer.withheld[1].reason.startswith("learned over iBGP")
+    assert answer.withheld[1].reason == (
+        "learned over iBGP; only a route reflector passes it on, from or to clients (RFC 4271 §9.2, 4456)"
+    )
     text = render(answer)
     assert f"{BLOCK} never arrived: withheld by node-2: filter keep export rule 1" in text
     assert f"(BGPFilter/keep of revision {first.decider.revision})" in text
+
+
+def test_an_address_inside_a_block_names_the_block(world: World) -> None:
+    for name in sorted(world.nodes):
+        found = world.nodes[name].agent.explain(Prefix.parse("10.0.2.5/32"))
+        assert (found.paths, found.covering) == ((), BLOCK)
+        assert world.nodes[name].agent.explain(PREFIX).covering == ""
+        assert world.nodes[name].agent.explain(Prefix.parse("192.0.2.0/24")).covering == ""
 
 
 def test_a_node_whose_session_is_down_is_named(world: World) -> None:
@@ -95,7 +105,7 @@ def test_a_conflict_in_the_kernel_is_told_by_the_node_that_has_it(world: World) 
     found = ask(world)["node-1"].explanation
     assert found is not None
     assert found.kernel.outcome is KernelOutcome.CONFLICT
-    assert "CONFLICT protocol static has a route" in render(NodeAnswer("node-1", found))
+    assert "CONFLICT: protocol static has a route" in render(NodeAnswer("node-1", found))
 
 
 def test_to_ask_changes_nothing() -> None:
@@ -116,6 +126,6 @@ def test_to_ask_changes_nothing() -> None:
 def test_an_answer_can_be_read_by_another_version(world: World) -> None:
     found = ask(world)["node-1"].explanation
     assert found is not None
-    value = TypeAdapter(Explanation).dump_json(found)
+    value = TypeAdapter(Explanation).dump_json(found, by_alias=True)
     assert decode(value) == found
     assert decode(value.replace(b'"node":', b'"unheard":1,"node":', 1)) == found
