@@ -24,7 +24,7 @@ from felixbgp.cli.drain_watch import Watched
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.origin import origin
 from felixbgp.cli.outcome import say
-from felixbgp.cli.store import Put, Store, StoreError, run_with_store
+from felixbgp.cli.store import NoAnswerError, NoStoreError, Put, Store, StoreError, run_with_store
 from felixbgp.cli.table import printable
 from felixbgp.cluster.drains import Drain, DrainPhase, drain_key
 from felixbgp.runtime.etcd.watch import Batch
@@ -228,11 +228,14 @@ def _equal(one: Proof, other: Proof) -> bool:
 
 
 @contextmanager
-def _told_when_interrupted(told: Callable[[], str]) -> Iterator[None]:
-    """Say what is left behind in etcd when somebody interrupts the command."""
+def _told_when_broken_off(told: Callable[[], str]) -> Iterator[None]:
+    """Say what is left behind in etcd when somebody interrupts the command, or etcd does not answer it.
+
+    Both may be one: an interrupt that comes while we read from etcd ends the connection, before it gets here.
+    """
     try:
         yield
-    except (KeyboardInterrupt, trio.Cancelled):
+    except (KeyboardInterrupt, trio.Cancelled, NoAnswerError, NoStoreError):
         if text := told():
             click.echo(f"error: {printable(text)}", err=True)
         raise
@@ -246,7 +249,7 @@ async def _drain(node: str, patience: _Patience, store: Store) -> None:
         session.check_known()
         if session.watched.own.alive is None:
             raise StoreError(f"the agent of {node} is not running: nobody can announce anything for it")
-        with _told_when_interrupted(session.left_behind):
+        with _told_when_broken_off(session.left_behind):
             result = await _lead(session, patience)
     say(f"{node}: {result}")
 
@@ -301,7 +304,7 @@ async def _undrain(node: str, seconds: float, store: Store) -> None:
             session.check_known()
             click.echo(f"{node} is not drained")
             return
-        with _told_when_interrupted(lambda: _ended(watched)):
+        with _told_when_broken_off(lambda: _ended(watched)):
             result = await _end(session, seconds)
     say(result)
 

@@ -8,9 +8,9 @@ import pytest
 import trio
 import trio.testing
 
-from felixbgp.cli.drain import _Session
+from felixbgp.cli.drain import _Session, _told_when_broken_off
 from felixbgp.cli.drain_watch import Watched
-from felixbgp.cli.store import Put, Store, Stored, StoreError
+from felixbgp.cli.store import NoAnswerError, Put, Store, Stored, StoreError
 from felixbgp.cluster.drains import DRAINS, Drain, DrainPhase, drain_key
 from felixbgp.cluster.inputs import KeyDeleted, KeyPut, SnapshotReceived, StoredValue
 from felixbgp.runtime.etcd.watch import Batch
@@ -119,3 +119,20 @@ async def test_what_keeps_it_waiting_is_told_once_a_second_as_it_is_then(
 async def test_a_write_that_is_heard_of_together_with_its_end_is_not_waited_for(told: Batch) -> None:
     with pytest.raises(StoreError, match="somebody else changed the drain of node-1 meanwhile"):
         await write(told)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyboardInterrupt(), "error: it stays\n"),
+        (NoAnswerError("lost"), "error: it stays\n"),
+        (StoreError(""), ""),
+    ],
+    ids=repr,
+)
+def test_what_stays_is_told_unless_the_error_tells_all(
+    error: BaseException, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(type(error)), _told_when_broken_off(lambda: "it stays"):
+        raise error
+    assert capsys.readouterr().err == told
