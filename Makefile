@@ -20,11 +20,11 @@ TWO_FILES := -n 2 --dist loadfile
 SPEAKER_TESTS := tests/unit/bgp tests/conformance \
 	$(shell grep -lE 'felixbgp\.bgp\.(policy|rib|session|wire)' tests/property/*.py)
 OTHER_PROPERTIES := $(filter-out $(SPEAKER_TESTS),$(wildcard tests/property/test_*.py))
-CORE_TESTS := $(SPEAKER_TESTS) $(OTHER_PROPERTIES) tests/unit/fib tests/unit/agent tests/unit/plan \
-	tests/unit/sim tests/unit/runtime/test_core.py
 # One counts instructions of Python, of which compiled code has none (bench/guard.py counts those of the processor);
 # one makes values by annotations, of which compiled classes keep half.
 INTERPRETED_TESTS := tests/unit/sim/test_scale.py tests/property/test_journal.py
+CORE_TESTS := $(SPEAKER_TESTS) $(filter-out $(INTERPRETED_TESTS),$(OTHER_PROPERTIES)) tests/unit/fib tests/unit/agent \
+	tests/unit/plan tests/unit/sim tests/unit/runtime/test_core.py
 DEBIAN := etcd-server etcd-client bird2 frr gobgpd exabgp openbgpd prometheus tshark iproute2 iputils-ping openssl valgrind gcc libc6-dev debootstrap systemd-container openssh-client curl
 PACKAGING := debhelper debootstrap gcc libc6-dev lintian podman python3-dev python3-venv runc
 
