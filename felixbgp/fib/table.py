@@ -145,6 +145,8 @@ class FamilyTable:
         replaced, wanted = self._replaced.get(nlri), self.wanted.get(nlri)
         if replaced is not None or wanted is None:
             return replaced
+        if (nlri, wanted.metric) in self._withdrawn:
+            return None  # It is wanted for the second time: written or not, this life has let go of it.
         there = self.own.find(nlri, wanted.metric)
         # What was written in this life is the wanted route itself; what was found is equal to it at most.
         return None if there is wanted else there

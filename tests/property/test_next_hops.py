@@ -77,6 +77,7 @@ def _foreign(prefix: str, hop: NextHop) -> KernelRoute:
 @settings(max_examples=300)
 @given(events)
 @example([("10.1.2.3/32", A), ("0.0.0.0/0", GATEWAYS[1]), ("10.1.2.3/32", "10.1.2.3"), False])
+@example([("0.0.0.0/0", A), ("10.1.2.3/32", A), ("10.1.2.3/32", "10.1.2.3"), ("0.0.0.0/0", None)])
 def test_with_one_path_per_prefix_only_the_end_counts(happened: list[Event]) -> None:
     world = World(A)
     for event in happened:

@@ -237,6 +237,21 @@ def test_the_former_metric_goes_before_start_for_it_was_wanted_once() -> None:
     assert writes(fib) == [remove(P1)]
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_what_this_life_wrote_let_go_of_and_wants_again_is_no_former_route(is_answered: bool) -> None:
+    fib = ready(start=False)
+    fib.want(P1, R1)
+    assert writes(fib) == [add((P1, R1))]
+    if is_answered:
+        fib.feed(RoutesApplied((P1,), present=True), 0)
+    fib.want(P1, None)
+    fib.want(P1, Route(*R1))
+    if not is_answered:
+        fib.feed(RoutesApplied((P1,), present=True), 0)
+    assert fib.statistics().installed == 1
+    assert fib.former(P1) is None
+
+
 def test_other_metrics_of_a_former_life_go_after_start_only_one_after_the_other() -> None:
     fib = ready(own(P1, R1), own(P1, LOW), own(P1, R2._replace(metric=7)), start=False)
     fib.want(P1, R1)
