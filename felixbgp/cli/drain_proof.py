@@ -10,10 +10,11 @@ its peers keep the way there (RFC 4724): that is told, and nobody waits for it.
 A peer whose status nobody writes, such as a router, cannot be proved; it is named.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from felixbgp.cli.node_report import NodeReport
+from felixbgp.cli.table import some
 from felixbgp.cluster.drains import Drain, DrainPhase
 from felixbgp.net import Address, Prefix
 from felixbgp.status.node_status import Drained, NodeStatus, PeerStatus
@@ -85,7 +86,7 @@ def _own_obstacles(scene: Scene) -> Iterator[str]:
     elif scene.drain.phase is DrainPhase.WITHDRAW and scene.own.status is not None:
         told = {str(peer.peer): peer.prefixes_advertised for peer in scene.own.status.peers}
         if telling := [peer for peer, count in told.items() if count]:
-            yield f"{scene.node} still announces {sum(told.values())} routes, to {_some(telling)}"
+            yield f"{scene.node} still announces {sum(told.values())} routes, to {some(telling, SHOWN_MAX)}"
 
 
 def _peers(scene: Scene) -> Iterator[tuple[NodeReport, NodeStatus, list[PeerStatus]]]:
@@ -119,11 +120,12 @@ def _silent(scene: Scene) -> Iterator[str]:
         elif not all(peer.draining is not None and peer.draining.drain == scene.drain.id for peer in peers):
             unaware.append(report.node)
     if absent:
-        yield f"no agent is running, and the kernel may still have routes to {scene.node}, on {_some(absent)}"
+        where = some(absent, SHOWN_MAX)
+        yield f"no agent is running, and the kernel may still have routes to {scene.node}, on {where}"
     if unaware:
-        yield f"the drain has not been seen yet by {_some(unaware)}"
+        yield f"the drain has not been seen yet by {some(unaware, SHOWN_MAX)}"
     if faulty := [name for name, report in sorted(scene.reports.items()) if report.faults]:
-        yield f"the status cannot be read of {_some(faulty)}"
+        yield f"the status cannot be read of {some(faulty, SHOWN_MAX)}"
 
 
 def _needed(scene: Scene) -> Iterator[str]:
@@ -142,7 +144,7 @@ def _needed(scene: Scene) -> Iterator[str]:
                 unlisted[report.node] = unlisted.get(report.node, 0) + more
     for prefix in sorted(users, key=lambda prefix: (prefix.family, prefix.address, prefix.length)):
         what = f"{prefix}, a block of {scene.node} with workloads," if prefix in in_use else str(prefix)
-        yield f"{what} has no other path on {_some(users[prefix])}"
+        yield f"{what} has no other path on {some(users[prefix], SHOWN_MAX)}"
     for name, count in unlisted.items():
         yield f"{count} more prefixes have no other path on {name}"
 
@@ -162,10 +164,3 @@ def _unproven(scene: Scene) -> Iterator[str]:
         name = names.get(peer.peer.address)
         if peer.state == "Established" and name not in proven:
             yield f"{peer.peer} ({name or peer.name})"
-
-
-def _some(names: Iterable[str]) -> str:
-    """Some of these, and how many more there are."""
-    found = list(names)
-    more = len(found) - SHOWN_MAX
-    return ", ".join(found[:SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")

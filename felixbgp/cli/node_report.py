@@ -10,7 +10,7 @@ import click
 
 from felixbgp.bgp.cause import Cause
 from felixbgp.cli.store import Stored
-from felixbgp.cli.table import Cell, Coloured, bordered, printable
+from felixbgp.cli.table import Cell, Coloured, bordered, printable, some
 from felixbgp.cluster.drains import DrainPhase
 from felixbgp.net import IPV4, IPV6, Family
 from felixbgp.status.audit import AuditStatus
@@ -305,12 +305,11 @@ def _causes(status: NodeStatus, *, coloured: bool) -> str:
     for cause in Cause:
         peers = [str(peer.peer) for peer in status.peers if peer.cause is cause]
         if peers:
-            more = f" and {len(peers) - _PEERS_SHOWN} more" if len(peers) > _PEERS_SHOWN else ""
             text, remedy = EXPLANATIONS[cause]
             word = click.style(cause.value, fg=_BAD) if coloured else cause.value
             lines += [
                 f"  {word}: {text}",
-                f"    Peers: {', '.join(peers[:_PEERS_SHOWN])}{more}",
+                f"    Peers: {some(peers, _PEERS_SHOWN)}",
                 f"    To do: {remedy}",
             ]
     return "\n".join(lines)

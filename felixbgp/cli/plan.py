@@ -15,6 +15,7 @@ from felixbgp.cli.file_options import NOTHING
 from felixbgp.cli.plan_report import FORMS, Planned, printed
 from felixbgp.cli.rehearsal import RehearsedStore
 from felixbgp.cli.store import REHEARSAL, Store, StoreError
+from felixbgp.cli.table import some
 from felixbgp.cluster.demands import WORKLOAD_ENDPOINTS
 from felixbgp.cluster.drains import DRAINS
 from felixbgp.cluster.inputs import StoredValue
@@ -191,9 +192,9 @@ def _require_outsiders(announced: Iterable[Address], outside: Collection[str]) -
     """Raise `click.UsageError` for an address that is not one of a router beside the cluster."""
     unknown = [str(address) for address in announced if str(address) not in outside]
     if unknown:
-        there = _some(outside) or "there are none"
+        there = some(outside, NAMED_MAX) or "there are none"
         raise click.UsageError(
-            f"--announces: {_some(unknown)}: not among the peers that are no nodes ({there})"
+            f"--announces: {some(unknown, NAMED_MAX)}: not among the peers that are no nodes ({there})"
         )
 
 
@@ -212,7 +213,7 @@ def notes_of(
         staying = (name for name, node in outcome.nodes.items() if node.presence is not LEAVES)
         dead = [name for name in staying if alive_key(name) not in alive]
         if dead:
-            yield f"no agent runs on {_some(dead)}: predicted as if one did"
+            yield f"no agent runs on {some(dead, NAMED_MAX)}: predicted as if one did"
     yield from _limited([f"{key} counts as absent: {reason}" for key, reason in outcome.invalid.items()])
     yield from _limited(_problems(outcome.problems))
     for prefix in outcome.unsettled:
@@ -235,9 +236,3 @@ def _limited(notes: Sequence[str]) -> Iterator[str]:
     yield from notes[:NOTES_MAX]
     if len(notes) > NOTES_MAX:
         yield f"and {len(notes) - NOTES_MAX} more of this kind"
-
-
-def _some(names: Collection[str]) -> str:
-    """The first of them, and how many there are besides."""
-    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
-    return ", ".join(list(names)[:NAMED_MAX]) + more

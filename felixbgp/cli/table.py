@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import click
@@ -55,6 +55,13 @@ def tabbed(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def wants_colour() -> bool:
     """Whether standard output is a terminal on which nobody asked for none (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def some(names: Iterable[str], most: int) -> str:
+    """The first `most` of these, and how many more there are."""
+    found = list(names)
+    more = len(found) - most
+    return ", ".join(found[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def printable(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import click
 
-from felixbgp.cli.table import printable
+from felixbgp.cli.table import printable, some
 from felixbgp.cli.topology_model import Kind, Place, Session, Speaker, Topology, natural
 from felixbgp.status.cause import EXPLANATIONS
 
@@ -67,7 +67,7 @@ def _summary(topology: Topology, red: Paint) -> str:
     if problems:
         line += ", " + red(f"{len(problems)} not")
     if topology.apart:
-        line += f"\nWithout a BGP address: {_names(list(map(printable, topology.apart)))}"
+        line += f"\nWithout a BGP address: {some(map(printable, topology.apart), NAMES_SHOWN)}"
     return line
 
 
@@ -91,7 +91,7 @@ def _bodies(topology: Topology, red: Paint) -> Iterator[str]:
         heading = f"{len(group)} nodes, {_span(group)}  AS {first.as_number}{_in_group(first)}"
         lines = [f"    {row.title:<9} {_alike(row)}" for row in rows.get(first.place, [])]
         if faulty:
-            names = _names([printable(node.label) for node in faulty])
+            names = some([printable(node.label) for node in faulty], NAMES_SHOWN)
             lines.append("    " + red(f"! {counted(len(faulty), 'agent')} not well: {names}"))
         yield "\n".join([heading, *lines])
 
@@ -183,11 +183,6 @@ def _span(nodes: Sequence[Speaker]) -> str:
     return f"{printable(nodes[0].label)} … {printable(nodes[-1].label)}"
 
 
-def _names(names: Sequence[str]) -> str:
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
 def _problems(topology: Topology, red: Paint) -> Iterator[str]:
     """Each session that is not Established; where there are many, by the reason; and what to do."""
     problems = topology.problems
@@ -213,7 +208,8 @@ def _by_reason(topology: Topology, problems: Iterable[Session], red: Paint) -> I
             by_reason.setdefault(reason.why, {}).setdefault(session, reason.node)
     ranked = sorted(by_reason.items(), key=lambda item: -len(item[1]))
     for why, sessions in ranked[:PROBLEMS_SHOWN]:
-        nodes = _names([printable(node) for node in sorted(set(sessions.values()), key=natural)])
+        by_name = sorted(set(sessions.values()), key=natural)
+        nodes = some(map(printable, by_name), NAMES_SHOWN)
         yield f"{counted(len(sessions), 'session')}: {red(printable(why))} ({nodes})"
         yield from (f"    {session_name(topology, one)}" for one in list(sessions)[:EXAMPLES_SHOWN])
     if len(ranked) > PROBLEMS_SHOWN:

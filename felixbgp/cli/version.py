@@ -10,7 +10,7 @@ import click
 
 from felixbgp.cli.options import etcd_options, etcd_settings
 from felixbgp.cli.store import Store, StoreError, run_with_store
-from felixbgp.cli.table import printable
+from felixbgp.cli.table import printable, some
 from felixbgp.runtime.core import core_form
 
 _CLUSTER_INFORMATION = "/calico/resources/v3/projectcalico.org/clusterinformations/default"
@@ -63,7 +63,7 @@ def version(client: bool, allow_version_mismatch: bool, **given: Any) -> None:
     if not cluster.agents:
         _tell("Agent Version", "no agent is running")
     for agent_version, nodes in sorted(cluster.agents.items()):
-        _tell("Agent Version", f"{agent_version} on {_named(nodes)}")
+        _tell("Agent Version", f"{agent_version} on {some(nodes, _NODES_SHOWN)}")
     if not allow_version_mismatch and set(cluster.agents) - {own}:
         click.echo(f"warning: agents run that are not of this client's version, {own}", err=True)
 
@@ -71,11 +71,6 @@ def version(client: bool, allow_version_mismatch: bool, **given: Any) -> None:
 def _tell(what: str, value: str) -> None:
     """One line, its columns where calicoctl has them."""
     click.echo(f"{what + ':':<18} {printable(value)}")
-
-
-def _named(nodes: Sequence[str]) -> str:
-    more = len(nodes) - _NODES_SHOWN
-    return ", ".join(nodes[:_NODES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 async def _read(store: Store) -> Cluster:

@@ -2,7 +2,6 @@
 
 import socket
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,18 +16,11 @@ from felixbgp.runtime.etcd import EtcdSettings
 from felixbgp.runtime.netlink.takeover import DaemonStillRunsError
 from felixbgp.runtime.settings import AgentSettings, TelemetrySettings
 from felixbgp.runtime.settings_file import SettingsError
-from felixbgp.runtime.telemetry import LOGGER
+
+pytestmark = pytest.mark.usefixtures("own_handlers")
 
 LOOPBACK = Address.parse("127.0.0.1")
 LIFE = b"of the last life"
-
-
-@pytest.fixture(autouse=True)
-def own_handlers() -> Iterator[None]:
-    """The logger's own, given back: whoever starts sets its own."""
-    before = LOGGER.handlers[:], LOGGER.level, LOGGER.propagate
-    yield
-    LOGGER.handlers[:], LOGGER.level, LOGGER.propagate = before
 
 
 @pytest.fixture

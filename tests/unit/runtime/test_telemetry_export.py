@@ -1,7 +1,6 @@
 """What leaves the process: to real receivers, which decode it."""
 
 import logging
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import pytest
@@ -31,7 +30,7 @@ from felixbgp.runtime.telemetry_spans import SPANS
 from felixbgp.runtime.telemetry_writes import writes_told
 from tests.support.collector import Collector, as_tree, grpc_collector, http_collector
 
-pytestmark = pytest.mark.trio
+pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("own_handlers")]
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 KEY = "/calico/resources/v3/projectcalico.org/bgppeers/tor"
@@ -43,15 +42,6 @@ PROTOCOLS = [
     pytest.param(grpc_collector, "grpc", id="grpc"),
     pytest.param(http_collector, "http/protobuf", id="http"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def own_handlers() -> Iterator[None]:
-    """The logger's own, given back: with telemetry its lines get another form."""
-    logger = telemetry.LOGGER
-    before = logger.handlers[:], logger.level, logger.propagate
-    yield
-    logger.handlers[:], logger.level, logger.propagate = before
 
 
 def an_agent() -> Agent:
