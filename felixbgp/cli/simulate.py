@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import click
 
+from felixbgp.cli.main import EXIT_INTERRUPTED
 from felixbgp.cli.recordings import Recordings
 from felixbgp.sim.draw import draw
 from felixbgp.sim.plan import Plan
@@ -194,11 +195,14 @@ def _run_many(seeds: range, jobs: int, nodes: int | None, *, shrinks: bool) -> i
                 if time.monotonic() - last >= TOLD_EVERY_S:
                     last = time.monotonic()
                     click.echo(_progress(outcomes, len(seeds), last - began), err=True)
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             # The end of the block would wait for the seeds that they are at.
             for worker in multiprocessing.active_children():
                 worker.kill()
+            if isinstance(error, KeyboardInterrupt):
+                # Python, as it leaves, and the pool's thread may close the same pipe, or wait for each other.
+                os._exit(EXIT_INTERRUPTED)
             raise
     _tell_lines(_summary(outcomes, time.monotonic() - began))
     return 1 if any(outcome.rule for outcome in outcomes) else 0
